@@ -1,0 +1,9 @@
+//! Translation jobs, signed webhooks and the HTTP/1.1 they need, as sans-IO state machines.
+//!
+//! Bytes and time go in; bytes and deadlines come out. Nothing here opens a socket, reads a clock,
+//! allocates, or panics on input.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod out;
+pub mod time;

@@ -1,0 +1,299 @@
+//! Two kinds of time, never mixed up.
+//!
+//! [`Instant`] only ever goes forward and measures pauses; it means nothing outside this run.
+//! [`Timestamp`] is what a calendar says: it goes into payloads, signatures and records, and may jump
+//! when somebody sets the clock. Whoever drives a machine passes both in one [`Now`].
+//!
+//! ```
+//! use dubhook_core::{out::Out, time::Timestamp};
+//!
+//! let mut memory = [0u8; 24];
+//! let mut out = Out::new(&mut memory);
+//! Timestamp::from_unix_ms(1_795_510_800_123).write_rfc3339(&mut out);
+//! assert_eq!(out.written(), b"2026-11-24T09:00:00.123Z");
+//! ```
+
+use crate::out::Out;
+
+/// A point on a clock that never goes backwards, in milliseconds since a start of the caller's choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The start of the clock.
+    pub const ZERO: Self = Self(0);
+
+    /// The point `ms` milliseconds after the clock's start.
+    #[must_use]
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since the clock's start.
+    #[must_use]
+    pub const fn as_ms(self) -> u64 {
+        self.0
+    }
+
+    /// The point `ms` milliseconds later; it stays at the end of time rather than wrap.
+    #[must_use]
+    pub const fn after_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to here, 0 if `earlier` is later.
+    #[must_use]
+    pub const fn ms_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A point in calendar time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Timestamp(u64);
+
+/// The last millisecond of the year 9999, the last one RFC 3339 can write.
+const UNIX_MS_MAX: u64 = 253_402_300_799_999;
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
+    /// The point `ms` milliseconds after 1970-01-01T00:00:00Z, at most the end of the year 9999.
+    #[must_use]
+    pub const fn from_unix_ms(ms: u64) -> Self {
+        if ms > UNIX_MS_MAX {
+            Self(UNIX_MS_MAX)
+        } else {
+            Self(ms)
+        }
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn as_unix_ms(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970-01-01T00:00:00Z, as `webhook-timestamp` carries them.
+    #[must_use]
+    pub const fn as_unix_seconds(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// The point `ms` milliseconds later, at most the end of the year 9999.
+    #[must_use]
+    pub const fn after_ms(self, ms: u64) -> Self {
+        Self::from_unix_ms(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to here, 0 if `earlier` is later.
+    #[must_use]
+    pub const fn ms_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The date and the time of day.
+    #[must_use]
+    pub const fn calendar(self) -> Calendar {
+        let seconds = self.0 / 1_000;
+        let days = seconds / 86_400;
+        let of_day = seconds % 86_400;
+        // Civil-from-days: years are counted from March, so that the leap day is the last one.
+        let shifted = days + 719_468;
+        let era = shifted / 146_097;
+        let day_of_era = shifted % 146_097;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let march_month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+        let month = if march_month < 10 {
+            march_month + 3
+        } else {
+            march_month - 9
+        };
+        let year = year_of_era + era * 400 + (month <= 2) as u64;
+        Calendar {
+            year: year as u16,
+            month: month as u8,
+            day: day as u8,
+            // 1970-01-01 was a Thursday.
+            weekday: ((days + 4) % 7) as u8,
+            hour: (of_day / 3_600) as u8,
+            minute: (of_day / 60 % 60) as u8,
+            second: (of_day % 60) as u8,
+            millisecond: (self.0 % 1_000) as u16,
+        }
+    }
+
+    /// The point that a calendar date and time of day in UTC name, or `None` if there is no such date.
+    ///
+    /// Years before 1970 and after 9999 have none; neither has a leap second.
+    #[must_use]
+    pub const fn from_calendar(c: &Calendar) -> Option<Self> {
+        let leap = c.year % 4 == 0 && (c.year % 100 != 0 || c.year % 400 == 0);
+        let month_days = match c.month {
+            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+            4 | 6 | 9 | 11 => 30,
+            2 if leap => 29,
+            2 => 28,
+            _ => return None,
+        };
+        if c.year < 1970
+            || c.year > 9999
+            || c.day == 0
+            || c.day > month_days
+            || c.hour > 23
+            || c.minute > 59
+            || c.second > 59
+            || c.millisecond > 999
+        {
+            return None;
+        }
+        let year = c.year as u64 - (c.month <= 2) as u64;
+        let march_month = (c.month as u64 + 9) % 12;
+        let day_of_year = (153 * march_month + 2) / 5 + c.day as u64 - 1;
+        let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468;
+        let seconds =
+            days * 86_400 + c.hour as u64 * 3_600 + c.minute as u64 * 60 + c.second as u64;
+        Some(Self(seconds * 1_000 + c.millisecond as u64))
+    }
+
+    /// Writes RFC 3339 in UTC with milliseconds, always 24 bytes: `2026-11-24T09:00:00.123Z`.
+    pub fn write_rfc3339(self, out: &mut Out<'_>) {
+        let c = self.calendar();
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let [
+            y0,
+            y1,
+            y2,
+            y3,
+            _,
+            mo0,
+            mo1,
+            _,
+            d0,
+            d1,
+            _,
+            h0,
+            h1,
+            _,
+            mi0,
+            mi1,
+            _,
+            s0,
+            s1,
+            _,
+            f0,
+            f1,
+            f2,
+            _,
+        ] = &mut text;
+        (*y0, *y1) = two_digits((c.year / 100) as u8);
+        (*y2, *y3) = two_digits((c.year % 100) as u8);
+        (*mo0, *mo1) = two_digits(c.month);
+        (*d0, *d1) = two_digits(c.day);
+        (*h0, *h1) = two_digits(c.hour);
+        (*mi0, *mi1) = two_digits(c.minute);
+        (*s0, *s1) = two_digits(c.second);
+        *f0 = b'0' + (c.millisecond / 100) as u8;
+        (*f1, *f2) = two_digits((c.millisecond % 100) as u8);
+        out.put(&text);
+    }
+}
+
+const fn two_digits(value: u8) -> (u8, u8) {
+    (b'0' + value / 10 % 10, b'0' + value % 10)
+}
+
+/// A date and a time of day in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calendar {
+    /// Year, 1970 to 9999.
+    pub year: u16,
+    /// Month, 1 to 12.
+    pub month: u8,
+    /// Day of the month, from 1.
+    pub day: u8,
+    /// Day of the week, 0 for Sunday. Ignored by [`Timestamp::from_calendar`].
+    pub weekday: u8,
+    /// Hour, 0 to 23.
+    pub hour: u8,
+    /// Minute, 0 to 59.
+    pub minute: u8,
+    /// Second, 0 to 59.
+    pub second: u8,
+    /// Millisecond, 0 to 999.
+    pub millisecond: u16,
+}
+
+/// The present moment on both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// For pauses and deadlines; must never be earlier than in the call before.
+    pub instant: Instant,
+    /// For payloads, signatures and records; may jump.
+    pub timestamp: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(unix_ms: u64, text: &str) {
+        let mut memory = [0u8; 24];
+        let mut out = Out::new(&mut memory);
+        let point = Timestamp::from_unix_ms(unix_ms);
+        point.write_rfc3339(&mut out);
+        assert_eq!(core::str::from_utf8(out.written()), Ok(text));
+        assert_eq!(Timestamp::from_calendar(&point.calendar()), Some(point));
+    }
+
+    #[test]
+    fn rfc3339_has_milliseconds_and_utc() {
+        check(0, "1970-01-01T00:00:00.000Z");
+        check(951_782_400_000, "2000-02-29T00:00:00.000Z");
+        check(1_795_510_800_123, "2026-11-24T09:00:00.123Z");
+        check(4_107_542_399_999, "2100-02-28T23:59:59.999Z");
+        check(4_107_542_400_000, "2100-03-01T00:00:00.000Z");
+        check(UNIX_MS_MAX, "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_goes_there_and_back() {
+        for day in 0..146_097 {
+            let point = Timestamp::from_unix_ms(day * 86_400_000);
+            assert_eq!(Timestamp::from_calendar(&point.calendar()), Some(point));
+        }
+    }
+
+    #[test]
+    fn dates_that_do_not_exist_are_refused() {
+        let good = Timestamp::from_unix_ms(0).calendar();
+        for bad in [
+            Calendar { month: 0, ..good },
+            Calendar { month: 13, ..good },
+            Calendar { day: 0, ..good },
+            Calendar { day: 32, ..good },
+            Calendar {
+                month: 2,
+                day: 29,
+                ..good
+            },
+            Calendar { hour: 24, ..good },
+            Calendar { second: 60, ..good },
+            Calendar { year: 1969, ..good },
+        ] {
+            assert_eq!(Timestamp::from_calendar(&bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn time_stops_at_its_end_instead_of_wrapping() {
+        assert_eq!(Instant::from_ms(u64::MAX).after_ms(1).as_ms(), u64::MAX);
+        assert_eq!(Instant::ZERO.ms_since(Instant::from_ms(5)), 0);
+        check(u64::MAX, "9999-12-31T23:59:59.999Z");
+    }
+}

@@ -1,0 +1,1 @@
+//! The thin layer that gives dubhook-core sockets, a clock and entropy.

@@ -1,0 +1,2 @@
+//! The program `dubhook`.
+fn main() {}
