@@ -132,7 +132,8 @@ impl Timestamp {
     /// Years before 1970 and after 9999 have none; neither has a leap second.
     #[must_use]
     pub const fn from_calendar(c: &Calendar) -> Option<Self> {
-        let leap = c.year % 4 == 0 && (c.year % 100 != 0 || c.year % 400 == 0);
+        let leap =
+            c.year.is_multiple_of(4) && (!c.year.is_multiple_of(100) || c.year.is_multiple_of(400));
         let month_days = match c.month {
             1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
             4 | 6 | 9 | 11 => 30,
