@@ -5,5 +5,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod id;
 pub mod out;
+pub mod random;
+pub mod slab;
 pub mod time;
+pub mod timer;

@@ -14,9 +14,10 @@
 //! ```
 
 use crate::out::Out;
+use zerocopy::FromZeros;
 
 /// A point on a clock that never goes backwards, in milliseconds since a start of the caller's choice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, FromZeros)]
 pub struct Instant(u64);
 
 impl Instant {
@@ -49,7 +50,7 @@ impl Instant {
 }
 
 /// A point in calendar time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, FromZeros)]
 pub struct Timestamp(u64);
 
 /// The last millisecond of the year 9999, the last one RFC 3339 can write.

@@ -1,0 +1,205 @@
+//! Names that say when and where: TypeIDs of jobs, events and endpoints.
+//!
+//! An id is a UUID of version 7 (RFC 9562, section 5.7) written as a TypeID: a prefix, `_`, and 26
+//! letters of Crockford's base32. Ids sort by the time they were made.
+//!
+//! Of a UUID's 74 free bits, 50 are random and 24 hold the slot of the table in which the thing
+//! lives. Finding a job by its id is therefore one look at one slot, whatever the number of jobs: no
+//! hash map to size, to fill with chosen keys, or to keep in step. A stale id finds its slot taken by
+//! another id and names nothing. An event's id is its job's with the time of the event, and its
+//! sequence in place of the slot; it need not be stored and is the same at every attempt.
+//!
+//! ```
+//! use dubhook_core::{id::{Id, Prefix}, random::Random, slab::Ix, time::Timestamp};
+//!
+//! let mut random = Random::new([1; 32]);
+//! let at = Timestamp::from_unix_ms(1_795_510_800_123);
+//! let id = Id::new(at, Ix::new(5).unwrap(), &mut random);
+//! let text = id.text(Prefix::Job);
+//! assert!(text.starts_with("job_01"));
+//! assert_eq!(Id::parse(Prefix::Job, &text), Some(id));
+//! assert_eq!(id.slot(), Ix::new(5));
+//! ```
+
+use crate::{out::Out, random::Random, slab::Ix, time::Timestamp};
+use zerocopy::FromZeros;
+
+/// What kind of thing an id names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// `job_`, a translation.
+    Job,
+    /// `evt_`, an event; also the `webhook-id` of its deliveries.
+    Event,
+    /// `ep_`, a webhook endpoint.
+    Endpoint,
+}
+
+impl Prefix {
+    /// The prefix as text, with its underscore.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "job_",
+            Self::Event => "evt_",
+            Self::Endpoint => "ep_",
+        }
+    }
+}
+
+/// An id without its prefix: 128 bits. All zero is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromZeros)]
+pub struct Id(u128);
+
+/// An id as text, at most 30 bytes.
+pub type IdText = heapless::String<30>;
+
+const SLOT_BITS: u32 = 24;
+const SLOT_MASK: u128 = (1 << SLOT_BITS) - 1;
+const VERSION: u128 = 7 << 76;
+const VARIANT: u128 = 2 << 62;
+const RANDOM_MASK: u128 = !(u128::MAX << 80) & !(0xf << 76) & !(3 << 62) & !SLOT_MASK;
+const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const DIGITS: usize = 26;
+
+impl Id {
+    /// No id.
+    pub const NONE: Self = Self(0);
+
+    /// A new id for what is made at `at` and lives in `slot`.
+    #[must_use]
+    pub fn new(at: Timestamp, slot: Ix, random: &mut Random) -> Self {
+        let bytes = random.bytes();
+        let (half, _) = bytes.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+        let noise = u128::from_be_bytes(*half) & RANDOM_MASK;
+        Self(
+            (u128::from(at.as_unix_ms()) << 80)
+                | VERSION
+                | VARIANT
+                | noise
+                | (u128::from(slot.get()) & SLOT_MASK),
+        )
+    }
+
+    /// The id of event number `sequence` that befell the thing with this id at `at`.
+    #[must_use]
+    pub const fn event(self, sequence: u32, at: Timestamp) -> Self {
+        let kept = self.0 & !(u128::MAX << 80) & !SLOT_MASK;
+        Self(((at.as_unix_ms() as u128) << 80) | kept | (sequence as u128 & SLOT_MASK))
+    }
+
+    /// The slot that the id names, if it can name one.
+    #[must_use]
+    pub const fn slot(self) -> Option<Ix> {
+        Ix::new((self.0 & SLOT_MASK) as u32)
+    }
+
+    /// The id as a number, for records.
+    #[must_use]
+    pub const fn to_bits(self) -> u128 {
+        self.0
+    }
+
+    /// The id that a record holds.
+    #[must_use]
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn text(self, prefix: Prefix) -> IdText {
+        let mut memory = [0u8; 30];
+        let mut out = Out::new(&mut memory);
+        self.write(prefix, &mut out);
+        let text = core::str::from_utf8(out.written()).unwrap_or_default();
+        IdText::try_from(text).unwrap_or_default()
+    }
+
+    /// Writes the id as text.
+    pub fn write(self, prefix: Prefix, out: &mut Out<'_>) {
+        out.put(prefix.as_str().as_bytes());
+        let mut letters = [b'0'; DIGITS];
+        let mut rest = self.0;
+        for letter in letters.iter_mut().rev() {
+            let digit = (rest & 31) as usize;
+            *letter = LETTERS.get(digit).copied().unwrap_or(b'0');
+            rest >>= 5;
+        }
+        out.put(&letters);
+    }
+
+    /// Reads an id of the given kind; `None` for anything that [`text`](Self::text) would not write.
+    #[must_use]
+    pub fn parse(prefix: Prefix, text: &str) -> Option<Self> {
+        let letters = text.strip_prefix(prefix.as_str())?.as_bytes();
+        if letters.len() != DIGITS {
+            return None;
+        }
+        let mut bits = 0u128;
+        for (place, letter) in letters.iter().enumerate() {
+            let digit = LETTERS.iter().position(|known| known == letter)?;
+            // 26 letters hold 130 bits; the first one may only use three of its five.
+            if place == 0 && digit > 7 {
+                return None;
+            }
+            bits = (bits << 5) | digit as u128;
+        }
+        Some(Self(bits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Id {
+        let at = Timestamp::from_unix_ms(1_795_510_800_123);
+        Id::new(at, Ix::new(0xab_cdef).unwrap(), &mut Random::new([9; 32]))
+    }
+
+    #[test]
+    fn an_id_is_a_uuid_of_version_7() {
+        let bits = sample().to_bits();
+        assert_eq!(bits >> 80, 1_795_510_800_123);
+        assert_eq!((bits >> 76) & 0xf, 7);
+        assert_eq!((bits >> 62) & 3, 2);
+        assert_eq!(sample().slot().unwrap().get(), 0xab_cdef);
+    }
+
+    #[test]
+    fn text_goes_there_and_back_and_nothing_else_is_read() {
+        let id = sample();
+        let text = id.text(Prefix::Endpoint);
+        assert_eq!(text.len(), 29);
+        assert_eq!(Id::parse(Prefix::Endpoint, &text), Some(id));
+        assert_eq!(Id::parse(Prefix::Job, &text), None);
+        let max = Id::from_bits(u128::MAX);
+        assert_eq!(max.text(Prefix::Job), "job_7zzzzzzzzzzzzzzzzzzzzzzzzz");
+        for bad in [
+            "",
+            "job_",
+            "job_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "job_7zzzzzzzzzzzzzzzzzzzzzzzz",
+            "job_7zzzzzzzzzzzzzzzzzzzzzzzzzz",
+            "job_7ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+            "job_7zzzzzzzzzzzzzzzzzzzzzzzzi",
+            "JOB_7zzzzzzzzzzzzzzzzzzzzzzzzz",
+        ] {
+            assert_eq!(Id::parse(Prefix::Job, bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn events_of_one_job_have_different_ids_that_sort_by_time() {
+        let job = sample();
+        let first = job.event(1, Timestamp::from_unix_ms(1_795_510_800_123));
+        let second = job.event(2, Timestamp::from_unix_ms(1_795_510_800_123));
+        let third = job.event(3, Timestamp::from_unix_ms(1_795_510_800_124));
+        assert!(first < second && second < third);
+        assert_eq!(
+            first,
+            job.event(1, Timestamp::from_unix_ms(1_795_510_800_123))
+        );
+    }
+}

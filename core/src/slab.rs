@@ -1,0 +1,401 @@
+//! Tables in memory that the caller lends, with handles that cannot go wrong.
+//!
+//! A [`Slab`] hands out slots of a lent slice. Memory that is all zero bytes is an empty slab, so a
+//! table can be a `static` in `.bss` or fresh pages of the operating system that nobody has touched.
+//! Slots are named by [`Ix`], a number from 1 on, so that a link which leads nowhere is all zero too.
+//! [`List`] threads slots together without memory of its own.
+//!
+//! ```
+//! use dubhook_core::slab::{Slab, Slot};
+//!
+//! let mut memory = [const { Slot::new(0u32) }; 2];
+//! let mut slab = Slab::new(&mut memory);
+//! let first = slab.insert(7).unwrap();
+//! let second = slab.insert(8).unwrap();
+//! assert!(slab.insert(9).is_none(), "a full table says so");
+//! assert_eq!(slab.remove(first), Some(7));
+//! assert_eq!(slab.get(second), Some(&8));
+//! assert_eq!(slab.get(first), None);
+//! ```
+
+use core::num::NonZeroU32;
+use zerocopy::FromZeros;
+
+/// The place of a slot in its table, counted from 1.
+pub type Ix = NonZeroU32;
+
+/// A link to a slot, or to none.
+pub type Link = Option<Ix>;
+
+/// The most slots a table may have, so that a slot's number fits the 24 bits that an id keeps for it.
+pub const SLOTS_MAX: usize = (1 << 24) - 1;
+
+const USED: u32 = u32::MAX;
+
+/// One slot of a table: what the caller lends a slice of.
+#[derive(Debug, FromZeros)]
+pub struct Slot<T> {
+    /// `USED`, or the next free slot, or 0 where there is none.
+    state: u32,
+    value: T,
+}
+
+impl<T> Slot<T> {
+    /// An empty slot. `value` is a filler; all zero bytes keep a static table out of flash.
+    #[must_use]
+    pub const fn new(value: T) -> Self {
+        Self { state: 0, value }
+    }
+}
+
+/// A table of `T` over a lent slice. Inserting and removing are O(1).
+#[derive(Debug)]
+pub struct Slab<'a, T> {
+    slots: &'a mut [Slot<T>],
+    free: u32,
+    /// How many slots were ever looked at; those behind were never touched.
+    fresh: usize,
+    len: usize,
+}
+
+impl<'a, T> Slab<'a, T> {
+    /// An empty table. Slots past [`SLOTS_MAX`] are left alone.
+    #[must_use]
+    pub fn new(slots: &'a mut [Slot<T>]) -> Self {
+        let capacity = slots.len().min(SLOTS_MAX);
+        Self {
+            slots: slots.get_mut(..capacity).unwrap_or_default(),
+            free: 0,
+            fresh: 0,
+            len: 0,
+        }
+    }
+
+    /// How many slots are in use.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no slot is in use.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many slots there are.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many slots are free.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.slots.len().saturating_sub(self.len)
+    }
+
+    /// Puts `value` into a free slot; `None` where there is none, and the value is gone.
+    pub fn insert(&mut self, value: T) -> Link {
+        let ix = self.vacant()?;
+        let slot = self.slots.get_mut(ix.get() as usize - 1)?;
+        if self.free == ix.get() {
+            self.free = slot.state;
+        } else {
+            self.fresh = ix.get() as usize;
+        }
+        slot.state = USED;
+        slot.value = value;
+        self.len = self.len.saturating_add(1);
+        Some(ix)
+    }
+
+    /// The slot that the next [`insert`](Self::insert) takes, for an id that must hold it.
+    #[must_use]
+    pub fn vacant(&mut self) -> Link {
+        if self.free != 0 {
+            return Ix::new(self.free);
+        }
+        // Restored slots may lie ahead: they are in use already.
+        while self.slots.get(self.fresh)?.state == USED {
+            self.fresh += 1;
+        }
+        Ix::new(self.fresh as u32 + 1)
+    }
+
+    /// Puts `value` where it was before a restart.
+    ///
+    /// Only for tables from which nothing was removed yet. `None` where there is no such slot, or
+    /// where it is in use.
+    pub fn insert_at(&mut self, ix: Ix, value: T) -> Link {
+        let slot = self.slots.get_mut(ix.get() as usize - 1)?;
+        if slot.state == USED || self.free != 0 {
+            return None;
+        }
+        slot.state = USED;
+        slot.value = value;
+        self.len = self.len.saturating_add(1);
+        Some(ix)
+    }
+
+    /// What is in a slot.
+    #[must_use]
+    pub fn get(&self, ix: Ix) -> Option<&T> {
+        let slot = self.slots.get(ix.get() as usize - 1)?;
+        (slot.state == USED).then_some(&slot.value)
+    }
+
+    /// What is in a slot, to change it.
+    #[must_use]
+    pub fn get_mut(&mut self, ix: Ix) -> Option<&mut T> {
+        let slot = self.slots.get_mut(ix.get() as usize - 1)?;
+        (slot.state == USED).then_some(&mut slot.value)
+    }
+
+    /// The first slot in use after `ix` (or from the start), for walks over everything: a restart's.
+    #[must_use]
+    pub fn next_used(&self, after: Link) -> Link {
+        let start = after.map_or(0, |ix| ix.get() as usize);
+        let found = self
+            .slots
+            .get(start..)?
+            .iter()
+            .position(|slot| slot.state == USED)?;
+        Ix::new((start + found) as u32 + 1)
+    }
+}
+
+impl<T: Copy> Slab<'_, T> {
+    /// Frees a slot and returns what was in it.
+    pub fn remove(&mut self, ix: Ix) -> Option<T> {
+        let slot = self.slots.get_mut(ix.get() as usize - 1)?;
+        if slot.state != USED {
+            return None;
+        }
+        slot.state = self.free;
+        self.free = ix.get();
+        self.len = self.len.saturating_sub(1);
+        Some(slot.value)
+    }
+}
+
+/// The two links by which a slot hangs in a [`List`].
+#[derive(Debug, Clone, Copy, Default, FromZeros)]
+pub struct Links {
+    prev: Link,
+    next: Link,
+}
+
+impl Links {
+    /// Links that lead nowhere.
+    pub const NONE: Self = Self {
+        prev: None,
+        next: None,
+    };
+}
+
+/// A slot that can hang in list number `LIST`.
+pub trait Node<const LIST: u8> {
+    /// Its links in that list.
+    fn links(&self) -> &Links;
+    /// Its links in that list, to change them.
+    fn links_mut(&mut self) -> &mut Links;
+}
+
+/// A doubly linked list through the slots of a table. Every operation is O(1).
+///
+/// A slot hangs in at most one list of each number; the caller knows which.
+#[derive(Debug, Clone, Copy, Default, FromZeros)]
+pub struct List<const LIST: u8> {
+    head: Link,
+    tail: Link,
+}
+
+impl<const LIST: u8> List<LIST> {
+    /// A list with nothing in it.
+    pub const EMPTY: Self = Self {
+        head: None,
+        tail: None,
+    };
+
+    /// The first slot.
+    #[must_use]
+    pub const fn head(&self) -> Link {
+        self.head
+    }
+
+    /// The last slot.
+    #[must_use]
+    pub const fn tail(&self) -> Link {
+        self.tail
+    }
+
+    /// Whether nothing hangs in it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.head.is_none()
+    }
+
+    /// The slot after `ix`.
+    #[must_use]
+    pub fn next<T: Node<LIST>>(slab: &Slab<'_, T>, ix: Ix) -> Link {
+        slab.get(ix)?.links().next
+    }
+
+    /// The slot before `ix`.
+    #[must_use]
+    pub fn prev<T: Node<LIST>>(slab: &Slab<'_, T>, ix: Ix) -> Link {
+        slab.get(ix)?.links().prev
+    }
+
+    /// Hangs `ix` behind the last slot.
+    pub fn push_back<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
+        self.insert_after(slab, self.tail, ix);
+    }
+
+    /// Hangs `ix` before the first slot.
+    pub fn push_front<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
+        self.insert_after(slab, None, ix);
+    }
+
+    /// Hangs `ix` behind `after`, which hangs in this list, or before the first slot.
+    pub fn insert_after<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, after: Link, ix: Ix) {
+        let next = match after {
+            Some(after) => Self::next(slab, after),
+            None => self.head,
+        };
+        let Some(node) = slab.get_mut(ix) else {
+            return;
+        };
+        *node.links_mut() = Links { prev: after, next };
+        self.join(slab, after, Some(ix));
+        self.join(slab, Some(ix), next);
+    }
+
+    /// Takes the first slot off.
+    pub fn pop_front<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>) -> Link {
+        let ix = self.head?;
+        self.remove(slab, ix);
+        Some(ix)
+    }
+
+    /// Takes `ix` off, which hangs in this list.
+    pub fn remove<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
+        let Some(node) = slab.get_mut(ix) else {
+            return;
+        };
+        let Links { prev, next } = core::mem::take(node.links_mut());
+        self.join(slab, prev, next);
+    }
+
+    /// Makes `left` and `right` neighbours; `None` stands for the list's end on that side.
+    fn join<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, left: Link, right: Link) {
+        match left {
+            None => self.head = right,
+            Some(left) => {
+                if let Some(node) = slab.get_mut(left) {
+                    node.links_mut().next = right;
+                }
+            }
+        }
+        match right {
+            None => self.tail = left,
+            Some(right) => {
+                if let Some(node) = slab.get_mut(right) {
+                    node.links_mut().prev = left;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, Copy, FromZeros)]
+    struct Item {
+        name: u8,
+        links: Links,
+    }
+
+    impl Node<0> for Item {
+        fn links(&self) -> &Links {
+            &self.links
+        }
+        fn links_mut(&mut self) -> &mut Links {
+            &mut self.links
+        }
+    }
+
+    const EMPTY: Slot<Item> = Slot::new(Item {
+        name: 0,
+        links: Links::NONE,
+    });
+
+    fn item(name: u8) -> Item {
+        Item {
+            name,
+            links: Links::NONE,
+        }
+    }
+
+    #[track_caller]
+    fn check(list: &List<0>, slab: &Slab<'_, Item>, names: &[u8]) {
+        let mut at = list.head();
+        for name in names {
+            let ix = at.expect("the list is too short");
+            assert_eq!(slab.get(ix).unwrap().name, *name);
+            at = List::<0>::next(slab, ix);
+        }
+        assert_eq!(at, None, "the list is too long");
+        let mut at = list.tail();
+        for name in names.iter().rev() {
+            let ix = at.expect("the list is too short backwards");
+            assert_eq!(slab.get(ix).unwrap().name, *name);
+            at = List::<0>::prev(slab, ix);
+        }
+        assert_eq!(at, None);
+    }
+
+    #[test]
+    fn a_list_keeps_its_order_through_every_removal() {
+        let mut memory = [EMPTY; 4];
+        let mut slab = Slab::new(&mut memory);
+        let mut list = List::<0>::EMPTY;
+        let a = slab.insert(item(b'a')).unwrap();
+        let b = slab.insert(item(b'b')).unwrap();
+        let c = slab.insert(item(b'c')).unwrap();
+        list.push_back(&mut slab, b);
+        list.push_back(&mut slab, c);
+        list.push_front(&mut slab, a);
+        check(&list, &slab, b"abc");
+        list.remove(&mut slab, b);
+        check(&list, &slab, b"ac");
+        list.insert_after(&mut slab, Some(a), b);
+        check(&list, &slab, b"abc");
+        list.remove(&mut slab, c);
+        check(&list, &slab, b"ab");
+        assert_eq!(list.pop_front(&mut slab), Some(a));
+        assert_eq!(list.pop_front(&mut slab), Some(b));
+        check(&list, &slab, b"");
+        assert_eq!(list.pop_front(&mut slab), None);
+    }
+
+    #[test]
+    fn restored_slots_keep_their_place_and_are_not_given_out_again() {
+        let mut memory = [EMPTY; 3];
+        let mut slab = Slab::new(&mut memory);
+        let second = Ix::new(2).unwrap();
+        assert_eq!(slab.insert_at(second, item(b'r')), Some(second));
+        assert_eq!(slab.insert_at(second, item(b'x')), None);
+        assert_eq!(slab.insert_at(Ix::new(4).unwrap(), item(b'x')), None);
+        assert_eq!(slab.insert(item(b'1')).unwrap().get(), 1);
+        assert_eq!(slab.insert(item(b'3')).unwrap().get(), 3);
+        assert_eq!(slab.insert(item(b'4')), None);
+        assert_eq!(slab.get(second).unwrap().name, b'r');
+        assert_eq!(slab.remove(second).unwrap().name, b'r');
+        assert_eq!(slab.insert(item(b'n')), Some(second));
+        assert_eq!(slab.len(), 3);
+    }
+}

@@ -1,0 +1,237 @@
+//! Deadlines in order, each of which can be moved or dropped: a binary heap in lent memory.
+//!
+//! A deadline belongs to a key (a slot of some table), and a key has at most one. Setting, moving
+//! and dropping one are O(log n), looking at the earliest is O(1), and two deadlines of the same
+//! instant come out in an order that depends on nothing but the calls made.
+//!
+//! ```
+//! use dubhook_core::{slab::Ix, time::Instant, timer::{Timers, TimerSlot}};
+//!
+//! let mut memory = [TimerSlot::EMPTY; 4];
+//! let mut timers = Timers::new(&mut memory);
+//! let (tea, toast) = (Ix::new(1).unwrap(), Ix::new(2).unwrap());
+//! timers.set(tea, Instant::from_ms(180_000));
+//! timers.set(toast, Instant::from_ms(90_000));
+//! timers.set(tea, Instant::from_ms(60_000));
+//! assert_eq!(timers.next(), Some((Instant::from_ms(60_000), tea)));
+//! assert_eq!(timers.pop_due(Instant::from_ms(59_999)), None);
+//! assert_eq!(timers.pop_due(Instant::from_ms(60_000)), Some(tea));
+//! ```
+
+use crate::{slab::Ix, time::Instant};
+use zerocopy::FromZeros;
+
+/// Memory for one deadline: as many as the largest key are needed.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub struct TimerSlot {
+    /// Milliseconds; the heap's order.
+    at: u64,
+    /// Which key's deadline this heap position holds.
+    key: u32,
+    /// Where in the heap the key with this slot's number is, counted from 1; 0 for nowhere.
+    position: u32,
+}
+
+impl TimerSlot {
+    /// Memory without a deadline: all zero.
+    pub const EMPTY: Self = Self {
+        at: 0,
+        key: 0,
+        position: 0,
+    };
+}
+
+/// Deadlines by key.
+#[derive(Debug)]
+pub struct Timers<'a> {
+    slots: &'a mut [TimerSlot],
+    len: usize,
+}
+
+impl<'a> Timers<'a> {
+    /// No deadlines yet; keys up to the number of `slots` can have one.
+    #[must_use]
+    pub const fn new(slots: &'a mut [TimerSlot]) -> Self {
+        Self { slots, len: 0 }
+    }
+
+    /// Gives `key` the deadline `at`, in place of the one it may have. A key past the end has none.
+    pub fn set(&mut self, key: Ix, at: Instant) {
+        let Some(position) = self.position(key) else {
+            return;
+        };
+        let position = if position == 0 {
+            self.len += 1;
+            self.place(self.len, at.as_ms(), key.get());
+            self.len
+        } else {
+            self.place(position, at.as_ms(), key.get());
+            position
+        };
+        let position = self.up(position);
+        self.down(position);
+    }
+
+    /// Drops the deadline of `key`, if it has one.
+    pub fn clear(&mut self, key: Ix) {
+        let Some(position) = self.position(key) else {
+            return;
+        };
+        if position == 0 {
+            return;
+        }
+        self.set_position(key.get(), 0);
+        let (at, last) = self.entry(self.len);
+        self.len -= 1;
+        if position <= self.len {
+            self.place(position, at, last);
+            let position = self.up(position);
+            self.down(position);
+        }
+    }
+
+    /// The deadline of `key`.
+    #[must_use]
+    pub fn get(&self, key: Ix) -> Option<Instant> {
+        match self.position(key)? {
+            0 => None,
+            position => Some(Instant::from_ms(self.entry(position).0)),
+        }
+    }
+
+    /// The earliest deadline and whose it is.
+    #[must_use]
+    pub fn next(&self) -> Option<(Instant, Ix)> {
+        if self.len == 0 {
+            return None;
+        }
+        let (at, key) = self.entry(1);
+        Some((Instant::from_ms(at), Ix::new(key)?))
+    }
+
+    /// Takes off the earliest deadline if it has come by `now`.
+    pub fn pop_due(&mut self, now: Instant) -> Option<Ix> {
+        let (at, key) = self.next()?;
+        if at > now {
+            return None;
+        }
+        self.clear(key);
+        Some(key)
+    }
+
+    fn position(&self, key: Ix) -> Option<usize> {
+        Some(self.slots.get(key.get() as usize - 1)?.position as usize)
+    }
+
+    fn set_position(&mut self, key: u32, position: usize) {
+        if let Some(slot) = self.slots.get_mut((key as usize).wrapping_sub(1)) {
+            slot.position = position as u32;
+        }
+    }
+
+    /// Deadline and key at a heap position, counted from 1.
+    fn entry(&self, position: usize) -> (u64, u32) {
+        match self.slots.get(position.wrapping_sub(1)) {
+            Some(slot) => (slot.at, slot.key),
+            None => (u64::MAX, 0),
+        }
+    }
+
+    fn place(&mut self, position: usize, at: u64, key: u32) {
+        if let Some(slot) = self.slots.get_mut(position.wrapping_sub(1)) {
+            slot.at = at;
+            slot.key = key;
+        }
+        self.set_position(key, position);
+    }
+
+    fn swap(&mut self, a: usize, b: usize) {
+        let (at_a, key_a) = self.entry(a);
+        let (at_b, key_b) = self.entry(b);
+        self.place(a, at_b, key_b);
+        self.place(b, at_a, key_a);
+    }
+
+    fn up(&mut self, mut position: usize) -> usize {
+        while position > 1 && self.entry(position).0 < self.entry(position / 2).0 {
+            self.swap(position, position / 2);
+            position /= 2;
+        }
+        position
+    }
+
+    fn down(&mut self, mut position: usize) {
+        loop {
+            let left = position * 2;
+            let mut least = position;
+            for child in [left, left + 1] {
+                if child <= self.len && self.entry(child).0 < self.entry(least).0 {
+                    least = child;
+                }
+            }
+            if least == position {
+                return;
+            }
+            self.swap(position, least);
+            position = least;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Random calls beside a table that is searched from end to end.
+    #[test]
+    fn agrees_with_a_plain_table_over_random_calls() {
+        let mut memory = [TimerSlot::EMPTY; 17];
+        let mut timers = Timers::new(&mut memory);
+        let mut model = [None::<u64>; 17];
+        let mut random = 0x1234_5678_9abc_def1u64;
+        for _ in 0..20_000 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let slot = (random >> 8) as usize % 17;
+            let key = Ix::new(slot as u32 + 1).unwrap();
+            match random % 3 {
+                0 => {
+                    let at = (random >> 20) % 50;
+                    timers.set(key, Instant::from_ms(at));
+                    model[slot] = Some(at);
+                }
+                1 => {
+                    timers.clear(key);
+                    model[slot] = None;
+                }
+                _ => {
+                    let now = (random >> 20) % 50;
+                    let least = model.iter().flatten().min().copied();
+                    let popped = timers.pop_due(Instant::from_ms(now));
+                    assert_eq!(popped.is_some(), least.is_some_and(|at| at <= now));
+                    if let Some(popped) = popped {
+                        let slot = popped.get() as usize - 1;
+                        assert_eq!(model[slot], least);
+                        model[slot] = None;
+                    }
+                }
+            }
+            let least = model.iter().flatten().min().copied();
+            assert_eq!(timers.next().map(|(at, _)| at.as_ms()), least);
+            for (slot, at) in model.iter().enumerate() {
+                let key = Ix::new(slot as u32 + 1).unwrap();
+                assert_eq!(timers.get(key).map(Instant::as_ms), *at);
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_without_memory_is_left_alone() {
+        let mut timers = Timers::new(&mut []);
+        let key = Ix::new(1).unwrap();
+        timers.set(key, Instant::ZERO);
+        timers.clear(key);
+        assert_eq!(timers.next(), None);
+    }
+}
