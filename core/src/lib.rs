@@ -5,9 +5,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod event;
 pub mod id;
+pub mod job;
 pub mod out;
 pub mod random;
 pub mod slab;
+pub mod text;
 pub mod time;
 pub mod timer;

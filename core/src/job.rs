@@ -1,0 +1,270 @@
+//! The life of one translation: every state, every step, in one table.
+//!
+//! ```text
+//!              start                 complete
+//!  ┌─────────┐ ─────► ┌────────────┐ ────────► completed
+//!  │ pending │        │ processing │ ────────► error      fail, or lost too often
+//!  └─────────┘ ◄───── └────────────┘ ────────► canceled   cancel
+//!     │  │      lose       ↺ progress
+//!     │  └──► error     fail
+//!     └─────► canceled  cancel
+//! ```
+//!
+//! [`step`] is that table: a state and what happened in, the next state and the event to tell out.
+//! Terminal means terminal: whatever comes after is refused with a typed error and changes nothing.
+//!
+//! ```
+//! use dubhook_core::job::{Happening, State, Status, step};
+//!
+//! let state = step(State::NEW, Happening::Start, 3).unwrap().state;
+//! let state = step(state, Happening::Complete, 3).unwrap().state;
+//! assert_eq!(state.status, Status::Completed);
+//! assert!(step(state, Happening::Cancel, 3).is_err());
+//! ```
+
+use crate::event::Kind;
+use zerocopy::FromZeros;
+
+/// Where a job is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub enum Status {
+    /// Accepted, and waiting for a worker.
+    Pending = 0,
+    /// With a worker.
+    Processing = 1,
+    /// Done; there is an output.
+    Completed = 2,
+    /// Failed; there is a reason.
+    Error = 3,
+    /// Called off.
+    Canceled = 4,
+}
+
+impl Status {
+    /// Every status, in the order of a life.
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Processing,
+        Self::Completed,
+        Self::Error,
+        Self::Canceled,
+    ];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Error => "error",
+            Self::Canceled => "canceled",
+        }
+    }
+
+    /// The status of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+
+    /// Whether nothing can happen any more.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Error | Self::Canceled)
+    }
+
+    /// What `GET /status` says: three words for five states.
+    #[must_use]
+    pub const fn simple(self) -> &'static str {
+        match self {
+            Self::Pending | Self::Processing => "pending",
+            Self::Completed => "completed",
+            Self::Error | Self::Canceled => "error",
+        }
+    }
+}
+
+/// What of a job changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+pub struct State {
+    /// Where it is in its life.
+    pub status: Status,
+    /// How much is done, 0 to 100. Never falls.
+    pub progress: u8,
+    /// How often a worker has started on it.
+    pub attempts: u8,
+}
+
+impl State {
+    /// A job just accepted.
+    pub const NEW: Self = Self {
+        status: Status::Pending,
+        progress: 0,
+        attempts: 0,
+    };
+}
+
+/// What can happen to a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happening {
+    /// A worker takes it.
+    Start,
+    /// The worker says how much is done, 0 to 100.
+    Progress(u8),
+    /// The worker is done.
+    Complete,
+    /// The worker gives up, or nobody can do it.
+    Fail,
+    /// Whoever asked no longer wants it.
+    Cancel,
+    /// The worker was not heard of any more.
+    Lose,
+}
+
+/// A step that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// The state after it.
+    pub state: State,
+    /// What to tell; `None` where nothing changed.
+    pub event: Option<Kind>,
+}
+
+/// Why a step was not taken. The job is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The job has ended.
+    Terminal,
+    /// The job is with a worker already.
+    Started,
+    /// The job is with no worker.
+    NotStarted,
+    /// Progress is above 100.
+    ProgressRange,
+    /// Progress would fall.
+    ProgressFell,
+}
+
+/// Takes one step. `attempts_max` is how often a worker may start before a lost job is an error.
+///
+/// # Errors
+///
+/// [`Refused`] says why the step cannot be taken from this state.
+pub const fn step(state: State, happening: Happening, attempts_max: u8) -> Result<Step, Refused> {
+    use Happening::{Cancel, Complete, Fail, Lose, Progress, Start};
+    use Status::{Canceled, Completed, Error, Pending, Processing};
+
+    let (status, progress, event) = match (state.status, happening) {
+        (Completed | Error | Canceled, _) => return Err(Refused::Terminal),
+
+        (Pending, Start) => (Processing, state.progress, Some(Kind::Processing)),
+        (Processing, Start) => return Err(Refused::Started),
+
+        (_, Progress(101..)) => return Err(Refused::ProgressRange),
+        (Processing, Progress(p)) if p < state.progress => return Err(Refused::ProgressFell),
+        (Processing, Progress(p)) if p == state.progress => (Processing, p, None),
+        (Processing, Progress(p)) => (Processing, p, Some(Kind::Progress)),
+        (Processing, Complete) => (Completed, 100, Some(Kind::Completed)),
+        (Processing, Lose) if state.attempts >= attempts_max => {
+            (Error, state.progress, Some(Kind::Error))
+        }
+        (Processing, Lose) => (Pending, state.progress, Some(Kind::Pending)),
+        (Pending, Progress(_) | Complete | Lose) => return Err(Refused::NotStarted),
+
+        (Pending | Processing, Fail) => (Error, state.progress, Some(Kind::Error)),
+        (Pending | Processing, Cancel) => (Canceled, state.progress, Some(Kind::Canceled)),
+    };
+    let attempts = match happening {
+        Start => state.attempts.saturating_add(1),
+        _ => state.attempts,
+    };
+    Ok(Step {
+        state: State {
+            status,
+            progress,
+            attempts,
+        },
+        event,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn state(status: Status, progress: u8, attempts: u8) -> State {
+        State {
+            status,
+            progress,
+            attempts,
+        }
+    }
+
+    #[track_caller]
+    fn check(from: State, happening: Happening, expect: Result<(State, Option<Kind>), Refused>) {
+        let taken = step(from, happening, 2).map(|step| (step.state, step.event));
+        assert_eq!(taken, expect, "{from:?} {happening:?}");
+    }
+
+    #[test]
+    fn every_state_meets_everything_that_can_happen() {
+        use Happening::*;
+        use Status::*;
+        let new = State::NEW;
+        check(
+            new,
+            Start,
+            Ok((state(Processing, 0, 1), Some(Kind::Processing))),
+        );
+        check(new, Fail, Ok((state(Error, 0, 0), Some(Kind::Error))));
+        check(
+            new,
+            Cancel,
+            Ok((state(Canceled, 0, 0), Some(Kind::Canceled))),
+        );
+        for happening in [Progress(1), Complete, Lose] {
+            check(new, happening, Err(Refused::NotStarted));
+        }
+
+        let half = state(Processing, 50, 1);
+        check(half, Start, Err(Refused::Started));
+        check(half, Progress(101), Err(Refused::ProgressRange));
+        check(half, Progress(49), Err(Refused::ProgressFell));
+        check(half, Progress(50), Ok((half, None)));
+        check(
+            half,
+            Progress(51),
+            Ok((state(Processing, 51, 1), Some(Kind::Progress))),
+        );
+        check(
+            half,
+            Complete,
+            Ok((state(Completed, 100, 1), Some(Kind::Completed))),
+        );
+        check(half, Fail, Ok((state(Error, 50, 1), Some(Kind::Error))));
+        check(
+            half,
+            Cancel,
+            Ok((state(Canceled, 50, 1), Some(Kind::Canceled))),
+        );
+        check(half, Lose, Ok((state(Pending, 50, 1), Some(Kind::Pending))));
+        let last = state(Processing, 50, 2);
+        check(last, Lose, Ok((state(Error, 50, 2), Some(Kind::Error))));
+
+        for status in [Completed, Error, Canceled] {
+            for happening in [Start, Progress(100), Complete, Fail, Cancel, Lose] {
+                check(state(status, 100, 1), happening, Err(Refused::Terminal));
+            }
+        }
+    }
+
+    #[test]
+    fn names_go_there_and_back() {
+        for status in Status::ALL {
+            assert_eq!(Status::parse(status.as_str()), Some(status));
+        }
+        assert_eq!(Status::parse("done"), None);
+    }
+}
