@@ -5,6 +5,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod delivery;
+pub mod dirty;
 pub mod event;
 pub mod id;
 pub mod job;

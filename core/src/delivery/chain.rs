@@ -1,0 +1,132 @@
+//! A job's events in a row, and how streams move along it.
+
+use super::{
+    OF_JOB, Outbox,
+    slots::{EventSlot, Phase},
+};
+use crate::{
+    event::{Event, Kind},
+    slab::{Ix, Link, List},
+};
+
+impl Outbox<'_> {
+    /// Hangs an event behind the job's last one. `None` where it may take no slot: progress never
+    /// takes one that a change of state may need.
+    pub(super) fn append(&mut self, job: Ix, event: Event, batch: u64) -> Link {
+        let kept = event.kind.is_state_change() && self.chain(job)?.events_kept > 0;
+        if kept {
+            self.chain_mut(job)?.events_kept -= 1;
+            self.events_kept = self.events_kept.saturating_sub(1);
+        } else if self.events.room() <= self.events_kept {
+            return None;
+        }
+        let ix = self
+            .events
+            .insert(EventSlot::new(event, Some(job), batch))?;
+        self.events_dirty.mark(ix);
+        let chain = self.chains.get_mut(job.get() as usize - 1)?;
+        let before = chain.events.tail();
+        chain.events.push_back(&mut self.events, ix);
+        if let Some(before) = before {
+            self.tidy(before);
+        }
+        Some(ix)
+    }
+
+    /// The event after `ix` that a stream must send: the next change of state it wants, or the job's
+    /// newest progress.
+    pub(super) fn following(&self, ix: Ix, wanted: impl Fn(Kind) -> bool) -> Link {
+        let mut at = ix;
+        loop {
+            at = List::<OF_JOB>::next(&self.events, at)?;
+            let kind = self.events.get(at)?.event.kind;
+            let overtaken =
+                kind == Kind::Progress && List::<OF_JOB>::next(&self.events, at).is_some();
+            if !overtaken && wanted(kind) {
+                return Some(at);
+            }
+        }
+    }
+
+    /// Forgets what nobody needs any more, after event `ix` was left by a stream or overtaken.
+    ///
+    /// The events at the chain's start that no stream has before it were passed by all; progress in
+    /// the middle that no stream has before it was overtaken.
+    pub(super) fn tidy(&mut self, ix: Ix) {
+        let Some(slot) = self.events.get(ix) else {
+            return;
+        };
+        if slot.heads > 0 {
+            return;
+        }
+        let Some(job) = slot.job else {
+            self.events.remove(ix);
+            self.events_dirty.mark(ix);
+            return;
+        };
+        let overtaken =
+            slot.event.kind == Kind::Progress && List::<OF_JOB>::next(&self.events, ix).is_some();
+        if overtaken {
+            self.forget(job, ix);
+        }
+        while let Some(first) = self.chain(job).and_then(|chain| chain.events.head()) {
+            if self.events.get(first).is_none_or(|slot| slot.heads > 0) {
+                return;
+            }
+            self.forget(job, first);
+        }
+    }
+
+    fn forget(&mut self, job: Ix, ix: Ix) {
+        if let Some(chain) = self.chains.get_mut(job.get() as usize - 1) {
+            chain.events.remove(&mut self.events, ix);
+        }
+        self.events.remove(ix);
+        self.events_dirty.mark(ix);
+    }
+
+    /// Lets a stream that has settled its event go on to the next one it must send, or end.
+    pub(super) fn advance(&mut self, ix: Ix) {
+        let Some(stream) = self.streams.get(ix).copied() else {
+            return;
+        };
+        let filter = stream
+            .lane
+            .and_then(|lane| self.lanes.get(lane))
+            .map(|lane| lane.filter);
+        let wanted = |kind| stream.callback || filter.is_some_and(|filter| filter.matches(kind));
+        let next = match stream.event {
+            Some(event) if !stream.solo => self.following(event, wanted),
+            _ => None,
+        };
+        match next {
+            None => self.remove_stream(ix),
+            Some(next) => {
+                self.point(ix, Some(next));
+                if let Some(stream) = self.streams.get_mut(ix) {
+                    stream.attempts = 0;
+                    stream.phase = Phase::Unsaved;
+                }
+                self.streams_dirty.mark(ix);
+                self.enqueue(ix);
+            }
+        }
+    }
+
+    /// Points a stream at another event, and forgets the one it leaves if it was the last to need it.
+    pub(super) fn point(&mut self, ix: Ix, event: Link) {
+        let Some(stream) = self.streams.get_mut(ix) else {
+            return;
+        };
+        let before = core::mem::replace(&mut stream.event, event);
+        if let Some(slot) = event.and_then(|event| self.events.get_mut(event)) {
+            slot.heads += 1;
+        }
+        if let Some(before) = before {
+            if let Some(slot) = self.events.get_mut(before) {
+                slot.heads = slot.heads.saturating_sub(1);
+            }
+            self.tidy(before);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! How much at once: the flow control of one endpoint.
+//!
+//! A lane is what an endpoint can take. Its window, the number of attempts that may be in flight,
+//! starts at one, grows by one with each success up to a limit, halves when the receiver refuses, and
+//! falls back to one when the receiver cannot be reached or asks for less. So a recovered endpoint's
+//! backlog comes out gradually, and an endpoint that never answers holds one attempt, not many.
+//!
+//! A lane is *proven* while its last attempt succeeded. Lanes that are not may together use only half
+//! of all attempts: however many dead endpoints there are, the living ones go on.
+
+use super::{IN_LANE, QUEUED};
+use crate::{
+    event::Filter,
+    slab::{Links, List, Node},
+};
+use zerocopy::FromZeros;
+
+/// One endpoint's flow: its window and the streams that wait in it.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub struct Lane {
+    /// Which events its endpoint wants.
+    pub(super) filter: Filter,
+    /// Whether nothing may be sent now.
+    pub(super) paused: bool,
+    /// Whether its endpoint exists and wants events.
+    pub(super) open: bool,
+    pub(super) proven: bool,
+    pub(super) queued: bool,
+    /// First attempts taken since the last retry was.
+    fresh_taken: u8,
+    window: u16,
+    pub(super) in_flight: u16,
+    /// The publication at which a stream of this lane was last seen, so that none is owed twice.
+    pub(super) mark: u64,
+    /// Whether its endpoint was removed and its streams with it.
+    pub(super) removing: bool,
+    pub(super) fresh: List<QUEUED>,
+    pub(super) retries: List<QUEUED>,
+    pub(super) live: List<IN_LANE>,
+    pub(super) dead: List<IN_LANE>,
+    links: Links,
+}
+
+/// How many first attempts are made before a retry that waits gets its turn, so that a stream of new
+/// events does not starve it.
+const FRESH_PER_RETRY: u8 = 8;
+
+impl Node<0> for Lane {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+impl Lane {
+    pub(super) const CLOSED: Self = Self {
+        filter: Filter::NONE,
+        paused: false,
+        open: false,
+        proven: false,
+        queued: false,
+        fresh_taken: 0,
+        window: 0,
+        in_flight: 0,
+        mark: 0,
+        removing: false,
+        fresh: List::EMPTY,
+        retries: List::EMPTY,
+        live: List::EMPTY,
+        dead: List::EMPTY,
+        links: Links::NONE,
+    };
+
+    /// Whether an attempt could be made now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.open
+            && !self.paused
+            && self.in_flight < self.window.max(1)
+            && !(self.fresh.is_empty() && self.retries.is_empty())
+    }
+
+    /// Whether the next attempt should be a retry; `false` means a first attempt.
+    pub(super) fn takes_retry(&mut self) -> bool {
+        let retry = !self.retries.is_empty()
+            && (self.fresh.is_empty() || self.fresh_taken >= FRESH_PER_RETRY);
+        self.fresh_taken = if retry {
+            0
+        } else {
+            self.fresh_taken.saturating_add(1)
+        };
+        retry
+    }
+
+    pub(super) fn succeeded(&mut self, window_max: u16) {
+        self.proven = true;
+        self.window = self.window.saturating_add(1).clamp(1, window_max.max(1));
+    }
+
+    pub(super) fn refused(&mut self) {
+        self.proven = false;
+        self.window = (self.window / 2).max(1);
+    }
+
+    pub(super) fn unreachable(&mut self) {
+        self.proven = false;
+        self.window = 1;
+    }
+}

@@ -1,0 +1,56 @@
+//! The outbox: who is owed which event, and when the next attempt is due.
+//!
+//! # Theory of operation
+//!
+//! Events of one job are numbered and hang in a **chain**. What one endpoint is owed of one job is a
+//! **stream**: a pointer to the next event of the chain that it must get. A stream sends one event at a
+//! time and moves on when that is settled, which is the whole of per-job order; streams know nothing
+//! of each other, so jobs and endpoints do not wait for one another. A stream that has caught up is
+//! gone, and so is an event that every stream has passed. Progress that is overtaken before its first
+//! attempt is dropped; a change of state never is.
+//!
+//! ```text
+//!   chain of job 17:   1 pending ── 2 processing ── 3 progress ── 4 completed
+//!                                        ▲                             ▲
+//!   streams:                       ep A (attempt 3)              ep B (in flight)
+//! ```
+//!
+//! Each endpoint is a [`Lane`] with its own window of attempts in flight and its own queues; lanes with
+//! something to send take turns in a ring. First attempts go before retries. What fails is tried again
+//! after the [`Schedule`]'s pauses, and after the last one it is a **dead letter**: it stays, is listed,
+//! and goes out again when somebody asks. The stream meanwhile moves on to the job's next event.
+//!
+//! An event may be sent only when the change it speaks of is durable: it carries the number of the
+//! batch it is written with, and [`Outbox::committed`] lets its streams go.
+//!
+//! The outbox knows nothing of HTTP, URLs or JSON. It is driven like everything here: commands in
+//! ([`publish`](Outbox::publish), [`settle`](Outbox::settle)), attempts out
+//! ([`poll_attempt`](Outbox::poll_attempt)), deadlines in between.
+//!
+//! Every operation is O(1) or O(log n), but for publishing, which must look at each endpoint that
+//! wants the event, and closing a lane, which is done a piece at a time.
+
+mod chain;
+mod lane;
+mod outbox;
+mod restore;
+mod room;
+mod schedule;
+mod settle;
+mod slots;
+mod stream;
+mod turns;
+mod types;
+
+pub use lane::Lane;
+pub use outbox::{Memory, Outbox, OutboxLimits};
+pub use schedule::{JITTER_PERCENT, PAUSES_MAX, RETRY_AFTER_MS_MAX, Schedule};
+pub use slots::{AttemptSlot, Chain, EventSlot, StreamSlot};
+pub use types::{Attempt, AttemptId, Failure, Outcome, SavedStream, Settled, Target, Verdict};
+
+/// The list in which a job's streams hang.
+const OF_JOB: u8 = 0;
+/// The list in which a lane's streams hang.
+const IN_LANE: u8 = 1;
+/// The list in which streams that wait for the same thing hang.
+const QUEUED: u8 = 2;

@@ -1,0 +1,423 @@
+//! The machine: commands in, attempts out.
+
+use super::{
+    IN_LANE, QUEUED, Schedule,
+    lane::Lane,
+    slots::{AttemptSlot, Chain, EventSlot, Phase, StreamSlot},
+    types::{Attempt, AttemptId, Outcome, Settled, Target, Verdict},
+};
+use crate::{
+    dirty::Dirty,
+    event::{Event, Filter},
+    random::Random,
+    slab::{Ix, Link, List, Slab, Slot},
+    time::{Instant, Timestamp},
+    timer::{TimerSlot, Timers},
+};
+
+/// The memory of an outbox, lent by the caller. All zero bytes is empty memory.
+#[derive(Debug)]
+pub struct Memory<'a> {
+    /// One for each job that there can be.
+    pub chains: &'a mut [Chain],
+    /// Events that somebody is still owed.
+    pub events: &'a mut [Slot<EventSlot>],
+    /// As many `u32` as events.
+    pub events_dirty: &'a mut [u32],
+    /// What one target is owed of one job.
+    pub streams: &'a mut [Slot<StreamSlot>],
+    /// As many `u32` as streams.
+    pub streams_dirty: &'a mut [u32],
+    /// As many timers as streams.
+    pub stream_timers: &'a mut [TimerSlot],
+    /// One for each endpoint that there can be, and behind them those that callbacks share.
+    pub lanes: &'a mut [Slot<Lane>],
+    /// As many timers as lanes.
+    pub lane_timers: &'a mut [TimerSlot],
+    /// As many `u32` as lanes.
+    pub lanes_closing: &'a mut [u32],
+    /// One for each attempt that may be in flight.
+    pub attempts: &'a mut [Slot<AttemptSlot>],
+}
+
+/// What an outbox allows itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxLimits {
+    /// When failed attempts are made again.
+    pub schedule: Schedule,
+    /// Attempts in flight to one endpoint at most.
+    pub window_max: u16,
+    /// How long an overloaded endpoint that gave no hint is left alone, in milliseconds.
+    pub throttle_ms: u64,
+}
+
+impl OutboxLimits {
+    /// The standard schedule, 32 attempts in flight to an endpoint, a throttle of 5 s.
+    pub const STANDARD: Self = Self {
+        schedule: Schedule::STANDARD,
+        window_max: 32,
+        throttle_ms: 5_000,
+    };
+}
+
+/// Streams whose pause ended, or that a closing lane must let go, taken in one call at most.
+const STEP: usize = 64;
+
+/// Who is owed which event. See the [module](super) for how it works.
+#[derive(Debug)]
+pub struct Outbox<'a> {
+    pub(super) chains: &'a mut [Chain],
+    pub(super) events: Slab<'a, EventSlot>,
+    pub(super) events_dirty: Dirty<'a>,
+    pub(super) streams: Slab<'a, StreamSlot>,
+    pub(super) streams_dirty: Dirty<'a>,
+    pub(super) lanes: Slab<'a, Lane>,
+    pub(super) stream_timers: Timers<'a>,
+    pub(super) lane_timers: Timers<'a>,
+    pub(super) lanes_closing: Dirty<'a>,
+    pub(super) attempts: Slab<'a, AttemptSlot>,
+    pub(super) limits: OutboxLimits,
+
+    /// Streams whose event is not durable yet, in the order of their batches.
+    pub(super) unsaved: List<QUEUED>,
+    /// Dead letters, oldest first.
+    pub(super) dead: List<QUEUED>,
+    /// Lanes with something to send whose last attempt succeeded.
+    pub(super) ring_proven: List<0>,
+    /// Lanes with something to send of which that is not known.
+    pub(super) ring_unproven: List<0>,
+    pub(super) committed: u64,
+    serial: u32,
+    pub(super) publications: u64,
+    /// Attempts in flight on lanes that were not proven when they began.
+    pub(super) unproven_in_flight: usize,
+    /// Whose turn it is when both rings have a lane.
+    pub(super) unproven_turn: bool,
+
+    pub(super) dead_letters: usize,
+    pub(super) lanes_for_all: usize,
+    pub(super) jobs_active: usize,
+    pub(super) targets_own: usize,
+    pub(super) streams_active: usize,
+    pub(super) events_kept: usize,
+}
+
+// Commands.
+impl<'a> Outbox<'a> {
+    /// An empty outbox over lent memory.
+    #[must_use]
+    pub fn new(memory: Memory<'a>, limits: OutboxLimits) -> Self {
+        let mut lanes = Slab::new(memory.lanes);
+        while lanes.insert(Lane::CLOSED).is_some() {}
+        Self {
+            chains: memory.chains,
+            events: Slab::new(memory.events),
+            events_dirty: Dirty::new(memory.events_dirty),
+            streams: Slab::new(memory.streams),
+            streams_dirty: Dirty::new(memory.streams_dirty),
+            lanes,
+            stream_timers: Timers::new(memory.stream_timers),
+            lane_timers: Timers::new(memory.lane_timers),
+            lanes_closing: Dirty::new(memory.lanes_closing),
+            attempts: Slab::new(memory.attempts),
+            limits,
+            unsaved: List::EMPTY,
+            dead: List::EMPTY,
+            ring_proven: List::EMPTY,
+            ring_unproven: List::EMPTY,
+            committed: 0,
+            serial: 0,
+            publications: 0,
+            unproven_in_flight: 0,
+            unproven_turn: false,
+            dead_letters: 0,
+            lanes_for_all: 0,
+            jobs_active: 0,
+            targets_own: 0,
+            streams_active: 0,
+            events_kept: 0,
+        }
+    }
+
+    /// Opens a lane for an endpoint with this filter. `for_all` says that it gets the events of every
+    /// job, for which room must be there; `false`, and nothing has changed, where it is not.
+    #[must_use]
+    pub fn open_lane(&mut self, lane: Ix, filter: Filter, for_all: bool) -> bool {
+        let needed = if for_all { self.jobs_active } else { 0 };
+        if self.streams_spare() < needed {
+            return false;
+        }
+        let Some(slot) = self.lanes.get_mut(lane) else {
+            return false;
+        };
+        slot.open = true;
+        slot.filter = filter;
+        slot.removing = false;
+        if for_all {
+            self.lanes_for_all += 1;
+        }
+        self.offer(lane);
+        true
+    }
+
+    /// Changes what an open lane lets through, for events from now on.
+    pub fn set_filter(&mut self, lane: Ix, filter: Filter) {
+        if let Some(slot) = self.lanes.get_mut(lane) {
+            slot.filter = filter;
+        }
+    }
+
+    /// Closes a lane: nothing more is owed to it. What it is owed now becomes dead letters, or with
+    /// `remove` is forgotten; a piece at a time, in [`handle_timeout`](Self::handle_timeout).
+    pub fn close_lane(&mut self, lane: Ix, for_all: bool, remove: bool) {
+        let Some(slot) = self.lanes.get_mut(lane) else {
+            return;
+        };
+        if slot.open && for_all {
+            self.lanes_for_all = self.lanes_for_all.saturating_sub(1);
+        }
+        slot.open = false;
+        slot.removing |= remove;
+        slot.unreachable();
+        self.lanes_closing.mark(lane);
+    }
+
+    /// Whether a closed lane has let go of everything and can serve another endpoint.
+    #[must_use]
+    pub fn is_vacant(&self, lane: Ix) -> bool {
+        self.lanes.get(lane).is_some_and(|lane| {
+            !lane.open && lane.live.is_empty() && lane.dead.is_empty() && lane.in_flight == 0
+        })
+    }
+
+    /// Publishes an event of a job to those of `targets` that are open. `batch` is the batch of
+    /// records that makes it durable.
+    ///
+    /// A target that is still owed an earlier event of the job gets this one after it. The caller
+    /// leaves out targets that do not want this kind of event.
+    pub fn publish(
+        &mut self,
+        job: Ix,
+        event: Event,
+        batch: u64,
+        targets: impl Iterator<Item = Target>,
+    ) {
+        let Some(ix) = self.append(job, event, batch) else {
+            return;
+        };
+        self.publications += 1;
+        let callback_owed = self.mark_lanes(job);
+        for target in targets {
+            let owed = match self.lanes.get(target.lane) {
+                _ if target.callback => callback_owed,
+                Some(lane) => !lane.open || lane.mark == self.publications,
+                None => true,
+            };
+            if !owed {
+                self.owe(Some(job), target, ix, false);
+            }
+        }
+        if event.kind.is_terminal() {
+            self.end(job);
+        }
+        self.tidy(ix);
+    }
+
+    /// Sends one event to one target, apart from whatever else it is owed: a test (with no job), or
+    /// the ending of a job that ended before the target came. `false` where there is no room.
+    #[must_use]
+    pub fn send(&mut self, job: Link, event: Event, batch: u64, target: Target) -> bool {
+        if self.streams_spare() == 0 || self.events.room() <= self.events_kept {
+            return false;
+        }
+        let ix = match job {
+            Some(job) => self.append(job, event, batch),
+            None => self.events.insert(EventSlot::new(event, None, batch)),
+        };
+        let Some(ix) = ix else {
+            return false;
+        };
+        self.events_dirty.mark(ix);
+        self.owe(job, target, ix, true);
+        self.tidy(ix);
+        true
+    }
+
+    /// Sends dead letters of a lane again: those whose event was at `since` or later, and at most
+    /// `limit` of them. Returns how many.
+    pub fn redeliver(&mut self, lane: Ix, since: Timestamp, limit: usize) -> usize {
+        let mut count = 0;
+        let mut at = self.lanes.get(lane).and_then(|lane| lane.dead.head());
+        while let Some(ix) = at {
+            at = List::<IN_LANE>::next(&self.streams, ix);
+            let event = self.head_of(ix).map(|slot| slot.event.at);
+            if count == limit || event.is_none_or(|at| at < since) {
+                continue;
+            }
+            self.revive(ix);
+            count += 1;
+        }
+        count
+    }
+
+    /// Says that everything up to and with batch number `batch` is durable.
+    pub fn committed(&mut self, batch: u64) {
+        self.committed = self.committed.max(batch);
+        while let Some(ix) = self.unsaved.head() {
+            if self
+                .head_of(ix)
+                .is_some_and(|slot| slot.batch > self.committed)
+            {
+                return;
+            }
+            self.unsaved.remove(&mut self.streams, ix);
+            self.enqueue(ix);
+        }
+    }
+
+    /// Tells how an attempt ended.
+    pub fn settle(
+        &mut self,
+        now: Instant,
+        id: AttemptId,
+        outcome: Outcome,
+        random: &mut Random,
+    ) -> Option<Settled> {
+        if self.attempts.get(id.ix)?.serial != id.serial {
+            return None;
+        }
+        let attempt = self.attempts.remove(id.ix)?;
+        let lane = attempt.lane?;
+        self.unproven_in_flight = self
+            .unproven_in_flight
+            .saturating_sub(usize::from(attempt.unproven));
+        self.adjust(now, lane, outcome);
+        let mut settled = Settled {
+            job: None,
+            event: None,
+            target: Target {
+                lane,
+                callback: attempt.callback,
+            },
+            number: attempt.number,
+            started: attempt.started,
+            verdict: Verdict::Dropped,
+        };
+        if let Some(ix) = attempt.stream {
+            settled.event = self.head_of(ix).map(|slot| slot.event);
+            settled.job = self.streams.get(ix)?.job;
+            settled.verdict = self.conclude(now, ix, outcome, random);
+        }
+        self.offer(lane);
+        Some(settled)
+    }
+}
+
+// Outputs.
+impl Outbox<'_> {
+    /// The next attempt to make, if there is one that may be made now.
+    #[must_use]
+    pub fn poll_attempt(&mut self, now: Instant) -> Option<Attempt> {
+        if self.attempts.room() == 0 {
+            return None;
+        }
+        let lane = self.next_lane()?;
+        let slot = self.lanes.get_mut(lane)?;
+        let queue = if slot.takes_retry() {
+            &mut slot.retries
+        } else {
+            &mut slot.fresh
+        };
+        let ix = queue.pop_front(&mut self.streams)?;
+        slot.in_flight += 1;
+        let unproven = !slot.proven;
+        self.unproven_in_flight += usize::from(unproven);
+        self.offer(lane);
+
+        self.serial = self.serial.wrapping_add(1);
+        let stream = self.streams.get_mut(ix)?;
+        stream.phase = Phase::InFlight;
+        let number = stream.attempts.saturating_add(1);
+        let attempt = self.attempts.insert(AttemptSlot {
+            stream: Some(ix),
+            lane: Some(lane),
+            serial: self.serial,
+            number,
+            callback: stream.callback,
+            unproven,
+            started: now,
+        })?;
+        stream.attempt = Some(attempt);
+        let (job, callback) = (stream.job, stream.callback);
+        Some(Attempt {
+            id: AttemptId {
+                ix: attempt,
+                serial: self.serial,
+            },
+            job,
+            event: self.head_of(ix)?.event,
+            target: Target { lane, callback },
+            number,
+        })
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if !self.lanes_closing.is_empty() {
+            return Some(Instant::ZERO);
+        }
+        let streams = self.stream_timers.next().map(|(at, _)| at);
+        let lanes = self.lane_timers.next().map(|(at, _)| at);
+        [streams, lanes].into_iter().flatten().min()
+    }
+
+    /// Does what is due: pauses that have ended, lanes that are closing. What is left when it has
+    /// done its share is due at once.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for _ in 0..STEP {
+            let Some(lane) = self.lane_timers.pop_due(now) else {
+                break;
+            };
+            if let Some(slot) = self.lanes.get_mut(lane) {
+                slot.paused = false;
+            }
+            self.offer(lane);
+        }
+        for _ in 0..STEP {
+            let Some(ix) = self.stream_timers.pop_due(now) else {
+                break;
+            };
+            self.enqueue(ix);
+        }
+        if let Some(lane) = self.lanes_closing.pop() {
+            self.drain(lane);
+        }
+    }
+
+    /// How many attempts are in flight.
+    #[must_use]
+    pub const fn attempts_in_flight(&self) -> usize {
+        self.attempts.len()
+    }
+
+    /// How many deliveries are owed and not dead.
+    #[must_use]
+    pub const fn streams_live(&self) -> usize {
+        self.streams.len().saturating_sub(self.dead_letters)
+    }
+
+    /// How many dead letters are kept.
+    #[must_use]
+    pub const fn dead_letters(&self) -> usize {
+        self.dead_letters
+    }
+
+    /// Whether a job owes nobody anything, dead letters included.
+    #[must_use]
+    pub fn is_settled(&self, job: Ix) -> bool {
+        self.chain(job).is_none_or(|chain| {
+            !chain.active && chain.streams.is_empty() && chain.events.is_empty()
+        })
+    }
+}

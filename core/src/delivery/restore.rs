@@ -1,0 +1,126 @@
+//! What of the outbox is written down, and how it comes back.
+
+use super::{
+    OF_JOB, Outbox,
+    slots::{EventSlot, Phase, StreamSlot},
+    types::{SavedStream, Target},
+};
+use crate::{
+    event::Event,
+    slab::{Ix, Link, List},
+    time::Instant,
+};
+
+impl Outbox<'_> {
+    /// The next event slot whose record has changed, with what it holds: nothing if it is gone.
+    pub fn poll_dirty_event(&mut self) -> Option<(Ix, Option<(Link, Event)>)> {
+        let ix = self.events_dirty.pop()?;
+        Some((ix, self.events.get(ix).map(|slot| (slot.job, slot.event))))
+    }
+
+    /// The next stream slot whose record has changed, with what it holds: nothing if it is gone.
+    pub fn poll_dirty_stream(&mut self) -> Option<(Ix, Option<SavedStream>)> {
+        let ix = self.streams_dirty.pop()?;
+        let saved = self.streams.get(ix).and_then(|stream| {
+            Some(SavedStream {
+                job: stream.job,
+                target: Target {
+                    lane: stream.lane?,
+                    callback: stream.callback,
+                },
+                event: stream.event?,
+                attempts: stream.attempts,
+                dead: stream.phase == Phase::Dead,
+                solo: stream.solo,
+                due: stream.due,
+            })
+        });
+        Some((ix, saved))
+    }
+
+    /// Whether a record has changed.
+    #[must_use]
+    pub const fn is_dirty(&self) -> bool {
+        !self.events_dirty.is_empty() || !self.streams_dirty.is_empty()
+    }
+
+    /// Puts an event back after a restart. Events of a job may come in any order. `false` where it
+    /// has no place.
+    #[must_use]
+    pub fn restore_event(&mut self, ix: Ix, job: Link, event: Event) -> bool {
+        if self
+            .events
+            .insert_at(ix, EventSlot::new(event, job, 0))
+            .is_none()
+        {
+            return false;
+        }
+        let Some(job) = job else {
+            return true;
+        };
+        let Some(chain) = self.chains.get_mut(job.get() as usize - 1) else {
+            return false;
+        };
+        let mut after = chain.events.tail();
+        while let Some(at) = after {
+            let earlier = self.events.get(at).map(|slot| slot.event.sequence);
+            if earlier <= Some(event.sequence) {
+                break;
+            }
+            after = List::<OF_JOB>::prev(&self.events, at);
+        }
+        chain.events.insert_after(&mut self.events, after, ix);
+        true
+    }
+
+    /// Puts a stream back after all events are back. `false` where it contradicts them.
+    #[must_use]
+    pub fn restore_stream(&mut self, ix: Ix, saved: &SavedStream) -> bool {
+        let fits = self.events.get(saved.event).map(|slot| slot.job) == Some(saved.job)
+            && self.lanes.get(saved.target.lane).is_some();
+        let mut stream = StreamSlot::new(saved.job, saved.target, saved.event, saved.solo);
+        stream.attempts = saved.attempts;
+        stream.due = saved.due;
+        if !fits || self.streams.insert_at(ix, stream).is_none() {
+            return false;
+        }
+        self.link(ix);
+        if saved.dead {
+            self.bury(ix);
+        } else if saved.due > Instant::ZERO {
+            if let Some(stream) = self.streams.get_mut(ix) {
+                stream.phase = Phase::Waiting;
+            }
+            self.stream_timers.set(ix, saved.due);
+        } else {
+            self.enqueue(ix);
+        }
+        true
+    }
+
+    /// Puts the room kept for a job's future back, once its events and streams are back.
+    #[must_use]
+    pub fn restore_active(&mut self, job: Ix, state_events: u8, targets_own: u32) -> bool {
+        let Some(chain) = self.chain_mut(job) else {
+            return false;
+        };
+        chain.active = true;
+        chain.events_kept = state_events;
+        chain.targets_own = targets_own;
+        let live = chain.streams_live as usize;
+        self.streams_active += live;
+        self.events_kept += usize::from(state_events);
+        self.targets_own += targets_own as usize;
+        self.jobs_active += 1;
+        true
+    }
+
+    /// Forgets events that nobody is owed: what a restart finds of a batch that was never whole.
+    pub fn restore_done(&mut self) {
+        let mut at = self.events.next_used(None);
+        while let Some(ix) = at {
+            self.tidy(ix);
+            at = self.events.next_used(Some(ix));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Room that is kept, so that "full" never swallows an ending.
+//!
+//! When a job is admitted, the outbox sets aside an event slot for every change of state that the job
+//! can still go through, and a stream slot for every target it has. An endpoint that is opened later
+//! needs a stream for each job under way. Whoever would break that sum is refused, at the door, before
+//! anything was promised. Dead letters are outside the sum: the oldest make room when it is wanted.
+
+use super::{Outbox, slots::Chain};
+use crate::slab::Ix;
+
+/// How many dead letters one admission may push out: it bounds the work of a call.
+const EVICTIONS_MAX: usize = 16;
+
+impl Outbox<'_> {
+    /// Admits a job that will go through at most `state_events` changes of state and has
+    /// `targets_own` targets of its own. `false`, and nothing has changed, where there is no room.
+    #[must_use]
+    pub fn admit(&mut self, job: Ix, state_events: u8, targets_own: u32) -> bool {
+        let targets = self.lanes_for_all.saturating_add(targets_own as usize);
+        for _ in 0..EVICTIONS_MAX {
+            let events = self.events.room().saturating_sub(self.events_kept);
+            if events >= usize::from(state_events) && self.streams_spare() >= targets {
+                break;
+            }
+            if !self.evict_dead_letter() {
+                break;
+            }
+        }
+        let events = self.events.room().saturating_sub(self.events_kept);
+        if events < usize::from(state_events) || self.streams_spare() < targets {
+            return false;
+        }
+        let Some(chain) = self.chain_mut(job) else {
+            return false;
+        };
+        *chain = Chain {
+            events_kept: state_events,
+            targets_own,
+            active: true,
+            ..Chain::EMPTY
+        };
+        self.events_kept += usize::from(state_events);
+        self.targets_own += targets_own as usize;
+        self.jobs_active += 1;
+        true
+    }
+
+    /// Keeps room for one more target of a job under way. `false` where there is none.
+    #[must_use]
+    pub fn admit_target(&mut self, job: Ix) -> bool {
+        if self.streams_spare() == 0 {
+            return false;
+        }
+        match self.chain_mut(job) {
+            Some(chain) if chain.active => chain.targets_own += 1,
+            _ => return true,
+        }
+        self.targets_own += 1;
+        true
+    }
+
+    /// Gives back what was kept for the future of a job that has none any more.
+    pub(super) fn end(&mut self, job: Ix) {
+        let Some(chain) = self.chain_mut(job) else {
+            return;
+        };
+        if !chain.active {
+            return;
+        }
+        chain.active = false;
+        let kept = usize::from(core::mem::take(&mut chain.events_kept));
+        let own = core::mem::take(&mut chain.targets_own) as usize;
+        let live = chain.streams_live as usize;
+        self.events_kept = self.events_kept.saturating_sub(kept);
+        self.targets_own = self.targets_own.saturating_sub(own);
+        self.streams_active = self.streams_active.saturating_sub(live);
+        self.jobs_active = self.jobs_active.saturating_sub(1);
+    }
+
+    /// How many streams are neither used nor needed by what was admitted, dead letters not counted.
+    pub(super) fn streams_spare(&self) -> usize {
+        let settling = self
+            .streams
+            .len()
+            .saturating_sub(self.dead_letters)
+            .saturating_sub(self.streams_active);
+        let promised = self
+            .jobs_active
+            .saturating_mul(self.lanes_for_all)
+            .saturating_add(self.targets_own);
+        self.streams
+            .capacity()
+            .saturating_sub(settling.saturating_add(promised))
+    }
+}

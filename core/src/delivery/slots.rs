@@ -1,0 +1,200 @@
+//! What lies in the outbox's tables.
+
+use super::{IN_LANE, OF_JOB, QUEUED, Target};
+use crate::{
+    event::Event,
+    slab::{Ix, Link, Links, List, Node},
+    time::Instant,
+};
+use zerocopy::FromZeros;
+
+/// One event that somebody is still owed.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub struct EventSlot {
+    pub(super) event: Event,
+    pub(super) job: Link,
+    /// How many streams have this event to send next.
+    pub(super) heads: u32,
+    /// The batch of records that makes it durable.
+    pub(super) batch: u64,
+    links: Links,
+}
+
+impl EventSlot {
+    /// A filler for empty slots: all zero.
+    pub const EMPTY: Self = Self::new(
+        Event {
+            at: crate::time::Timestamp::EPOCH,
+            sequence: 0,
+            kind: crate::event::Kind::Pending,
+            progress: 0,
+        },
+        None,
+        0,
+    );
+
+    pub(super) const fn new(event: Event, job: Link, batch: u64) -> Self {
+        Self {
+            event,
+            job,
+            heads: 0,
+            batch,
+            links: Links::NONE,
+        }
+    }
+}
+
+impl Node<OF_JOB> for EventSlot {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+/// What a stream is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// For its event to be durable.
+    Unsaved = 0,
+    /// For its lane's turn.
+    Ready,
+    /// For its pause to end.
+    Waiting,
+    /// For the receiver's answer.
+    InFlight,
+    /// For somebody to ask for it: a dead letter.
+    Dead,
+}
+
+/// What one target is owed of one job, from one event on.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub struct StreamSlot {
+    pub(super) job: Link,
+    pub(super) lane: Link,
+    /// The event to send next.
+    pub(super) event: Link,
+    /// The attempt in flight.
+    pub(super) attempt: Link,
+    pub(super) due: Instant,
+    pub(super) attempts: u8,
+    pub(super) phase: Phase,
+    pub(super) callback: bool,
+    /// Whether it ends with this one event: a dead letter split off, or a test.
+    pub(super) solo: bool,
+    of_job: Links,
+    in_lane: Links,
+    queued: Links,
+}
+
+impl StreamSlot {
+    /// A filler for empty slots: all zero.
+    pub const EMPTY: Self = Self {
+        job: None,
+        lane: None,
+        event: None,
+        attempt: None,
+        due: Instant::ZERO,
+        attempts: 0,
+        phase: Phase::Unsaved,
+        callback: false,
+        solo: false,
+        of_job: Links::NONE,
+        in_lane: Links::NONE,
+        queued: Links::NONE,
+    };
+
+    pub(super) const fn new(job: Link, target: Target, event: Ix, solo: bool) -> Self {
+        Self {
+            job,
+            lane: Some(target.lane),
+            event: Some(event),
+            callback: target.callback,
+            solo,
+            ..Self::EMPTY
+        }
+    }
+}
+
+impl Node<OF_JOB> for StreamSlot {
+    fn links(&self) -> &Links {
+        &self.of_job
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.of_job
+    }
+}
+
+impl Node<IN_LANE> for StreamSlot {
+    fn links(&self) -> &Links {
+        &self.in_lane
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.in_lane
+    }
+}
+
+impl Node<QUEUED> for StreamSlot {
+    fn links(&self) -> &Links {
+        &self.queued
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.queued
+    }
+}
+
+/// An attempt in flight.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub struct AttemptSlot {
+    /// The stream it is for; none when the delivery is no longer owed.
+    pub(super) stream: Link,
+    pub(super) lane: Link,
+    pub(super) serial: u32,
+    pub(super) number: u8,
+    pub(super) callback: bool,
+    /// Whether its lane was not proven when it began.
+    pub(super) unproven: bool,
+    pub(super) started: Instant,
+}
+
+impl AttemptSlot {
+    /// A filler for empty slots: all zero.
+    pub const EMPTY: Self = Self {
+        stream: None,
+        lane: None,
+        serial: 0,
+        number: 0,
+        callback: false,
+        unproven: false,
+        started: Instant::ZERO,
+    };
+}
+
+/// A job's part in the outbox: its events, its streams, and the room kept for what is still to come.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub struct Chain {
+    pub(super) events: List<OF_JOB>,
+    pub(super) streams: List<OF_JOB>,
+    /// Streams that are neither dead nor solo.
+    pub(super) streams_live: u32,
+    /// Changes of state that are still to come at most, each with an event slot set aside.
+    pub(super) events_kept: u8,
+    /// Targets that only this job has: its callback, and endpoints narrowed to it.
+    pub(super) targets_own: u32,
+    /// Whether the job is admitted and has not ended.
+    pub(super) active: bool,
+}
+
+impl Chain {
+    /// No job: all zero.
+    pub const EMPTY: Self = Self {
+        events: List::EMPTY,
+        streams: List::EMPTY,
+        streams_live: 0,
+        events_kept: 0,
+        targets_own: 0,
+        active: false,
+    };
+}

@@ -1,0 +1,185 @@
+//! What a stream goes through: it is made, waits, is sent, and ends.
+
+use super::{
+    OF_JOB, Outbox,
+    slots::{Chain, EventSlot, Phase, StreamSlot},
+    types::Target,
+};
+use crate::slab::{Ix, Link, List};
+
+impl Outbox<'_> {
+    pub(super) fn chain(&self, job: Ix) -> Option<&Chain> {
+        self.chains.get(job.get() as usize - 1)
+    }
+
+    pub(super) fn chain_mut(&mut self, job: Ix) -> Option<&mut Chain> {
+        self.chains.get_mut(job.get() as usize - 1)
+    }
+
+    pub(super) fn head_of(&self, stream: Ix) -> Option<&EventSlot> {
+        self.events.get(self.streams.get(stream)?.event?)
+    }
+
+    /// Notes on each lane that already has a stream of the job that it needs no other one. Returns
+    /// whether the job's callback has one.
+    pub(super) fn mark_lanes(&mut self, job: Ix) -> bool {
+        let mut callback = false;
+        let mut at = self.chain(job).and_then(|chain| chain.streams.head());
+        while let Some(ix) = at {
+            if let Some(stream) = self.streams.get(ix) {
+                if stream.callback {
+                    callback |= !stream.solo;
+                } else if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane))
+                    && !stream.solo
+                {
+                    lane.mark = self.publications;
+                }
+            }
+            at = List::<OF_JOB>::next(&self.streams, ix);
+        }
+        callback
+    }
+
+    /// Makes a stream that owes `event` to `target`.
+    pub(super) fn owe(&mut self, job: Link, target: Target, event: Ix, solo: bool) {
+        let stream = StreamSlot::new(job, target, event, solo);
+        let ix = match self.streams.insert(stream) {
+            Some(ix) => ix,
+            None if self.evict_dead_letter() => match self.streams.insert(stream) {
+                Some(ix) => ix,
+                None => return,
+            },
+            None => return,
+        };
+        self.streams_dirty.mark(ix);
+        self.link(ix);
+        self.count_active(ix, 1);
+        self.enqueue(ix);
+    }
+
+    /// Hangs a new stream where it belongs.
+    pub(super) fn link(&mut self, ix: Ix) {
+        let Some(stream) = self.streams.get(ix).copied() else {
+            return;
+        };
+        if let Some(slot) = stream.event.and_then(|event| self.events.get_mut(event)) {
+            slot.heads += 1;
+        }
+        if let Some(chain) = stream
+            .job
+            .and_then(|job| self.chains.get_mut(job.get() as usize - 1))
+        {
+            chain.streams.push_back(&mut self.streams, ix);
+            chain.streams_live += u32::from(!stream.solo);
+        }
+        if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
+            lane.live.push_back(&mut self.streams, ix);
+            if !lane.open
+                && let Some(lane) = stream.lane
+            {
+                self.lanes_closing.mark(lane);
+            }
+        }
+    }
+
+    /// Counts a stream of a job under way in or out of the sum that [`admit`](Self::admit) keeps.
+    pub(super) fn count_active(&mut self, ix: Ix, by: isize) {
+        let Some(stream) = self.streams.get(ix) else {
+            return;
+        };
+        let active = stream
+            .job
+            .and_then(|job| self.chain(job))
+            .is_some_and(|chain| chain.active);
+        if active && !stream.solo {
+            self.streams_active = self.streams_active.saturating_add_signed(by);
+        }
+    }
+
+    /// Puts a stream that may be sent, as far as its own state goes, where it waits.
+    pub(super) fn enqueue(&mut self, ix: Ix) {
+        let saved = self
+            .head_of(ix)
+            .is_some_and(|slot| slot.batch <= self.committed);
+        let Some(stream) = self.streams.get_mut(ix) else {
+            return;
+        };
+        let Some(lane) = stream.lane else {
+            return;
+        };
+        if !saved {
+            stream.phase = Phase::Unsaved;
+            self.unsaved.push_back(&mut self.streams, ix);
+            return;
+        }
+        stream.phase = Phase::Ready;
+        let retry = stream.attempts > 0;
+        if let Some(slot) = self.lanes.get_mut(lane) {
+            let queue = if retry {
+                &mut slot.retries
+            } else {
+                &mut slot.fresh
+            };
+            queue.push_back(&mut self.streams, ix);
+        }
+        self.offer(lane);
+    }
+
+    /// Takes a stream out of whatever it waits in.
+    pub(super) fn dequeue(&mut self, ix: Ix) {
+        let Some(stream) = self.streams.get_mut(ix) else {
+            return;
+        };
+        let retry = stream.attempts > 0;
+        match stream.phase {
+            Phase::Unsaved => self.unsaved.remove(&mut self.streams, ix),
+            Phase::Waiting => self.stream_timers.clear(ix),
+            Phase::Dead => self.dead.remove(&mut self.streams, ix),
+            Phase::Ready => {
+                if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
+                    let queue = if retry {
+                        &mut lane.retries
+                    } else {
+                        &mut lane.fresh
+                    };
+                    queue.remove(&mut self.streams, ix);
+                }
+            }
+            Phase::InFlight => {
+                if let Some(attempt) = stream.attempt.take().and_then(|a| self.attempts.get_mut(a))
+                {
+                    attempt.stream = None;
+                }
+            }
+        }
+    }
+
+    /// Ends a stream, wherever it is.
+    pub(super) fn remove_stream(&mut self, ix: Ix) {
+        self.dequeue(ix);
+        self.count_active(ix, -1);
+        let Some(stream) = self.streams.get(ix).copied() else {
+            return;
+        };
+        if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
+            if stream.phase == Phase::Dead {
+                lane.dead.remove(&mut self.streams, ix);
+                self.dead_letters = self.dead_letters.saturating_sub(1);
+            } else {
+                lane.live.remove(&mut self.streams, ix);
+            }
+        }
+        if let Some(chain) = stream
+            .job
+            .and_then(|job| self.chains.get_mut(job.get() as usize - 1))
+        {
+            chain.streams.remove(&mut self.streams, ix);
+            if !stream.solo && stream.phase != Phase::Dead {
+                chain.streams_live = chain.streams_live.saturating_sub(1);
+            }
+        }
+        self.point(ix, None);
+        self.streams.remove(ix);
+        self.streams_dirty.mark(ix);
+    }
+}

@@ -1,0 +1,123 @@
+//! What goes into the outbox and comes out of it.
+
+use crate::{event::Event, slab::Ix, slab::Link, time::Instant};
+
+/// Someone who may be owed an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The lane that limits the attempts to it.
+    pub lane: Ix,
+    /// Whether it is the job's own `callback_url`, which gets every event; its lane is shared with
+    /// other callbacks.
+    pub callback: bool,
+}
+
+/// Names an attempt in flight. A stale one names nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptId {
+    pub(super) ix: Ix,
+    pub(super) serial: u32,
+}
+
+impl AttemptId {
+    /// The slot of the attempt, from 1 to the number of attempts that may be in flight: for a driver
+    /// that keeps something beside each.
+    #[must_use]
+    pub const fn slot(self) -> Ix {
+        self.ix
+    }
+}
+
+/// An attempt to make now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its name, for [`settle`](super::Outbox::settle).
+    pub id: AttemptId,
+    /// The job that the event befell; none for a test.
+    pub job: Link,
+    /// The event to send.
+    pub event: Event,
+    /// Where to.
+    pub target: Target,
+    /// Which attempt of this delivery it is, from 1.
+    pub number: u8,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver has it.
+    Delivered,
+    /// The receiver does not have it, or did not say so.
+    Failed {
+        /// What went wrong, as far as it matters for what is sent next.
+        failure: Failure,
+        /// How long the receiver asks to be left alone, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// The receiver wants nothing any more (`410 Gone`).
+    Gone,
+}
+
+/// Kinds of failure, by what they say about the receiver's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// It answered, and not with success.
+    Refused,
+    /// It, or something before it, is overloaded: 429, 502, 503 or 504.
+    Throttled,
+    /// No whole answer came.
+    Unreachable,
+}
+
+/// What became of a delivery after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done.
+    Delivered,
+    /// It will be tried again.
+    Retry {
+        /// After so many milliseconds.
+        pause_ms: u64,
+    },
+    /// It is a dead letter.
+    Dead,
+    /// It was no longer owed; its endpoint is gone.
+    Dropped,
+}
+
+/// An attempt that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The job that the event befell; none for a test or a delivery no longer owed.
+    pub job: Link,
+    /// The event, if it is still owed or was just delivered.
+    pub event: Option<Event>,
+    /// Where the attempt went.
+    pub target: Target,
+    /// Which attempt of the delivery it was, from 1.
+    pub number: u8,
+    /// When it began.
+    pub started: Instant,
+    /// What became of the delivery.
+    pub verdict: Verdict,
+}
+
+/// A stream as its record holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SavedStream {
+    /// The job; none for a test.
+    pub job: Link,
+    /// Where to.
+    pub target: Target,
+    /// The slot of the event that is owed first.
+    pub event: Ix,
+    /// Failed attempts so far.
+    pub attempts: u8,
+    /// Whether it is a dead letter.
+    pub dead: bool,
+    /// Whether it ends with this one event.
+    pub solo: bool,
+    /// When the next attempt is due; [`Instant::ZERO`] for at once.
+    pub due: Instant,
+}
