@@ -1,0 +1,277 @@
+//! One registered webhook: where to, what of, signed with what, and how it fares.
+//!
+//! ```
+//! use dubhook_core::endpoint::UrlParts;
+//!
+//! let url = "https://hooks.example.test:8443/in?team=7";
+//! let parts = UrlParts::of(url).unwrap();
+//! assert!(parts.secure);
+//! assert_eq!(&url[parts.authority()], "hooks.example.test:8443");
+//! assert_eq!(&url[parts.path(url.len())], "/in?team=7");
+//! ```
+
+use crate::{
+    event::Filter,
+    id::Id,
+    signature::Secret,
+    slab::{Link, Links, Node},
+    text::Text,
+    time::Timestamp,
+    url::Url,
+};
+use core::ops::Range;
+use zerocopy::FromZeros;
+
+/// Where in a stored URL its parts begin, so that a request can be written without reading it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+pub struct UrlParts {
+    /// Whether it is `https`.
+    pub secure: bool,
+    authority_at: u16,
+    path_at: u16,
+}
+
+impl UrlParts {
+    /// No URL: all zero.
+    pub const NONE: Self = Self {
+        secure: false,
+        authority_at: 0,
+        path_at: 0,
+    };
+
+    /// The parts of a URL that deliveries can go to.
+    ///
+    /// # Errors
+    ///
+    /// What [`Url::parse`] finds wrong with it.
+    pub fn of(url: &str) -> Result<Self, crate::url::UrlError> {
+        let parsed = Url::parse(url)?;
+        let scheme = if parsed.is_https() { "https://" } else { "http://" };
+        let authority_at = scheme.len();
+        let rest = url.get(authority_at..).unwrap_or_default();
+        let authority = rest.find(['/', '?']).unwrap_or(rest.len());
+        Ok(Self {
+            secure: parsed.is_https(),
+            authority_at: authority_at as u16,
+            path_at: (authority_at + authority) as u16,
+        })
+    }
+
+    /// Where the authority lies: host and port, as `Host` carries them.
+    #[must_use]
+    pub fn authority(self) -> Range<usize> {
+        self.authority_at.into()..self.path_at.into()
+    }
+
+    /// Where path and query lie in a URL of `len` bytes. May be empty, or begin with the query: then a
+    /// request says `/` first.
+    #[must_use]
+    pub fn path(self, len: usize) -> Range<usize> {
+        self.path_at.into()..len
+    }
+
+    /// The parts as numbers, for records.
+    #[must_use]
+    pub const fn to_bits(self) -> (bool, u16, u16) {
+        (self.secure, self.authority_at, self.path_at)
+    }
+
+    /// The parts that a record holds.
+    #[must_use]
+    pub const fn from_bits((secure, authority_at, path_at): (bool, u16, u16)) -> Self {
+        Self {
+            secure,
+            authority_at,
+            path_at,
+        }
+    }
+}
+
+/// The most bytes of key that a secret may have.
+pub const SECRET_BYTES_MAX: usize = 64;
+
+/// A secret as a table holds it.
+#[derive(Clone, Copy, FromZeros)]
+pub struct StoredSecret {
+    len: u8,
+    bytes: [u8; SECRET_BYTES_MAX],
+}
+
+impl core::fmt::Debug for StoredSecret {
+    /// Says nothing of the key.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("StoredSecret")
+    }
+}
+
+impl StoredSecret {
+    /// No secret: all zero.
+    pub const NONE: Self = Self {
+        len: 0,
+        bytes: [0; SECRET_BYTES_MAX],
+    };
+
+    /// Holds a secret's key.
+    #[must_use]
+    pub fn new(secret: &Secret) -> Self {
+        let mut stored = Self::NONE;
+        let key = secret.bytes();
+        if let Some(room) = stored.bytes.get_mut(..key.len()) {
+            room.copy_from_slice(key);
+            stored.len = key.len() as u8;
+        }
+        stored
+    }
+
+    /// The key; empty if there is none.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or_default()
+    }
+
+    /// The secret, if there is one.
+    #[must_use]
+    pub fn secret(&self) -> Option<Secret> {
+        Secret::from_bytes(self.bytes()).ok()
+    }
+}
+
+/// Why an endpoint is not enabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub enum Disabled {
+    /// It is enabled.
+    No = 0,
+    /// Somebody switched it off.
+    ByRequest = 1,
+    /// It answered `410 Gone`.
+    Gone = 2,
+    /// Nothing got through for too long.
+    Failing = 3,
+}
+
+impl Disabled {
+    /// Every value.
+    pub const ALL: [Self; 4] = [Self::No, Self::ByRequest, Self::Gone, Self::Failing];
+
+    /// The reason as a sentence; `None` while enabled.
+    #[must_use]
+    pub const fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::No => None,
+            Self::ByRequest => Some("switched off by request"),
+            Self::Gone => Some("the receiver answered 410 Gone"),
+            Self::Failing => Some("every attempt failed for too long"),
+        }
+    }
+}
+
+/// The strings of an endpoint, by their place in its [`Text`].
+pub mod field {
+    /// Where deliveries go.
+    pub const URL: usize = 0;
+    /// What somebody wrote to tell it from others.
+    pub const DESCRIPTION: usize = 1;
+}
+
+/// A registered webhook.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub struct Endpoint {
+    /// Its name.
+    pub id: Id,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// Which events it wants.
+    pub filter: Filter,
+    /// Why nothing is sent to it, if nothing is.
+    pub disabled: Disabled,
+    /// The only job whose events it gets; none for every job's.
+    pub job: Link,
+    /// URL and description.
+    pub text: Text<2>,
+    /// The parts of the URL.
+    pub parts: UrlParts,
+    /// What deliveries are signed with.
+    pub secret: StoredSecret,
+    /// What they were signed with before, and are too until `previous_until`.
+    pub previous: StoredSecret,
+    /// When the previous secret ends.
+    pub previous_until: Timestamp,
+    /// Since when every attempt has failed; the epoch while that is not so.
+    pub failing_since: Timestamp,
+    /// Whether it was removed and only waits for its deliveries to let go of it.
+    pub removed: bool,
+    /// Whether it gets every job's events.
+    pub for_all: bool,
+    /// The batch of records that makes it durable as it is.
+    pub changed: u64,
+    pub(crate) links: Links,
+    pub(crate) wanting: Links,
+}
+
+/// The list of all endpoints, newest first.
+pub(crate) const ALL: u8 = 0;
+/// The list of endpoints that want the events of one job, or of every job.
+pub(crate) const WANTING: u8 = 1;
+
+impl Endpoint {
+    /// A filler for empty slots: all zero.
+    pub const EMPTY: Self = Self {
+        id: Id::NONE,
+        created_at: Timestamp::EPOCH,
+        filter: Filter::NONE,
+        disabled: Disabled::No,
+        job: None,
+        text: Text::EMPTY,
+        parts: UrlParts::NONE,
+        secret: StoredSecret::NONE,
+        previous: StoredSecret::NONE,
+        previous_until: Timestamp::EPOCH,
+        failing_since: Timestamp::EPOCH,
+        removed: false,
+        for_all: false,
+        changed: 0,
+        links: Links::NONE,
+        wanting: Links::NONE,
+    };
+
+    /// Whether events are sent to it.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.disabled == Disabled::No && !self.removed
+    }
+
+    /// Makes `secret` the current one, and keeps the one before alive until `until`.
+    pub fn rotate(&mut self, secret: &Secret, until: Timestamp) {
+        self.previous = self.secret;
+        self.previous_until = until;
+        self.secret = StoredSecret::new(secret);
+    }
+
+    /// The secrets that are live at `at`, newest first.
+    pub fn live_secrets(&self, at: Timestamp) -> impl Iterator<Item = Secret> + '_ {
+        let previous = (at < self.previous_until).then_some(&self.previous);
+        [Some(&self.secret), previous]
+            .into_iter()
+            .flatten()
+            .filter_map(StoredSecret::secret)
+    }
+}
+
+impl Node<ALL> for Endpoint {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+impl Node<WANTING> for Endpoint {
+    fn links(&self) -> &Links {
+        &self.wanting
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.wanting
+    }
+}

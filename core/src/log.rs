@@ -1,0 +1,199 @@
+//! The newest attempts of each endpoint, for a person who asks why nothing arrives.
+//!
+//! Each endpoint has a ring of lines in lent memory, divided evenly. Lines are not durable: they tell
+//! of this run. What the receiver answered is kept with each line as far as there is room.
+
+use crate::{event::Kind, id::Id, slab::Ix, time::Timestamp};
+use zerocopy::FromZeros;
+
+/// How an attempt failed without an answer, or why its answer does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub enum AttemptError {
+    /// It did not fail.
+    None = 0,
+    /// The answer's status is not a success.
+    Status,
+    /// The host's name has no address.
+    Resolve,
+    /// The address is one that callbacks may not go to.
+    Blocked,
+    /// Nobody accepts connections there.
+    Connect,
+    /// The connection cannot be trusted: the certificate is wrong, or it speaks no TLS.
+    Tls,
+    /// There was no whole answer in time.
+    Timeout,
+    /// The connection was closed before a whole answer.
+    Closed,
+    /// What came is no HTTP answer.
+    Malformed,
+    /// The answer is larger than anyone should send.
+    TooLarge,
+}
+
+impl AttemptError {
+    /// The reason as a short sentence; `None` where there is none.
+    #[must_use]
+    pub const fn as_str(self) -> Option<&'static str> {
+        Some(match self {
+            Self::None => return None,
+            Self::Status => "the receiver answered with a status that is no success",
+            Self::Resolve => "the host name could not be resolved",
+            Self::Blocked => "deliveries to this address are not allowed",
+            Self::Connect => "the connection was refused or could not be made",
+            Self::Tls => "the TLS connection could not be trusted",
+            Self::Timeout => "the receiver did not answer in time",
+            Self::Closed => "the connection was closed before the answer was complete",
+            Self::Malformed => "the answer is not valid HTTP",
+            Self::TooLarge => "the answer is too large",
+        })
+    }
+}
+
+/// One attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+pub struct Line {
+    /// When it ended; the epoch marks an empty line.
+    pub at: Timestamp,
+    /// The event's id.
+    pub event: Id,
+    /// The event's kind.
+    pub kind: Kind,
+    /// Which attempt of its delivery it was, from 1.
+    pub number: u8,
+    /// Why it failed.
+    pub error: AttemptError,
+    /// The answer's status; 0 where there was none.
+    pub status: u16,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u32,
+    /// How many bytes of the answer are kept.
+    pub answer_bytes: u16,
+}
+
+impl Line {
+    /// An empty line: all zero.
+    pub const EMPTY: Self = Self {
+        at: Timestamp::EPOCH,
+        event: Id::NONE,
+        kind: Kind::Pending,
+        number: 0,
+        error: AttemptError::None,
+        status: 0,
+        duration_ms: 0,
+        answer_bytes: 0,
+    };
+}
+
+/// The rings of all endpoints.
+#[derive(Debug)]
+pub struct Log<'a> {
+    lines: &'a mut [Line],
+    answers: &'a mut [u8],
+    /// Lines of one endpoint.
+    depth: usize,
+    /// Bytes of answer for one line.
+    answer_bytes: usize,
+}
+
+impl<'a> Log<'a> {
+    /// Divides the memory among `endpoints`.
+    #[must_use]
+    pub fn new(lines: &'a mut [Line], answers: &'a mut [u8], endpoints: usize) -> Self {
+        Self {
+            depth: lines.len().checked_div(endpoints).unwrap_or(0),
+            answer_bytes: answers.len().checked_div(lines.len()).unwrap_or(0),
+            lines,
+            answers,
+        }
+    }
+
+    /// Writes a line for an endpoint, over its oldest one. `answer` is how the receiver's body began.
+    pub fn add(&mut self, endpoint: Ix, mut line: Line, answer: &[u8]) {
+        if self.depth == 0 {
+            return;
+        }
+        let start = (endpoint.get() as usize - 1).saturating_mul(self.depth);
+        let ring = self.lines.get(start..start.saturating_add(self.depth));
+        let oldest = ring.and_then(|ring| {
+            (0..ring.len()).min_by_key(|place| ring.get(*place).map(|line| line.at))
+        });
+        let Some(place) = oldest.map(|place| start + place) else {
+            return;
+        };
+        let kept = answer.get(..self.answer_bytes).unwrap_or(answer);
+        let at = place.saturating_mul(self.answer_bytes);
+        if let Some(room) = self.answers.get_mut(at..at.saturating_add(kept.len())) {
+            room.copy_from_slice(kept);
+            line.answer_bytes = kept.len() as u16;
+        }
+        if let Some(room) = self.lines.get_mut(place) {
+            *room = line;
+        }
+    }
+
+    /// Forgets the lines of an endpoint that is gone.
+    pub fn clear(&mut self, endpoint: Ix) {
+        let start = (endpoint.get() as usize - 1).saturating_mul(self.depth);
+        if let Some(ring) = self.lines.get_mut(start..start.saturating_add(self.depth)) {
+            ring.fill(Line::EMPTY);
+        }
+    }
+
+    /// An endpoint's line number `rank`, with the answer's start: 0 is the newest.
+    #[must_use]
+    pub fn newest(&self, endpoint: Ix, rank: usize) -> Option<(&Line, &[u8])> {
+        let start = (endpoint.get() as usize - 1).saturating_mul(self.depth);
+        let ring = self.lines.get(start..start.saturating_add(self.depth))?;
+        let place = (0..ring.len()).find(|place| {
+            let Some(line) = ring.get(*place) else {
+                return false;
+            };
+            let newer = ring.iter().enumerate().filter(|(other, that)| {
+                that.at > line.at || (that.at == line.at && *other > *place)
+            });
+            line.at != Timestamp::EPOCH && newer.count() == rank
+        })?;
+        let line = ring.get(place)?;
+        let at = (start + place).saturating_mul(self.answer_bytes);
+        let answer = self
+            .answers
+            .get(at..at.saturating_add(line.answer_bytes.into()))
+            .unwrap_or_default();
+        Some((line, answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_endpoint_keeps_its_newest_lines() {
+        let mut lines = [Line::EMPTY; 4];
+        let mut answers = [0; 12];
+        let mut log = Log::new(&mut lines, &mut answers, 2);
+        let (one, two) = (Ix::new(1).unwrap(), Ix::new(2).unwrap());
+        for at in 1..=5 {
+            let line = Line {
+                at: Timestamp::from_unix_ms(at),
+                status: 200 + at as u16,
+                ..Line::EMPTY
+            };
+            log.add(one, line, b"answer");
+        }
+        let status = |log: &Log<'_>, endpoint, rank| {
+            log.newest(endpoint, rank).map(|(line, answer)| {
+                assert_eq!(answer, b"ans");
+                line.status
+            })
+        };
+        assert_eq!(status(&log, one, 0), Some(205));
+        assert_eq!(status(&log, one, 1), Some(204));
+        assert_eq!(status(&log, one, 2), None);
+        assert_eq!(status(&log, two, 0), None);
+        log.clear(one);
+        assert_eq!(status(&log, one, 0), None);
+    }
+}
