@@ -7,4 +7,5 @@
 
 pub mod json;
 pub mod out;
+pub mod signature;
 pub mod time;
