@@ -1,14 +1,4 @@
 //! One registered webhook: where to, what of, signed with what, and how it fares.
-//!
-//! ```
-//! use dubhook_core::endpoint::UrlParts;
-//!
-//! let url = "https://hooks.example.test:8443/in?team=7";
-//! let parts = UrlParts::of(url).unwrap();
-//! assert!(parts.secure);
-//! assert_eq!(&url[parts.authority()], "hooks.example.test:8443");
-//! assert_eq!(&url[parts.path(url.len())], "/in?team=7");
-//! ```
 
 use crate::{
     event::Filter,
@@ -17,75 +7,8 @@ use crate::{
     slab::{Link, Links, Node},
     text::Text,
     time::Timestamp,
-    url::Url,
 };
-use core::ops::Range;
 use zerocopy::FromZeros;
-
-/// Where in a stored URL its parts begin, so that a request can be written without reading it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
-pub struct UrlParts {
-    /// Whether it is `https`.
-    pub secure: bool,
-    authority_at: u16,
-    path_at: u16,
-}
-
-impl UrlParts {
-    /// No URL: all zero.
-    pub const NONE: Self = Self {
-        secure: false,
-        authority_at: 0,
-        path_at: 0,
-    };
-
-    /// The parts of a URL that deliveries can go to.
-    ///
-    /// # Errors
-    ///
-    /// What [`Url::parse`] finds wrong with it.
-    pub fn of(url: &str) -> Result<Self, crate::url::UrlError> {
-        let parsed = Url::parse(url)?;
-        let scheme = if parsed.is_https() { "https://" } else { "http://" };
-        let authority_at = scheme.len();
-        let rest = url.get(authority_at..).unwrap_or_default();
-        let authority = rest.find(['/', '?']).unwrap_or(rest.len());
-        Ok(Self {
-            secure: parsed.is_https(),
-            authority_at: authority_at as u16,
-            path_at: (authority_at + authority) as u16,
-        })
-    }
-
-    /// Where the authority lies: host and port, as `Host` carries them.
-    #[must_use]
-    pub fn authority(self) -> Range<usize> {
-        self.authority_at.into()..self.path_at.into()
-    }
-
-    /// Where path and query lie in a URL of `len` bytes. May be empty, or begin with the query: then a
-    /// request says `/` first.
-    #[must_use]
-    pub fn path(self, len: usize) -> Range<usize> {
-        self.path_at.into()..len
-    }
-
-    /// The parts as numbers, for records.
-    #[must_use]
-    pub const fn to_bits(self) -> (bool, u16, u16) {
-        (self.secure, self.authority_at, self.path_at)
-    }
-
-    /// The parts that a record holds.
-    #[must_use]
-    pub const fn from_bits((secure, authority_at, path_at): (bool, u16, u16)) -> Self {
-        Self {
-            secure,
-            authority_at,
-            path_at,
-        }
-    }
-}
 
 /// The most bytes of key that a secret may have.
 pub const SECRET_BYTES_MAX: usize = 64;
@@ -189,8 +112,6 @@ pub struct Endpoint {
     pub job: Link,
     /// URL and description.
     pub text: Text<2>,
-    /// The parts of the URL.
-    pub parts: UrlParts,
     /// What deliveries are signed with.
     pub secret: StoredSecret,
     /// What they were signed with before, and are too until `previous_until`.
@@ -223,7 +144,6 @@ impl Endpoint {
         disabled: Disabled::No,
         job: None,
         text: Text::EMPTY,
-        parts: UrlParts::NONE,
         secret: StoredSecret::NONE,
         previous: StoredSecret::NONE,
         previous_until: Timestamp::EPOCH,

@@ -194,7 +194,11 @@ impl<'a> Keys<'a> {
     #[must_use]
     pub fn restore_done(&mut self) -> bool {
         let capacity = self.ring.len();
-        let used = |at: usize| self.ring.get(at % capacity.max(1)).is_some_and(KeySlot::is_used);
+        let used = |at: usize| {
+            self.ring
+                .get(at % capacity.max(1))
+                .is_some_and(KeySlot::is_used)
+        };
         let starts = (0..capacity).filter(|at| used(*at) && !used(at + capacity - 1));
         let mut starts = starts.fold((None, 0), |(_, count), at| (Some(at), count + 1));
         if self.len == capacity && capacity > 0 {
@@ -276,7 +280,10 @@ mod tests {
             let mut key = [0; 16];
             key[0] = (random >> 9) as u8 & 0xe0;
             key[15] = (random >> 20) as u8 & 7;
-            let known = model.iter().find(|entry| entry.0 == key).map(|entry| entry.1);
+            let known = model
+                .iter()
+                .find(|entry| entry.0 == key)
+                .map(|entry| entry.1);
             assert_eq!(keys.find(&key, &[0; 8]), known.map(Found::Same));
             if random % 3 == 0 {
                 assert_eq!(keys.forget_oldest().is_some(), model.pop_front().is_some());
@@ -290,7 +297,10 @@ mod tests {
                 }
             }
             assert_eq!(keys.len(), model.len());
-            assert_eq!(keys.oldest().map(|slot| slot.job), model.front().map(|e| e.1));
+            assert_eq!(
+                keys.oldest().map(|slot| slot.job),
+                model.front().map(|e| e.1)
+            );
         }
     }
 

@@ -7,12 +7,18 @@
 
 pub mod delivery;
 pub mod dirty;
+pub mod endpoint;
 pub mod event;
 pub mod id;
+pub mod idempotency;
 pub mod job;
+pub mod json;
+pub mod log;
 pub mod out;
 pub mod random;
+pub mod signature;
 pub mod slab;
 pub mod text;
 pub mod time;
 pub mod timer;
+pub mod url;

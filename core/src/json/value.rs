@@ -1,0 +1,257 @@
+//! Views into a document that has been checked: nothing is copied, nothing recurses.
+//!
+//! The walk relies on the check for grammar, not for memory: on text that is no JSON it would end
+//! early, never panic.
+
+use super::Str;
+
+/// Any value of a document.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number, as text.
+    Number(Number<'a>),
+    /// A string, still escaped.
+    String(Str<'a>),
+    /// An array.
+    Array(Array<'a>),
+    /// An object.
+    Object(Object<'a>),
+}
+
+/// The value of a whole document.
+pub(super) fn document(text: &str) -> Option<Value<'_>> {
+    split_value(text.trim_ascii_start()).map(|(value, _)| value)
+}
+
+/// A number as it stands in the document.
+///
+/// RFC 8259 section 6 sets no range, so the text is kept and conversion is a step of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number<'a>(&'a str);
+
+/// A number is not the one that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberError {
+    /// It has a sign, a fraction or an exponent.
+    NotAnInteger,
+    /// It is an integer too large for its type.
+    OutOfRange,
+}
+
+impl<'a> Number<'a> {
+    /// The number's text.
+    #[must_use]
+    pub const fn text(&self) -> &'a str {
+        self.0
+    }
+
+    /// The number, if it is written as a non-negative integer: `1.0`, `1e0` and `-0` are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`NumberError`], never a rounded value.
+    pub fn as_u64(&self) -> Result<u64, NumberError> {
+        let mut value = 0u64;
+        for byte in self.0.bytes() {
+            if !byte.is_ascii_digit() {
+                return Err(NumberError::NotAnInteger);
+            }
+            value = value
+                .checked_mul(10)
+                .and_then(|tens| tens.checked_add(u64::from(byte & 0x0f)))
+                .ok_or(NumberError::OutOfRange)?;
+        }
+        Ok(value)
+    }
+}
+
+/// An array of a document.
+#[derive(Debug, Clone, Copy)]
+pub struct Array<'a> {
+    /// What stands between the brackets.
+    inside: &'a str,
+}
+
+impl<'a> Array<'a> {
+    /// The items in order.
+    #[must_use]
+    pub const fn items(&self) -> Items<'a> {
+        Items { rest: self.inside }
+    }
+}
+
+/// The items of an array; see [`Array::items`].
+#[derive(Debug, Clone)]
+pub struct Items<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (value, rest) = split_value(after_space_and(self.rest, b','))?;
+        self.rest = rest;
+        Some(value)
+    }
+}
+
+impl core::iter::FusedIterator for Items<'_> {}
+
+/// An object of a document.
+#[derive(Debug, Clone, Copy)]
+pub struct Object<'a> {
+    /// What stands between the braces.
+    inside: &'a str,
+}
+
+/// A member that was asked for occurs twice.
+///
+/// RFC 7493 section 2.3: "Objects in I-JSON messages MUST NOT have members with duplicate names."
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duplicate<'n> {
+    /// The member's name.
+    pub name: &'n str,
+}
+
+impl<'a> Object<'a> {
+    /// The members in the order of the document, duplicates included.
+    #[must_use]
+    pub const fn members(&self) -> Members<'a> {
+        Members { rest: self.inside }
+    }
+
+    /// The value of the member `name`, if there is one.
+    ///
+    /// Looks at all members; for several names [`Object::fields`] does so only once.
+    ///
+    /// # Errors
+    ///
+    /// [`Duplicate`] if two members have that name, however it is escaped.
+    pub fn get<'n>(&self, name: &'n str) -> Result<Option<Value<'a>>, Duplicate<'n>> {
+        let [value] = self.fields([name])?;
+        Ok(value)
+    }
+
+    /// The values of the members `names`, in that order; members with other names are passed over.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Duplicate`] of a name that was asked for.
+    pub fn fields<'n, const N: usize>(
+        &self,
+        names: [&'n str; N],
+    ) -> Result<[Option<Value<'a>>; N], Duplicate<'n>> {
+        let mut values = [None; N];
+        for (name, value) in self.members() {
+            let wanted = names.iter().zip(&mut values).find(|(n, _)| name == **n);
+            if let Some((name, slot)) = wanted
+                && slot.replace(value).is_some()
+            {
+                return Err(Duplicate { name });
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// The members of an object; see [`Object::members`].
+#[derive(Debug, Clone)]
+pub struct Members<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Str<'a>, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = split_string(after_space_and(self.rest, b','))?;
+        let (value, rest) = split_value(after_space_and(rest, b':'))?;
+        self.rest = rest;
+        Some((name, value))
+    }
+}
+
+impl core::iter::FusedIterator for Members<'_> {}
+
+/// `text` without white space, one `mark` and white space at its start, as far as they are there.
+fn after_space_and(text: &str, mark: u8) -> &str {
+    let text = text.trim_ascii_start();
+    match text.as_bytes().first() {
+        Some(first) if *first == mark => text.get(1..).unwrap_or_default().trim_ascii_start(),
+        _ => text,
+    }
+}
+
+/// The value at the start of `text`, and what follows it.
+fn split_value(text: &str) -> Option<(Value<'_>, &str)> {
+    match text.as_bytes().first()? {
+        b'"' => split_string(text).map(|(string, rest)| (Value::String(string), rest)),
+        b'{' => {
+            split_container(text).map(|(inside, rest)| (Value::Object(Object { inside }), rest))
+        }
+        b'[' => split_container(text).map(|(inside, rest)| (Value::Array(Array { inside }), rest)),
+        _ => {
+            let end = text
+                .bytes()
+                .position(|byte| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r'))
+                .unwrap_or(text.len());
+            let (token, rest) = text.split_at_checked(end)?;
+            let value = match token {
+                "null" => Value::Null,
+                "true" => Value::Bool(true),
+                "false" => Value::Bool(false),
+                number => Value::Number(Number(number)),
+            };
+            Some((value, rest))
+        }
+    }
+}
+
+/// The string at the start of `text`, and what follows it.
+fn split_string(text: &str) -> Option<(Str<'_>, &str)> {
+    let (quote, text) = text.split_at_checked(1)?;
+    if quote != "\"" {
+        return None;
+    }
+    let end = closing_quote(text.as_bytes())?;
+    let (inside, rest) = text.split_at_checked(end)?;
+    Some((Str::new(inside), rest.get(1..)?))
+}
+
+/// What the container at the start of `text` holds, and what follows it.
+fn split_container(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0u32;
+    let mut at = 0usize;
+    loop {
+        match text.as_bytes().get(at)? {
+            b'{' | b'[' => depth = depth.wrapping_add(1),
+            b'}' | b']' => depth = depth.wrapping_sub(1),
+            b'"' => {
+                let inside = text.as_bytes().get(at.wrapping_add(1)..)?;
+                at = at.wrapping_add(1).wrapping_add(closing_quote(inside)?);
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            return Some((text.get(1..at)?, text.get(at.wrapping_add(1)..)?));
+        }
+        at = at.wrapping_add(1);
+    }
+}
+
+/// Where the quote is that ends a string, seen from behind its opening quote.
+fn closing_quote(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0usize;
+    loop {
+        match bytes.get(at)? {
+            b'"' => return Some(at),
+            b'\\' => at = at.wrapping_add(2),
+            _ => at = at.wrapping_add(1),
+        }
+    }
+}
