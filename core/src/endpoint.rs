@@ -126,7 +126,7 @@ pub struct Endpoint {
     pub for_all: bool,
     /// The batch of records that makes it durable as it is.
     pub changed: u64,
-    pub(crate) links: Links,
+    pub(crate) of_all: Links,
     pub(crate) wanting: Links,
 }
 
@@ -151,7 +151,7 @@ impl Endpoint {
         removed: false,
         for_all: false,
         changed: 0,
-        links: Links::NONE,
+        of_all: Links::NONE,
         wanting: Links::NONE,
     };
 
@@ -180,10 +180,10 @@ impl Endpoint {
 
 impl Node<ALL> for Endpoint {
     fn links(&self) -> &Links {
-        &self.links
+        &self.of_all
     }
     fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
+        &mut self.of_all
     }
 }
 

@@ -92,6 +92,12 @@ impl<'a> Keys<'a> {
         self.len
     }
 
+    /// How many keys can be kept.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.ring.len()
+    }
+
     /// Whether no key is kept.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -285,7 +291,7 @@ mod tests {
                 .find(|entry| entry.0 == key)
                 .map(|entry| entry.1);
             assert_eq!(keys.find(&key, &[0; 8]), known.map(Found::Same));
-            if random % 3 == 0 {
+            if random.is_multiple_of(3) {
                 assert_eq!(keys.forget_oldest().is_some(), model.pop_front().is_some());
             } else if known.is_none() {
                 let job = Id::from_bits(u128::from(round) + 1);

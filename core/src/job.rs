@@ -5,7 +5,7 @@
 //!  ┌─────────┐ ─────► ┌────────────┐ ────────► completed
 //!  │ pending │        │ processing │ ────────► error      fail, or lost too often
 //!  └─────────┘ ◄───── └────────────┘ ────────► canceled   cancel
-//!     │  │      lose       ↺ progress
+//!     │  │  lose, release     ↺ progress
 //!     │  └──► error     fail
 //!     └─────► canceled  cancel
 //! ```
@@ -121,6 +121,8 @@ pub enum Happening {
     Cancel,
     /// The worker was not heard of any more.
     Lose,
+    /// The worker was stopped, through no fault of the job: the service was started again.
+    Release,
 }
 
 /// A step that was taken.
@@ -153,7 +155,7 @@ pub enum Refused {
 ///
 /// [`Refused`] says why the step cannot be taken from this state.
 pub const fn step(state: State, happening: Happening, attempts_max: u8) -> Result<Step, Refused> {
-    use Happening::{Cancel, Complete, Fail, Lose, Progress, Start};
+    use Happening::{Cancel, Complete, Fail, Lose, Progress, Release, Start};
     use Status::{Canceled, Completed, Error, Pending, Processing};
 
     let (status, progress, event) = match (state.status, happening) {
@@ -170,14 +172,15 @@ pub const fn step(state: State, happening: Happening, attempts_max: u8) -> Resul
         (Processing, Lose) if state.attempts >= attempts_max => {
             (Error, state.progress, Some(Kind::Error))
         }
-        (Processing, Lose) => (Pending, state.progress, Some(Kind::Pending)),
-        (Pending, Progress(_) | Complete | Lose) => return Err(Refused::NotStarted),
+        (Processing, Lose | Release) => (Pending, state.progress, Some(Kind::Pending)),
+        (Pending, Progress(_) | Complete | Lose | Release) => return Err(Refused::NotStarted),
 
         (Pending | Processing, Fail) => (Error, state.progress, Some(Kind::Error)),
         (Pending | Processing, Cancel) => (Canceled, state.progress, Some(Kind::Canceled)),
     };
     let attempts = match happening {
         Start => state.attempts.saturating_add(1),
+        Release => state.attempts.saturating_sub(1),
         _ => state.attempts,
     };
     Ok(Step {
@@ -224,7 +227,7 @@ mod tests {
             Cancel,
             Ok((state(Canceled, 0, 0), Some(Kind::Canceled))),
         );
-        for happening in [Progress(1), Complete, Lose] {
+        for happening in [Progress(1), Complete, Lose, Release] {
             check(new, happening, Err(Refused::NotStarted));
         }
 
@@ -250,11 +253,21 @@ mod tests {
             Ok((state(Canceled, 50, 1), Some(Kind::Canceled))),
         );
         check(half, Lose, Ok((state(Pending, 50, 1), Some(Kind::Pending))));
+        check(
+            half,
+            Release,
+            Ok((state(Pending, 50, 0), Some(Kind::Pending))),
+        );
         let last = state(Processing, 50, 2);
+        check(
+            last,
+            Release,
+            Ok((state(Pending, 50, 1), Some(Kind::Pending))),
+        );
         check(last, Lose, Ok((state(Error, 50, 2), Some(Kind::Error))));
 
         for status in [Completed, Error, Canceled] {
-            for happening in [Start, Progress(100), Complete, Fail, Cancel, Lose] {
+            for happening in [Start, Progress(100), Complete, Fail, Cancel, Lose, Release] {
                 check(state(status, 100, 1), happening, Err(Refused::Terminal));
             }
         }

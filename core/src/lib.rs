@@ -16,6 +16,8 @@ pub mod json;
 pub mod log;
 pub mod out;
 pub mod random;
+pub mod record;
+pub mod service;
 pub mod signature;
 pub mod slab;
 pub mod text;

@@ -395,6 +395,12 @@ impl Outbox<'_> {
         }
     }
 
+    /// How many lanes there are.
+    #[must_use]
+    pub const fn lanes_capacity(&self) -> usize {
+        self.lanes.capacity()
+    }
+
     /// How many attempts are in flight.
     #[must_use]
     pub const fn attempts_in_flight(&self) -> usize {

@@ -98,6 +98,23 @@ impl Outbox<'_> {
         true
     }
 
+    /// Notes that a stream's record stands for nothing any more and must be deleted.
+    pub fn forget_stream(&mut self, ix: Ix) {
+        self.streams_dirty.mark(ix);
+    }
+
+    /// How many slots for events there are.
+    #[must_use]
+    pub const fn events_capacity(&self) -> usize {
+        self.events.capacity()
+    }
+
+    /// How many slots for streams there are.
+    #[must_use]
+    pub const fn streams_capacity(&self) -> usize {
+        self.streams.capacity()
+    }
+
     /// Puts the room kept for a job's future back, once its events and streams are back.
     #[must_use]
     pub fn restore_active(&mut self, job: Ix, state_events: u8, targets_own: u32) -> bool {

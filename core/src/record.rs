@@ -1,0 +1,255 @@
+//! The durable form of what a service knows: small records, last value wins.
+//!
+//! A record is one slot of one table. Its [`Key`] says which; its value is bytes that begin with nothing
+//! but the fields, in a fixed order, numbers little-endian, text with its length before it. A slot that
+//! is free has no record. Whoever stores records needs to know no more than that.
+//!
+//! [`Write`] and [`Read`] are the two directions; a field that is read in another order than it was
+//! written is a bug that the round-trip tests find.
+//!
+//! ```
+//! use dubhook_core::record::{Key, Read, Table, Write};
+//!
+//! let mut memory = [0; 32];
+//! let mut record = Write::new(&mut memory);
+//! record.u16(7);
+//! record.bytes(b"es");
+//! let len = record.finish().unwrap();
+//! let mut read = Read::new(&memory[..len]);
+//! assert_eq!((read.u16(), read.bytes(), read.is_done()), (Some(7), Some(&b"es"[..]), true));
+//!
+//! let key = Key { table: Table::Event, slot: 258 };
+//! assert_eq!(key.to_bytes(), [4, 0, 0, 1, 2]);
+//! assert_eq!(Key::from_bytes([4, 0, 0, 1, 2]), Some(key));
+//! ```
+
+use crate::{
+    out::{Full, Out},
+    slab::{Ix, Link},
+    time::Timestamp,
+};
+
+/// The version of the records' form. A newer one is refused, not guessed at.
+pub const FORMAT_VERSION: u8 = 1;
+
+/// The tables that have records. Restoring goes in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Table {
+    /// The format's version and the service's own secret. One record, slot 0.
+    Meta = 0,
+    /// What was asked for.
+    Job = 1,
+    /// What became of it.
+    State = 2,
+    /// Endpoints.
+    Endpoint = 3,
+    /// Events that somebody is owed.
+    Event = 4,
+    /// What is owed to whom.
+    Stream = 5,
+    /// Idempotency keys.
+    Key = 6,
+}
+
+impl Table {
+    /// Every table, in the order of restoring.
+    pub const ALL: [Self; 7] = [
+        Self::Meta,
+        Self::Job,
+        Self::State,
+        Self::Endpoint,
+        Self::Event,
+        Self::Stream,
+        Self::Key,
+    ];
+}
+
+/// Which record: a table and a slot of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// The table.
+    pub table: Table,
+    /// The slot, from 1; 0 for [`Table::Meta`].
+    pub slot: u32,
+}
+
+impl Key {
+    /// The key as bytes that sort as keys do.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 5] {
+        let [a, b, c, d] = self.slot.to_be_bytes();
+        [self.table as u8, a, b, c, d]
+    }
+
+    /// The key that bytes stand for.
+    #[must_use]
+    pub fn from_bytes([table, a, b, c, d]: [u8; 5]) -> Option<Self> {
+        let table = Table::ALL.into_iter().find(|known| *known as u8 == table)?;
+        let slot = u32::from_be_bytes([a, b, c, d]);
+        Some(Self { table, slot })
+    }
+}
+
+/// Writes the fields of a record.
+#[derive(Debug)]
+pub struct Write<'a>(Out<'a>);
+
+impl<'a> Write<'a> {
+    /// Starts at the beginning of `memory`.
+    #[must_use]
+    pub const fn new(memory: &'a mut [u8]) -> Self {
+        Self(Out::new(memory))
+    }
+
+    /// A byte.
+    pub fn u8(&mut self, value: u8) {
+        self.0.put_byte(value);
+    }
+
+    /// A flag.
+    pub fn bool(&mut self, value: bool) {
+        self.u8(value.into());
+    }
+
+    /// A number of 16 bits.
+    pub fn u16(&mut self, value: u16) {
+        self.0.put(&value.to_le_bytes());
+    }
+
+    /// A number of 32 bits.
+    pub fn u32(&mut self, value: u32) {
+        self.0.put(&value.to_le_bytes());
+    }
+
+    /// A number of 64 bits.
+    pub fn u64(&mut self, value: u64) {
+        self.0.put(&value.to_le_bytes());
+    }
+
+    /// A number of 128 bits.
+    pub fn u128(&mut self, value: u128) {
+        self.0.put(&value.to_le_bytes());
+    }
+
+    /// A point in time.
+    pub fn timestamp(&mut self, value: Timestamp) {
+        self.u64(value.as_unix_ms());
+    }
+
+    /// A slot, or none.
+    pub fn link(&mut self, value: Link) {
+        self.u32(value.map_or(0, Ix::get));
+    }
+
+    /// Bytes, at most 65,535 of them, with their length before them.
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.u16(value.len() as u16);
+        self.0.put(value);
+    }
+
+    /// Bytes that come in pieces, `len` of them in all, with their length before them.
+    pub fn pieces<'p>(&mut self, len: usize, pieces: impl Iterator<Item = &'p [u8]>) {
+        self.u16(len as u16);
+        for piece in pieces {
+            self.0.put(piece);
+        }
+    }
+
+    /// Bytes of a length that the reader knows.
+    pub fn raw(&mut self, value: &[u8]) {
+        self.0.put(value);
+    }
+
+    /// The record's length.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] where the memory was too short for it.
+    pub const fn finish(self) -> Result<usize, Full> {
+        self.0.finish()
+    }
+}
+
+/// Reads the fields of a record. Each is `None` where the record ends too early or holds what was never
+/// written.
+#[derive(Debug)]
+pub struct Read<'a>(&'a [u8]);
+
+impl<'a> Read<'a> {
+    /// Starts at the beginning of `record`.
+    #[must_use]
+    pub const fn new(record: &'a [u8]) -> Self {
+        Self(record)
+    }
+
+    /// Whether everything was read.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A byte.
+    pub fn u8(&mut self) -> Option<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    /// A flag.
+    pub fn bool(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// A number of 16 bits.
+    pub fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    /// A number of 32 bits.
+    pub fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// A number of 64 bits.
+    pub fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// A number of 128 bits.
+    pub fn u128(&mut self) -> Option<u128> {
+        self.array().map(u128::from_le_bytes)
+    }
+
+    /// A point in time.
+    pub fn timestamp(&mut self) -> Option<Timestamp> {
+        self.u64().map(Timestamp::from_unix_ms)
+    }
+
+    /// A slot, or none.
+    pub fn link(&mut self) -> Option<Link> {
+        self.u32().map(Ix::new)
+    }
+
+    /// Bytes with their length before them.
+    pub fn bytes(&mut self) -> Option<&'a [u8]> {
+        let len = self.u16()?;
+        let (bytes, rest) = self.0.split_at_checked(len.into())?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    /// Text with its length before it.
+    pub fn text(&mut self) -> Option<&'a str> {
+        core::str::from_utf8(self.bytes()?).ok()
+    }
+
+    /// Bytes of a known length.
+    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (bytes, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*bytes)
+    }
+}

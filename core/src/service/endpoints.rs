@@ -1,0 +1,318 @@
+//! What happens to endpoints: they are registered, changed, tested, and removed.
+
+use super::{Full, Service, Words};
+use crate::{
+    delivery::Target,
+    endpoint::{self, Disabled, Endpoint, StoredSecret},
+    event::{Event, Filter, Kind},
+    id::Id,
+    signature::Secret,
+    slab::{Ix, Link},
+    time::{Now, Timestamp},
+};
+
+/// An endpoint that somebody registers. Its strings are checked already; their lengths keep to
+/// [`Limits`](super::Limits).
+#[derive(Debug)]
+pub struct NewEndpoint<'a> {
+    /// Where deliveries go.
+    pub url: Words<'a>,
+    /// Which events it wants.
+    pub filter: Filter,
+    /// What somebody wrote to tell it from others.
+    pub description: Words<'a>,
+    /// What to sign with; made up where not given.
+    pub secret: Option<Secret>,
+    /// The only job whose events it gets.
+    pub job: Link,
+}
+
+/// What of an endpoint to change. What is `None` stays.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EndpointChange<'a> {
+    /// Where deliveries go.
+    pub url: Option<Words<'a>>,
+    /// Which events it wants.
+    pub filter: Option<Filter>,
+    /// What somebody wrote to tell it from others.
+    pub description: Option<Words<'a>>,
+    /// Whether anything is sent.
+    pub enabled: Option<bool>,
+}
+
+/// Endpoints let go of in one call at most.
+const STEP: usize = 64;
+/// Dead letters sent again for one request at most.
+const REDELIVER_MAX: usize = 10_000;
+
+impl Service<'_> {
+    /// Registers an endpoint. One that is narrowed to a job that has ended is sent its ending at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] where there is no room; nothing has changed.
+    pub fn create_endpoint(&mut self, now: Now, new: NewEndpoint<'_>) -> Result<Ix, Full> {
+        self.create(now, new).ok_or_else(|| {
+            self.counters.refused += 1;
+            Full
+        })
+    }
+
+    fn create(&mut self, now: Now, new: NewEndpoint<'_>) -> Link {
+        let ix = self.endpoints.vacant()?;
+        let text = self
+            .pool
+            .store([new.url.bytes(), new.description.bytes()])?;
+        let for_all = new.job.is_none();
+        let room = self.outbox.is_vacant(ix)
+            && new.job.is_none_or(|job| self.outbox.admit_target(job))
+            && self.outbox.open_lane(ix, new.filter, for_all);
+        if !room {
+            self.pool.free(text);
+            return None;
+        }
+        let secret = match new.secret {
+            Some(secret) => secret,
+            None => Secret::from_random(self.random.bytes()),
+        };
+        self.endpoints.insert(Endpoint {
+            id: Id::new(now.timestamp, ix, &mut self.random),
+            created_at: now.timestamp,
+            filter: new.filter,
+            job: new.job,
+            text,
+            secret: StoredSecret::new(&secret),
+            for_all,
+            ..Endpoint::EMPTY
+        })?;
+        self.newest_endpoints.push_front(&mut self.endpoints, ix);
+        self.want(ix);
+        self.touch_endpoint(ix);
+        self.send_ending(ix);
+        Some(ix)
+    }
+
+    /// Changes an endpoint. Enabling it again also forgives it its failures.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] where there is no room; nothing has changed.
+    pub fn change_endpoint(&mut self, ix: Ix, change: EndpointChange<'_>) -> Result<(), Full> {
+        let endpoint = *self.endpoints.get(ix).ok_or(Full)?;
+        let was_enabled = endpoint.is_enabled();
+        let enabled = change.enabled.unwrap_or(was_enabled);
+        let filter = change.filter.unwrap_or(endpoint.filter);
+        let text = match (change.url, change.description) {
+            (None, None) => None,
+            (url, description) => Some(self.copy_text(&endpoint, url, description).ok_or(Full)?),
+        };
+        if enabled && !was_enabled && !self.outbox.open_lane(ix, filter, endpoint.for_all) {
+            if let Some(text) = text {
+                self.pool.free(text);
+            }
+            return Err(Full);
+        }
+        if let Some(text) = text {
+            self.pool.free(endpoint.text);
+            if let Some(endpoint) = self.endpoints.get_mut(ix) {
+                endpoint.text = text;
+            }
+        }
+        if let Some(endpoint) = self.endpoints.get_mut(ix) {
+            endpoint.filter = filter;
+        }
+        self.outbox.set_filter(ix, filter);
+        match (was_enabled, enabled) {
+            (false, true) => {
+                if let Some(endpoint) = self.endpoints.get_mut(ix) {
+                    endpoint.disabled = Disabled::No;
+                    endpoint.failing_since = Timestamp::EPOCH;
+                }
+                self.want(ix);
+            }
+            (true, false) => self.disable(ix, Disabled::ByRequest),
+            _ => {}
+        }
+        self.touch_endpoint(ix);
+        Ok(())
+    }
+
+    /// Removes an endpoint, and with it all that it is owed.
+    pub fn remove_endpoint(&mut self, ix: Ix) {
+        self.remove_endpoint_at(ix);
+    }
+
+    pub(super) fn remove_endpoint_at(&mut self, ix: Ix) {
+        let Some(endpoint) = self.endpoints.get(ix).copied() else {
+            return;
+        };
+        if endpoint.removed {
+            return;
+        }
+        self.unwant(ix);
+        self.outbox.close_lane(ix, endpoint.for_all, true);
+        self.newest_endpoints.remove(&mut self.endpoints, ix);
+        self.pool.free(endpoint.text);
+        self.log.clear(ix);
+        if let Some(endpoint) = self.endpoints.get_mut(ix) {
+            endpoint.removed = true;
+            endpoint.secret = StoredSecret::NONE;
+            endpoint.previous = StoredSecret::NONE;
+            endpoint.text = crate::text::Text::EMPTY;
+        }
+        self.touch_endpoint(ix);
+        self.leaving.push_back(&mut self.endpoints, ix);
+    }
+
+    /// Gives an endpoint a new secret; the old one signs too for a while.
+    pub fn rotate_secret(&mut self, now: Now, ix: Ix) {
+        let secret = Secret::from_random(self.random.bytes());
+        let until = now.timestamp.after_ms(self.limits.secret_overlap_ms);
+        if let Some(endpoint) = self.endpoints.get_mut(ix) {
+            endpoint.rotate(&secret, until);
+        }
+        self.touch_endpoint(ix);
+    }
+
+    /// Sends a test event to an endpoint. Returns its id.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] where there is no room.
+    pub fn test_endpoint(&mut self, now: Now, ix: Ix) -> Result<Id, Full> {
+        let sequence = self.random.u64() as u32 >> 8;
+        let event = Event {
+            at: now.timestamp,
+            sequence,
+            kind: Kind::Test,
+            progress: 0,
+        };
+        let target = Target {
+            lane: ix,
+            callback: false,
+        };
+        let id = self.endpoints.get(ix).ok_or(Full)?.id;
+        if !self.outbox.send(None, event, self.open_batch, target) {
+            return Err(Full);
+        }
+        Ok(id.event(sequence, now.timestamp))
+    }
+
+    /// Sends an endpoint's dead letters again whose event was at `since` or later. Returns how many.
+    pub fn redeliver(&mut self, ix: Ix, since: Timestamp) -> usize {
+        self.outbox.redeliver(ix, since, REDELIVER_MAX)
+    }
+
+    /// Disables an endpoint: nothing is sent to it until somebody enables it again.
+    pub(super) fn disable(&mut self, ix: Ix, why: Disabled) {
+        let Some(endpoint) = self.endpoints.get_mut(ix) else {
+            return;
+        };
+        if !endpoint.is_enabled() {
+            return;
+        }
+        endpoint.disabled = why;
+        let for_all = endpoint.for_all;
+        self.unwant(ix);
+        self.outbox.close_lane(ix, for_all, false);
+        self.touch_endpoint(ix);
+    }
+
+    /// Hangs an endpoint among those that want events.
+    pub(super) fn want(&mut self, ix: Ix) {
+        let Some(endpoint) = self.endpoints.get(ix) else {
+            return;
+        };
+        if endpoint.for_all {
+            self.for_all.push_back(&mut self.endpoints, ix);
+        } else if let Some(job) = endpoint.job.and_then(|job| self.jobs.get_mut(job)) {
+            job.wanting.push_back(&mut self.endpoints, ix);
+        }
+    }
+
+    fn unwant(&mut self, ix: Ix) {
+        let Some(endpoint) = self.endpoints.get(ix) else {
+            return;
+        };
+        if !endpoint.is_enabled() {
+            return;
+        }
+        if endpoint.for_all {
+            self.for_all.remove(&mut self.endpoints, ix);
+        } else if let Some(job) = endpoint.job.and_then(|job| self.jobs.get_mut(job)) {
+            job.wanting.remove(&mut self.endpoints, ix);
+        }
+    }
+
+    /// Sends its job's ending to an endpoint that came too late for it.
+    fn send_ending(&mut self, ix: Ix) {
+        let Some(endpoint) = self.endpoints.get(ix) else {
+            return;
+        };
+        let Some(job) = endpoint.job.and_then(|job| self.jobs.get(job)) else {
+            return;
+        };
+        let event = job.last;
+        if event.kind.is_terminal() && endpoint.filter.matches(event.kind) {
+            let target = Target {
+                lane: ix,
+                callback: false,
+            };
+            // Without room nothing is sent; the reply to the registration tells the ending too.
+            let _ = self
+                .outbox
+                .send(endpoint.job, event, self.open_batch, target);
+        }
+    }
+
+    /// Frees the slots of removed endpoints that their deliveries have let go of.
+    pub(super) fn reap_endpoints(&mut self) {
+        for _ in 0..STEP {
+            let Some(ix) = self.leaving.head() else {
+                return;
+            };
+            self.leaving.remove(&mut self.endpoints, ix);
+            if self.outbox.is_vacant(ix) {
+                self.endpoints.remove(ix);
+                self.endpoints_dirty.mark(ix);
+            } else {
+                self.leaving.push_back(&mut self.endpoints, ix);
+                return;
+            }
+        }
+    }
+
+    pub(super) fn touch_endpoint(&mut self, ix: Ix) {
+        if let Some(endpoint) = self.endpoints.get_mut(ix) {
+            endpoint.changed = self.open_batch;
+        }
+        self.endpoints_dirty.mark(ix);
+    }
+
+    /// Stores an endpoint's strings anew, with some of them replaced.
+    fn copy_text(
+        &mut self,
+        endpoint: &Endpoint,
+        url: Option<Words<'_>>,
+        description: Option<Words<'_>>,
+    ) -> Option<crate::text::Text<2>> {
+        // What stays is copied through the scratch memory: a pool cannot read while it writes.
+        self.rendered = (Id::NONE, 0);
+        let mut out = crate::out::Out::new(self.scratch);
+        if url.is_none() {
+            self.pool
+                .write(&endpoint.text, endpoint::field::URL, &mut out);
+        }
+        let split = out.len();
+        if description.is_none() {
+            self.pool
+                .write(&endpoint.text, endpoint::field::DESCRIPTION, &mut out);
+        }
+        let len = out.finish().ok()?;
+        let kept = core::str::from_utf8(self.scratch.get(..len)?).ok()?;
+        let (kept_url, kept_description) = kept.split_at_checked(split)?;
+        let url = url.unwrap_or(Words::Plain(kept_url));
+        let description = description.unwrap_or(Words::Plain(kept_description));
+        self.pool.store([url.bytes(), description.bytes()])
+    }
+}

@@ -1,0 +1,570 @@
+//! What happens to jobs: they come in, are worked on, end, and are forgotten.
+
+use super::{Full, Job, Service, request_field};
+use crate::{
+    delivery::Target,
+    endpoint::{self, Endpoint},
+    event::{Event, Kind},
+    id::Id,
+    idempotency::{Found, KeyHash, RequestHash},
+    job::{self, Happening, Refused, State, Status},
+    json,
+    slab::{Ix, Link, List, Slab},
+    text::blocks_for,
+    time::Now,
+};
+use sha2::{Digest, Sha256};
+
+/// A string that comes in: plain, or as it stands in a JSON document.
+#[derive(Debug, Clone, Copy)]
+pub enum Words<'a> {
+    /// As it is.
+    Plain(&'a str),
+    /// Between the quotes of a JSON document.
+    Json(json::Str<'a>),
+}
+
+impl<'a> Words<'a> {
+    /// No string.
+    pub const EMPTY: Self = Self::Plain("");
+
+    /// Its bytes: UTF-8.
+    pub fn bytes(self) -> impl Iterator<Item = u8> + Clone + 'a {
+        let (plain, json) = match self {
+            Self::Plain(text) => (text, None),
+            Self::Json(text) => match text.plain() {
+                Some(text) => (text, None),
+                None => ("", Some(text)),
+            },
+        };
+        plain
+            .bytes()
+            .chain(json.into_iter().flat_map(|text| text.bytes()))
+    }
+}
+
+impl<'a> From<&'a str> for Words<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Plain(text)
+    }
+}
+
+/// A translation that somebody asks for. Its strings are checked already; their lengths keep to
+/// [`Limits`](super::Limits).
+#[derive(Debug, Clone, Copy)]
+pub struct NewJob<'a> {
+    /// The video.
+    pub video_url: Words<'a>,
+    /// The language it is in, if said.
+    pub source_language: Option<Words<'a>>,
+    /// The language it shall be in.
+    pub target_language: Words<'a>,
+    /// What the asker calls it.
+    pub reference: Option<Words<'a>>,
+    /// Where the asker wants to be told.
+    pub callback_url: Option<Words<'a>>,
+}
+
+/// What a request is known by when it comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    key: KeyHash,
+    request: RequestHash,
+}
+
+/// A job that was accepted, now or when the same request came before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submitted {
+    /// Where it is.
+    pub job: Ix,
+    /// Whether it was there already.
+    pub repeated: bool,
+}
+
+/// Why no job was accepted. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubmitError {
+    /// There is no room. Try again later.
+    Full,
+    /// The idempotency key came with another request before.
+    KeyReused,
+    /// The idempotency key's job has ended and is no longer kept.
+    KeyForgotten,
+}
+
+/// What a worker says of its job.
+#[derive(Debug, Clone, Copy)]
+pub enum Report<'a> {
+    /// Still at it; keeps the lease.
+    Alive,
+    /// So much is done, 0 to 100. Keeps the lease.
+    Progress(u8),
+    /// Done; the output is there.
+    Completed(&'a str),
+    /// Failed, with a sentence for whoever asked.
+    Failed(&'a str),
+}
+
+/// Why a report was not taken. The job is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportError {
+    /// There is no such job.
+    Unknown,
+    /// The job's state does not allow it.
+    Refused(Refused),
+    /// The output's URL is longer than allowed.
+    TooLong,
+}
+
+/// A job for a worker to start on, or to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Start on it.
+    Start(Ix, Id),
+    /// Stop: it was called off or taken away.
+    Stop(Ix, Id),
+}
+
+/// How many ended jobs are looked at for one that can make room: it bounds the work of a call.
+const EVICTIONS_TRIED_MAX: usize = 16;
+/// Timers taken in one call at most.
+const STEP: usize = 64;
+/// How long to leave an ended job that still owes somebody something, in milliseconds.
+const UNSETTLED_MS: u64 = 60_000;
+
+const LOST: &str = "The worker stopped answering, and the job was given up after several attempts.";
+
+impl Service<'_> {
+    /// What a request with this idempotency key and body is known by.
+    #[must_use]
+    pub fn idempotency_key(&self, key: &[u8], body: &[u8]) -> IdempotencyKey {
+        let mut hash = Sha256::new();
+        hash.update(self.master);
+        hash.update(b"idempotency key");
+        hash.update(key);
+        let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]: [u8; 32] =
+            hash.finalize().into();
+        let digest: [u8; 32] = Sha256::digest(body).into();
+        let (request, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        IdempotencyKey {
+            key: a,
+            request: *request,
+        }
+    }
+
+    /// Accepts a job, or finds the one that the same request made before.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`] says why nothing was accepted.
+    pub fn submit(
+        &mut self,
+        now: Now,
+        new: &NewJob<'_>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Submitted, SubmitError> {
+        self.forget_expired_keys(now);
+        if let Some(key) = key {
+            match self.keys.find(&key.key, &key.request) {
+                Some(Found::Other) => return Err(SubmitError::KeyReused),
+                Some(Found::Same(id)) => {
+                    let job = self.find_job(id).ok_or(SubmitError::KeyForgotten)?;
+                    return Ok(Submitted {
+                        job,
+                        repeated: true,
+                    });
+                }
+                None if !self.make_key_room() => return Err(self.refuse()),
+                None => {}
+            }
+        }
+        let Some(job) = self.accept(now, new) else {
+            return Err(self.refuse());
+        };
+        if let (Some(key), Some(id)) = (key, self.jobs.get(job).map(|job| job.id)) {
+            let expires = now.timestamp.after_ms(self.limits.key_ms);
+            if let Some(slot) = self.keys.insert(key.key, key.request, id, expires) {
+                self.keys_dirty.mark(slot);
+            }
+        }
+        self.counters.submitted += 1;
+        Ok(Submitted {
+            job,
+            repeated: false,
+        })
+    }
+
+    /// Takes what a worker says of a job.
+    ///
+    /// # Errors
+    ///
+    /// [`ReportError`] says why it was not taken.
+    pub fn report(&mut self, now: Now, id: Id, report: Report<'_>) -> Result<(), ReportError> {
+        let ix = self.find_job(id).ok_or(ReportError::Unknown)?;
+        let (happening, result) = match report {
+            Report::Alive => {
+                let progress = self.jobs.get(ix).map_or(0, |job| job.last.progress);
+                (Happening::Progress(progress), "")
+            }
+            Report::Progress(progress) => (Happening::Progress(progress), ""),
+            Report::Completed(url) if url.len() > self.limits.url_bytes_max => {
+                return Err(ReportError::TooLong);
+            }
+            Report::Completed(url) => (Happening::Complete, url),
+            Report::Failed(why) => (Happening::Fail, cut(why, self.limits.error_bytes_max)),
+        };
+        let taken = self.happen(now, ix, happening, result);
+        if matches!(report, Report::Alive | Report::Progress(_))
+            && self.jobs.get(ix).map(|job| job.state().status) == Some(Status::Processing)
+        {
+            let lease = now.instant.after_ms(self.limits.lease_ms);
+            self.job_timers.set(ix, lease);
+        }
+        taken.map_err(ReportError::Refused)
+    }
+
+    /// Calls a job off.
+    ///
+    /// # Errors
+    ///
+    /// [`ReportError`] says why it goes on: it has ended, or there is none.
+    pub fn cancel(&mut self, now: Now, id: Id) -> Result<Ix, ReportError> {
+        let ix = self.find_job(id).ok_or(ReportError::Unknown)?;
+        self.happen(now, ix, Happening::Cancel, "")
+            .map_err(ReportError::Refused)?;
+        Ok(ix)
+    }
+
+    /// The next thing for workers to do: a job to stop, or while `start` allows it one to start on.
+    #[must_use]
+    pub fn poll_work(&mut self, now: Now, start: bool) -> Option<Work> {
+        if let Some(ix) = self.stopping.pop_front(&mut self.jobs) {
+            self.ended.push_back(&mut self.jobs, ix);
+            let job = self.jobs.get_mut(ix)?;
+            job.stopping = false;
+            return Some(Work::Stop(ix, job.id));
+        }
+        let ix = self.waiting.head()?;
+        let job = self.jobs.get(ix)?;
+        if !start || job.changed > self.committed {
+            return None;
+        }
+        let id = job.id;
+        self.happen(now, ix, Happening::Start, "").ok()?;
+        Some(Work::Start(ix, id))
+    }
+
+    /// Does what is due: leases that have run out, jobs to forget, deliveries to make again.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.forget_expired_keys(now);
+        for _ in 0..STEP {
+            let Some(ix) = self.job_timers.pop_due(now.instant) else {
+                break;
+            };
+            match self.jobs.get(ix).map(|job| job.state().status) {
+                Some(Status::Processing) => {
+                    // The table of steps allows this from here; there is nothing else to do if not.
+                    let _ = self.happen(now, ix, Happening::Lose, LOST);
+                }
+                Some(status) if status.is_terminal() && !self.forget(ix) => {
+                    self.job_timers.set(ix, now.instant.after_ms(UNSETTLED_MS));
+                }
+                _ => {}
+            }
+        }
+        self.outbox.handle_timeout(now.instant);
+        self.reap_endpoints();
+    }
+
+    fn accept(&mut self, now: Now, new: &NewJob<'_>) -> Link {
+        if self.jobs.room() == 0 && !self.make_room() {
+            return None;
+        }
+        let ix = self.jobs.vacant()?;
+        let result_blocks = blocks_for(self.limits.result_bytes_max());
+        let has_callback = new.callback_url.is_some();
+        let request = self.pool.store([
+            new.video_url.bytes(),
+            new.source_language.unwrap_or(Words::EMPTY).bytes(),
+            new.target_language.bytes(),
+            new.reference.unwrap_or(Words::EMPTY).bytes(),
+            new.callback_url.unwrap_or(Words::EMPTY).bytes(),
+        ])?;
+        if !self.pool.reserve(result_blocks) {
+            self.pool.free(request);
+            return None;
+        }
+        let state_events = self.limits.state_events_max();
+        if !self.outbox.admit(ix, state_events, u32::from(has_callback)) {
+            self.pool.release(result_blocks);
+            self.pool.free(request);
+            return None;
+        }
+        let job = Job {
+            id: Id::new(now.timestamp, ix, &mut self.random),
+            created_at: now.timestamp,
+            has_callback,
+            has_reference: new.reference.is_some(),
+            request,
+            ..Job::EMPTY
+        };
+        self.jobs.insert(job)?;
+        self.jobs_dirty.mark(ix);
+        self.newest_jobs.push_front(&mut self.jobs, ix);
+        self.waiting.push_back(&mut self.jobs, ix);
+        self.tell(now, ix, Kind::Pending, State::NEW);
+        Some(ix)
+    }
+
+    /// Lets something happen to a job: its state, its place in the queues, its event.
+    pub(super) fn happen(
+        &mut self,
+        now: Now,
+        ix: Ix,
+        happening: Happening,
+        result: &str,
+    ) -> Result<(), Refused> {
+        let Some(job) = self.jobs.get(ix) else {
+            return Err(Refused::Terminal);
+        };
+        let before = job.state();
+        let step = job::step(before, happening, self.limits.attempts_max)?;
+        let Some(kind) = step.event else {
+            return Ok(());
+        };
+        if before.status == Status::Pending && step.state.status != Status::Pending {
+            self.waiting.remove(&mut self.jobs, ix);
+        }
+        match step.state.status {
+            Status::Processing => {
+                let lease = now.instant.after_ms(self.limits.lease_ms);
+                self.job_timers.set(ix, lease);
+            }
+            Status::Pending => {
+                self.job_timers.clear(ix);
+                self.waiting.push_back(&mut self.jobs, ix);
+            }
+            status => {
+                let lost = happening == Happening::Lose;
+                let called_off = happening == Happening::Cancel;
+                self.end(now, ix, before.status, called_off || lost, result, status);
+            }
+        }
+        self.count(before.status, step.state.status);
+        self.tell(now, ix, kind, step.state);
+        Ok(())
+    }
+
+    /// Puts an ended job where it belongs and keeps its result.
+    fn end(&mut self, now: Now, ix: Ix, from: Status, stop: bool, result: &str, to: Status) {
+        let reserved = blocks_for(self.limits.result_bytes_max());
+        let words = if to == Status::Canceled { "" } else { result };
+        // The room was set aside when the job was accepted.
+        let text = self.pool.store_reserved([words.bytes()], reserved);
+        let stopping = stop && from == Status::Processing;
+        if let Some(job) = self.jobs.get_mut(ix) {
+            job.result = text.unwrap_or(crate::text::Text::EMPTY);
+            job.stopping = stopping;
+        }
+        if stopping {
+            self.stopping.push_back(&mut self.jobs, ix);
+        } else {
+            self.ended.push_back(&mut self.jobs, ix);
+        }
+        let forget_at = now.instant.after_ms(self.limits.retain_ms);
+        self.job_timers.set(ix, forget_at);
+    }
+
+    /// Writes down that something happened, and owes it to everyone who wants to know.
+    fn tell(&mut self, now: Now, ix: Ix, kind: Kind, state: State) {
+        let batch = self.open_batch;
+        let Some(job) = self.jobs.get_mut(ix) else {
+            return;
+        };
+        // Time in payloads never runs backwards inside a job, whatever the clock does.
+        let at = now.timestamp.max(job.last.at);
+        job.last = Event {
+            at,
+            sequence: job.last.sequence.saturating_add(1),
+            kind,
+            progress: state.progress,
+        };
+        job.attempts = state.attempts;
+        job.changed = batch;
+        if job.last.sequence == 1 {
+            job.created_at = at;
+        }
+        let (event, wanting, callback) = (job.last, job.wanting.head(), job.has_callback);
+        self.states_dirty.mark(ix);
+        let callback = callback.then(|| self.callback_lane(ix)).flatten();
+        let targets = Targets {
+            endpoints: &self.endpoints,
+            kind,
+            narrowed: wanting,
+            for_all: self.for_all.head(),
+            callback,
+        };
+        self.outbox.publish(ix, event, batch, targets);
+    }
+
+    /// The lane of a job's callback: one of those behind the endpoints' lanes, by its host, so that a
+    /// dead host holds up only those that share its lane.
+    pub(super) fn callback_lane(&self, ix: Ix) -> Link {
+        let job = self.jobs.get(ix)?;
+        let endpoints = self.endpoints.capacity();
+        let lanes = self.outbox.lanes_capacity().checked_sub(endpoints)?;
+        let mut hash = 0xcbf2_9ce4_8422_2325u64;
+        let url = self.pool.field(&job.request, request_field::CALLBACK_URL);
+        let mut slashes = 0;
+        for byte in url.flatten() {
+            slashes += u32::from(*byte == b'/');
+            if slashes == 3 {
+                break;
+            }
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        let lane = hash.checked_rem(lanes as u64)? as usize;
+        Ix::new((endpoints + lane) as u32 + 1)
+    }
+
+    const fn count(&mut self, before: Status, after: Status) {
+        if matches!(before, Status::Processing) {
+            self.processing = self.processing.saturating_sub(1);
+        }
+        match after {
+            Status::Pending => {}
+            Status::Processing => self.processing += 1,
+            Status::Completed => self.counters.completed += 1,
+            Status::Error => self.counters.errors += 1,
+            Status::Canceled => self.counters.canceled += 1,
+        }
+        // Progress leaves the status as it was: it was counted out and in again.
+    }
+
+    /// Forgets an ended job that makes room for another one. `false` where there is none.
+    fn make_room(&mut self) -> bool {
+        for _ in 0..EVICTIONS_TRIED_MAX {
+            let Some(ix) = self.ended.head() else {
+                return false;
+            };
+            if self.forget(ix) {
+                return true;
+            }
+            // It still owes somebody something: look at it again after the others.
+            self.ended.remove(&mut self.jobs, ix);
+            self.ended.push_back(&mut self.jobs, ix);
+        }
+        false
+    }
+
+    /// Forgets a job that has ended and owes nobody anything.
+    fn forget(&mut self, ix: Ix) -> bool {
+        let Some(job) = self.jobs.get(ix) else {
+            return true;
+        };
+        let ended = job.state().status.is_terminal() && !job.stopping;
+        if !ended || job.changed > self.committed || !self.outbox.is_settled(ix) {
+            return false;
+        }
+        let (request, result) = (job.request, job.result);
+        while let Some(endpoint) = self.jobs.get(ix).and_then(|job| job.wanting.head()) {
+            self.remove_endpoint_at(endpoint);
+        }
+        self.ended.remove(&mut self.jobs, ix);
+        self.newest_jobs.remove(&mut self.jobs, ix);
+        self.job_timers.clear(ix);
+        self.pool.free(request);
+        self.pool.free(result);
+        self.jobs.remove(ix);
+        self.jobs_dirty.mark(ix);
+        self.states_dirty.mark(ix);
+        true
+    }
+
+    fn forget_expired_keys(&mut self, now: Now) {
+        for _ in 0..STEP {
+            match self.keys.oldest() {
+                Some(oldest) if oldest.expires <= now.timestamp => self.forget_oldest_key(),
+                _ => return,
+            }
+        }
+    }
+
+    /// Room for one more key: the oldest one goes if its job has ended. `false` where there is none.
+    fn make_key_room(&mut self) -> bool {
+        if !self.keys.is_full() {
+            return true;
+        }
+        let under_way = self
+            .keys
+            .oldest()
+            .and_then(|oldest| self.find_job(oldest.job))
+            .and_then(|ix| self.jobs.get(ix))
+            .is_some_and(|job| !job.state().status.is_terminal());
+        if under_way || self.keys.is_empty() {
+            return false;
+        }
+        self.forget_oldest_key();
+        true
+    }
+
+    fn forget_oldest_key(&mut self) {
+        if let Some(slot) = self.keys.forget_oldest() {
+            self.keys_dirty.mark(slot);
+        }
+    }
+
+    const fn refuse(&mut self) -> SubmitError {
+        self.counters.refused += 1;
+        SubmitError::Full
+    }
+}
+
+impl From<Full> for SubmitError {
+    fn from(_: Full) -> Self {
+        Self::Full
+    }
+}
+
+/// `text` up to `bytes_max`, without cutting a character in two.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max))
+        .unwrap_or_default()
+}
+
+/// Everyone who wants an event of a job.
+struct Targets<'s, 'a> {
+    endpoints: &'s Slab<'a, Endpoint>,
+    kind: Kind,
+    narrowed: Link,
+    for_all: Link,
+    callback: Link,
+}
+
+impl Iterator for Targets<'_, '_> {
+    type Item = Target;
+
+    fn next(&mut self) -> Option<Target> {
+        if let Some(lane) = self.callback.take() {
+            return Some(Target {
+                lane,
+                callback: true,
+            });
+        }
+        loop {
+            let at = if self.narrowed.is_some() {
+                &mut self.narrowed
+            } else {
+                &mut self.for_all
+            };
+            let ix = (*at)?;
+            *at = List::<{ endpoint::WANTING }>::next(self.endpoints, ix);
+            if self.endpoints.get(ix)?.filter.matches(self.kind) {
+                return Some(Target {
+                    lane: ix,
+                    callback: false,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! What a service writes down, and how it comes back.
+
+use super::{Job, Service};
+use crate::{
+    delivery::{SavedStream, Target},
+    endpoint::{self, Disabled, Endpoint, StoredSecret, field},
+    event::{Event, Filter, Kind},
+    id::Id,
+    idempotency::KeySlot,
+    job::{Happening, Status},
+    out::Full,
+    record::{FORMAT_VERSION, Key, Read, Table, Write},
+    signature::Secret,
+    slab::{Ix, List},
+    text::blocks_for,
+    time::{Instant, Now, Timestamp},
+};
+
+/// A record to write, or with no value to delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Which one.
+    pub key: Key,
+    /// How many bytes of the lent memory are its value; `None` deletes the record.
+    pub len: Option<usize>,
+}
+
+/// Why a record could not be restored. The service must not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestoreError {
+    /// It was written by a newer version of this program.
+    Version,
+    /// It names a slot that the service's memory does not have.
+    Capacity,
+    /// It does not say what such a record must, or contradicts another one.
+    Corrupt,
+    /// It came after one that belongs behind it.
+    Order,
+}
+
+impl RestoreError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "the data was written by a newer version",
+            Self::Capacity => "the data needs a larger capacity",
+            Self::Corrupt => "the data is damaged or contradicts itself",
+            Self::Order => "the records came out of order",
+        }
+    }
+}
+
+impl Service<'_> {
+    /// The next record of the open batch, its value written to the front of `memory`. When there is
+    /// none left, [`seal`](Self::seal) the batch.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] where `memory` is too short for a record. The record is lost then, so lend as much as
+    /// the longest strings that [`Limits`](super::Limits) allows and 512 bytes.
+    pub fn poll_record(&mut self, now: Now, memory: &mut [u8]) -> Result<Option<Record>, Full> {
+        let mut write = Write::new(memory);
+        let (table, slot, some) = if core::mem::take(&mut self.master_dirty) {
+            write.u8(FORMAT_VERSION);
+            write.raw(&self.master);
+            (Table::Meta, 0, true)
+        } else if let Some(ix) = self.jobs_dirty.pop() {
+            (Table::Job, ix.get(), self.write_request(ix, &mut write))
+        } else if let Some(ix) = self.states_dirty.pop() {
+            (Table::State, ix.get(), self.write_state(ix, &mut write))
+        } else if let Some(ix) = self.endpoints_dirty.pop() {
+            let some = self.write_endpoint_record(ix, &mut write);
+            (Table::Endpoint, ix.get(), some)
+        } else if let Some((ix, event)) = self.outbox.poll_dirty_event() {
+            if let Some((job, event)) = event {
+                write.link(job);
+                write_event(&event, &mut write);
+            }
+            (Table::Event, ix.get(), event.is_some())
+        } else if let Some((ix, stream)) = self.outbox.poll_dirty_stream() {
+            if let Some(stream) = stream {
+                write_stream(now, &stream, &mut write);
+            }
+            (Table::Stream, ix.get(), stream.is_some())
+        } else if let Some(ix) = self.keys_dirty.pop() {
+            let slot = self.keys.get(ix);
+            if let Some(slot) = slot {
+                write.raw(&slot.key);
+                write.raw(&slot.request);
+                write.u128(slot.job.to_bits());
+                write.timestamp(slot.expires);
+            }
+            (Table::Key, ix.get(), slot.is_some())
+        } else {
+            return Ok(None);
+        };
+        let len = write.finish()?;
+        Ok(Some(Record {
+            key: Key { table, slot },
+            len: some.then_some(len),
+        }))
+    }
+
+    /// Whether a record of the open batch waits to be written.
+    #[must_use]
+    pub const fn is_dirty(&self) -> bool {
+        self.master_dirty
+            || !self.jobs_dirty.is_empty()
+            || !self.states_dirty.is_empty()
+            || !self.endpoints_dirty.is_empty()
+            || !self.keys_dirty.is_empty()
+            || self.outbox.is_dirty()
+    }
+
+    /// Closes the open batch, whose records were all taken, and opens the next one. Returns the number
+    /// of the closed one, for [`committed`](Self::committed).
+    pub const fn seal(&mut self) -> u64 {
+        let batch = self.open_batch;
+        self.open_batch += 1;
+        batch
+    }
+
+    /// Says that everything up to and with `batch` is durable.
+    pub fn committed(&mut self, batch: u64) {
+        self.committed = self.committed.max(batch);
+        self.outbox.committed(batch);
+    }
+
+    /// Puts a record back, before anything else is done with a new service. Records must come in the
+    /// order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`] says what is wrong with it.
+    pub fn restore(&mut self, now: Now, key: Key, value: &[u8]) -> Result<(), RestoreError> {
+        let mut read = Read::new(value);
+        if key.table == Table::Meta {
+            let version = read.u8().ok_or(RestoreError::Corrupt)?;
+            if version > FORMAT_VERSION {
+                return Err(RestoreError::Version);
+            }
+            self.master = read.array().ok_or(RestoreError::Corrupt)?;
+            self.master_dirty = false;
+            return Ok(());
+        }
+        let ix = Ix::new(key.slot).ok_or(RestoreError::Corrupt)?;
+        let capacity = match key.table {
+            Table::Meta => 0,
+            Table::Job | Table::State => self.jobs.capacity(),
+            Table::Endpoint => self.endpoints.capacity(),
+            Table::Event => self.outbox.events_capacity(),
+            Table::Stream => self.outbox.streams_capacity(),
+            Table::Key => self.keys.capacity(),
+        };
+        if key.slot as usize > capacity {
+            return Err(RestoreError::Capacity);
+        }
+        let restored = match key.table {
+            Table::Meta => Some(()),
+            Table::Job => self.restore_request(ix, &mut read),
+            Table::State => self.restore_state(ix, &mut read),
+            Table::Endpoint => self.restore_endpoint(ix, &mut read),
+            Table::Event => self.restore_event(ix, &mut read),
+            Table::Stream => self.restore_stream(now, ix, &mut read),
+            Table::Key => self.restore_key(ix, &mut read),
+        };
+        match restored {
+            Some(()) if read.is_done() => Ok(()),
+            _ => Err(RestoreError::Corrupt),
+        }
+    }
+
+    /// Begins work after all records are back: lists, room kept and timers are rebuilt, and jobs that
+    /// were with a worker are pending again.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`] where the records contradict each other.
+    pub fn start(&mut self, now: Now) -> Result<(), RestoreError> {
+        if !self.keys.restore_done() {
+            return Err(RestoreError::Corrupt);
+        }
+        self.newest_jobs.sort(&mut self.jobs, |a, b| a.id > b.id);
+        self.newest_endpoints
+            .sort(&mut self.endpoints, |a, b| a.id > b.id);
+        let mut at = self.newest_endpoints.head();
+        while let Some(ix) = at {
+            at = self.older_endpoint(ix);
+            if self.endpoints.get(ix).is_some_and(Endpoint::is_enabled) {
+                self.want(ix);
+            }
+        }
+        let mut at = self.newest_jobs.tail();
+        while let Some(ix) = at {
+            at = List::<{ super::ALL }>::prev(&self.jobs, ix);
+            self.start_job(now, ix)?;
+        }
+        self.outbox.restore_done();
+        self.outbox.committed(self.committed);
+        Ok(())
+    }
+
+    fn start_job(&mut self, now: Now, ix: Ix) -> Result<(), RestoreError> {
+        let job = self.jobs.get(ix).ok_or(RestoreError::Corrupt)?;
+        if job.last.sequence == 0 {
+            return Err(RestoreError::Corrupt);
+        }
+        let status = job.state().status;
+        if status.is_terminal() {
+            let age_ms = now.timestamp.ms_since(job.last.at);
+            let left_ms = self.limits.retain_ms.saturating_sub(age_ms);
+            self.ended.push_back(&mut self.jobs, ix);
+            self.job_timers.set(ix, now.instant.after_ms(left_ms));
+            return Ok(());
+        }
+        let mut targets_own = u32::from(job.has_callback);
+        let mut endpoint = job.wanting.head();
+        while let Some(at) = endpoint {
+            targets_own += 1;
+            endpoint = List::<{ endpoint::WANTING }>::next(&self.endpoints, at);
+        }
+        let budget = self.limits.state_events_max();
+        let blocks = blocks_for(self.limits.result_bytes_max());
+        if !self.outbox.restore_active(ix, budget, targets_own) || !self.pool.reserve(blocks) {
+            return Err(RestoreError::Capacity);
+        }
+        if status == Status::Processing {
+            self.processing += 1;
+            self.happen(now, ix, Happening::Release, "")
+                .map_err(|_| RestoreError::Corrupt)
+        } else {
+            self.waiting.push_back(&mut self.jobs, ix);
+            Ok(())
+        }
+    }
+
+    fn write_request(&self, ix: Ix, write: &mut Write<'_>) -> bool {
+        let Some(job) = self.jobs.get(ix) else {
+            return false;
+        };
+        write.u128(job.id.to_bits());
+        write.timestamp(job.created_at);
+        write.bool(job.has_callback);
+        write.bool(job.has_reference);
+        for field in 0..5 {
+            let pieces = self.pool.field(&job.request, field);
+            write.pieces(job.request.len(field), pieces);
+        }
+        true
+    }
+
+    fn restore_request(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
+        let mut job = Job {
+            id: Id::from_bits(read.u128()?),
+            created_at: read.timestamp()?,
+            has_callback: read.bool()?,
+            has_reference: read.bool()?,
+            ..Job::EMPTY
+        };
+        let mut fields = [""; 5];
+        for field in &mut fields {
+            *field = read.text()?;
+        }
+        job.request = self.pool.store(fields.map(str::bytes))?;
+        if job.id.slot() != Some(ix) {
+            return None;
+        }
+        self.jobs.insert_at(ix, job)?;
+        self.newest_jobs.push_front(&mut self.jobs, ix);
+        Some(())
+    }
+
+    fn write_state(&self, ix: Ix, write: &mut Write<'_>) -> bool {
+        let Some(job) = self.jobs.get(ix) else {
+            return false;
+        };
+        write_event(&job.last, write);
+        write.u8(job.attempts);
+        write.pieces(job.result.len(0), self.pool.all(&job.result));
+        true
+    }
+
+    fn restore_state(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
+        let last = read_event(read)?;
+        let attempts = read.u8()?;
+        let result = self.pool.store([read.text()?.bytes()])?;
+        let job = self.jobs.get_mut(ix)?;
+        job.last = last;
+        job.attempts = attempts;
+        job.result = result;
+        Some(())
+    }
+
+    fn write_endpoint_record(&self, ix: Ix, write: &mut Write<'_>) -> bool {
+        let Some(endpoint) = self.endpoints.get(ix).filter(|e| !e.removed) else {
+            return false;
+        };
+        write.u128(endpoint.id.to_bits());
+        write.timestamp(endpoint.created_at);
+        write.u8(endpoint.filter.to_bits());
+        write.u8(endpoint.disabled as u8);
+        write.bool(endpoint.for_all);
+        write.link(endpoint.job);
+        write.bytes(endpoint.secret.bytes());
+        write.bytes(endpoint.previous.bytes());
+        write.timestamp(endpoint.previous_until);
+        write.timestamp(endpoint.failing_since);
+        for field in [field::URL, field::DESCRIPTION] {
+            let pieces = self.pool.field(&endpoint.text, field);
+            write.pieces(endpoint.text.len(field), pieces);
+        }
+        true
+    }
+
+    fn restore_endpoint(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
+        let mut endpoint = Endpoint {
+            id: Id::from_bits(read.u128()?),
+            created_at: read.timestamp()?,
+            filter: Filter::from_bits(read.u8()?),
+            ..Endpoint::EMPTY
+        };
+        let disabled = read.u8()?;
+        endpoint.disabled = Disabled::ALL
+            .into_iter()
+            .find(|known| *known as u8 == disabled)?;
+        endpoint.for_all = read.bool()?;
+        endpoint.job = read.link()?;
+        endpoint.secret = stored_secret(read.bytes()?)?;
+        endpoint.previous = stored_secret(read.bytes()?)?;
+        endpoint.previous_until = read.timestamp()?;
+        endpoint.failing_since = read.timestamp()?;
+        let strings = [read.text()?, read.text()?];
+        endpoint.text = self.pool.store(strings.map(str::bytes))?;
+        let known_job = endpoint.job.is_none_or(|job| self.jobs.get(job).is_some());
+        if endpoint.id.slot() != Some(ix) || !known_job {
+            return None;
+        }
+        self.endpoints.insert_at(ix, endpoint)?;
+        self.newest_endpoints.push_front(&mut self.endpoints, ix);
+        if endpoint.is_enabled() && !self.outbox.open_lane(ix, endpoint.filter, endpoint.for_all) {
+            return None;
+        }
+        Some(())
+    }
+
+    fn restore_event(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
+        let job = read.link()?;
+        let event = read_event(read)?;
+        let known = job.is_none_or(|job| self.jobs.get(job).is_some());
+        (known && self.outbox.restore_event(ix, job, event)).then_some(())
+    }
+
+    fn restore_stream(&mut self, now: Now, ix: Ix, read: &mut Read<'_>) -> Option<()> {
+        let mut saved = SavedStream {
+            job: read.link()?,
+            target: Target {
+                lane: read.link()??,
+                callback: read.bool()?,
+            },
+            event: read.link()??,
+            attempts: read.u8()?,
+            dead: read.bool()?,
+            solo: read.bool()?,
+            due: Instant::ZERO,
+        };
+        let due = read.timestamp()?;
+        let left_ms = due.ms_since(now.timestamp);
+        if due > Timestamp::EPOCH && left_ms > 0 {
+            // A clock that was set back must not turn a pause into years.
+            let longest_ms = crate::delivery::RETRY_AFTER_MS_MAX * 2;
+            saved.due = now.instant.after_ms(left_ms.min(longest_ms));
+        }
+        if saved.target.callback {
+            // The number of lanes may have changed; the URL has not.
+            saved.target.lane = self.callback_lane(saved.job?)?;
+        } else if self.endpoints.get(saved.target.lane).is_none() {
+            // Its endpoint was removed in the same moment: nothing is owed.
+            self.outbox.forget_stream(ix);
+            return Some(());
+        }
+        self.outbox.restore_stream(ix, &saved).then_some(())
+    }
+
+    fn restore_key(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
+        let slot = KeySlot {
+            key: read.array()?,
+            request: read.array()?,
+            job: Id::from_bits(read.u128()?),
+            expires: read.timestamp()?,
+        };
+        self.keys.restore(ix, slot).then_some(())
+    }
+}
+
+fn stored_secret(bytes: &[u8]) -> Option<StoredSecret> {
+    if bytes.is_empty() {
+        return Some(StoredSecret::NONE);
+    }
+    Some(StoredSecret::new(&Secret::from_bytes(bytes).ok()?))
+}
+
+fn write_event(event: &Event, write: &mut Write<'_>) {
+    write.timestamp(event.at);
+    write.u32(event.sequence);
+    write.u8(event.kind as u8);
+    write.u8(event.progress);
+}
+
+fn read_event(read: &mut Read<'_>) -> Option<Event> {
+    Some(Event {
+        at: read.timestamp()?,
+        sequence: read.u32()?,
+        kind: Kind::from_u8(read.u8()?)?,
+        progress: read.u8()?,
+    })
+}
+
+fn write_stream(now: Now, stream: &SavedStream, write: &mut Write<'_>) {
+    write.link(stream.job);
+    write.link(Some(stream.target.lane));
+    write.bool(stream.target.callback);
+    write.link(Some(stream.event));
+    write.u8(stream.attempts);
+    write.bool(stream.dead);
+    write.bool(stream.solo);
+    // Pauses are measured on a clock that ends with this run; the calendar goes on.
+    let left_ms = stream.due.ms_since(now.instant);
+    let due = if left_ms == 0 {
+        Timestamp::EPOCH
+    } else {
+        now.timestamp.after_ms(left_ms)
+    };
+    write.timestamp(due);
+}

@@ -1,0 +1,217 @@
+//! What jobs, events and endpoints look like as JSON.
+//!
+//! A job's JSON and the `data` of its events are the same object, rendered from what never changes
+//! once said: the request, the event, and with the ending its result. So an event's body is the same
+//! bytes at every attempt.
+
+use super::{Job, Service, request_field};
+use crate::{
+    endpoint::{Endpoint, field},
+    event::{Event, Kind},
+    id::{Id, Prefix},
+    json::{Writer, write_escaped},
+    log::Line,
+    out::Out,
+    slab::Ix,
+    text::{Pieces, Pool},
+    time::Timestamp,
+};
+
+/// The most bytes that a job's JSON has beside its strings.
+pub const JOB_BYTES_OVERHEAD: usize = 400;
+/// The most bytes that an event's body has beside its job's strings.
+pub const EVENT_BYTES_OVERHEAD: usize = JOB_BYTES_OVERHEAD + 100;
+
+impl Service<'_> {
+    /// Writes a job as it is now.
+    pub fn write_job(&self, ix: Ix, out: &mut Out<'_>) {
+        if let Some(job) = self.jobs.get(ix) {
+            write_job(&self.pool, job, &job.last, out);
+        }
+    }
+
+    /// Writes a job as it was when it was accepted: the first answer to its request.
+    pub fn write_job_accepted(&self, ix: Ix, out: &mut Out<'_>) {
+        if let Some(job) = self.jobs.get(ix) {
+            let accepted = Event {
+                at: job.created_at,
+                sequence: 1,
+                kind: Kind::Pending,
+                progress: 0,
+            };
+            write_job(&self.pool, job, &accepted, out);
+        }
+    }
+
+    /// Writes a job's request for a worker: its JSON as it is now.
+    pub fn write_work(&self, id: Id, out: &mut Out<'_>) {
+        if let Some(ix) = self.find_job(id) {
+            self.write_job(ix, out);
+        }
+    }
+
+    /// Writes the body of an event of a job.
+    pub fn write_event(&self, job: Ix, event: &Event, out: &mut Out<'_>) {
+        let Some(job) = self.jobs.get(job) else {
+            return;
+        };
+        write_envelope(event.kind, event.at, out);
+        write_job(&self.pool, job, event, out);
+        out.put_byte(b'}');
+    }
+
+    /// Writes the body of a test of an endpoint.
+    pub(super) fn write_test(&self, endpoint: &Endpoint, at: Timestamp, out: &mut Out<'_>) {
+        write_envelope(Kind::Test, at, out);
+        out.put(b"{\"id\":\"");
+        endpoint.id.write(Prefix::Endpoint, out);
+        out.put(b"\"}}");
+    }
+
+    /// Writes an endpoint. With `with_secret`, its secret too: only for whoever has just made it.
+    pub fn write_endpoint(&self, ix: Ix, with_secret: bool, out: &mut Out<'_>) {
+        let Some(endpoint) = self.endpoints.get(ix) else {
+            return;
+        };
+        let mut json = Writer::new(out);
+        json.object()
+            .name("id")
+            .quoted(|out| endpoint.id.write(Prefix::Endpoint, out))
+            .name("url")
+            .quoted(|out| escaped(self.pool.field(&endpoint.text, field::URL), out))
+            .name("description")
+            .quoted(|out| escaped(self.pool.field(&endpoint.text, field::DESCRIPTION), out))
+            .name("events")
+            .array();
+        for name in endpoint.filter.names() {
+            json.string(name);
+        }
+        json.end_array()
+            .name("enabled")
+            .bool(endpoint.is_enabled())
+            .name("disabled_reason")
+            .string_or_null(endpoint.disabled.as_str())
+            .name("job");
+        let job = endpoint.job.and_then(|ix| self.jobs.get(ix));
+        match job {
+            Some(job) => json
+                .quoted(|out| job.id.write(Prefix::Job, out))
+                .name("status")
+                .string(job.state().status.as_str())
+                .name("sequence")
+                .u64(job.last.sequence.into()),
+            None => json.null(),
+        };
+        json.name("created_at")
+            .quoted(|out| endpoint.created_at.write_rfc3339(out));
+        if with_secret && let Some(secret) = endpoint.secret.secret() {
+            json.name("secret").quoted(|out| secret.write_text(out));
+        }
+        json.end_object();
+    }
+
+    /// Writes line number `rank` of an endpoint's attempt log, 0 the newest. `false` where there is
+    /// none.
+    pub fn write_attempt_line(&self, endpoint: Ix, rank: usize, out: &mut Out<'_>) -> bool {
+        let Some((line, answer)) = self.log.newest(endpoint, rank) else {
+            return false;
+        };
+        write_line(line, answer, out);
+        true
+    }
+}
+
+fn write_line(line: &Line, answer: &[u8], out: &mut Out<'_>) {
+    let mut json = Writer::new(out);
+    json.object()
+        .name("at")
+        .quoted(|out| line.at.write_rfc3339(out))
+        .name("event")
+        .quoted(|out| line.event.write(Prefix::Event, out))
+        .name("type")
+        .string(line.kind.as_str())
+        .name("attempt")
+        .u64(line.number.into())
+        .name("status");
+    match line.status {
+        0 => json.null(),
+        status => json.u64(status.into()),
+    };
+    json.name("duration_ms")
+        .u64(line.duration_ms.into())
+        .name("error")
+        .string_or_null(line.error.as_str())
+        .name("answer")
+        .quoted(|out| write_lossy(answer, out))
+        .end_object();
+}
+
+/// Writes bytes from outside as text: what is no UTF-8 becomes a question mark.
+fn write_lossy(bytes: &[u8], out: &mut Out<'_>) {
+    for chunk in bytes.utf8_chunks() {
+        write_escaped(out, chunk.valid().as_bytes());
+        if !chunk.invalid().is_empty() {
+            out.put_byte(b'?');
+        }
+    }
+}
+
+fn write_envelope(kind: Kind, at: Timestamp, out: &mut Out<'_>) {
+    out.put(b"{\"type\":\"");
+    out.put(kind.as_str().as_bytes());
+    out.put(b"\",\"timestamp\":\"");
+    at.write_rfc3339(out);
+    out.put(b"\",\"data\":");
+}
+
+/// Writes a job as `event` left it.
+fn write_job(pool: &Pool<'_>, job: &Job, event: &Event, out: &mut Out<'_>) {
+    let text = |field| pool.field(&job.request, field);
+    out.put(b"{\"id\":\"");
+    job.id.write(Prefix::Job, out);
+    out.put(b"\",\"sequence\":");
+    out.put_u64(event.sequence.into());
+    out.put(b",\"status\":\"");
+    out.put(event.kind.status().as_str().as_bytes());
+    out.put(b"\",\"progress\":");
+    out.put_u64(event.progress.into());
+    out.put(b",\"video_url\":\"");
+    escaped(text(request_field::VIDEO_URL), out);
+    out.put(b"\",\"source_language\":");
+    let source = text(request_field::SOURCE_LANGUAGE);
+    string_or_null(
+        !job.request.is_empty(request_field::SOURCE_LANGUAGE),
+        source,
+        out,
+    );
+    out.put(b",\"target_language\":\"");
+    escaped(text(request_field::TARGET_LANGUAGE), out);
+    out.put(b"\",\"output_url\":");
+    let result = || pool.all(&job.result);
+    string_or_null(event.kind == Kind::Completed, result(), out);
+    out.put(b",\"error\":");
+    string_or_null(event.kind == Kind::Error, result(), out);
+    out.put(b",\"reference\":");
+    string_or_null(job.has_reference, text(request_field::REFERENCE), out);
+    out.put(b",\"created_at\":\"");
+    job.created_at.write_rfc3339(out);
+    out.put(b"\",\"updated_at\":\"");
+    event.at.write_rfc3339(out);
+    out.put(b"\"}");
+}
+
+fn string_or_null(some: bool, pieces: Pieces<'_>, out: &mut Out<'_>) {
+    if some {
+        out.put_byte(b'"');
+        escaped(pieces, out);
+        out.put_byte(b'"');
+    } else {
+        out.put(b"null");
+    }
+}
+
+fn escaped(pieces: Pieces<'_>, out: &mut Out<'_>) {
+    for piece in pieces {
+        write_escaped(out, piece);
+    }
+}
