@@ -5,5 +5,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod http;
 pub mod out;
 pub mod time;
