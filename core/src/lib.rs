@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod dirty;
 pub mod endpoint;
 pub mod event;
+pub mod http;
 pub mod id;
 pub mod idempotency;
 pub mod job;

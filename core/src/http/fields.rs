@@ -1,0 +1,171 @@
+//! Field lines, and the fields of a message as a view of its bytes.
+
+use super::grammar::{LineEnd, TOKEN, find_line_end, run_len, trim};
+use super::refusal::Refusal;
+
+/// A field that must stand at most once stands more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeated;
+
+/// The fields of one message, in the order they were sent; trailers are not among them.
+///
+/// Nothing is stored: each look-up walks the field lines, of which there are at most `fields_max`.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields<'b> {
+    /// Whole field lines, each with its CRLF, found good before.
+    lines: &'b [u8],
+}
+
+impl<'b> Fields<'b> {
+    pub(super) const fn new(lines: &'b [u8]) -> Self {
+        Self { lines }
+    }
+
+    /// The value of the first field called `name`, in any case, without the whitespace around it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'b [u8]> {
+        self.all(name).next()
+    }
+
+    /// The value of the only field called `name`.
+    ///
+    /// For fields that are no lists: a second one means that two readers could see two messages.
+    ///
+    /// # Errors
+    ///
+    /// [`Repeated`] if there is more than one, equal ones included.
+    pub fn get_unique(&self, name: &str) -> Result<Option<&'b [u8]>, Repeated> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            _ => Err(Repeated),
+        }
+    }
+
+    /// The values of all fields called `name`, in any case.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+        self.iter()
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// Names, as they were sent, and values without the whitespace around them.
+    #[must_use]
+    pub const fn iter(&self) -> FieldsIter<'b> {
+        FieldsIter { rest: self.lines }
+    }
+}
+
+impl<'b> IntoIterator for Fields<'b> {
+    type Item = (&'b [u8], &'b [u8]);
+    type IntoIter = FieldsIter<'b>;
+
+    fn into_iter(self) -> FieldsIter<'b> {
+        self.iter()
+    }
+}
+
+impl<'b> IntoIterator for &Fields<'b> {
+    type Item = (&'b [u8], &'b [u8]);
+    type IntoIter = FieldsIter<'b>;
+
+    fn into_iter(self) -> FieldsIter<'b> {
+        self.iter()
+    }
+}
+
+/// Walks over the names and values of [`Fields`].
+#[derive(Debug, Clone)]
+pub struct FieldsIter<'b> {
+    rest: &'b [u8],
+}
+
+impl<'b> Iterator for FieldsIter<'b> {
+    type Item = (&'b [u8], &'b [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Ok(LineEnd::At(end)) = find_line_end(self.rest, 0) else {
+            return None;
+        };
+        let (line, rest) = self.rest.split_at_checked(end)?;
+        self.rest = rest.get(2..)?;
+        split(line).ok()
+    }
+}
+
+/// Splits `field-name ":" OWS field-value OWS` (RFC 9112, section 5), the CRLF already cut.
+///
+/// The caller has made sure that there is no control character but HTAB in the line.
+pub(super) fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+    let (name, rest) = line
+        .split_at_checked(run_len(line, TOKEN))
+        .ok_or(Refusal::BadFieldName)?;
+    match rest {
+        [b':', value @ ..] if !name.is_empty() => Ok((name, trim(value))),
+        [b' ' | b'\t', ..] if name.is_empty() => Err(Refusal::LineFold),
+        [b' ' | b'\t', ..] => Err(Refusal::SpaceBeforeColon),
+        _ => Err(Refusal::BadFieldName),
+    }
+}
+
+/// A field that the parsers act upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    Connection,
+    ContentLength,
+    ContentType,
+    Expect,
+    Host,
+    TransferEncoding,
+}
+
+impl Known {
+    /// Recognises `name`, its length first, so that most other names cost one comparison.
+    pub(super) fn from_name(name: &[u8]) -> Option<Self> {
+        let (known, text) = match name.len() {
+            4 => (Self::Host, "host"),
+            6 => (Self::Expect, "expect"),
+            10 => (Self::Connection, "connection"),
+            12 => (Self::ContentType, "content-type"),
+            14 => (Self::ContentLength, "content-length"),
+            17 => (Self::TransferEncoding, "transfer-encoding"),
+            _ => return None,
+        };
+        name.eq_ignore_ascii_case(text.as_bytes()).then_some(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn look_ups_ignore_case_and_count() {
+        let fields = Fields::new(b"A: 1\r\nb:\t2 \r\na:3\r\nEmpty:\r\n");
+        assert_eq!(fields.get("a"), Some(b"1".as_slice()));
+        assert_eq!(fields.get("B"), Some(b"2".as_slice()));
+        assert_eq!(fields.get("empty"), Some(b"".as_slice()));
+        assert_eq!(fields.get("c"), None);
+        assert_eq!(fields.get_unique("b"), Ok(Some(b"2".as_slice())));
+        assert_eq!(fields.get_unique("c"), Ok(None));
+        assert_eq!(fields.get_unique("a"), Err(Repeated));
+        assert!(fields.all("A").eq([b"1".as_slice(), b"3"]));
+        assert_eq!(fields.iter().count(), 4);
+    }
+
+    #[test]
+    fn field_lines_are_split_at_the_colon() {
+        #[track_caller]
+        fn check(line: &str, expect: Result<(&str, &str), Refusal>) {
+            let expect = expect.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+            assert_eq!(split(line.as_bytes()), expect);
+        }
+        check("Host: a:b \t", Ok(("Host", "a:b")));
+        check("X:", Ok(("X", "")));
+        check("X : a", Err(Refusal::SpaceBeforeColon));
+        check(" X: a", Err(Refusal::LineFold));
+        check(": a", Err(Refusal::BadFieldName));
+        check("X", Err(Refusal::BadFieldName));
+        check("X@: a", Err(Refusal::BadFieldName));
+    }
+}

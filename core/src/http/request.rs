@@ -1,0 +1,428 @@
+//! Reading requests: the server's side.
+
+use super::authority::is_authority;
+use super::body::Body;
+use super::buffer::RecvBuf;
+use super::fields::{self, Fields, Known};
+use super::grammar::{TOKEN, run_len};
+use super::head::{Framing, Head};
+use super::refusal::Refusal;
+use super::{Limits, Phase, Version, target, version};
+
+/// The longest method that is looked at; every method of IANA's registry is shorter.
+const METHOD_BYTES_MAX: usize = 32;
+
+/// What a request asks for (RFC 9110, section 9). Methods are case-sensitive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Method {
+    /// GET.
+    Get = 0,
+    /// HEAD.
+    Head,
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+    /// PATCH (RFC 5789).
+    Patch,
+    /// DELETE.
+    Delete,
+    /// OPTIONS.
+    Options,
+    /// Any other token, TRACE among them. A server answers 501 (RFC 9110, section 9.1). CONNECT is refused instead.
+    Other,
+}
+
+impl Method {
+    fn from_token(token: &[u8]) -> Self {
+        match token {
+            b"GET" => Self::Get,
+            b"HEAD" => Self::Head,
+            b"POST" => Self::Post,
+            b"PUT" => Self::Put,
+            b"PATCH" => Self::Patch,
+            b"DELETE" => Self::Delete,
+            b"OPTIONS" => Self::Options,
+            _ => Self::Other,
+        }
+    }
+
+    /// The method as it is written in a request line; empty for [`Method::Other`].
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Other => "",
+        }
+    }
+}
+
+/// What [`RequestParser::advance`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// The request is not all there. The buffer has room for more: it is never full here.
+    NeedMore {
+        /// At least so many bytes are missing.
+        bytes_min: usize,
+    },
+    /// The head is whole, and the client waits for `100 Continue` before it sends the body.
+    ///
+    /// Said once, and not at all if some of the body is there already (RFC 9110, section 10.1.1). Look at
+    /// [`RequestParser::head`], then either send [`CONTINUE`](super::CONTINUE) and go on, or answer at once and
+    /// close the connection.
+    ExpectContinue,
+    /// The request is whole: [`RequestParser::request`] shows it.
+    Complete,
+}
+
+/// A request, as a view of the bytes that carried it.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'b> {
+    /// What is asked for.
+    pub method: Method,
+    /// The absolute path, percent-encoding untouched; `*` for an OPTIONS request about the server itself.
+    ///
+    /// Dot segments are not resolved: no route has any, so such a path is not found.
+    pub path: &'b str,
+    /// What follows the first `?` of the target, if there is one.
+    pub query: Option<&'b str>,
+    /// The host, and perhaps the port, that the request is meant for; empty if an HTTP/1.0 request names none.
+    ///
+    /// That of the target if it has one, else that of `Host` (RFC 9112, section 3.2.2).
+    pub host: &'b [u8],
+    /// The version that the client speaks.
+    pub version: Version,
+    /// Whether the connection may serve another request after this one (RFC 9112, section 9.3).
+    pub keep_alive: bool,
+    /// The fields of the head.
+    pub fields: Fields<'b>,
+    /// The content, decoded.
+    pub body: &'b [u8],
+}
+
+/// Reads one request after another from a connection's buffer.
+///
+/// All zero is the start. It holds no bytes, only where it stands among those of the buffer, so that it resumes
+/// there; the bytes it has seen must stay in the buffer until [`finish`](Self::finish).
+#[derive(Debug, Clone, Copy)]
+pub struct RequestParser {
+    head: Head,
+    body: Body,
+    /// Where the target's authority starts, 0 if it has none.
+    authority: u16,
+    path: u16,
+    query: u16,
+    target_end: u16,
+    method: Method,
+    version: Version,
+    step: Step,
+    has_host: bool,
+    has_content_type: bool,
+    expects_continue: bool,
+    expects_other: bool,
+    refused: Option<Refusal>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Step {
+    StartLine = 0,
+    Fields,
+    Body,
+    Complete,
+}
+
+// One of these per connection: small enough for 10,000 of them, or for a device with two.
+const _: () = assert!(size_of::<RequestParser>() <= 64);
+
+impl Default for RequestParser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RequestParser {
+    /// At the start of a connection.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            head: Head::new(),
+            body: Body::new(),
+            authority: 0,
+            path: 0,
+            query: 0,
+            target_end: 0,
+            method: Method::Get,
+            version: Version::V10,
+            step: Step::StartLine,
+            has_host: false,
+            has_content_type: false,
+            expects_continue: false,
+            expects_other: false,
+            refused: None,
+        }
+    }
+
+    /// Reads on in `buf` from where it stopped the time before.
+    ///
+    /// A chunked body is decoded in place: its framing is taken out of the buffer, so that head and body end up
+    /// next to each other. Pipelined bytes after the request stay where they are. The work is proportional to
+    /// the bytes that are new.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if this is no request that a server should take, or one over a limit. It is final.
+    pub fn advance(&mut self, limits: &Limits, buf: &mut RecvBuf<'_>) -> Result<Progress, Refusal> {
+        if let Some(refusal) = self.refused {
+            return Err(refusal);
+        }
+        let result = self.read(limits, buf);
+        self.refused = result.err();
+        result
+    }
+
+    /// The request, after [`Progress::Complete`]; `filled` is what the buffer holds.
+    #[must_use]
+    pub fn request<'b>(&self, filled: &'b [u8]) -> Option<Request<'b>> {
+        if self.phase() == Phase::Complete {
+            self.view(filled)
+        } else {
+            None
+        }
+    }
+
+    /// The request without its body, as soon as the head is whole: for a decision that need not wait for the rest.
+    #[must_use]
+    pub fn head<'b>(&self, filled: &'b [u8]) -> Option<Request<'b>> {
+        match self.phase() {
+            Phase::Body | Phase::Complete => Some(Request {
+                body: &[],
+                ..self.view(filled)?
+            }),
+            Phase::Idle | Phase::Head | Phase::Refused => None,
+        }
+    }
+
+    /// Takes the finished request out of `buf` and is ready for the next one. Does nothing before
+    /// [`Progress::Complete`].
+    pub fn finish(&mut self, buf: &mut RecvBuf<'_>) {
+        if self.phase() == Phase::Complete {
+            buf.discard_front(self.head.len().saturating_add(self.body.kept()));
+            *self = Self::new();
+        }
+    }
+
+    /// Whether nothing of a request was seen yet, empty lines aside.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.phase() == Phase::Idle
+    }
+
+    /// What it is reading: each phase deserves a time limit of its own.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        match (self.refused, self.step) {
+            (Some(_), _) => Phase::Refused,
+            (None, Step::StartLine) if self.head.is_untouched() => Phase::Idle,
+            (None, Step::StartLine | Step::Fields) => Phase::Head,
+            (None, Step::Body) => Phase::Body,
+            (None, Step::Complete) => Phase::Complete,
+        }
+    }
+
+    fn read(&mut self, limits: &Limits, buf: &mut RecvBuf<'_>) -> Result<Progress, Refusal> {
+        if matches!(self.step, Step::StartLine | Step::Fields) {
+            if !self.read_head(limits, buf.filled(), buf.capacity())? {
+                return Ok(Progress::NeedMore { bytes_min: 1 });
+            }
+            self.begin_body(limits, buf.capacity())?;
+            self.step = Step::Body;
+            let client_waits = self.expects_continue
+                && self.version == Version::V11
+                && !self.body.is_done()
+                && buf.len() == self.head.len();
+            if client_waits {
+                return Ok(Progress::ExpectContinue);
+            }
+        }
+        match self.body.advance(self.head.len(), limits, buf)? {
+            Some(bytes_min) => Ok(Progress::NeedMore { bytes_min }),
+            None => {
+                self.step = Step::Complete;
+                Ok(Progress::Complete)
+            }
+        }
+    }
+
+    /// Reads lines up to the empty one; false if it is not there yet.
+    fn read_head(
+        &mut self,
+        limits: &Limits,
+        filled: &[u8],
+        capacity: usize,
+    ) -> Result<bool, Refusal> {
+        let window = Head::window(limits, capacity);
+        let bytes = filled.get(..window).unwrap_or(filled);
+        loop {
+            let line_start = self.head.line_start();
+            let Some(line) = self.head.next_line(bytes)? else {
+                return if bytes.len() < window {
+                    Ok(false)
+                } else {
+                    Err(self.too_large(bytes.get(usize::from(line_start)..).unwrap_or_default()))
+                };
+            };
+            match (self.step, line) {
+                // RFC 9112, section 2.2: ignore empty lines before the request line.
+                (Step::StartLine, []) => {}
+                (Step::StartLine, line) => {
+                    self.request_line(line, line_start, limits)?;
+                    self.head.begin_fields();
+                    self.step = Step::Fields;
+                }
+                (_, []) => {
+                    self.head.end_fields();
+                    return Ok(true);
+                }
+                (_, line) => {
+                    self.head.count_field(limits)?;
+                    self.field(line)?;
+                }
+            }
+        }
+    }
+
+    /// Why a head whose unfinished line is `line` is too large. RFC 9112, section 3, wants 501 for a method and
+    /// 414 for a target that is longer than any it would take.
+    fn too_large(&self, line: &[u8]) -> Refusal {
+        let method = run_len(line, TOKEN);
+        match self.step {
+            Step::StartLine if method > METHOD_BYTES_MAX => Refusal::MethodTooLong,
+            Step::StartLine if method > 0 => Refusal::TargetTooLong,
+            _ => Refusal::HeadTooLarge,
+        }
+    }
+
+    /// `method SP request-target SP HTTP-version` (RFC 9112, section 3).
+    fn request_line(&mut self, line: &[u8], at: u16, limits: &Limits) -> Result<(), Refusal> {
+        let method_len = run_len(line, TOKEN);
+        let (method, rest) = line.split_at_checked(method_len).unwrap_or_default();
+        let rest = match rest {
+            [b' ', rest @ ..] if method_len > 0 => rest,
+            [] => return Err(Refusal::BadRequestLine),
+            _ => return Err(Refusal::BadMethod),
+        };
+        if method_len > METHOD_BYTES_MAX {
+            return Err(Refusal::MethodTooLong);
+        }
+        let space = rest
+            .iter()
+            .position(|byte| *byte == b' ')
+            .ok_or(Refusal::BadRequestLine)?;
+        let (target, version) = rest.split_at_checked(space).unwrap_or_default();
+        if target.len() > limits.target_bytes_max {
+            return Err(Refusal::TargetTooLong);
+        }
+        self.version = version::parse(version.get(1..).unwrap_or_default())?;
+        if method == b"CONNECT" {
+            return Err(Refusal::ConnectNotSupported);
+        }
+        self.method = Method::from_token(method);
+        let found = target::parse(target, self.method == Method::Options)?;
+        // Positions in the head, which fit into 16 bits.
+        let start = usize::from(at).saturating_add(method_len).saturating_add(1);
+        let position = |offset: usize| start.saturating_add(offset) as u16;
+        if found.authority.1 > 0 {
+            self.authority = position(found.authority.0);
+        }
+        self.path = position(found.path);
+        self.query = position(found.query);
+        self.target_end = position(target.len());
+        Ok(())
+    }
+
+    fn field(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        let (name, value) = fields::split(line)?;
+        match Known::from_name(name) {
+            None => Ok(()),
+            Some(Known::Host) => {
+                if self.has_host {
+                    return Err(Refusal::HostRepeated);
+                }
+                self.has_host = true;
+                if is_authority(value) {
+                    Ok(())
+                } else {
+                    Err(Refusal::BadHost)
+                }
+            }
+            Some(Known::ContentType) => {
+                if self.has_content_type {
+                    return Err(Refusal::ContentTypeRepeated);
+                }
+                self.has_content_type = true;
+                Ok(())
+            }
+            Some(Known::Expect) => {
+                if value.eq_ignore_ascii_case(b"100-continue") {
+                    self.expects_continue = true;
+                } else {
+                    self.expects_other = true;
+                }
+                Ok(())
+            }
+            Some(known) => self.head.field(known, value),
+        }
+    }
+
+    /// Checks what only the whole head can tell, syntax before policy.
+    fn begin_body(&mut self, limits: &Limits, capacity: usize) -> Result<(), Refusal> {
+        let is_v11 = self.version == Version::V11;
+        if is_v11 && !self.has_host {
+            return Err(Refusal::HostMissing);
+        }
+        let framing = self.head.framing(self.version, Framing::Length(0))?;
+        // RFC 9110, section 10.1.1: expectations of an HTTP/1.0 client are ignored.
+        if is_v11 && self.expects_other {
+            return Err(Refusal::ExpectationUnknown);
+        }
+        self.body
+            .begin(framing, false, self.head.len(), limits, capacity)
+    }
+
+    fn view<'b>(&self, filled: &'b [u8]) -> Option<Request<'b>> {
+        let between = |start: u16, end: u16| filled.get(usize::from(start)..usize::from(end));
+        let text = |start, end| core::str::from_utf8(between(start, end)?).ok();
+        let fields = self.head.fields(filled);
+        let path = match text(self.path, self.query)? {
+            // RFC 9112, sections 3.2.1 and 3.2.4.
+            "" if self.method == Method::Options && self.query == self.target_end => "*",
+            "" => "/",
+            path => path,
+        };
+        let query = text(self.query, self.target_end)?;
+        let (_, rest) = filled.split_at_checked(self.head.len())?;
+        Some(Request {
+            method: self.method,
+            path,
+            query: query.strip_prefix('?'),
+            host: if self.authority > 0 {
+                between(self.authority, self.path)?
+            } else {
+                fields.get("host").unwrap_or_default()
+            },
+            version: self.version,
+            keep_alive: self.head.keep_alive(self.version),
+            fields,
+            body: rest.get(..self.body.kept())?,
+        })
+    }
+}
