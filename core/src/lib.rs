@@ -5,7 +5,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod json;
+pub mod language;
 pub mod out;
 pub mod signature;
 pub mod time;
+pub mod url;
