@@ -5,6 +5,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod delivery;
 pub mod dirty;
 pub mod endpoint;
@@ -14,6 +15,7 @@ pub mod id;
 pub mod idempotency;
 pub mod job;
 pub mod json;
+pub mod language;
 pub mod log;
 pub mod out;
 pub mod random;

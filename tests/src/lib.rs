@@ -1,1 +1,3 @@
 //! What the tests of the whole share: data files, virtual time, a network that misbehaves.
+
+pub mod cases;
