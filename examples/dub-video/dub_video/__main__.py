@@ -1,0 +1,5 @@
+import sys
+
+from dub_video.main import main
+
+sys.exit(main())
