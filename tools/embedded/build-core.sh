@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Builds `dubhook-core` for the kinds of processor it must fit: Cortex-M3, Cortex-M0 (no compare-and-swap)
+# and RISC-V without atomics, so that nothing of `std`, `alloc` or wider atomics can creep in.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+source tools/embedded/toolchain.sh
+
+targets=(thumbv7m-none-eabi thumbv6m-none-eabi riscv32imc-unknown-none-elf)
+embedded_toolchain "${targets[@]}"
+for target in "${targets[@]}"; do
+    embedded_cargo "$target" build --quiet --release -p dubhook-core
+    echo "dubhook-core builds for $target"
+done
