@@ -162,18 +162,19 @@ fn during_a_rotation_either_side_may_still_have_the_old_key() {
     let now = Timestamp::from_unix_ms(1_700_000_000_000);
     let both = header(&[&new, &old].map(|key| key.sign(id, now.as_unix_seconds(), b"{}")));
     let one = header(&[old.sign(id, now.as_unix_seconds(), b"{}")]);
-    let verified = |signature: &str, keys: &[SigningKey]| {
+    let verified = |signature: &str, keys: &[&SigningKey]| {
         let headers = Headers {
             id: b"evt_1",
             timestamp: b"1700000000",
             signature: signature.as_bytes(),
         };
-        verify(&headers, b"{}", keys, now, TOLERANCE_S).map(|verified| verified.timestamp)
+        verify(&headers, b"{}", keys.iter().copied(), now, TOLERANCE_S)
+            .map(|verified| verified.timestamp)
     };
-    assert_eq!(verified(&both, &[old.clone()]), Ok(now));
-    assert_eq!(verified(&both, &[new.clone()]), Ok(now));
-    assert_eq!(verified(&one, &[new, old]), Ok(now));
-    assert_eq!(verified(&both, &[other]), Err(VerifyError::NoMatch));
+    assert_eq!(verified(&both, &[&old]), Ok(now));
+    assert_eq!(verified(&both, &[&new]), Ok(now));
+    assert_eq!(verified(&one, &[&new, &old]), Ok(now));
+    assert_eq!(verified(&both, &[&other]), Err(VerifyError::NoMatch));
     assert_eq!(verified(&both, &[]), Err(VerifyError::NoMatch));
 }
 
@@ -195,7 +196,7 @@ fn every_flipped_bit_of_a_message_is_noticed() {
                 timestamp,
                 signature,
             };
-            let refused = verify(&headers, body, &[key.clone()], now, u64::MAX).is_err();
+            let refused = verify(&headers, body, [&key], now, u64::MAX).is_err();
             assert!(refused, "part {part}, bit {bit}");
         }
     }
@@ -237,7 +238,7 @@ fn the_official_library_and_we_take_each_others_signatures() {
                 timestamp: timestamp.as_bytes(),
                 signature: their_signature.as_bytes(),
             };
-            let verified = verify(&headers, body.as_bytes(), &[ours.clone()], now, TOLERANCE_S);
+            let verified = verify(&headers, body.as_bytes(), [&ours], now, TOLERANCE_S);
             assert_eq!(verified.map(|v| v.id), Ok(message_id));
         }
     }
