@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod api;
 pub mod delivery;
 pub mod dirty;
 pub mod endpoint;
@@ -20,6 +21,7 @@ pub mod log;
 pub mod out;
 pub mod random;
 pub mod record;
+pub mod server;
 pub mod service;
 pub mod signature;
 pub mod slab;

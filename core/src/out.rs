@@ -51,6 +51,12 @@ impl<'a> Out<'a> {
         self.len == 0
     }
 
+    /// How many bytes can still be written.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.bytes.len().saturating_sub(self.len)
+    }
+
     /// Whether something did not fit; what was written since is incomplete and must not be used.
     #[must_use]
     pub const fn is_full(&self) -> bool {

@@ -162,6 +162,54 @@ impl Timestamp {
         Some(Self(seconds * 1_000 + c.millisecond as u64))
     }
 
+    /// Reads RFC 3339 in UTC, with a fraction of up to three digits or without:
+    /// `2026-11-24T09:00:00Z`, `2026-11-24T09:00:00.123Z`. `None` for anything else.
+    #[must_use]
+    pub fn parse_rfc3339(text: &[u8]) -> Option<Self> {
+        let (head, rest) = text.split_first_chunk::<19>()?;
+        let [
+            y0,
+            y1,
+            y2,
+            y3,
+            b'-',
+            mo0,
+            mo1,
+            b'-',
+            d0,
+            d1,
+            b'T',
+            h0,
+            h1,
+            b':',
+            mi0,
+            mi1,
+            b':',
+            s0,
+            s1,
+        ] = *head
+        else {
+            return None;
+        };
+        let fraction = match rest {
+            b"Z" => 0,
+            [b'.', a, b'Z'] => decimal(&[*a, b'0', b'0'])?,
+            [b'.', a, b, b'Z'] => decimal(&[*a, *b, b'0'])?,
+            [b'.', a, b, c, b'Z'] => decimal(&[*a, *b, *c])?,
+            _ => return None,
+        };
+        Self::from_calendar(&Calendar {
+            year: decimal(&[y0, y1, y2, y3])?,
+            month: decimal(&[mo0, mo1])? as u8,
+            day: decimal(&[d0, d1])? as u8,
+            weekday: 0,
+            hour: decimal(&[h0, h1])? as u8,
+            minute: decimal(&[mi0, mi1])? as u8,
+            second: decimal(&[s0, s1])? as u8,
+            millisecond: fraction,
+        })
+    }
+
     /// Writes RFC 3339 in UTC with milliseconds, always 24 bytes: `2026-11-24T09:00:00.123Z`.
     pub fn write_rfc3339(self, out: &mut Out<'_>) {
         let c = self.calendar();
@@ -203,6 +251,15 @@ impl Timestamp {
         (*f1, *f2) = two_digits((c.millisecond % 100) as u8);
         out.put(&text);
     }
+}
+
+/// The number that up to four decimal digits stand for.
+fn decimal(digits: &[u8]) -> Option<u16> {
+    digits.iter().try_fold(0u16, |value, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| value.wrapping_mul(10).wrapping_add((digit - b'0').into()))
+    })
 }
 
 const fn two_digits(value: u8) -> (u8, u8) {
@@ -250,6 +307,7 @@ mod tests {
         let point = Timestamp::from_unix_ms(unix_ms);
         point.write_rfc3339(&mut out);
         assert_eq!(core::str::from_utf8(out.written()), Ok(text));
+        assert_eq!(Timestamp::parse_rfc3339(text.as_bytes()), Some(point));
         assert_eq!(Timestamp::from_calendar(&point.calendar()), Some(point));
     }
 
@@ -261,6 +319,29 @@ mod tests {
         check(4_107_542_399_999, "2100-02-28T23:59:59.999Z");
         check(4_107_542_400_000, "2100-03-01T00:00:00.000Z");
         check(UNIX_MS_MAX, "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn rfc3339_is_read_in_utc_only() {
+        let read =
+            |text: &str| Timestamp::parse_rfc3339(text.as_bytes()).map(Timestamp::as_unix_ms);
+        assert_eq!(read("1970-01-01T00:00:01Z"), Some(1_000));
+        assert_eq!(read("1970-01-01T00:00:01.5Z"), Some(1_500));
+        assert_eq!(read("1970-01-01T00:00:01.25Z"), Some(1_250));
+        for bad in [
+            "",
+            "1970-01-01",
+            "1970-01-01T00:00:01",
+            "1970-01-01 00:00:01Z",
+            "1970-01-01T00:00:01+01:00",
+            "1970-13-01T00:00:01Z",
+            "1970-01-01T00:00:0xZ",
+            "1970-01-01T00:00:01.Z",
+            "1970-01-01T00:00:01.1234Z",
+            "1970-01-01T00:00:01Zz",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl Node<0> for Lane {
 }
 
 impl Lane {
-    pub(super) const CLOSED: Self = Self {
+    /// A lane that serves nobody: all zero.
+    pub const CLOSED: Self = Self {
         filter: Filter::NONE,
         paused: false,
         open: false,

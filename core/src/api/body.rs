@@ -1,0 +1,64 @@
+//! What the bodies of requests have in common.
+
+use super::{Problem, route::is_json};
+use crate::{
+    http::Request,
+    json::{self, Object, Str, Value},
+};
+
+/// Reads the body of a request as a JSON object. `None` for a request without a body.
+///
+/// # Errors
+///
+/// [`Problem::MediaType`], [`Problem::Json`] or [`Problem::NoObject`].
+pub fn read_object<'b>(request: &Request<'b>) -> Result<Option<Object<'b>>, Problem> {
+    if request.body.is_empty() {
+        return Ok(None);
+    }
+    // A body without a type may be guessed at (RFC 9110, section 8.3), and there is one guess.
+    match request.fields.get_unique("content-type") {
+        Ok(None) => {}
+        Ok(Some(media_type)) if is_json(media_type) => {}
+        _ => return Err(Problem::MediaType),
+    }
+    match json::object(request.body) {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.kind == json::ErrorKind::NotAnObject => Err(Problem::NoObject),
+        Err(error) => Err(Problem::Json(
+            u32::try_from(error.offset).unwrap_or(u32::MAX),
+            error.kind,
+        )),
+    }
+}
+
+/// A member that may be absent or null, and is a string otherwise.
+pub(super) fn optional_string<'b>(
+    name: &'static str,
+    value: Option<Value<'b>>,
+) -> Result<Option<Str<'b>>, Problem> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Problem::Type(name, "It must be a string.")),
+    }
+}
+
+/// A member that must be a string.
+pub(super) fn string<'b>(name: &'static str, value: Option<Value<'b>>) -> Result<Str<'b>, Problem> {
+    optional_string(name, value)?.ok_or(Problem::Missing(name))
+}
+
+/// The text of a string, decoded into `memory` if it must be. `bytes_max` is how long it may be.
+pub(super) fn text<'m>(
+    name: &'static str,
+    string: Str<'m>,
+    bytes_max: usize,
+    memory: &'m mut [u8],
+) -> Result<&'m str, Problem> {
+    let room = memory.get_mut(..bytes_max).ok_or(Problem::TooLong(name))?;
+    match string.plain() {
+        Some(text) if text.len() <= bytes_max => Ok(text),
+        Some(_) => Err(Problem::TooLong(name)),
+        None => string.decode_into(room).ok_or(Problem::TooLong(name)),
+    }
+}

@@ -1,0 +1,18 @@
+//! The HTTP API on paper: which paths there are, what bodies they take, what can be wrong with them.
+//!
+//! Nothing here holds state or answers anything: [`route`] finds the resource that a path names,
+//! [`translation`] and [`webhook`] read bodies into requests that can only be right, and [`Problem`] is
+//! everything that can be wrong, each with its status, its stable code and a sentence that helps. The
+//! [`server`](crate::server) machine puts them to work.
+
+mod body;
+mod problem;
+mod route;
+mod translation;
+mod webhook;
+
+pub use body::read_object;
+pub use problem::Problem;
+pub use route::{Page, Resource, page, route};
+pub use translation::translation;
+pub use webhook::{NewWebhook, since, webhook, webhook_change};

@@ -1,0 +1,218 @@
+//! Which resource a path names, and which methods it has.
+
+use super::Problem;
+use crate::{http::Method, job::Status};
+
+/// What a path names. Ids are as they stand in the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource<'p> {
+    /// `/status`.
+    Status,
+    /// `/healthz`.
+    Health,
+    /// `/readyz`.
+    Ready,
+    /// `/v1/translations`.
+    Translations,
+    /// `/v1/translations/{id}`.
+    Translation(&'p str),
+    /// `/v1/translations/{id}/cancel`.
+    Cancel(&'p str),
+    /// `/v1/webhooks`.
+    Webhooks,
+    /// `/v1/webhooks/{id}`.
+    Webhook(&'p str),
+    /// `/v1/webhooks/{id}/test`.
+    Test(&'p str),
+    /// `/v1/webhooks/{id}/rotate-secret`.
+    RotateSecret(&'p str),
+    /// `/v1/webhooks/{id}/redeliver`.
+    Redeliver(&'p str),
+    /// `/v1/webhooks/{id}/attempts`.
+    Attempts(&'p str),
+}
+
+impl Resource<'_> {
+    /// Its methods, as `Allow` lists them (RFC 9110, section 10.2.1).
+    #[must_use]
+    pub const fn allow(&self) -> &'static str {
+        match self {
+            Self::Status | Self::Health | Self::Ready | Self::Attempts(_) => "GET, HEAD",
+            Self::Translation(_) => "GET, HEAD",
+            Self::Translations | Self::Webhooks => "GET, HEAD, POST",
+            Self::Webhook(_) => "GET, HEAD, PATCH, DELETE",
+            Self::Cancel(_) | Self::Test(_) | Self::RotateSecret(_) | Self::Redeliver(_) => "POST",
+        }
+    }
+
+    /// Whether it has the method. HEAD works wherever GET does.
+    #[must_use]
+    pub fn has(&self, method: Method) -> bool {
+        let name = method.as_str();
+        !name.is_empty() && self.allow().split(", ").any(|allowed| allowed == name)
+    }
+
+    /// Whether it is for key holders only, where there are keys.
+    #[must_use]
+    pub const fn is_guarded(&self) -> bool {
+        !matches!(self, Self::Status | Self::Health | Self::Ready)
+    }
+}
+
+/// The resource that `path` names.
+#[must_use]
+pub fn route(path: &str) -> Option<Resource<'_>> {
+    match path {
+        "/status" => return Some(Resource::Status),
+        "/healthz" => return Some(Resource::Health),
+        "/readyz" => return Some(Resource::Ready),
+        "/v1/translations" => return Some(Resource::Translations),
+        "/v1/webhooks" => return Some(Resource::Webhooks),
+        _ => {}
+    }
+    let (collection, rest) = path.strip_prefix("/v1/")?.split_once('/')?;
+    let (id, action) = match rest.split_once('/') {
+        Some((id, action)) => (id, Some(action)),
+        None => (rest, None),
+    };
+    Some(match (collection, action) {
+        ("translations", None) => Resource::Translation(id),
+        ("translations", Some("cancel")) => Resource::Cancel(id),
+        ("webhooks", None) => Resource::Webhook(id),
+        ("webhooks", Some("test")) => Resource::Test(id),
+        ("webhooks", Some("rotate-secret")) => Resource::RotateSecret(id),
+        ("webhooks", Some("redeliver")) => Resource::Redeliver(id),
+        ("webhooks", Some("attempts")) => Resource::Attempts(id),
+        _ => return None,
+    })
+}
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page<'q> {
+    /// Only jobs of this status.
+    pub status: Option<Status>,
+    /// At most so many.
+    pub limit: u8,
+    /// After the thing with this id.
+    pub cursor: Option<&'q str>,
+}
+
+/// How many a list shows where nobody said.
+const LIMIT_DEFAULT: u8 = 20;
+/// How many a list shows at most.
+const LIMIT_MAX: u8 = 100;
+
+/// Reads the query of a list. Parameters that it does not know are passed over.
+///
+/// # Errors
+///
+/// [`Problem::Query`] for a parameter that is not what it must be.
+pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
+    let mut page = Page {
+        status: None,
+        limit: LIMIT_DEFAULT,
+        cursor: None,
+    };
+    for pair in query.unwrap_or_default().split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match name {
+            "status" if value.is_empty() => {}
+            "status" => {
+                let status = Status::parse(value).ok_or(Problem::Query(
+                    "status",
+                    "It must be pending, processing, completed, error or canceled.",
+                ))?;
+                page.status = Some(status);
+            }
+            "limit" => {
+                page.limit = value
+                    .parse()
+                    .ok()
+                    .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+                    .ok_or(Problem::Query("limit", "It must be from 1 to 100."))?;
+            }
+            "cursor" if value.is_empty() => {}
+            "cursor" => page.cursor = Some(value),
+            _ => {}
+        }
+    }
+    Ok(page)
+}
+
+/// Whether a media type is JSON: `application/json`, with parameters or without.
+#[must_use]
+pub(super) fn is_json(content_type: &[u8]) -> bool {
+    let essence = content_type
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default();
+    essence
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, expect: Option<Resource<'_>>) {
+        assert_eq!(route(path), expect, "{path}");
+    }
+
+    #[test]
+    fn paths_name_resources() {
+        check("/status", Some(Resource::Status));
+        check("/v1/translations", Some(Resource::Translations));
+        check(
+            "/v1/translations/job_1",
+            Some(Resource::Translation("job_1")),
+        );
+        check(
+            "/v1/translations/job_1/cancel",
+            Some(Resource::Cancel("job_1")),
+        );
+        check(
+            "/v1/webhooks/ep_1/rotate-secret",
+            Some(Resource::RotateSecret("ep_1")),
+        );
+        check("/v1/translations/", Some(Resource::Translation("")));
+        for nothing in [
+            "/",
+            "",
+            "/v1",
+            "/v1/",
+            "/v2/translations",
+            "/status/",
+            "//status",
+        ] {
+            check(nothing, None);
+        }
+        check("/v1/translations/job_1/cancel/", None);
+        check("/v1/translations/job_1/explode", None);
+    }
+
+    #[test]
+    fn every_resource_says_which_methods_it_has() {
+        let job = Resource::Translation("x");
+        assert!(job.has(Method::Get) && job.has(Method::Head));
+        assert!(!job.has(Method::Post) && !job.has(Method::Other));
+        assert!(Resource::Webhook("x").has(Method::Patch));
+    }
+
+    #[test]
+    fn a_page_is_what_the_query_says() {
+        let page = |query| page(Some(query));
+        let all = page("").unwrap();
+        assert_eq!((all.status, all.limit, all.cursor), (None, 20, None));
+        let some = page("limit=5&status=error&cursor=job_1&x=y").unwrap();
+        assert_eq!(
+            (some.status, some.limit, some.cursor),
+            (Some(Status::Error), 5, Some("job_1"))
+        );
+        for bad in ["limit=0", "limit=101", "limit=-1", "limit=", "status=done"] {
+            assert!(page(bad).is_err(), "{bad}");
+        }
+    }
+}

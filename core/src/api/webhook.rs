@@ -1,0 +1,153 @@
+//! The bodies of requests about webhooks.
+
+use super::{
+    Problem,
+    body::{optional_string, string, text},
+    translation::check_callback,
+};
+use crate::{
+    address::Guard,
+    event::{Filter, Kind},
+    json::{Object, Str, Value},
+    service::{EndpointChange, Limits, Words},
+    signature::Secret,
+    time::Timestamp,
+};
+
+/// The body of `POST /v1/webhooks`.
+#[derive(Debug)]
+pub struct NewWebhook<'b> {
+    /// Where deliveries go.
+    pub url: Words<'b>,
+    /// Which events it wants.
+    pub filter: Filter,
+    /// What somebody wrote to tell it from others.
+    pub description: Words<'b>,
+    /// What to sign with.
+    pub secret: Option<Secret>,
+    /// The id of the only job whose events it wants.
+    pub job: Option<Str<'b>>,
+}
+
+/// The longest text of a secret: 64 bytes in Base64, and its prefix.
+const SECRET_TEXT_BYTES_MAX: usize = 94;
+/// The longest text of a point in time.
+const TIME_TEXT_BYTES_MAX: usize = 24;
+
+/// Reads the body of a request for a webhook. `memory` is room for one string while it is checked.
+///
+/// # Errors
+///
+/// [`Problem`] says which member is wrong, and how.
+pub fn webhook<'b>(
+    object: &Object<'b>,
+    limits: &Limits,
+    guard: &Guard<'_>,
+    memory: &mut [u8],
+) -> Result<NewWebhook<'b>, Problem> {
+    let names = ["url", "events", "description", "secret", "job"];
+    let [url, events, description, secret, job] = object
+        .fields(names)
+        .map_err(|twice| Problem::Twice(twice.name))?;
+    let url = string("url", url)?;
+    check_callback("url", url, limits, guard, memory)?;
+    let secret = match optional_string("secret", secret)? {
+        None => None,
+        Some(given) => {
+            let given = text("secret", given, SECRET_TEXT_BYTES_MAX, memory)
+                .map_err(|_| Problem::Secret)?;
+            Some(Secret::parse(given).map_err(|_| Problem::Secret)?)
+        }
+    };
+    Ok(NewWebhook {
+        url: Words::Json(url),
+        filter: filter(events)?.unwrap_or(Filter::ALL),
+        description: described(description, limits)?.map_or(Words::EMPTY, Words::Json),
+        secret,
+        job: optional_string("job", job)?,
+    })
+}
+
+/// Reads the body of `PATCH /v1/webhooks/{id}`.
+///
+/// # Errors
+///
+/// [`Problem`] says which member is wrong, and how.
+pub fn webhook_change<'b>(
+    object: &Object<'b>,
+    limits: &Limits,
+    guard: &Guard<'_>,
+    memory: &mut [u8],
+) -> Result<EndpointChange<'b>, Problem> {
+    let names = ["url", "events", "description", "enabled"];
+    let [url, events, description, enabled] = object
+        .fields(names)
+        .map_err(|twice| Problem::Twice(twice.name))?;
+    let url = optional_string("url", url)?;
+    if let Some(url) = url {
+        check_callback("url", url, limits, guard, memory)?;
+    }
+    let enabled = match enabled {
+        None | Some(Value::Null) => None,
+        Some(Value::Bool(enabled)) => Some(enabled),
+        Some(_) => return Err(Problem::Type("enabled", "It must be true or false.")),
+    };
+    Ok(EndpointChange {
+        url: url.map(Words::Json),
+        filter: filter(events)?,
+        description: described(description, limits)?.map(Words::Json),
+        enabled,
+    })
+}
+
+/// Reads the body of `POST /v1/webhooks/{id}/redeliver`: since when; from the beginning where not said.
+///
+/// # Errors
+///
+/// [`Problem::Since`] for anything that is no time.
+pub fn since(object: Option<&Object<'_>>, memory: &mut [u8]) -> Result<Timestamp, Problem> {
+    let Some(object) = object else {
+        return Ok(Timestamp::EPOCH);
+    };
+    let value = object.get("since").map_err(|_| Problem::Twice("since"))?;
+    let Some(given) = optional_string("since", value)? else {
+        return Ok(Timestamp::EPOCH);
+    };
+    let given = text("since", given, TIME_TEXT_BYTES_MAX, memory).map_err(|_| Problem::Since)?;
+    Timestamp::parse_rfc3339(given.as_bytes()).ok_or(Problem::Since)
+}
+
+fn described<'b>(value: Option<Value<'b>>, limits: &Limits) -> Result<Option<Str<'b>>, Problem> {
+    let description = optional_string("description", value)?;
+    if let Some(description) = description
+        && description.decoded_len() > limits.description_bytes_max
+    {
+        return Err(Problem::TooLong("description"));
+    }
+    Ok(description)
+}
+
+fn filter(value: Option<Value<'_>>) -> Result<Option<Filter>, Problem> {
+    let items = match value {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Array(items)) => items,
+        Some(_) => return Err(Problem::Events),
+    };
+    let mut filter = Filter::NONE;
+    for item in items.items() {
+        let Value::String(name) = item else {
+            return Err(Problem::Events);
+        };
+        let names = ["*", "translation.*"].into_iter();
+        let known = names
+            .chain(Kind::ALL.map(Kind::as_str))
+            .find(|known| name == **known);
+        if !known.is_some_and(|known| filter.add(known)) {
+            return Err(Problem::Events);
+        }
+    }
+    if filter == Filter::NONE {
+        return Err(Problem::Events);
+    }
+    Ok(Some(filter))
+}

@@ -1,0 +1,283 @@
+//! A request in, what to answer out: the HTTP API over the service.
+
+use super::{Server, auth, conn::Reply};
+use crate::{
+    api::{self, Problem, Resource},
+    http::{Method, Request},
+    id::{Id, Prefix},
+    service::{NewEndpoint, ReportError, SubmitError},
+    slab::{Ix, Link},
+    time::Now,
+};
+
+/// The longest `Idempotency-Key`, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+/// Does what a request asks for. Says what to answer, and whether that speaks of a change just made.
+pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> (Reply, bool) {
+    match try_answer(server, now, request) {
+        Ok(reply) => reply,
+        Err(problem) => (Reply::Problem(problem), false),
+    }
+}
+
+type Answer = Result<(Reply, bool), Problem>;
+
+/// An answer that speaks of a change.
+const fn changed(reply: Reply) -> Answer {
+    Ok((reply, true))
+}
+
+/// An answer that speaks of nothing new.
+const fn unchanged(reply: Reply) -> Answer {
+    Ok((reply, false))
+}
+
+fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
+    if request.method == Method::Other {
+        return Err(Problem::UnknownMethod);
+    }
+    if request.path == "*" {
+        return unchanged(Reply::Options);
+    }
+    let Some(resource) = api::route(request.path) else {
+        // Without a key nobody learns what there is below /v1.
+        let hidden = request.path.starts_with("/v1/");
+        if hidden && !auth::is_allowed(request, server.config.keys) {
+            return Err(Problem::Unauthorized);
+        }
+        return Err(Problem::NoSuchPath);
+    };
+    if resource.is_guarded() && !auth::is_allowed(request, server.config.keys) {
+        return Err(Problem::Unauthorized);
+    }
+    if !resource.has(request.method) {
+        return Err(Problem::Method(resource.allow()));
+    }
+    let reads = matches!(request.method, Method::Get | Method::Head);
+    match resource {
+        Resource::Status => match server.service.newest_job() {
+            Some(_) => unchanged(Reply::Status),
+            None => Err(Problem::NoJobYet),
+        },
+        Resource::Health => unchanged(Reply::Health { ready: false }),
+        Resource::Ready if server.stopping => Err(Problem::Stopping),
+        Resource::Ready => unchanged(Reply::Health { ready: true }),
+        Resource::Translations if reads => list_jobs(server, request),
+        Resource::Translations => submit(server, now, request),
+        Resource::Translation(id) => {
+            let (ix, id) = job(server, id)?;
+            unchanged(Reply::Job(ix, id))
+        }
+        Resource::Cancel(id) => cancel(server, now, id),
+        Resource::Webhooks if reads => list_endpoints(server, request),
+        Resource::Webhooks => create_endpoint(server, now, request),
+        Resource::Webhook(id) => match request.method {
+            Method::Patch => change_endpoint(server, request, id),
+            Method::Delete => {
+                let (ix, _) = endpoint(server, id)?;
+                server.service.remove_endpoint(ix);
+                changed(Reply::NoContent)
+            }
+            _ => {
+                let (ix, id) = endpoint(server, id)?;
+                unchanged(shown(ix, id, 200, false))
+            }
+        },
+        Resource::Test(id) => test_endpoint(server, now, id),
+        Resource::RotateSecret(id) => {
+            let (ix, id) = endpoint(server, id)?;
+            server.service.rotate_secret(now, ix);
+            changed(shown(ix, id, 200, true))
+        }
+        Resource::Redeliver(id) => redeliver(server, request, id),
+        Resource::Attempts(id) => {
+            let (ix, id) = endpoint(server, id)?;
+            unchanged(Reply::Attempts(ix, id))
+        }
+    }
+}
+
+fn job(server: &Server<'_>, id: &str) -> Result<(Ix, Id), Problem> {
+    let id = Id::parse(Prefix::Job, id).ok_or(Problem::NoSuchJob)?;
+    let ix = server.service.find_job(id).ok_or(Problem::NoSuchJob)?;
+    Ok((ix, id))
+}
+
+fn endpoint(server: &Server<'_>, id: &str) -> Result<(Ix, Id), Problem> {
+    let id = Id::parse(Prefix::Endpoint, id).ok_or(Problem::NoSuchEndpoint)?;
+    let ix = server
+        .service
+        .find_endpoint(id)
+        .ok_or(Problem::NoSuchEndpoint)?;
+    Ok((ix, id))
+}
+
+const fn shown(ix: Ix, id: Id, status: u16, secret: bool) -> Reply {
+    Reply::Endpoint {
+        ix,
+        id,
+        status,
+        secret,
+    }
+}
+
+/// Up to how many seconds whoever finds no room is told to stay away; spread out, so that they do not all
+/// come back at once.
+const STAY_AWAY_S_MAX: u64 = 30;
+
+fn full(server: &mut Server<'_>) -> Problem {
+    let seconds = 1 + server.service.random().below(STAY_AWAY_S_MAX);
+    Problem::Full(seconds as u8)
+}
+
+fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
+    let key = match request.fields.get_unique("idempotency-key") {
+        Ok(None) => None,
+        Ok(Some(key)) if is_key(key) => Some(server.service.idempotency_key(key, request.body)),
+        _ => return Err(Problem::IdempotencyKey),
+    };
+    let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
+    let new = api::translation(
+        &object,
+        &server.config.service,
+        &server.config.guard,
+        server.decode,
+    )?;
+    match server.service.submit(now, &new, key) {
+        Ok(submitted) => {
+            let id = server
+                .service
+                .job(submitted.job)
+                .map(crate::service::Job::id)
+                .ok_or(Problem::Internal)?;
+            Ok((Reply::Accepted(submitted.job, id), true))
+        }
+        Err(SubmitError::Full) => Err(full(server)),
+        Err(SubmitError::KeyReused) => Err(Problem::IdempotencyReused),
+        Err(SubmitError::KeyForgotten) => Err(Problem::IdempotencyForgotten),
+    }
+}
+
+fn is_key(key: &[u8]) -> bool {
+    !key.is_empty() && key.len() <= KEY_BYTES_MAX && key.iter().all(u8::is_ascii_graphic)
+}
+
+fn cancel(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
+    let (_, id) = job(server, id)?;
+    match server.service.cancel(now, id) {
+        Ok(ix) => changed(Reply::Job(ix, id)),
+        Err(ReportError::Unknown) => Err(Problem::NoSuchJob),
+        Err(ReportError::Refused(_) | ReportError::TooLong) => Err(Problem::Ended),
+    }
+}
+
+fn list_jobs(server: &Server<'_>, request: &Request<'_>) -> Answer {
+    let page = api::page(request.query)?;
+    let from = match page.cursor {
+        None => server.service.newest_job(),
+        Some(cursor) => {
+            let after = server
+                .service
+                .find_job_text(cursor)
+                .ok_or(Problem::Cursor)?;
+            server.service.older_job(after)
+        }
+    };
+    unchanged(Reply::Jobs {
+        from,
+        limit: page.limit,
+        status: page.status,
+    })
+}
+
+fn list_endpoints(server: &Server<'_>, request: &Request<'_>) -> Answer {
+    let page = api::page(request.query)?;
+    let from = match page.cursor {
+        None => server.service.newest_endpoint(),
+        Some(cursor) => {
+            let after = server
+                .service
+                .find_endpoint_text(cursor)
+                .ok_or(Problem::Cursor)?;
+            server.service.older_endpoint(after)
+        }
+    };
+    unchanged(Reply::Endpoints {
+        from,
+        limit: page.limit,
+    })
+}
+
+fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
+    let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
+    let new = api::webhook(
+        &object,
+        &server.config.service,
+        &server.config.guard,
+        server.decode,
+    )?;
+    let job = match new.job {
+        None => None,
+        Some(id) => {
+            let id = id.decode_into(server.decode).ok_or(Problem::NoSuchJob)?;
+            let job: Link = server.service.find_job_text(id);
+            Some(job.ok_or(Problem::NoSuchJob)?)
+        }
+    };
+    let new = NewEndpoint {
+        url: new.url,
+        filter: new.filter,
+        description: new.description,
+        secret: new.secret,
+        job,
+    };
+    let Ok(ix) = server.service.create_endpoint(now, new) else {
+        return Err(full(server));
+    };
+    let id = server
+        .service
+        .endpoint(ix)
+        .map(|endpoint| endpoint.id)
+        .ok_or(Problem::Internal)?;
+    changed(shown(ix, id, 201, true))
+}
+
+fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> Answer {
+    let (ix, id) = endpoint(server, id)?;
+    let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
+    let change = api::webhook_change(
+        &object,
+        &server.config.service,
+        &server.config.guard,
+        server.decode,
+    )?;
+    if server.service.change_endpoint(ix, change).is_err() {
+        return Err(full(server));
+    }
+    changed(shown(ix, id, 200, false))
+}
+
+fn test_endpoint(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
+    let (ix, _) = endpoint(server, id)?;
+    check_enabled(server, ix)?;
+    match server.service.test_endpoint(now, ix) {
+        Ok(event) => changed(Reply::Tested(event)),
+        Err(_) => Err(full(server)),
+    }
+}
+
+fn redeliver(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> Answer {
+    let (ix, _) = endpoint(server, id)?;
+    let object = api::read_object(request)?;
+    let since = api::since(object.as_ref(), server.decode)?;
+    check_enabled(server, ix)?;
+    changed(Reply::Redelivered(server.service.redeliver(ix, since)))
+}
+
+fn check_enabled(server: &Server<'_>, ix: Ix) -> Result<(), Problem> {
+    match server.service.endpoint(ix) {
+        Some(endpoint) if endpoint.is_enabled() => Ok(()),
+        _ => Err(Problem::Disabled),
+    }
+}

@@ -1,0 +1,157 @@
+//! One connection: what it is reading, what it owes an answer, and until when.
+
+use crate::{
+    api::Problem,
+    http::{RequestParser, Version},
+    id::Id,
+    job::Status,
+    slab::{Ix, Link, Links, Node},
+    time::Instant,
+};
+
+/// Names a connection. A stale one names nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnId {
+    pub(super) ix: Ix,
+    pub(super) serial: u32,
+}
+
+impl ConnId {
+    /// The connection's slot, from 1 to the number of connections there can be: for a driver that
+    /// keeps something beside each.
+    #[must_use]
+    pub const fn slot(self) -> Ix {
+        self.ix
+    }
+}
+
+/// An answer that is still to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reply {
+    /// Nothing is owed.
+    None,
+    /// Something is wrong.
+    Problem(Problem),
+    /// The newest job in one word.
+    Status,
+    /// All is well.
+    Health { ready: bool },
+    /// A job as it is.
+    Job(Ix, Id),
+    /// A job as it was accepted.
+    Accepted(Ix, Id),
+    /// A list of jobs, newest first, from this one on.
+    Jobs {
+        from: Link,
+        limit: u8,
+        status: Option<Status>,
+    },
+    /// An endpoint as it is; `created` also shows its secret.
+    Endpoint {
+        ix: Ix,
+        id: Id,
+        status: u16,
+        secret: bool,
+    },
+    /// A list of endpoints, newest first, from this one on.
+    Endpoints { from: Link, limit: u8 },
+    /// The newest attempts to an endpoint.
+    Attempts(Ix, Id),
+    /// A test was sent.
+    Tested(Id),
+    /// So many dead letters were sent again.
+    Redelivered(usize),
+    /// Done, and nothing to say.
+    NoContent,
+    /// What the server can do (`OPTIONS *`).
+    Options,
+}
+
+/// What the connection's deadline stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// For the next request.
+    Idle,
+    /// For the rest of a head.
+    Head,
+    /// For the rest of a body.
+    Body,
+    /// For an answer to become ready; there is no deadline.
+    Answer,
+}
+
+/// The state of one connection: what the caller lends a slice of.
+#[derive(Debug, Clone, Copy)]
+pub struct Conn {
+    pub(super) parser: RequestParser,
+    pub(super) reply: Reply,
+    /// The batch that must be durable before the answer leaves.
+    pub(super) barrier: u64,
+    pub(super) serial: u32,
+    pub(super) waiting: Waiting,
+    /// When it will have waited too long; its timer may be earlier, and then looks again.
+    pub(super) deadline: Instant,
+    /// When the body began, for its pace.
+    pub(super) body_since: Instant,
+    pub(super) version: Version,
+    pub(super) keep_alive: bool,
+    pub(super) head_only: bool,
+    /// Whether nothing more is read, and it closes when the answer is out.
+    pub(super) closing: bool,
+    /// Whether the driver must look at it.
+    pub(super) ready: bool,
+    /// Whether it hangs among those that wait for a commit.
+    pub(super) blocked: bool,
+    links: Links,
+}
+
+// "Per-connection state of at most 256 B", whatever the buffers are.
+const _: () = assert!(size_of::<Conn>() <= 256);
+
+impl Conn {
+    /// A filler for empty slots: all zero.
+    pub const EMPTY: Self = Self {
+        parser: RequestParser::new(),
+        reply: Reply::None,
+        barrier: 0,
+        serial: 0,
+        waiting: Waiting::Idle,
+        deadline: Instant::ZERO,
+        body_since: Instant::ZERO,
+        version: Version::V10,
+        keep_alive: false,
+        head_only: false,
+        closing: false,
+        ready: false,
+        blocked: false,
+        links: Links::NONE,
+    };
+
+    pub(super) const fn new(serial: u32, deadline: Instant) -> Self {
+        Self {
+            serial,
+            deadline,
+            keep_alive: true,
+            ..Self::EMPTY
+        }
+    }
+}
+
+impl Conn {
+    /// Answers with a problem and closes: what follows in the buffer may not be a request.
+    pub(super) fn refuse(&mut self, problem: Problem) {
+        self.reply = Reply::Problem(problem);
+        self.version = Version::V11;
+        self.keep_alive = false;
+        self.head_only = false;
+    }
+}
+
+impl Node<0> for Conn {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}

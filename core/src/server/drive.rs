@@ -1,0 +1,229 @@
+//! A connection's turn: requests out of its buffer, answers into its output.
+
+use super::{
+    NEVER, Server, answer, auth,
+    conn::{ConnId, Reply, Waiting},
+};
+use crate::{
+    api::{Problem, route},
+    http::{CONTINUE, Method, Phase, Progress, RecvBuf, Request},
+    out::Out,
+    slab::Ix,
+    time::Now,
+};
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Drive {
+    /// More bytes. Send what is in the output first.
+    Input {
+        /// So many at least are missing, though fewer may come at once.
+        bytes_min: usize,
+    },
+    /// An answer that is not ready. [`poll_conn`](Server::poll_conn) names the connection when it is. Send what is in
+    /// the output, and receive nothing until then.
+    Wait,
+    /// Room for the next answer. Send what is in the output and drive on.
+    Flush,
+    /// Its end. Send what is in the output, close the connection and say so with [`close`](Server::close).
+    Close,
+}
+
+/// What became of an answer.
+pub(super) enum Written {
+    /// It is in the output.
+    Whole,
+    /// The output has no room for it.
+    NoRoom,
+    /// It speaks of what is not durable yet.
+    NotDurable,
+}
+
+impl Server<'_> {
+    /// Reads requests out of `input` and writes their answers to `out`, until it needs something.
+    ///
+    /// `out` must have room for [`answer_bytes_max`](super::Config::answer_bytes_max) bytes when it is empty; more lets
+    /// more pipelined answers into one output.
+    pub fn drive(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        input: &mut RecvBuf<'_>,
+        out: &mut Out<'_>,
+    ) -> Drive {
+        if self.conn(id).is_none() {
+            return Drive::Close;
+        }
+        loop {
+            if let Some(wait) = self.write_reply(now, id.ix, out) {
+                return wait;
+            }
+            let Some(conn) = self.conns.get_mut(id.ix) else {
+                return Drive::Close;
+            };
+            if conn.closing || (self.stopping && conn.parser.is_idle() && input.is_empty()) {
+                return Drive::Close;
+            }
+            match conn.parser.advance(&self.config.http, input) {
+                Ok(Progress::Complete) => self.take_request(now, id.ix, input),
+                Ok(Progress::ExpectContinue) => self.take_head(id.ix, input, out),
+                Ok(Progress::NeedMore { bytes_min }) => {
+                    return self.need_more(now, id.ix, input.len(), bytes_min, out);
+                }
+                Err(refusal) => conn.refuse(Problem::Http(refusal)),
+            }
+        }
+    }
+
+    /// Writes the answer that is owed, if one is. Returns what the connection waits for, if it does.
+    fn write_reply(&mut self, now: Now, ix: Ix, out: &mut Out<'_>) -> Option<Drive> {
+        let conn = self.conns.get(ix)?;
+        if matches!(conn.reply, Reply::None) {
+            return None;
+        }
+        let start = out.len();
+        match self.render(now, conn, out) {
+            Written::Whole => {}
+            Written::NotDurable => {
+                self.block(ix);
+                return Some(Drive::Wait);
+            }
+            Written::NoRoom if start > 0 => {
+                out.rewind(start);
+                return Some(Drive::Flush);
+            }
+            Written::NoRoom => {
+                // The output is smaller than the contract says. Better an honest end than a loop.
+                out.rewind(start);
+                return Some(Drive::Close);
+            }
+        }
+        let conn = self.conns.get_mut(ix)?;
+        conn.reply = Reply::None;
+        conn.barrier = 0;
+        if !conn.keep_alive {
+            conn.closing = true;
+            return Some(Drive::Close);
+        }
+        None
+    }
+
+    /// Answers a request that is whole.
+    fn take_request(&mut self, now: Now, ix: Ix, input: &mut RecvBuf<'_>) {
+        let Some(parser) = self.conns.get(ix).map(|conn| conn.parser) else {
+            return;
+        };
+        let Some(request) = parser.request(input.filled()) else {
+            return;
+        };
+        let (version, keep_alive) = (request.version, request.keep_alive && !self.stopping);
+        let head_only = request.method == Method::Head;
+        let batch = self.service.batch();
+        let (reply, changed) = answer::answer(self, now, &request);
+        let Some(conn) = self.conns.get_mut(ix) else {
+            return;
+        };
+        conn.parser.finish(input);
+        conn.reply = reply;
+        conn.barrier = if changed { batch } else { 0 };
+        conn.version = version;
+        conn.keep_alive = keep_alive;
+        conn.head_only = head_only;
+        conn.waiting = Waiting::Answer;
+        conn.deadline = NEVER;
+    }
+
+    /// Decides on a head whose sender waits before it sends the body (RFC 9110, section 10.1.1).
+    fn take_head(&mut self, ix: Ix, input: &RecvBuf<'_>, out: &mut Out<'_>) {
+        let Some(conn) = self.conns.get_mut(ix) else {
+            return;
+        };
+        let problem = match conn.parser.head(input.filled()) {
+            Some(head) => refuse_head(&head, self.config.keys),
+            None => Some(Problem::Internal),
+        };
+        match problem {
+            None => out.put(CONTINUE),
+            Some(problem) => conn.refuse(problem),
+        }
+    }
+
+    /// Sets the deadline for what is missing; ends a connection that has missed one.
+    fn need_more(
+        &mut self,
+        now: Now,
+        ix: Ix,
+        received: usize,
+        bytes_min: usize,
+        out: &mut Out<'_>,
+    ) -> Drive {
+        let config = self.config;
+        let Some(conn) = self.conns.get_mut(ix) else {
+            return Drive::Close;
+        };
+        let waiting = match conn.parser.phase() {
+            Phase::Head => Waiting::Head,
+            Phase::Body => Waiting::Body,
+            Phase::Idle | Phase::Complete | Phase::Refused => Waiting::Idle,
+        };
+        let changed = waiting != conn.waiting;
+        conn.waiting = waiting;
+        if changed {
+            conn.body_since = now.instant;
+        }
+        match waiting {
+            Waiting::Body => {
+                let pace = config.body_bytes_per_second_min.max(1);
+                let earned_ms = (received as u64).saturating_mul(1_000) / pace;
+                let allowed_ms = config.body_grace_ms.saturating_add(earned_ms);
+                conn.deadline = conn.body_since.after_ms(allowed_ms);
+            }
+            Waiting::Head if changed => conn.deadline = now.instant.after_ms(config.head_ms),
+            Waiting::Idle if changed => conn.deadline = now.instant.after_ms(config.idle_ms),
+            Waiting::Head | Waiting::Idle | Waiting::Answer => {}
+        }
+        let deadline = conn.deadline;
+        if deadline > now.instant {
+            if self.timers.get(ix).is_none_or(|timer| timer > deadline) {
+                self.timers.set(ix, deadline);
+            }
+            return Drive::Input { bytes_min };
+        }
+        if waiting == Waiting::Idle {
+            return Drive::Close;
+        }
+        conn.refuse(Problem::Slow);
+        self.write_reply(now, ix, out).unwrap_or(Drive::Close)
+    }
+
+    /// Lets a connection wait for the next commit.
+    fn block(&mut self, ix: Ix) {
+        let Some(conn) = self.conns.get_mut(ix) else {
+            return;
+        };
+        if conn.blocked {
+            return;
+        }
+        conn.blocked = true;
+        if core::mem::take(&mut conn.ready) {
+            self.ready.remove(&mut self.conns, ix);
+        }
+        self.blocked.push_back(&mut self.conns, ix);
+    }
+}
+
+/// What is wrong with a request as far as its head tells.
+fn refuse_head(head: &Request<'_>, keys: &[super::ApiKey]) -> Option<Problem> {
+    let resource = match route(head.path) {
+        Some(resource) => resource,
+        None => return Some(Problem::NoSuchPath),
+    };
+    if resource.is_guarded() && !auth::is_allowed(head, keys) {
+        return Some(Problem::Unauthorized);
+    }
+    if !resource.has(head.method) {
+        return Some(Problem::Method(resource.allow()));
+    }
+    None
+}

@@ -1,0 +1,351 @@
+//! The server: the HTTP API over the translation service, as a machine without sockets.
+//!
+//! # Theory of operation
+//!
+//! A [`Server`] is a [`Service`] and a table of connections. The driver accepts a connection, lends it a
+//! receive buffer and an output, and calls [`drive`](Server::drive) whenever bytes have come or the
+//! machine has named the connection in [`poll_conn`](Server::poll_conn). `drive` reads requests out of the
+//! buffer and renders answers straight into the output, one after the other, until it needs something; its
+//! return value says what. Pipelined requests are answered in one output. A connection has one request in
+//! work at most, so what it can hold up is bounded.
+//!
+//! An answer that speaks of a change waits until the change is durable, and reading waits with it: whoever
+//! has an answer can rely on it, and reads nothing that a crash could take back.
+//!
+//! ```text
+//!            bytes ──► RequestParser ──► route ──► Service ──► Reply ──► wait for commit ──► bytes
+//! ```
+//!
+//! Every wait has an end: an idle connection, a head, a body's pace, an answer that nobody takes. Full is an
+//! answer too: with no slot free, the driver sends [`REFUSED`] and closes.
+//!
+//! ```
+//! # use dubhook_core::{http::RecvBuf, out::Out, time::{Instant, Now, Timestamp}};
+//! use dubhook_core::server::{Config, Drive, Fixed, Server};
+//!
+//! let mut memory = Box::new(Fixed::<8, 4, 2, 4>::new());
+//! let mut server = Server::new(memory.lend(), Config::DEVICE, [1; 32]);
+//! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
+//!
+//! let conn = server.accept(now).unwrap();
+//! let mut received = *b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n";
+//! let len = received.len();
+//! let mut input = RecvBuf::new(&mut received, len);
+//! let mut answer = [0; 512];
+//! let mut out = Out::new(&mut answer);
+//! assert!(matches!(server.drive(now, conn, &mut input, &mut out), Drive::Input { .. }));
+//! assert!(out.written().starts_with(b"HTTP/1.1 200 OK\r\n"));
+//! ```
+
+mod answer;
+mod auth;
+mod conn;
+mod drive;
+mod fixed;
+mod reply;
+
+pub use auth::ApiKey;
+pub use conn::{Conn, ConnId};
+pub use drive::Drive;
+pub use fixed::Fixed;
+
+use crate::{
+    address::Guard,
+    http,
+    service::{self, Service},
+    slab::{Ix, List, Slab, Slot},
+    time::{Instant, Now},
+    timer::{TimerSlot, Timers},
+};
+use conn::Waiting;
+
+/// What to send to a connection for which there is no slot, before closing it.
+pub const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
+content-type: application/problem+json\r\ncontent-length: 134\r\nconnection: close\r\n\r\n\
+{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"full\",\
+\"detail\":\"All connections are taken. Try again later.\"}";
+
+/// How a server is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Config<'a> {
+    /// What jobs and endpoints may be like.
+    pub service: service::Limits,
+    /// What requests may be like.
+    pub http: http::Limits,
+    /// Who may use the API; everybody where there is none.
+    pub keys: &'a [ApiKey],
+    /// Where deliveries may go.
+    pub guard: Guard<'a>,
+    /// How long a connection may be silent between requests, in milliseconds.
+    pub idle_ms: u64,
+    /// How long a head may take, in milliseconds.
+    pub head_ms: u64,
+    /// How long a body may take to get going, in milliseconds; after that it must keep its pace.
+    pub body_grace_ms: u64,
+    /// The pace of a body, in bytes a second.
+    pub body_bytes_per_second_min: u64,
+}
+
+impl Config<'_> {
+    /// A server on the open network that nobody needs a key for.
+    pub const SERVER: Self = Self {
+        service: service::Limits::SERVER,
+        http: http::Limits::SERVER,
+        keys: &[],
+        guard: Guard {
+            allow: &[],
+            allow_loopback: false,
+            own: &[],
+        },
+        idle_ms: 60_000,
+        head_ms: 10_000,
+        body_grace_ms: 5_000,
+        body_bytes_per_second_min: 500,
+    };
+
+    /// A device of which everybody on its network may ask.
+    pub const DEVICE: Self = Self {
+        service: service::Limits::DEVICE,
+        http: http::Limits::SMALL,
+        ..Self::SERVER
+    };
+
+    /// The most bytes that one answer has: what an output must have room for when it is empty.
+    #[must_use]
+    pub const fn answer_bytes_max(&self) -> usize {
+        let limits = &self.service;
+        // A string at its longest is all escapes of six bytes; URLs hold nothing to escape.
+        let job = 2 * limits.url_bytes_max
+            + 6 * (limits.reference_bytes_max + limits.error_bytes_max)
+            + service::JOB_BYTES_OVERHEAD;
+        let endpoint = limits.callback_bytes_max + 6 * limits.description_bytes_max + 900;
+        let body = if job > endpoint { job } else { endpoint };
+        body + HEAD_BYTES_MAX + 100
+    }
+
+    /// The most bytes of an event's body and one URL: what a service's scratch memory must have room for.
+    #[must_use]
+    pub const fn scratch_bytes_max(&self) -> usize {
+        let limits = &self.service;
+        2 * limits.url_bytes_max
+            + 6 * (limits.reference_bytes_max + limits.error_bytes_max)
+            + service::EVENT_BYTES_OVERHEAD
+    }
+
+    /// The most bytes of a delivery's whole request.
+    #[must_use]
+    pub const fn attempt_bytes_max(&self) -> usize {
+        self.scratch_bytes_max() + 2 * self.service.callback_bytes_max + 512
+    }
+}
+
+/// The most bytes of an answer's head.
+const HEAD_BYTES_MAX: usize = 300;
+
+/// The memory of a server, lent by the caller.
+#[derive(Debug)]
+pub struct Memory<'a> {
+    /// Jobs, endpoints, deliveries.
+    pub service: service::Memory<'a>,
+    /// One for each connection.
+    pub conns: &'a mut [Slot<Conn>],
+    /// As many timers as connections.
+    pub conn_timers: &'a mut [TimerSlot],
+    /// Room for the longest string of a request.
+    pub decode: &'a mut [u8],
+}
+
+/// The HTTP API over a [`Service`]. See the [module](self) for how it works.
+#[derive(Debug)]
+pub struct Server<'a> {
+    service: Service<'a>,
+    config: Config<'a>,
+    conns: Slab<'a, Conn>,
+    timers: Timers<'a>,
+    decode: &'a mut [u8],
+    /// Connections that the driver must look at.
+    ready: List<0>,
+    /// Connections whose answer waits for a commit.
+    blocked: List<0>,
+    serial: u32,
+    stopping: bool,
+}
+
+impl<'a> Server<'a> {
+    /// A server with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
+    #[must_use]
+    pub fn new(memory: Memory<'a>, config: Config<'a>, seed: [u8; 32]) -> Self {
+        Self {
+            service: Service::new(memory.service, config.service, seed),
+            config,
+            conns: Slab::new(memory.conns),
+            timers: Timers::new(memory.conn_timers),
+            decode: memory.decode,
+            ready: List::EMPTY,
+            blocked: List::EMPTY,
+            serial: 0,
+            stopping: false,
+        }
+    }
+
+    /// The service beneath.
+    #[must_use]
+    pub const fn service(&self) -> &Service<'a> {
+        &self.service
+    }
+
+    /// The service beneath, for its commands and `poll_…` functions.
+    pub const fn service_mut(&mut self) -> &mut Service<'a> {
+        &mut self.service
+    }
+
+    /// How it is set up.
+    #[must_use]
+    pub const fn config(&self) -> &Config<'a> {
+        &self.config
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub const fn conns_len(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// Takes on a connection. `None` where no slot is free, or the server is about to stop: send
+    /// [`REFUSED`] and close.
+    #[must_use]
+    pub fn accept(&mut self, now: Now) -> Option<ConnId> {
+        if self.stopping {
+            return None;
+        }
+        self.serial = self.serial.wrapping_add(1);
+        let deadline = now.instant.after_ms(self.config.head_ms);
+        let ix = self.conns.insert(Conn::new(self.serial, deadline))?;
+        self.timers.set(ix, deadline);
+        Some(ConnId {
+            ix,
+            serial: self.serial,
+        })
+    }
+
+    /// Lets go of a connection that was closed.
+    pub fn close(&mut self, id: ConnId) {
+        let Some(conn) = self.conn(id) else {
+            return;
+        };
+        let (ready, blocked) = (conn.ready, conn.blocked);
+        if ready {
+            self.ready.remove(&mut self.conns, id.ix);
+        }
+        if blocked {
+            self.blocked.remove(&mut self.conns, id.ix);
+        }
+        self.timers.clear(id.ix);
+        self.conns.remove(id.ix);
+    }
+
+    /// The next connection that must be driven, though no bytes have come.
+    #[must_use]
+    pub fn poll_conn(&mut self) -> Option<ConnId> {
+        let ix = self.ready.pop_front(&mut self.conns)?;
+        let conn = self.conns.get_mut(ix)?;
+        conn.ready = false;
+        Some(ConnId {
+            ix,
+            serial: conn.serial,
+        })
+    }
+
+    /// Says that everything up to and with `batch` is durable.
+    pub fn committed(&mut self, batch: u64) {
+        self.service.committed(batch);
+        while let Some(ix) = self.blocked.pop_front(&mut self.conns) {
+            if let Some(conn) = self.conns.get_mut(ix) {
+                conn.blocked = false;
+            }
+            self.wake(ix);
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let conns = self.timers.next().map(|(at, _)| at);
+        [conns, self.service.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Does what is due: connections that have waited too long, and the service's own.
+    pub fn handle_timeout(&mut self, now: Now) {
+        for _ in 0..STEP {
+            let Some(ix) = self.timers.pop_due(now.instant) else {
+                break;
+            };
+            let Some(conn) = self.conns.get_mut(ix) else {
+                continue;
+            };
+            // The timer is not moved with each request; it looks again when it was early.
+            if conn.deadline > now.instant {
+                let deadline = conn.deadline;
+                self.timers.set(ix, deadline);
+            } else if conn.waiting == Waiting::Answer {
+                self.timers
+                    .set(ix, now.instant.after_ms(self.config.idle_ms));
+            } else {
+                self.wake(ix);
+            }
+        }
+        self.service.handle_timeout(now);
+    }
+
+    /// Begins to stop: no connection is taken on, the idle ones close, the others after their answer.
+    pub fn shutdown(&mut self) {
+        self.stopping = true;
+        let mut at = self.conns.next_used(None);
+        while let Some(ix) = at {
+            self.wake(ix);
+            at = self.conns.next_used(Some(ix));
+        }
+    }
+
+    /// Names a connection in [`poll_conn`](Self::poll_conn).
+    fn wake(&mut self, ix: Ix) {
+        let Some(conn) = self.conns.get_mut(ix) else {
+            return;
+        };
+        // One that waits for a commit hangs in the other list, and is woken by the commit.
+        if conn.ready || conn.blocked {
+            return;
+        }
+        conn.ready = true;
+        self.ready.push_back(&mut self.conns, ix);
+    }
+
+    fn conn(&self, id: ConnId) -> Option<&Conn> {
+        self.conns
+            .get(id.ix)
+            .filter(|conn| conn.serial == id.serial)
+    }
+}
+
+/// Timers taken in one call at most.
+const STEP: usize = 64;
+
+/// A deadline that never comes.
+const NEVER: Instant = Instant::from_ms(u64::MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_one_connection_too_many_has_the_length_it_says() {
+        let text = core::str::from_utf8(REFUSED).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let length = head.split("content-length: ").nth(1).unwrap();
+        let length = length.split("\r\n").next().unwrap();
+        assert_eq!(length.parse(), Ok(body.len()));
+    }
+}
