@@ -16,7 +16,7 @@ from dub_video.report import Report, take_stdout
 from dub_video.sentences import Timed
 
 # Percent of the whole at which each stage begins, in the proportions in which a video of some minutes takes its time.
-FETCH, EXTRACT, RECOGNISE, TRANSLATE, SPEAK, ASSEMBLE, DONE = 0, 8, 10, 60, 65, 85, 99
+FETCH, EXTRACT, RECOGNISE, TRANSLATE, SPEAK, ASSEMBLE, DONE = 0, 8, 10, 75, 78, 88, 99
 
 
 def main() -> int:
@@ -32,6 +32,8 @@ def main() -> int:
         return 0
     except Failure as failure:
         print(one_line(str(failure)), file=sys.stderr)
+    except ImportError as error:
+        print(f"The dubbing tools are not fully installed on the server ({error}): run install.sh there.", file=sys.stderr)
     except OSError as error:  # a full disk, most likely
         print(f"The server could not do it: {one_line(str(error)).rstrip('.')}.", file=sys.stderr)
     except Exception as error:  # a bug or a broken tool: the log gets the whole story, the person its last line
