@@ -344,7 +344,10 @@ proptest! {
             loop {
                 let mut fields = [httparse::EMPTY_HEADER; 100];
                 let mut oracle = httparse::Response::new(&mut fields);
-                let end = oracle.parse(rest).expect("httparse takes it too").unwrap();
+                let parsed = oracle.parse(rest);
+                // It refuses later minor versions, which RFC 9110, section 2.5, wants read as 1.1.
+                prop_assume!(parsed != Err(httparse::Error::Version));
+                let end = parsed.unwrap().unwrap();
                 if oracle.code.unwrap() < 200 {
                     rest = &rest[end..];
                     continue;

@@ -133,14 +133,15 @@ impl<'a> RecvBuf<'a> {
     }
 }
 
-/// Copies `len` bytes from `from` down to `to`. Does nothing if that leaves the slice.
+/// Copies `len` bytes from `from` to `to`, which lies before it. Does nothing if that leaves the slice.
 pub(super) fn move_down(bytes: &mut [u8], from: usize, to: usize, len: usize) {
-    // The conditions are those under which `copy_within` cannot panic.
-    if let Some(end) = from.checked_add(len)
-        && end <= bytes.len()
-        && to < from
+    let end = from.saturating_add(len);
+    // Down to 0 of a region that starts there, `copy_within` cannot panic, and the compiler sees it.
+    if let Some(region) = bytes.get_mut(to..end)
+        && let Some(distance) = from.checked_sub(to)
+        && distance <= region.len()
     {
-        bytes.copy_within(from..end, to);
+        region.copy_within(distance.., 0);
     }
 }
 
