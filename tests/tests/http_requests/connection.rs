@@ -97,7 +97,8 @@ impl Connection {
     }
 }
 
-/// What the layer above the parser decides: which methods it implements, and that no route has a dot segment.
+/// What the layer above the parser decides: which methods it implements, and that no route has a
+/// dot segment.
 fn status_for(request: &Request<'_>) -> u16 {
     let has_dot_segment = request
         .path
