@@ -257,6 +257,16 @@ mod tests {
     }
 
     #[test]
+    fn version_1_0_knows_no_transfer_encoding() {
+        let mut head = Head::new();
+        assert_eq!(head.field(Known::TransferEncoding, b"chunked"), Ok(()));
+        assert_eq!(
+            head.framing(Version::V10, Framing::Close),
+            Err(Refusal::BadTransferEncoding)
+        );
+    }
+
+    #[test]
     fn connections_go_on_as_the_version_and_the_options_say() {
         let check = |version, value: &str, expect| {
             let mut head = Head::new();

@@ -21,6 +21,9 @@ pub(crate) struct Connection {
     memory: Vec<u8>,
     filled: std::ops::Range<usize>,
     parser: RequestParser,
+    /// Bytes received so far, and how many there must be before the request can be whole.
+    received: usize,
+    due: usize,
     limits: Limits,
     pub(crate) outcome: Outcome,
     /// How often a waiting client was told to go on.
@@ -33,6 +36,8 @@ impl Connection {
             memory: vec![0; capacity],
             filled: 0..0,
             parser: RequestParser::new(),
+            received: 0,
+            due: 0,
             limits,
             outcome: Outcome::default(),
             continues: 0,
@@ -50,6 +55,7 @@ impl Connection {
             buf.commit(taken);
             self.filled = buf.filled_range();
             bytes = &bytes[taken..];
+            self.received += taken;
             self.work();
         }
     }
@@ -60,6 +66,7 @@ impl Connection {
             match self.parser.advance(&self.limits, &mut buf) {
                 Ok(Progress::NeedMore { bytes_min }) => {
                     assert!(bytes_min > 0 && !buf.is_full());
+                    self.due = self.received + bytes_min;
                     break;
                 }
                 Ok(Progress::ExpectContinue) => {
@@ -67,6 +74,7 @@ impl Connection {
                     self.continues += 1;
                 }
                 Ok(Progress::Complete) => {
+                    assert!(self.received >= self.due, "fewer bytes than were missing");
                     let request = self.parser.request(buf.filled()).unwrap();
                     self.outcome.statuses.push(status_for(&request));
                     self.outcome.bodies.push(request.body.to_vec());
