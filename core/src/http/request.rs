@@ -126,7 +126,7 @@ impl RequestParser {
     /// Reads on in `buf` from where it stopped the time before.
     ///
     /// A chunked body is decoded in place: its framing is taken out of the buffer, so that head and
-    /// body end up next to each other. Pipelined bytes after the request stay where they are. The
+    /// body end up next to each other. Pipelined bytes after the request stay in the buffer. The
     /// work is proportional to the bytes that are new.
     ///
     /// # Errors
