@@ -1,4 +1,5 @@
-//! What a strict client makes of each response of `data/http_response_cases.jsonl`, and what holds for any bytes.
+//! What a strict client makes of each response of `data/http_response_cases.jsonl`, and what holds
+//! for any bytes.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dubhook_core::http::{
@@ -10,7 +11,8 @@ use serde_json::Value;
 /// Status, body and whether the connection may be used again; or why there is no response.
 type Outcome = Result<(u16, Vec<u8>, bool), ResponseError>;
 
-/// Receives `pieces` and then, if `eof`, the end of the connection. `None` if the response is still awaited.
+/// Receives `pieces` and then, if `eof`, the end of the connection. `None` if the response is still
+/// awaited.
 fn receive<'p>(
     mut parser: ResponseParser,
     capacity: usize,
@@ -344,7 +346,10 @@ proptest! {
             loop {
                 let mut fields = [httparse::EMPTY_HEADER; 100];
                 let mut oracle = httparse::Response::new(&mut fields);
-                let end = oracle.parse(rest).expect("httparse takes it too").unwrap();
+                let parsed = oracle.parse(rest);
+                // It refuses later minor versions, which RFC 9110, section 2.5, wants read as 1.1.
+                prop_assume!(parsed != Err(httparse::Error::Version));
+                let end = parsed.unwrap().unwrap();
                 if oracle.code.unwrap() < 200 {
                     rest = &rest[end..];
                     continue;

@@ -1,11 +1,11 @@
 //! `uri-host [ ":" port ]`, the value of `Host` and the authority of an absolute target.
 
-use super::grammar::{HEX, HOST, decimal, is};
+use super::grammar::{HEX, HOST, decimal, is, run_len};
 
 /// Whether `bytes` names a host, and perhaps a port, that a request can be meant for.
 ///
-/// RFC 9110, section 7.2, with RFC 3986, section 3.2.2, but: no empty host (RFC 9110, section 4.2.1), no
-/// comma, no IPv6 zone, no `IPvFuture`, of which none exists, and no port above 65,535.
+/// RFC 9110, section 7.2, with RFC 3986, section 3.2.2, but: no empty host (RFC 9110, section
+/// 4.2.1), no comma, no IPv6 zone, no `IPvFuture`, of which none exists, and no port above 65,535.
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
     let (host_is_good, port) = match bytes {
         [b'[', rest @ ..] => match split_at(rest, b']') {
@@ -29,20 +29,20 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
         }
 }
 
-/// Whether every byte belongs to one of `classes` or to a percent-encoded octet (RFC 3986, section 2.1).
+/// Whether every byte belongs to one of `classes` or to a percent-encoded octet (RFC 3986, section
+/// 2.1).
 pub(super) fn is_encoded(mut bytes: &[u8], classes: u8) -> bool {
     loop {
-        bytes = match bytes {
-            [] => return true,
-            [b'%', high, low, rest @ ..] if is(*high, HEX) && is(*low, HEX) => rest,
-            [byte, rest @ ..] if is(*byte, classes) => rest,
+        bytes = match bytes.get(run_len(bytes, classes)..) {
+            Some([]) => return true,
+            Some([b'%', high, low, rest @ ..]) if is(*high, HEX) && is(*low, HEX) => rest,
             _ => return false,
         };
     }
 }
 
-/// `IPv6address` of RFC 3986, section 3.2.2: eight groups of one to four hexadecimal digits, of which one run
-/// may be written `::` and the last two as an IPv4 address.
+/// `IPv6address` of RFC 3986, section 3.2.2: eight groups of one to four hexadecimal digits, of
+/// which one run may be written `::` and the last two as an IPv4 address.
 fn is_ipv6(bytes: &[u8]) -> bool {
     match bytes.windows(2).position(|pair| pair == b"::") {
         None => groups(bytes, true) == Some(8),

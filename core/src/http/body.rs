@@ -10,8 +10,8 @@ use super::refusal::Refusal;
 
 /// How far a body was read. All zero is before any.
 ///
-/// Between two calls the buffer holds the head, the body as far as it is decoded, and after these what
-/// could not be decoded yet: at most one unfinished line of framing.
+/// Between two calls the buffer holds the head, the body as far as it is decoded, and after these
+/// what could not be decoded yet: at most one unfinished line of framing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Body {
     step: Step,
@@ -70,7 +70,8 @@ impl Body {
         }
     }
 
-    /// Prepares for a body after a head of `head_len` bytes; refuses at once one that is known to be too large.
+    /// Prepares for a body after a head of `head_len` bytes; refuses at once one that is known to
+    /// be too large.
     pub(super) fn begin(
         &mut self,
         framing: Framing,
@@ -100,7 +101,8 @@ impl Body {
         Ok(())
     }
 
-    /// Sets `left` to `more` bytes if they are allowed and fit after the `before` bytes that are kept.
+    /// Sets `left` to `more` bytes if they are allowed and fit after the `before` bytes that are
+    /// kept.
     fn reserve(
         &mut self,
         more: u64,
@@ -136,8 +138,8 @@ impl Body {
         self.is_done()
     }
 
-    /// Reads on in what is filled after a head of `head_len` bytes: `None` once the body is whole, or else at
-    /// least how many bytes are missing.
+    /// Reads on in what is filled after a head of `head_len` bytes: `None` once the body is whole,
+    /// or else at least how many bytes are missing.
     pub(super) fn advance(
         &mut self,
         head_len: usize,
@@ -250,7 +252,8 @@ impl Body {
         }
     }
 
-    /// One trailer, looked at and thrown away: trailers are never merged into the fields (RFC 9110, section 6.5.1).
+    /// One trailer, looked at and thrown away: trailers are never merged into the fields (RFC 9110,
+    /// section 6.5.1).
     fn trailer_line(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -275,8 +278,8 @@ impl Body {
         Ok(Advance::Next)
     }
 
-    /// The next line of framing without its CRLF, if all of it is there; `too_long` if it is longer than
-    /// `bytes_max`, whether or not its end was seen.
+    /// The next line of framing without its CRLF, if all of it is there; `too_long` if it is longer
+    /// than `bytes_max`, whether or not its end was seen.
     fn line<'c>(
         &mut self,
         cursor: &'c mut Cursor<'_>,
@@ -306,7 +309,8 @@ impl Cursor<'_> {
         self.filled.get(self.read..).unwrap_or_default()
     }
 
-    /// Reads up to `max` bytes, and keeps them unless they are to be discarded. How many there were.
+    /// Reads up to `max` bytes, and keeps them unless they are to be discarded. How many there
+    /// were.
     fn take(&mut self, max: u32, discard: bool) -> u32 {
         let there = self.filled.len().saturating_sub(self.read);
         let taken = u32::try_from(there).unwrap_or(u32::MAX).min(max);

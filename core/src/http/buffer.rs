@@ -4,11 +4,13 @@ use core::ops::Range;
 
 /// A lent slice and the part of it that holds received bytes.
 ///
-/// The view is made for one call or one loop and costs nothing to make again: whoever owns the memory
-/// keeps [`filled_range`](Self::filled_range) between the calls, and needs no lifetime for it.
+/// The view is made for one call or one loop and costs nothing to make again: whoever owns the
+/// memory keeps [`filled_range`](Self::filled_range) between the calls, and needs no lifetime for
+/// it.
 ///
-/// Bytes leave at the front in O(1). They are moved only when [`room`](Self::room) is asked for, so a
-/// burst of pipelined requests costs one move and not one for each request. At most 4 GiB − 1 are used.
+/// Bytes leave at the front in O(1). They are moved only when [`room`](Self::room) is asked for, so
+/// a burst of pipelined requests costs one move and not one for each request. At most 4 GiB − 1 are
+/// used.
 ///
 /// ```
 /// use dubhook_core::http::RecvBuf;
@@ -107,8 +109,8 @@ impl<'a> RecvBuf<'a> {
         self.bytes.get_mut(self.end..).unwrap_or_default()
     }
 
-    /// Counts the first `n` bytes of [`room`](Self::room) as filled; more than there is room for counts
-    /// as all of it.
+    /// Counts the first `n` bytes of [`room`](Self::room) as filled; more than there is room for
+    /// counts as all of it.
     pub fn commit(&mut self, n: usize) {
         self.end = self.end.saturating_add(n).min(self.bytes.len());
     }
@@ -122,7 +124,8 @@ impl<'a> RecvBuf<'a> {
         }
     }
 
-    /// Takes the bytes of `gap` out of the filled ones and closes the gap. Does nothing if it lies outside.
+    /// Takes the bytes of `gap` out of the filled ones and closes the gap. Does nothing if it lies
+    /// outside.
     pub(super) fn remove(&mut self, gap: Range<usize>) {
         let filled = self.filled_mut();
         let len = filled.len();
@@ -133,14 +136,17 @@ impl<'a> RecvBuf<'a> {
     }
 }
 
-/// Copies `len` bytes from `from` down to `to`. Does nothing if that leaves the slice.
+/// Copies `len` bytes from `from` to `to`, which lies before it. Does nothing if that leaves the
+/// slice.
 pub(super) fn move_down(bytes: &mut [u8], from: usize, to: usize, len: usize) {
-    // The conditions are those under which `copy_within` cannot panic.
-    if let Some(end) = from.checked_add(len)
-        && end <= bytes.len()
-        && to < from
+    let end = from.saturating_add(len);
+    // Down to 0 of a region that starts there, `copy_within` cannot panic, and the compiler sees
+    // it.
+    if let Some(region) = bytes.get_mut(to..end)
+        && let Some(distance) = from.checked_sub(to)
+        && distance <= region.len()
     {
-        bytes.copy_within(from..end, to);
+        region.copy_within(distance.., 0);
     }
 }
 

@@ -3,8 +3,8 @@
 use super::grammar::{HEX, TOKEN, hexadecimal, run_len, trim_start};
 use super::refusal::Refusal;
 
-/// `chunk-size [ chunk-ext ]` (RFC 9112, section 7.1), the CRLF already cut: the size, or the largest there is if
-/// it is larger, and the length of the extensions in bytes.
+/// `chunk-size [ chunk-ext ]` (RFC 9112, section 7.1), the CRLF already cut: the size, or the
+/// largest there is if it is larger, and the length of the extensions in bytes.
 ///
 /// The caller has made sure that there is no control character but HTAB in the line.
 pub(super) fn parse_line(line: &[u8]) -> Result<(u64, usize), Refusal> {
@@ -19,9 +19,11 @@ pub(super) fn parse_line(line: &[u8]) -> Result<(u64, usize), Refusal> {
     Ok((size, extensions.len()))
 }
 
-/// What follows one `BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ]` (RFC 9112, section 7.1.1).
+/// What follows one `BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ]` (RFC 9112, section
+/// 7.1.1).
 ///
-/// Extensions have no meaning here, but one that is not well-formed may hide where its line ends for others.
+/// Extensions have no meaning here, but one that is not well-formed may hide where its line ends
+/// for others.
 fn after_extension(bytes: &[u8]) -> Option<&[u8]> {
     let [b';', rest @ ..] = trim_start(bytes) else {
         return None;
@@ -56,8 +58,9 @@ fn after_quoted(mut bytes: &[u8]) -> Option<&[u8]> {
 
 /// Whether `line` ends like a request line.
 ///
-/// `X:GET / HTTP/1.1` is a good trailer by the grammar, but also a request to a parser that skips two bytes after the
-/// last chunk without looking whether they are CRLF. Nobody sends such a trailer without ill intent.
+/// `X:GET / HTTP/1.1` is a good trailer by the grammar, but also a request to a parser that skips
+/// two bytes after the last chunk without looking whether they are CRLF. Nobody sends such a
+/// trailer without ill intent.
 pub(super) fn is_like_request_line(line: &[u8]) -> bool {
     matches!(
         line,

@@ -20,7 +20,8 @@ const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
 
-/// Writes an `IMF-fixdate` (RFC 9110, section 5.6.7), always 29 bytes: `Tue, 24 Nov 2026 09:00:00 GMT`.
+/// Writes an `IMF-fixdate` (RFC 9110, section 5.6.7), always 29 bytes: `Tue, 24 Nov 2026 09:00:00
+/// GMT`.
 pub fn write_date(date: Timestamp, out: &mut Out<'_>) {
     let c = date.calendar();
     let weekday = WEEKDAYS.get(usize::from(c.weekday)).copied();
@@ -44,8 +45,8 @@ pub fn write_date(date: Timestamp, out: &mut Out<'_>) {
 
 /// Reads any of the three forms that RFC 9110, section 5.6.7, has recipients accept.
 ///
-/// The weekday must be one, but need not be the right one. `now` tells the century of a two-digit year: never more than
-/// 50 years ahead. `None` if it is no date, or one before 1970.
+/// The weekday must be one, but need not be the right one. `now` tells the century of a two-digit
+/// year: never more than 50 years ahead. `None` if it is no date, or one before 1970.
 #[must_use]
 pub fn parse_date(text: &[u8], now: Timestamp) -> Option<Timestamp> {
     let mut parts = Parts(text);
@@ -62,10 +63,11 @@ pub fn parse_date(text: &[u8], now: Timestamp) -> Option<Timestamp> {
     Some(date.after_ms(if is_leap_second { 1_000 } else { 0 }))
 }
 
-/// The pause that a `Retry-After` asks for (RFC 9110, section 10.2.3), in milliseconds: seconds, or the time until a date.
+/// The pause that a `Retry-After` asks for (RFC 9110, section 10.2.3), in milliseconds: seconds, or
+/// the time until a date.
 ///
-/// Seconds beyond all bounds give the longest pause there is. `None` for what is neither, and for a date that is not in
-/// the future.
+/// Seconds beyond all bounds give the longest pause there is. `None` for what is neither, and for a
+/// date that is not in the future.
 #[must_use]
 pub fn retry_after(value: &[u8], now: Timestamp) -> Option<u64> {
     if let Some(seconds) = decimal(value) {
@@ -156,7 +158,8 @@ fn asctime(parts: &mut Parts<'_>) -> Option<(Calendar, bool)> {
     Some(calendar(parts.digits(4)?, month, day, time))
 }
 
-/// The year with these last two digits that is at most 50 years after `this_year`, and else the latest.
+/// The year with these last two digits that is at most 50 years after `this_year`, and else the
+/// latest.
 fn full_year(last_digits: u16, this_year: u16) -> u16 {
     let century = this_year.saturating_sub(this_year % 100);
     let year = century.saturating_add(last_digits);

@@ -1,6 +1,6 @@
 //! Field lines, and the fields of a message as a view of its bytes.
 
-use super::grammar::{LineEnd, TOKEN, find_line_end, run_len, trim};
+use super::grammar::{LineEnd, TOKEN, find_line_end, run_len, trim, trim_start};
 use super::refusal::Refusal;
 
 /// A field that must stand at most once stands more than once.
@@ -44,15 +44,19 @@ impl<'b> Fields<'b> {
 
     /// The values of all fields called `name`, in any case.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
-        self.iter()
-            .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
+        Lines { rest: self.lines }.filter_map(move |line| {
+            let (found, rest) = line.split_at_checked(name.len())?;
+            let value = rest.strip_prefix(b":")?;
+            found
+                .eq_ignore_ascii_case(name.as_bytes())
+                .then(|| trim(value))
+        })
     }
 
     /// Names, as they were sent, and values without the whitespace around them.
     #[must_use]
     pub const fn iter(&self) -> FieldsIter<'b> {
-        FieldsIter { rest: self.lines }
+        FieldsIter(Lines { rest: self.lines })
     }
 }
 
@@ -76,20 +80,32 @@ impl<'b> IntoIterator for &Fields<'b> {
 
 /// Walks over the names and values of [`Fields`].
 #[derive(Debug, Clone)]
-pub struct FieldsIter<'b> {
-    rest: &'b [u8],
-}
+pub struct FieldsIter<'b>(Lines<'b>);
 
 impl<'b> Iterator for FieldsIter<'b> {
     type Item = (&'b [u8], &'b [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
+        split(self.0.next()?).ok()
+    }
+}
+
+/// Walks over field lines without their CRLFs.
+#[derive(Debug, Clone)]
+struct Lines<'b> {
+    rest: &'b [u8],
+}
+
+impl<'b> Iterator for Lines<'b> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
         let Ok(LineEnd::At(end)) = find_line_end(self.rest, 0) else {
             return None;
         };
         let (line, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest.get(2..)?;
-        split(line).ok()
+        Some(line)
     }
 }
 
@@ -106,6 +122,12 @@ pub(super) fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
         [b' ' | b'\t', ..] => Err(Refusal::SpaceBeforeColon),
         _ => Err(Refusal::BadFieldName),
     }
+}
+
+/// Where in `line` the value starts, `name` being what [`split`] found there.
+pub(super) fn value_at(line: &[u8], name: &[u8]) -> usize {
+    let after_colon = line.get(name.len().saturating_add(1)..).unwrap_or_default();
+    line.len().saturating_sub(trim_start(after_colon).len())
 }
 
 /// A field that the parsers act upon.
@@ -146,6 +168,9 @@ mod tests {
         assert_eq!(fields.get("B"), Some(b"2".as_slice()));
         assert_eq!(fields.get("empty"), Some(b"".as_slice()));
         assert_eq!(fields.get("c"), None);
+        assert_eq!(fields.get(""), None);
+        assert_eq!(fields.get("empt"), None);
+        assert_eq!(fields.get("a: "), None);
         assert_eq!(fields.get_unique("b"), Ok(Some(b"2".as_slice())));
         assert_eq!(fields.get_unique("c"), Ok(None));
         assert_eq!(fields.get_unique("a"), Err(Repeated));

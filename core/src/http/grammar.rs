@@ -1,4 +1,5 @@
-//! What bytes may stand where: character classes, lines, numbers and lists of RFC 9110 and RFC 9112.
+//! What bytes may stand where: character classes, lines, numbers and lists of RFC 9110 and RFC
+//! 9112.
 
 use super::refusal::Refusal;
 
@@ -6,7 +7,8 @@ use super::refusal::Refusal;
 pub(super) const TOKEN: u8 = 1;
 /// `pchar` without `%`, and `/` (RFC 3986, section 3.3).
 pub(super) const PATH: u8 = 1 << 1;
-/// `unreserved` and `sub-delims` without the comma: what a `reg-name` is made of (RFC 3986, section 3.2.2).
+/// `unreserved` and `sub-delims` without the comma: what a `reg-name` is made of (RFC 3986, section
+/// 3.2.2).
 ///
 /// The grammar allows a comma, but a value with one cannot be told from two merged `Host` fields.
 pub(super) const HOST: u8 = 1 << 2;
@@ -57,7 +59,8 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && run_len(bytes, TOKEN) == bytes.len()
 }
 
-/// Whether `bytes` may stand in a field value: no control characters but HTAB (RFC 9110, section 5.5).
+/// Whether `bytes` may stand in a field value: no control characters but HTAB (RFC 9110, section
+/// 5.5).
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while let Some(at) = find_control(rest) {
@@ -145,7 +148,8 @@ pub(super) fn trim(bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The members of a comma-separated list without the whitespace around them (RFC 9110, section 5.6.1).
+/// The members of a comma-separated list without the whitespace around them (RFC 9110, section
+/// 5.6.1).
 pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim)
 }

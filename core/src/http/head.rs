@@ -1,5 +1,5 @@
-//! What both roles share of reading a head: its lines, their limits, and the fields that say where the
-//! message ends and whether another one may follow.
+//! What both roles share of reading a head: its lines, their limits, and the fields that say where
+//! the message ends and whether another one may follow.
 
 use super::fields::{Fields, Known};
 use super::grammar::{LineEnd, decimal, find_line_end, is_token, members};
@@ -8,7 +8,8 @@ use super::{Limits, Version};
 
 /// How far a head was read, and what its fields said. All zero is the start.
 ///
-/// Positions count from the message's first byte and fit into 16 bits, because no head may be longer.
+/// Positions count from the message's first byte and fit into 16 bits, because no head may be
+/// longer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
     /// Up to here there is no end of a line.
@@ -61,7 +62,8 @@ impl Head {
             .min(usize::from(u16::MAX))
     }
 
-    /// The next line without its CRLF, if all of it is there. Goes on where it stopped the time before.
+    /// The next line without its CRLF, if all of it is there. Goes on where it stopped the time
+    /// before.
     ///
     /// `bytes` is never longer than [`window`](Self::window).
     pub(super) fn next_line<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<&'b [u8]>, Refusal> {
@@ -143,8 +145,8 @@ impl Head {
         Ok(())
     }
 
-    /// Takes `chunked`, once, and nothing else. RFC 9110, section 5.6.1.2, would have empty list members
-    /// ignored; recipients disagree on them, and a disagreement about framing is a hole.
+    /// Takes `chunked`, once, and nothing else. RFC 9110, section 5.6.1.2, would have empty list
+    /// members ignored; recipients disagree on them, and a disagreement about framing is a hole.
     fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Refusal> {
         if self.has_transfer_encoding {
             return Err(Refusal::BadTransferEncoding);
@@ -251,6 +253,16 @@ mod tests {
         check(
             &[(TE, "chunked"), (TE, "chunked")],
             Err(Refusal::BadTransferEncoding),
+        );
+    }
+
+    #[test]
+    fn version_1_0_knows_no_transfer_encoding() {
+        let mut head = Head::new();
+        assert_eq!(head.field(Known::TransferEncoding, b"chunked"), Ok(()));
+        assert_eq!(
+            head.framing(Version::V10, Framing::Close),
+            Err(Refusal::BadTransferEncoding)
         );
     }
 

@@ -2,14 +2,16 @@
 //!
 //! # Theory of operation
 //!
-//! The caller owns the memory. It reads from its socket into [`RecvBuf::room`], and calls `advance` on a parser, which
-//! looks at the bytes where they are, keeps its place in 64 bytes of state, and says whether more are needed. Once a
-//! message is whole, a view ([`Request`], [`Response`]) borrows its parts from the buffer; `finish` takes the message
-//! out, and what was pipelined behind it comes next. Heads are written into an [`Out`](crate::out::Out).
+//! The caller owns the memory. It reads from its socket into [`RecvBuf::room`], and calls `advance`
+//! on a parser, which looks at the bytes where they are, keeps its place in 64 bytes of state, and
+//! says whether more are needed. Once a message is whole, a view ([`Request`], [`Response`])
+//! borrows its parts from the buffer; `finish` takes the message out, and what was pipelined behind
+//! it comes next. Heads are written into an [`Out`](crate::out::Out).
 //!
-//! Every byte is looked at once for the ends of lines, eight at a time, and once as part of its line; a parser never
-//! starts again from the first byte, so a peer that sends byte by byte costs no more than one that does not.
-//! A chunked body is decoded in place, so a body is always one slice.
+//! Every byte is looked at once for the ends of lines, eight at a time, and once as part of its
+//! line; a parser never starts again from the first byte, so a peer that sends byte by byte costs
+//! no more than one that does not. A chunked body is decoded in place, so a body is always one
+//! slice.
 //!
 //! ```
 //! use dubhook_core::http::{Limits, Method, Progress, RecvBuf, RequestParser};
@@ -42,17 +44,20 @@
 //!
 //! # What is accepted
 //!
-//! RFC 9112, and where it lets a recipient choose between refusing and repairing: refusing. Two parties that repair
-//! differently see different messages on one connection, which is how requests are smuggled. In particular:
+//! RFC 9112, and where it lets a recipient choose between refusing and repairing: refusing. Two
+//! parties that repair differently see different messages on one connection, which is how requests
+//! are smuggled. In particular:
 //!
 //! - only CRLF ends a line; no control characters, no folded lines, no space before a colon;
 //! - one `Content-Length` of digits, or one `Transfer-Encoding: chunked` on HTTP/1.1, never both;
 //! - exactly one valid `Host` on HTTP/1.1; in targets only bytes that RFC 3986 allows;
 //! - every refusal is final, and what was received after it is never read as a message;
-//! - everything has a bound ([`Limits`]) that is counted while bytes come in, and not when a line ends.
+//! - everything has a bound ([`Limits`]) that is counted while bytes come in, and not when a line
+//!   ends.
 //!
-//! Not here: HTTP/2, upgrades, content codings, transfer codings other than chunked, sending chunks, trailers (checked,
-//! then dropped). What a status means, which methods a path has and how long to wait are for the caller to decide.
+//! Not here: HTTP/2, upgrades, content codings, transfer codings other than chunked, sending
+//! chunks, trailers (checked, then dropped). What a status means, which methods a path has and how
+//! long to wait are for the caller to decide.
 
 mod authority;
 mod body;
@@ -62,9 +67,13 @@ mod date;
 mod fields;
 mod grammar;
 mod head;
+mod method;
+mod reason;
 mod refusal;
 mod request;
+mod request_head;
 mod response;
+mod response_head;
 mod target;
 mod version;
 mod write;
@@ -72,16 +81,20 @@ mod write;
 pub use buffer::RecvBuf;
 pub use date::{parse_date, retry_after, write_date};
 pub use fields::{Fields, FieldsIter, Repeated};
+pub use method::Method;
+pub use reason::reason;
 pub use refusal::Refusal;
-pub use request::{Method, Progress, Request, RequestParser};
+pub use request::{Progress, Request, RequestParser};
+pub use request_head::RequestHead;
 pub use response::{BodyUse, Response, ResponseError, ResponseParser, ResponseProgress};
+pub use response_head::{CONTINUE, LengthLater, ResponseHead};
 pub use version::Version;
-pub use write::{CONTINUE, HeadError, LengthLater, RequestHead, ResponseHead, reason};
+pub use write::HeadError;
 
 /// How large the parts of a message may be.
 ///
-/// A buffer that is smaller than these allow is a limit of its own: what does not fit is refused as too large. A chunked
-/// body needs room for one line of its framing besides.
+/// A buffer that is smaller than these allow is a limit of its own: what does not fit is refused as
+/// too large. A chunked body needs room for one line of its framing besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The whole head, its empty line included, in bytes; more than 65,535 counts as that.
@@ -103,7 +116,8 @@ pub struct Limits {
 impl Limits {
     /// What a server on the open network takes.
     ///
-    /// RFC 9112, section 3, recommends request lines of at least 8,000 bytes, and no field of ours is long.
+    /// RFC 9112, section 3, recommends request lines of at least 8,000 bytes, and no field of ours
+    /// is long.
     pub const SERVER: Self = Self {
         head_bytes_max: 8_192,
         fields_max: 100,
@@ -125,6 +139,19 @@ impl Limits {
         trailer_bytes_max: 256,
     };
 }
+
+const _: () = {
+    let mut all = [Limits::SERVER, Limits::SMALL].as_slice();
+    while let [limits, rest @ ..] = all {
+        // Else 414 could never be told from 431, and a refusal would name the wrong limit.
+        assert!(limits.target_bytes_max < limits.head_bytes_max);
+        assert!(limits.head_bytes_max <= u16::MAX as usize);
+        assert!(limits.trailer_bytes_max <= u16::MAX as usize);
+        assert!(limits.chunk_line_bytes_max < limits.chunk_extension_bytes_max);
+        assert!(limits.body_bytes_max < u32::MAX as usize);
+        all = rest;
+    }
+};
 
 impl Default for Limits {
     fn default() -> Self {

@@ -20,7 +20,8 @@ pub enum Refusal {
     /// NUL, DEL or another control character where none may be (RFC 9110, section 5.5).
     ControlCharacter,
 
-    /// Method, target and version are not there or not separated by one space each (RFC 9112, section 3).
+    /// Method, target and version are not there or not separated by one space each (RFC 9112,
+    /// section 3).
     BadRequestLine,
     /// The method is no token (RFC 9110, section 9.1).
     BadMethod,
@@ -30,7 +31,8 @@ pub enum Refusal {
     ConnectNotSupported,
     /// The target is longer than `target_bytes_max` (RFC 9112, section 3).
     TargetTooLong,
-    /// The target has none of the four forms of RFC 9112, section 3.2, or has bytes that no URI has.
+    /// The target has none of the four forms of RFC 9112, section 3.2, or has bytes that no URI
+    /// has.
     BadTarget,
     /// Not `HTTP/` DIGIT `.` DIGIT (RFC 9112, section 2.3).
     BadVersion,
@@ -56,7 +58,8 @@ pub enum Refusal {
 
     /// `Content-Length` is not `1*DIGIT` (RFC 9112, section 6.3).
     BadContentLength,
-    /// More than one `Content-Length`, equal ones included; RFC 9110, section 8.6, allows to refuse these.
+    /// More than one `Content-Length`, equal ones included; RFC 9110, section 8.6, allows to refuse
+    /// these.
     ContentLengthRepeated,
     /// Both `Content-Length` and `Transfer-Encoding` (RFC 9112, section 6.1).
     LengthAndTransferEncoding,

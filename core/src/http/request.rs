@@ -6,63 +6,12 @@ use super::buffer::RecvBuf;
 use super::fields::{self, Fields, Known};
 use super::grammar::{TOKEN, run_len};
 use super::head::{Framing, Head};
+use super::method::Method;
 use super::refusal::Refusal;
 use super::{Limits, Phase, Version, target, version};
 
 /// The longest method that is looked at; every method of IANA's registry is shorter.
 const METHOD_BYTES_MAX: usize = 32;
-
-/// What a request asks for (RFC 9110, section 9). Methods are case-sensitive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Method {
-    /// GET.
-    Get = 0,
-    /// HEAD.
-    Head,
-    /// POST.
-    Post,
-    /// PUT.
-    Put,
-    /// PATCH (RFC 5789).
-    Patch,
-    /// DELETE.
-    Delete,
-    /// OPTIONS.
-    Options,
-    /// Any other token, TRACE among them. A server answers 501 (RFC 9110, section 9.1). CONNECT is refused instead.
-    Other,
-}
-
-impl Method {
-    fn from_token(token: &[u8]) -> Self {
-        match token {
-            b"GET" => Self::Get,
-            b"HEAD" => Self::Head,
-            b"POST" => Self::Post,
-            b"PUT" => Self::Put,
-            b"PATCH" => Self::Patch,
-            b"DELETE" => Self::Delete,
-            b"OPTIONS" => Self::Options,
-            _ => Self::Other,
-        }
-    }
-
-    /// The method as it is written in a request line; empty for [`Method::Other`].
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-            Self::Other => "",
-        }
-    }
-}
 
 /// What [`RequestParser::advance`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,9 +24,9 @@ pub enum Progress {
     },
     /// The head is whole, and the client waits for `100 Continue` before it sends the body.
     ///
-    /// Said once, and not at all if some of the body is there already (RFC 9110, section 10.1.1). Look at
-    /// [`RequestParser::head`], then either send [`CONTINUE`](super::CONTINUE) and go on, or answer at once and
-    /// close the connection.
+    /// Said once, and not at all if some of the body is there already (RFC 9110, section 10.1.1).
+    /// Look at [`RequestParser::head`], then either send [`CONTINUE`](super::CONTINUE) and go on,
+    /// or answer at once and close the connection.
     ExpectContinue,
     /// The request is whole: [`RequestParser::request`] shows it.
     Complete,
@@ -88,13 +37,15 @@ pub enum Progress {
 pub struct Request<'b> {
     /// What is asked for.
     pub method: Method,
-    /// The absolute path, percent-encoding untouched; `*` for an OPTIONS request about the server itself.
+    /// The absolute path, percent-encoding untouched; `*` for an OPTIONS request about the server
+    /// itself.
     ///
     /// Dot segments are not resolved: no route has any, so such a path is not found.
     pub path: &'b str,
     /// What follows the first `?` of the target, if there is one.
     pub query: Option<&'b str>,
-    /// The host, and perhaps the port, that the request is meant for; empty if an HTTP/1.0 request names none.
+    /// The host, and perhaps the port, that the request is meant for; empty if an HTTP/1.0 request
+    /// names none.
     ///
     /// That of the target if it has one, else that of `Host` (RFC 9112, section 3.2.2).
     pub host: &'b [u8],
@@ -110,14 +61,15 @@ pub struct Request<'b> {
 
 /// Reads one request after another from a connection's buffer.
 ///
-/// All zero is the start. It holds no bytes, only where it stands among those of the buffer, so that it resumes
-/// there; the bytes it has seen must stay in the buffer until [`finish`](Self::finish).
+/// All zero is the start. It holds no bytes, only where it stands among those of the buffer, so
+/// that it resumes there; the bytes it has seen must stay in the buffer until
+/// [`finish`](Self::finish).
 #[derive(Debug, Clone, Copy)]
 pub struct RequestParser {
     head: Head,
     body: Body,
-    /// Where the target's authority starts, 0 if it has none.
-    authority: u16,
+    /// Where the host that the request is meant for starts and ends.
+    host: (u16, u16),
     path: u16,
     query: u16,
     target_end: u16,
@@ -156,7 +108,7 @@ impl RequestParser {
         Self {
             head: Head::new(),
             body: Body::new(),
-            authority: 0,
+            host: (0, 0),
             path: 0,
             query: 0,
             target_end: 0,
@@ -173,13 +125,14 @@ impl RequestParser {
 
     /// Reads on in `buf` from where it stopped the time before.
     ///
-    /// A chunked body is decoded in place: its framing is taken out of the buffer, so that head and body end up
-    /// next to each other. Pipelined bytes after the request stay where they are. The work is proportional to
-    /// the bytes that are new.
+    /// A chunked body is decoded in place: its framing is taken out of the buffer, so that head and
+    /// body end up next to each other. Pipelined bytes after the request stay in the buffer. The
+    /// work is proportional to the bytes that are new.
     ///
     /// # Errors
     ///
-    /// [`Refusal`] if this is no request that a server should take, or one over a limit. It is final.
+    /// [`Refusal`] if this is no request that a server should take, or one over a limit. It is
+    /// final.
     pub fn advance(&mut self, limits: &Limits, buf: &mut RecvBuf<'_>) -> Result<Progress, Refusal> {
         if let Some(refusal) = self.refused {
             return Err(refusal);
@@ -199,7 +152,8 @@ impl RequestParser {
         }
     }
 
-    /// The request without its body, as soon as the head is whole: for a decision that need not wait for the rest.
+    /// The request without its body, as soon as the head is whole: for a decision that need not
+    /// wait for the rest.
     #[must_use]
     pub fn head<'b>(&self, filled: &'b [u8]) -> Option<Request<'b>> {
         match self.phase() {
@@ -294,14 +248,14 @@ impl RequestParser {
                 }
                 (_, line) => {
                     self.head.count_field(limits)?;
-                    self.field(line)?;
+                    self.field(line, line_start)?;
                 }
             }
         }
     }
 
-    /// Why a head whose unfinished line is `line` is too large. RFC 9112, section 3, wants 501 for a method and
-    /// 414 for a target that is longer than any it would take.
+    /// Why a head whose unfinished line is `line` is too large. RFC 9112, section 3, wants 501 for
+    /// a method and 414 for a target that is longer than any it would take.
     fn too_large(&self, line: &[u8]) -> Refusal {
         let method = run_len(line, TOKEN);
         match self.step {
@@ -341,7 +295,7 @@ impl RequestParser {
         let start = usize::from(at).saturating_add(method_len).saturating_add(1);
         let position = |offset: usize| start.saturating_add(offset) as u16;
         if found.authority.1 > 0 {
-            self.authority = position(found.authority.0);
+            self.host = (position(found.authority.0), position(found.authority.1));
         }
         self.path = position(found.path);
         self.query = position(found.query);
@@ -349,20 +303,14 @@ impl RequestParser {
         Ok(())
     }
 
-    fn field(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    /// Takes in the field line that starts `at`.
+    fn field(&mut self, line: &[u8], at: u16) -> Result<(), Refusal> {
         let (name, value) = fields::split(line)?;
         match Known::from_name(name) {
             None => Ok(()),
             Some(Known::Host) => {
-                if self.has_host {
-                    return Err(Refusal::HostRepeated);
-                }
-                self.has_host = true;
-                if is_authority(value) {
-                    Ok(())
-                } else {
-                    Err(Refusal::BadHost)
-                }
+                let value_at = fields::value_at(line, name);
+                self.take_host(value, usize::from(at).saturating_add(value_at))
             }
             Some(Known::ContentType) => {
                 if self.has_content_type {
@@ -383,6 +331,22 @@ impl RequestParser {
         }
     }
 
+    /// Takes in the value of `Host`, which starts `at`.
+    fn take_host(&mut self, value: &[u8], at: usize) -> Result<(), Refusal> {
+        if self.has_host {
+            return Err(Refusal::HostRepeated);
+        }
+        if !is_authority(value) {
+            return Err(Refusal::BadHost);
+        }
+        self.has_host = true;
+        // RFC 9112, section 3.2.2: the host of an absolute target counts, and `Host` does not.
+        if self.host == (0, 0) {
+            self.host = (at as u16, at.saturating_add(value.len()) as u16);
+        }
+        Ok(())
+    }
+
     /// Checks what only the whole head can tell, syntax before policy.
     fn begin_body(&mut self, limits: &Limits, capacity: usize) -> Result<(), Refusal> {
         let is_v11 = self.version == Version::V11;
@@ -400,28 +364,24 @@ impl RequestParser {
 
     fn view<'b>(&self, filled: &'b [u8]) -> Option<Request<'b>> {
         let between = |start: u16, end: u16| filled.get(usize::from(start)..usize::from(end));
-        let text = |start, end| core::str::from_utf8(between(start, end)?).ok();
-        let fields = self.head.fields(filled);
-        let path = match text(self.path, self.query)? {
+        let text = core::str::from_utf8(between(self.path, self.target_end)?).ok()?;
+        let query_at = usize::from(self.query.saturating_sub(self.path));
+        let (path, query) = text.split_at_checked(query_at)?;
+        let path = match path {
             // RFC 9112, sections 3.2.1 and 3.2.4.
-            "" if self.method == Method::Options && self.query == self.target_end => "*",
+            "" if self.method == Method::Options && query.is_empty() => "*",
             "" => "/",
             path => path,
         };
-        let query = text(self.query, self.target_end)?;
         let (_, rest) = filled.split_at_checked(self.head.len())?;
         Some(Request {
             method: self.method,
             path,
             query: query.strip_prefix('?'),
-            host: if self.authority > 0 {
-                between(self.authority, self.path)?
-            } else {
-                fields.get("host").unwrap_or_default()
-            },
+            host: between(self.host.0, self.host.1)?,
             version: self.version,
             keep_alive: self.head.keep_alive(self.version),
-            fields,
+            fields: self.head.fields(filled),
             body: rest.get(..self.body.kept())?,
         })
     }

@@ -4,12 +4,12 @@ use super::body::Body;
 use super::buffer::RecvBuf;
 use super::fields::{self, Fields, Known};
 use super::head::{Framing, Head};
+use super::method::Method;
 use super::refusal::Refusal;
-use super::request::Method;
 use super::{Limits, Phase, Version, version};
 
-/// How many interim responses may precede the final one. RFC 9110, section 15.2, sets no bound; a sender without one
-/// would keep the attempt busy for ever.
+/// How many interim responses may precede the final one. RFC 9110, section 15.2, sets no bound; a
+/// sender without one would keep the attempt busy for ever.
 const INTERIM_MAX: u8 = 16;
 
 /// Whether a response's body is wanted.
@@ -81,7 +81,8 @@ pub struct Response<'b> {
     pub version: Version,
     /// Whether the connection may carry another request (RFC 9112, section 9.3).
     ///
-    /// Not if the server sent bytes after this response: what answers no request is not to be trusted.
+    /// Not if the server sent bytes after this response: what answers no request is not to be
+    /// trusted.
     pub reuse: bool,
     /// The fields of the head.
     pub fields: Fields<'b>,
@@ -89,7 +90,8 @@ pub struct Response<'b> {
     pub body: &'b [u8],
 }
 
-/// Reads the answer to one request. All zero is the start of the answer to a GET whose body is kept.
+/// Reads the answer to one request. All zero is the start of the answer to a GET whose body is
+/// kept.
 ///
 /// Interim responses are skipped. Like [`RequestParser`](super::RequestParser) it holds no bytes.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +128,8 @@ impl Default for ResponseParser {
 }
 
 impl ResponseParser {
-    /// For the answer to a request with `method`, which decides whether it has a body (RFC 9112, section 6.3).
+    /// For the answer to a request with `method`, which decides whether it has a body (RFC 9112,
+    /// section 6.3).
     #[must_use]
     pub const fn new(method: Method, body_use: BodyUse) -> Self {
         Self {
@@ -161,12 +164,13 @@ impl ResponseParser {
         result
     }
 
-    /// The connection has ended, and [`advance`](Self::advance) has seen all of its bytes. This completes a response
-    /// whose body ends with the connection.
+    /// The connection has ended, and [`advance`](Self::advance) has seen all of its bytes. This
+    /// completes a response whose body ends with the connection.
     ///
     /// # Errors
     ///
-    /// [`ResponseError::Truncated`] if the response is not whole, or the error that there was before.
+    /// [`ResponseError::Truncated`] if the response is not whole, or the error that there was
+    /// before.
     pub fn eof(&mut self) -> Result<(), ResponseError> {
         match (self.failed, self.step) {
             (Some(error), _) => Err(error),
@@ -199,8 +203,8 @@ impl ResponseParser {
         })
     }
 
-    /// Takes the finished response out of `buf` and is ready for the answer to a request with `method`. Does nothing
-    /// before the response is whole.
+    /// Takes the finished response out of `buf` and is ready for the answer to a request with
+    /// `method`. Does nothing before the response is whole.
     pub fn finish(&mut self, method: Method, buf: &mut RecvBuf<'_>) {
         if self.phase() == Phase::Complete {
             buf.discard_front(self.head.len().saturating_add(self.body.kept()));
@@ -284,7 +288,8 @@ impl ResponseParser {
         }
     }
 
-    /// Takes an interim response out of `buf` (RFC 9110, section 15.2). It has no body, whatever its fields say.
+    /// Takes an interim response out of `buf` (RFC 9110, section 15.2). It has no body, whatever
+    /// its fields say.
     fn skip_interim(&mut self, buf: &mut RecvBuf<'_>) -> Result<(), ResponseError> {
         if self.status == 101 {
             return Err(ResponseError::UpgradeNotAsked);
@@ -302,7 +307,8 @@ impl ResponseParser {
 
     fn begin_body(&mut self, limits: &Limits, capacity: usize) -> Result<(), ResponseError> {
         let framing = self.head.framing(self.version, Framing::Close)?;
-        // RFC 9112, section 6.3, rule 1: these end with their heads, and 204 must not even announce a body.
+        // RFC 9112, section 6.3, rule 1: these end with their heads, and 204 must not even announce
+        // a body.
         let framing = match self.status {
             _ if self.to_head => Framing::Length(0),
             204 => {
@@ -320,8 +326,8 @@ impl ResponseParser {
     }
 }
 
-/// `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112, section 4). The space after the code may be missing,
-/// as it often is in the wild; nothing depends on it.
+/// `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112, section 4). The space after the
+/// code may be missing, as it often is in the wild; nothing depends on it.
 fn status_line(line: &[u8]) -> Option<(Version, u16)> {
     let (version, rest) = line.split_at_checked(8)?;
     let version = version::parse(version).ok()?;

@@ -54,9 +54,11 @@ fn origin(target: &[u8], path: usize) -> Option<Target> {
     })
 }
 
-/// `http://host[:port]` and the same with `https`, then a path that may be empty, then perhaps a query.
+/// `http://host[:port]` and the same with `https`, then a path that may be empty, then perhaps a
+/// query.
 ///
-/// RFC 9112, section 3.2.2, has servers accept it; RFC 9110, section 4.2.4, has them refuse userinfo in it.
+/// RFC 9112, section 3.2.2, has servers accept it; RFC 9110, section 4.2.4, has them refuse
+/// userinfo in it.
 fn absolute(target: &[u8]) -> Option<Target> {
     let colon = target.iter().position(|byte| *byte == b':')?;
     let (scheme, rest) = target.split_at_checked(colon)?;
