@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+mod cut;
 pub mod delivery;
 pub mod dirty;
 pub mod endpoint;
@@ -13,6 +14,7 @@ pub mod event;
 pub mod http;
 pub mod id;
 pub mod idempotency;
+mod ip;
 pub mod job;
 pub mod json;
 pub mod language;
