@@ -12,6 +12,8 @@
 //! assert!(!is_well_formed("spanish"));
 //! ```
 
+use crate::cut::split_once;
+
 /// The longest tag, in bytes: the shortest buffer that RFC 5646 section 4.4.1 allows.
 pub const TAG_BYTES_MAX: usize = 35;
 
@@ -79,7 +81,7 @@ impl Subtags<'_> {
         let Some(rest) = self.rest else {
             return false;
         };
-        let (subtag, after) = match rest.split_once('-') {
+        let (subtag, after) = match split_once(rest, b'-') {
             Some((subtag, after)) => (subtag, Some(after)),
             None => (rest, None),
         };

@@ -5,6 +5,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod cut;
+mod ip;
+
 pub mod address;
 pub mod api;
 pub mod delivery;

@@ -29,6 +29,8 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::cut::{rsplit_once, split_once};
+use crate::ip;
 use crate::out::Out;
 
 /// How a request travels.
@@ -142,7 +144,7 @@ impl<'a> Url<'a> {
         let (authority, path_and_query) =
             rest.split_at_checked(authority_len).ok_or(UrlError::Host)?;
         check_path_and_query(path_and_query)?;
-        if authority.contains('@') {
+        if authority.bytes().any(|byte| byte == b'@') {
             return Err(UrlError::UserInfo);
         }
         let (host_text, port) = split_port(authority)?;
@@ -247,7 +249,7 @@ impl<'a> Url<'a> {
 /// ```
 #[must_use]
 pub fn is_absolute_uri(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once(':') else {
+    let Some((scheme, rest)) = split_once(text, b':') else {
         return false;
     };
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -265,7 +267,8 @@ pub fn is_absolute_uri(text: &str) -> bool {
 }
 
 fn split_scheme(text: &str) -> Result<(Scheme, &str), UrlError> {
-    let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+    let (scheme, rest) = split_once(text, b':').ok_or(UrlError::Scheme)?;
+    let rest = rest.strip_prefix("//").ok_or(UrlError::Scheme)?;
     if scheme.eq_ignore_ascii_case("http") {
         Ok((Scheme::Http, rest))
     } else if scheme.eq_ignore_ascii_case("https") {
@@ -306,12 +309,12 @@ fn parse_port(digits: &str) -> Result<u16, UrlError> {
 fn parse_host(text: &str) -> Result<(Host<'_>, &str), UrlError> {
     if let Some(inside) = text.strip_prefix('[') {
         let address = inside.strip_suffix(']').ok_or(UrlError::Address)?;
-        // The standard library's reader takes no zone and no `v1.x`, and neither do we.
-        let address = address.parse().map_err(|_| UrlError::Address)?;
+        // Neither a zone nor the `v1.x` of the future.
+        let address = ip::v6(address.as_bytes()).ok_or(UrlError::Address)?;
         return Ok((Host::V6(address), text));
     }
     if ends_in_number(text) {
-        let address = text.parse().map_err(|_| UrlError::Address)?;
+        let address = ip::v4(text.as_bytes()).ok_or(UrlError::Address)?;
         return Ok((Host::V4(address), text));
     }
     // "Absolute" names end in a dot; what is sent on does without.
@@ -327,7 +330,7 @@ fn parse_host(text: &str) -> Result<(Host<'_>, &str), UrlError> {
 /// decimal or `0x`.
 fn ends_in_number(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
-    let last = match host.rsplit_once('.') {
+    let last = match rsplit_once(host, b'.') {
         Some((_, last)) => last,
         None => host,
     };
@@ -341,18 +344,17 @@ fn ends_in_number(host: &str) -> bool {
 /// RFC 1123 section 2.1: labels of letters, digits and inner hyphens, 63 bytes each, 253 in all.
 fn is_host_name(name: &str) -> bool {
     name.len() <= 253
-        && name.split('.').all(|label| {
+        && name.as_bytes().split(|byte| *byte == b'.').all(|label| {
+            let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
             (1..=63).contains(&label.len())
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                && label.first() != Some(&b'-')
+                && label.last() != Some(&b'-')
+                && label.iter().all(is_inner)
         })
 }
 
 fn check_path_and_query(text: &str) -> Result<(), UrlError> {
-    if text.contains('#') {
+    if text.bytes().any(|byte| byte == b'#') {
         return Err(UrlError::Fragment);
     }
     if !text.bytes().all(is_path_or_query) {

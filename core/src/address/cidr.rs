@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use super::class::{v4_prefix, v6_prefix};
+use crate::{cut::split_once, ip};
 
 /// A network: an address and how many of its bits count (RFC 4632 section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +43,11 @@ impl Cidr {
     ///
     /// [`CidrError`] says what is wrong with `text`.
     pub fn parse(text: &str) -> Result<Self, CidrError> {
-        let (address, prefix_len) = match text.split_once('/') {
+        let (address, prefix_len) = match split_once(text, b'/') {
             Some((address, prefix_len)) => (address, Some(prefix_len)),
             None => (text, None),
         };
-        let network: IpAddr = address.parse().map_err(|_| CidrError::Address)?;
+        let network = ip::parse(address).ok_or(CidrError::Address)?;
         let (bits, shared_with_zeros) = match network {
             IpAddr::V4(v4) => (32, v4.to_bits().trailing_zeros()),
             IpAddr::V6(v6) => (128, v6.to_bits().trailing_zeros()),

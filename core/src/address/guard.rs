@@ -3,6 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Cidr, Class, classify};
+use crate::cut::rsplit_once;
 use crate::url::{Host, Url};
 
 /// The one error code for a callback that the guard refuses.
@@ -97,11 +98,11 @@ fn is_permitted_port(port: u16) -> bool {
 /// Whether `name` means something only inside a network: one label, or below `localhost` (RFC 6761),
 /// `local` (RFC 6762), `internal` (reserved by ICANN) or `home.arpa` (RFC 8375).
 fn is_local_name(name: &str) -> bool {
-    let Some((parent, last)) = name.rsplit_once('.') else {
+    let Some((parent, last)) = rsplit_once(name, b'.') else {
         return true;
     };
     let is = |wanted: &str| last.eq_ignore_ascii_case(wanted);
-    let next = parent.rsplit_once('.').map_or(parent, |(_, next)| next);
+    let next = rsplit_once(parent, b'.').map_or(parent, |(_, next)| next);
     is("localhost")
         || is("local")
         || is("internal")

@@ -39,6 +39,7 @@
 //! assert_eq!(out.written(), br#"{"status":"say \"pending\"","progress":42}"#);
 //! ```
 
+mod plain;
 mod scan;
 mod string;
 mod value;

@@ -1,6 +1,7 @@
 //! The grammar of RFC 8259 as one loop: a cursor, what may come next, and a bit for each open
 //! container.
 
+use super::plain::plain_len;
 use super::{DEPTH_MAX, Error, ErrorKind};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -242,14 +243,15 @@ impl Cursor<'_> {
     fn string(&mut self) -> Result<(), Error> {
         self.advance();
         loop {
+            let rest = self.bytes.get(self.at..).unwrap_or(&[]);
+            self.at = self.at.wrapping_add(plain_len(rest));
             match self.need()? {
                 b'"' => {
                     self.advance();
                     return Ok(());
                 }
                 b'\\' => self.escape()?,
-                0..0x20 => return self.fail(ErrorKind::ControlCharacter),
-                _ => self.advance(),
+                _ => return self.fail(ErrorKind::ControlCharacter),
             }
         }
     }

@@ -11,12 +11,9 @@ pub struct Str<'a> {
 }
 
 impl<'a> Str<'a> {
-    /// `text` stands between quotes in a document that has been checked.
-    pub(super) fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            escaped: text.bytes().any(|byte| byte == b'\\'),
-        }
+    /// `text` stands between quotes in a document that has been checked, and has backslashes or not.
+    pub(super) const fn new(text: &'a str, escaped: bool) -> Self {
+        Self { text, escaped }
     }
 
     /// The string itself, if it holds no escapes, so that it need not be copied.

@@ -4,6 +4,7 @@
 //! early, never panic.
 
 use super::Str;
+use super::plain::plain_len;
 
 /// Any value of a document.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,14 @@ pub enum Value<'a> {
 
 /// The value of a whole document.
 pub(super) fn document(text: &str) -> Option<Value<'_>> {
-    split_value(text.trim_ascii_start()).map(|(value, _)| value)
+    let text = text.trim_ascii();
+    // The outermost container ends where the document does, so there is no need to look for its end.
+    let inside = text.get(1..text.len().saturating_sub(1));
+    match (text.as_bytes().first()?, inside) {
+        (b'{', Some(inside)) => Some(Value::Object(Object { inside })),
+        (b'[', Some(inside)) => Some(Value::Array(Array { inside })),
+        _ => split_value(text).map(|(value, _)| value),
+    }
 }
 
 /// A number as it stands in the document.
@@ -218,9 +226,9 @@ fn split_string(text: &str) -> Option<(Str<'_>, &str)> {
     if quote != "\"" {
         return None;
     }
-    let end = closing_quote(text.as_bytes())?;
+    let (end, escaped) = closing_quote(text.as_bytes())?;
     let (inside, rest) = text.split_at_checked(end)?;
-    Some((Str::new(inside), rest.get(1..)?))
+    Some((Str::new(inside, escaped), rest.get(1..)?))
 }
 
 /// What the container at the start of `text` holds, and what follows it.
@@ -233,7 +241,7 @@ fn split_container(text: &str) -> Option<(&str, &str)> {
             b'}' | b']' => depth = depth.wrapping_sub(1),
             b'"' => {
                 let inside = text.as_bytes().get(at.wrapping_add(1)..)?;
-                at = at.wrapping_add(1).wrapping_add(closing_quote(inside)?);
+                at = at.wrapping_add(1).wrapping_add(closing_quote(inside)?.0);
             }
             _ => {}
         }
@@ -244,14 +252,19 @@ fn split_container(text: &str) -> Option<(&str, &str)> {
     }
 }
 
-/// Where the quote is that ends a string, seen from behind its opening quote.
-fn closing_quote(bytes: &[u8]) -> Option<usize> {
+/// Where the quote is that ends a string, seen from behind its opening quote, and whether there are
+/// escapes before it.
+fn closing_quote(bytes: &[u8]) -> Option<(usize, bool)> {
     let mut at = 0usize;
+    let mut escaped = false;
     loop {
-        match bytes.get(at)? {
-            b'"' => return Some(at),
-            b'\\' => at = at.wrapping_add(2),
-            _ => at = at.wrapping_add(1),
+        let rest = bytes.get(at..)?;
+        let plain = plain_len(rest);
+        at = at.wrapping_add(plain);
+        match rest.get(plain)? {
+            b'"' => return Some((at, escaped)),
+            _ => escaped = true,
         }
+        at = at.wrapping_add(2);
     }
 }

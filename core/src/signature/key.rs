@@ -148,6 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_holds_a_key_is_overwritten_when_dropped() {
+        fn check<T: zeroize::ZeroizeOnDrop>() {}
+        check::<Secret>();
+        // What a `SigningKey` and a `Signer` consist of.
+        check::<Hmac<Sha256>>();
+    }
+
+    #[test]
     fn a_body_in_pieces_signs_as_one() {
         let key = Secret::from_random([7; 32]).signing_key();
         let id = MessageId::new(b"evt_1").unwrap();
