@@ -1,3 +1,4 @@
 //! What the tests of the whole share: data files, virtual time, a network that misbehaves.
 
 pub mod cases;
+pub mod machine;

@@ -1,0 +1,308 @@
+//! A server machine in virtual time: requests as text in, answers as text out.
+
+use dubhook_core::{
+    delivery::Attempt,
+    http::RecvBuf,
+    id::Id,
+    out::Out,
+    record::Key,
+    server::{Config, ConnId, Drive, Fixed, Server},
+    service::{AttemptResult, Attempted, Report, Work},
+    time::{Instant, Now, Timestamp},
+    url::Url,
+};
+use std::collections::BTreeMap;
+
+/// When virtual time begins: 2026-11-24T09:00:00Z.
+pub const START_UNIX_MS: u64 = 1_795_510_800_000;
+
+/// Records as a store holds them.
+pub type Records = BTreeMap<Key, Vec<u8>>;
+
+/// A server of 16 jobs, 8 endpoints, 8 connections and 16 attempts in flight, with a clock of its own.
+#[derive(Debug)]
+pub struct Machine {
+    /// The machine itself.
+    pub server: Server<'static>,
+    /// The present moment.
+    pub now: Now,
+    /// What was written down.
+    pub records: Records,
+}
+
+impl Machine {
+    /// A new machine that keeps nothing.
+    #[must_use]
+    pub fn volatile(seed: u8) -> Self {
+        let memory: &'static mut _ = Box::leak(Box::new(Fixed::<16, 8, 8, 16>::new()));
+        Self::over(
+            Server::new(memory.lend_volatile(), config(), [seed; 32]),
+            at(0),
+        )
+    }
+
+    /// A new machine that writes records, with these as its first ones.
+    ///
+    /// # Panics
+    ///
+    /// If the records cannot be restored.
+    #[must_use]
+    pub fn durable(seed: u8, records: Records, now: Now) -> Self {
+        let memory: &'static mut _ = Box::leak(Box::new(Fixed::<16, 8, 8, 16>::new()));
+        let mut machine = Self::over(Server::new(memory.lend(), config(), [seed; 32]), now);
+        for (key, value) in &records {
+            machine
+                .server
+                .service_mut()
+                .restore(now, *key, value)
+                .unwrap_or_else(|error| panic!("{key:?}: {error:?}"));
+        }
+        machine.server.service_mut().start(now).expect("start");
+        machine.records = records;
+        machine.commit();
+        machine
+    }
+
+    fn over(server: Server<'static>, now: Now) -> Self {
+        Self {
+            server,
+            now,
+            records: Records::new(),
+        }
+    }
+
+    /// Lets time pass, doing what is due on the way.
+    pub fn advance_ms(&mut self, ms: u64) {
+        let end = self.now.instant.after_ms(ms);
+        while let Some(due) = self.server.poll_timeout().filter(|due| *due <= end) {
+            let due = due.max(self.now.instant);
+            self.now = at(due.as_ms());
+            self.server.handle_timeout(self.now);
+        }
+        self.now = at(end.as_ms());
+        self.server.handle_timeout(self.now);
+    }
+
+    /// Writes the open batch down and says so. Returns how many records it had.
+    ///
+    /// # Panics
+    ///
+    /// If a record is larger than the limits allow.
+    pub fn commit(&mut self) -> usize {
+        let mut memory = [0; 2_048];
+        let mut count = 0;
+        while let Some(record) = self
+            .server
+            .service_mut()
+            .poll_record(self.now, &mut memory)
+            .expect("room for a record")
+        {
+            match record.len {
+                Some(len) => self.records.insert(record.key, memory[..len].to_vec()),
+                None => self.records.remove(&record.key),
+            };
+            count += 1;
+        }
+        let batch = self.server.service_mut().seal();
+        self.server.committed(batch);
+        count
+    }
+
+    /// Sends bytes on a connection of their own and returns what comes back at once.
+    ///
+    /// # Panics
+    ///
+    /// If no connection is free.
+    pub fn exchange(&mut self, bytes: &[u8]) -> String {
+        let conn = self.server.accept(self.now).expect("a free connection");
+        let (answer, _) = self.drive(conn, bytes);
+        self.server.close(conn);
+        answer
+    }
+
+    /// Sends bytes on a connection and returns what comes back at once, and what it waits for.
+    ///
+    /// # Panics
+    ///
+    /// If an answer is larger than the limits allow.
+    pub fn drive(&mut self, conn: ConnId, bytes: &[u8]) -> (String, Drive) {
+        let mut received = bytes.to_vec();
+        received.resize(bytes.len() + 2_048, 0);
+        let mut input = RecvBuf::new(&mut received, bytes.len());
+        let mut answer = Vec::new();
+        loop {
+            let mut memory = vec![0; config().answer_bytes_max() + 8_192];
+            let mut out = Out::new(&mut memory);
+            let drive = self.server.drive(self.now, conn, &mut input, &mut out);
+            assert!(!out.is_full());
+            answer.extend_from_slice(out.written());
+            if drive != Drive::Flush {
+                return (String::from_utf8_lossy(&answer).into_owned(), drive);
+            }
+        }
+    }
+
+    /// Makes a request with a JSON body, or none, and returns the status and the body of its answer, committing
+    /// what it changed.
+    ///
+    /// # Panics
+    ///
+    /// If there is no whole answer.
+    pub fn call(&mut self, method: &str, path: &str, body: &str) -> (u16, serde_json::Value) {
+        self.call_with(method, path, "", body)
+    }
+
+    /// As [`call`](Self::call), with more header lines, each ending in CRLF.
+    ///
+    /// # Panics
+    ///
+    /// If there is no whole answer.
+    pub fn call_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        fields: &str,
+        body: &str,
+    ) -> (u16, serde_json::Value) {
+        let conn = self.server.accept(self.now).expect("a free connection");
+        let length = body.len();
+        let kind = if body.is_empty() {
+            ""
+        } else {
+            "content-type: application/json\r\n"
+        };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: test\r\n{kind}{fields}content-length: {length}\r\n\r\n{body}"
+        );
+        let (mut answer, drive) = self.drive(conn, request.as_bytes());
+        if drive == Drive::Wait {
+            self.commit();
+            let (rest, _) = self.drive(conn, b"");
+            answer.push_str(&rest);
+        }
+        self.server.close(conn);
+        parse(&answer)
+    }
+
+    /// Starts the next job that waits for a worker.
+    pub fn start_job(&mut self) -> Option<Id> {
+        match self.server.service_mut().poll_work(self.now, true)? {
+            Work::Start(_, id) => Some(id),
+            Work::Stop(..) => None,
+        }
+    }
+
+    /// Reports on a job.
+    ///
+    /// # Panics
+    ///
+    /// If the report is refused.
+    pub fn report(&mut self, id: Id, report: Report<'_>) {
+        let now = self.now;
+        self.server
+            .service_mut()
+            .report(now, id, report)
+            .expect("a report that is taken");
+    }
+
+    /// The next webhook attempt and its whole request.
+    ///
+    /// # Panics
+    ///
+    /// If the attempt cannot be written.
+    pub fn attempt(&mut self) -> Option<(Attempt, String)> {
+        let now = self.now;
+        let attempt = self.server.service_mut().poll_attempt(now)?;
+        let mut url = [0; 2_048];
+        let url = self
+            .server
+            .service()
+            .attempt_url(&attempt, &mut url)
+            .expect("an endpoint with a URL")
+            .to_owned();
+        let url = Url::parse(&url, usize::MAX).expect("a stored URL");
+        let mut memory = vec![0; config().attempt_bytes_max()];
+        let len = self
+            .server
+            .service_mut()
+            .write_attempt(now, &attempt, &url, &mut memory)
+            .expect("room for an attempt");
+        memory.truncate(len);
+        Some((attempt, String::from_utf8(memory).expect("text")))
+    }
+
+    /// Settles an attempt with an answer of this status.
+    pub fn settle(&mut self, attempt: &Attempt, status: u16) -> Option<Attempted> {
+        let now = self.now;
+        self.server.service_mut().handle_attempt(
+            now,
+            attempt.id,
+            AttemptResult::Answer {
+                status,
+                retry_after_ms: None,
+                body: b"",
+            },
+        )
+    }
+}
+
+/// A moment, `ms` milliseconds after virtual time began.
+#[must_use]
+pub const fn at(ms: u64) -> Now {
+    Now {
+        instant: Instant::from_ms(ms),
+        timestamp: Timestamp::from_unix_ms(START_UNIX_MS + ms),
+    }
+}
+
+/// How the machines of tests are set up: a device's limits, and deliveries to loopback allowed.
+#[must_use]
+pub fn config() -> Config<'static> {
+    let mut config = Config::DEVICE;
+    config.guard.allow_loopback = true;
+    config
+}
+
+/// Status and JSON body of an answer.
+///
+/// # Panics
+///
+/// If it is none.
+#[must_use]
+pub fn parse(answer: &str) -> (u16, serde_json::Value) {
+    let status = answer
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3))
+        .unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let body = if body.is_empty() {
+        serde_json::Value::Null
+    } else {
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
+    };
+    (status.parse().expect("a status"), body)
+}
+
+/// The JSON body of a webhook request.
+///
+/// # Panics
+///
+/// If it is none.
+#[must_use]
+pub fn body(request: &str) -> serde_json::Value {
+    let (_, body) = request.split_once("\r\n\r\n").expect("a head");
+    serde_json::from_str(body).expect("JSON")
+}
+
+/// The value of a field of a request.
+///
+/// # Panics
+///
+/// If it is not there.
+#[must_use]
+pub fn field<'r>(request: &'r str, name: &str) -> &'r str {
+    request
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        .unwrap_or_else(|| panic!("no {name} in {request}"))
+}
