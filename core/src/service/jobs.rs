@@ -1,15 +1,13 @@
 //! What happens to jobs: they come in, are worked on, end, and are forgotten.
 
-use super::{Full, Job, Service, request_field};
+use super::{Full, Job, Service, targets::Targets};
 use crate::{
-    delivery::Target,
-    endpoint::{self, Endpoint},
     event::{Event, Kind},
     id::Id,
     idempotency::{Found, KeyHash, RequestHash},
     job::{self, Happening, Refused, State, Status},
     json,
-    slab::{Ix, Link, List, Slab},
+    slab::{Ix, Link},
     text::blocks_for,
     time::Now,
 };
@@ -125,8 +123,6 @@ pub enum Work {
     Stop(Ix, Id),
 }
 
-/// How many ended jobs are looked at for one that can make room: it bounds the work of a call.
-const EVICTIONS_TRIED_MAX: usize = 16;
 /// Timers taken in one call at most.
 const STEP: usize = 64;
 /// How long to leave an ended job that still owes somebody something, in milliseconds.
@@ -407,26 +403,6 @@ impl Service<'_> {
         self.outbox.publish(ix, event, batch, targets);
     }
 
-    /// The lane of a job's callback: one of those behind the endpoints' lanes, by its host, so that a
-    /// dead host holds up only those that share its lane.
-    pub(super) fn callback_lane(&self, ix: Ix) -> Link {
-        let job = self.jobs.get(ix)?;
-        let endpoints = self.endpoints.capacity();
-        let lanes = self.outbox.lanes_capacity().checked_sub(endpoints)?;
-        let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        let url = self.pool.field(&job.request, request_field::CALLBACK_URL);
-        let mut slashes = 0;
-        for byte in url.flatten() {
-            slashes += u32::from(*byte == b'/');
-            if slashes == 3 {
-                break;
-            }
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-        let lane = hash.checked_rem(lanes as u64)? as usize;
-        Ix::new((endpoints + lane) as u32 + 1)
-    }
-
     const fn count(&mut self, before: Status, after: Status) {
         if matches!(before, Status::Processing) {
             self.processing = self.processing.saturating_sub(1);
@@ -439,79 +415,6 @@ impl Service<'_> {
             Status::Canceled => self.counters.canceled += 1,
         }
         // Progress leaves the status as it was: it was counted out and in again.
-    }
-
-    /// Forgets an ended job that makes room for another one. `false` where there is none.
-    fn make_room(&mut self) -> bool {
-        for _ in 0..EVICTIONS_TRIED_MAX {
-            let Some(ix) = self.ended.head() else {
-                return false;
-            };
-            if self.forget(ix) {
-                return true;
-            }
-            // It still owes somebody something: look at it again after the others.
-            self.ended.remove(&mut self.jobs, ix);
-            self.ended.push_back(&mut self.jobs, ix);
-        }
-        false
-    }
-
-    /// Forgets a job that has ended and owes nobody anything.
-    fn forget(&mut self, ix: Ix) -> bool {
-        let Some(job) = self.jobs.get(ix) else {
-            return true;
-        };
-        let ended = job.state().status.is_terminal() && !job.stopping;
-        if !ended || job.changed > self.committed || !self.outbox.is_settled(ix) {
-            return false;
-        }
-        let (request, result) = (job.request, job.result);
-        while let Some(endpoint) = self.jobs.get(ix).and_then(|job| job.wanting.head()) {
-            self.remove_endpoint_at(endpoint);
-        }
-        self.ended.remove(&mut self.jobs, ix);
-        self.newest_jobs.remove(&mut self.jobs, ix);
-        self.job_timers.clear(ix);
-        self.pool.free(request);
-        self.pool.free(result);
-        self.jobs.remove(ix);
-        self.jobs_dirty.mark(ix);
-        self.states_dirty.mark(ix);
-        true
-    }
-
-    fn forget_expired_keys(&mut self, now: Now) {
-        for _ in 0..STEP {
-            match self.keys.oldest() {
-                Some(oldest) if oldest.expires <= now.timestamp => self.forget_oldest_key(),
-                _ => return,
-            }
-        }
-    }
-
-    /// Room for one more key: the oldest one goes if its job has ended. `false` where there is none.
-    fn make_key_room(&mut self) -> bool {
-        if !self.keys.is_full() {
-            return true;
-        }
-        let under_way = self
-            .keys
-            .oldest()
-            .and_then(|oldest| self.find_job(oldest.job))
-            .and_then(|ix| self.jobs.get(ix))
-            .is_some_and(|job| !job.state().status.is_terminal());
-        if under_way || self.keys.is_empty() {
-            return false;
-        }
-        self.forget_oldest_key();
-        true
-    }
-
-    fn forget_oldest_key(&mut self) {
-        if let Some(slot) = self.keys.forget_oldest() {
-            self.keys_dirty.mark(slot);
-        }
     }
 
     const fn refuse(&mut self) -> SubmitError {
@@ -530,41 +433,4 @@ impl From<Full> for SubmitError {
 fn cut(text: &str, bytes_max: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes_max))
         .unwrap_or_default()
-}
-
-/// Everyone who wants an event of a job.
-struct Targets<'s, 'a> {
-    endpoints: &'s Slab<'a, Endpoint>,
-    kind: Kind,
-    narrowed: Link,
-    for_all: Link,
-    callback: Link,
-}
-
-impl Iterator for Targets<'_, '_> {
-    type Item = Target;
-
-    fn next(&mut self) -> Option<Target> {
-        if let Some(lane) = self.callback.take() {
-            return Some(Target {
-                lane,
-                callback: true,
-            });
-        }
-        loop {
-            let at = if self.narrowed.is_some() {
-                &mut self.narrowed
-            } else {
-                &mut self.for_all
-            };
-            let ix = (*at)?;
-            *at = List::<{ endpoint::WANTING }>::next(self.endpoints, ix);
-            if self.endpoints.get(ix)?.filter.matches(self.kind) {
-                return Some(Target {
-                    lane: ix,
-                    callback: false,
-                });
-            }
-        }
-    }
 }

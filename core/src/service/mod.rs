@@ -28,113 +28,37 @@
 
 mod deliveries;
 mod endpoints;
+mod forget;
+mod job_slot;
 mod jobs;
+mod limits;
 mod records;
+mod targets;
 mod view;
 
 pub use deliveries::{AttemptResult, Attempted};
 pub use endpoints::{EndpointChange, NewEndpoint};
+pub use job_slot::{Job, request_field};
 pub use jobs::{IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted, Words, Work};
+pub use limits::Limits;
 pub use records::{Record, RestoreError};
 pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 
+use job_slot::{ALL, QUEUED};
+
 use crate::{
-    delivery::{Outbox, OutboxLimits},
+    delivery::Outbox,
     dirty::Dirty,
     endpoint::{self, Endpoint},
-    event::Event,
     id::{Id, Prefix},
     idempotency::{KeySlot, Keys},
-    job::State,
     log::{Line, Log},
     random::Random,
-    slab::{Ix, Link, Links, List, Node, Slab, Slot},
-    text::{Block, Pool, Text},
-    time::{Instant, Timestamp},
+    slab::{Ix, Link, List, Slab, Slot},
+    text::{Block, Pool},
+    time::Instant,
     timer::{TimerSlot, Timers},
 };
-use zerocopy::FromZeros;
-
-/// What a service allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of a video's URL, and of an output's.
-    pub url_bytes_max: usize,
-    /// Bytes of an endpoint's URL and of a callback's. A header must hold them.
-    pub callback_bytes_max: usize,
-    /// Bytes of a job's reference.
-    pub reference_bytes_max: usize,
-    /// Bytes of an error's sentence; longer ones are cut.
-    pub error_bytes_max: usize,
-    /// Bytes of an endpoint's description.
-    pub description_bytes_max: usize,
-    /// How often a worker may start on a job before it is given up.
-    pub attempts_max: u8,
-    /// How long a worker may be silent before its job goes to another, in milliseconds.
-    pub lease_ms: u64,
-    /// How long an ended job stays in memory, in milliseconds; less where room is wanted.
-    pub retain_ms: u64,
-    /// How long an idempotency key is remembered, in milliseconds.
-    pub key_ms: u64,
-    /// How long the previous secret stays alive after a rotation, in milliseconds.
-    pub secret_overlap_ms: u64,
-    /// After how long without one success an endpoint is disabled, in milliseconds.
-    pub disable_after_ms: u64,
-    /// How long one delivery attempt may take, its whole answer included, in milliseconds.
-    pub attempt_ms: u64,
-    /// Deliveries: schedule and windows.
-    pub outbox: OutboxLimits,
-}
-
-const MINUTE_MS: u64 = 60_000;
-const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
-
-impl Limits {
-    /// What a server allows.
-    pub const SERVER: Self = Self {
-        url_bytes_max: 2_048,
-        callback_bytes_max: 2_048,
-        reference_bytes_max: 256,
-        error_bytes_max: 512,
-        description_bytes_max: 256,
-        attempts_max: 3,
-        lease_ms: MINUTE_MS,
-        retain_ms: DAY_MS,
-        key_ms: DAY_MS,
-        secret_overlap_ms: DAY_MS,
-        disable_after_ms: 5 * DAY_MS,
-        attempt_ms: 15_000,
-        outbox: OutboxLimits::STANDARD,
-    };
-
-    /// What a device with 64 KiB of memory allows.
-    pub const DEVICE: Self = Self {
-        url_bytes_max: 120,
-        callback_bytes_max: 120,
-        reference_bytes_max: 32,
-        error_bytes_max: 96,
-        description_bytes_max: 32,
-        attempts_max: 2,
-        ..Self::SERVER
-    };
-
-    /// How many changes of state a job can go through at most: accepted, then started and lost again
-    /// for each attempt, then ended.
-    #[must_use]
-    pub const fn state_events_max(&self) -> u8 {
-        self.attempts_max.saturating_mul(2).saturating_add(2)
-    }
-
-    /// The longest text that an ending brings, in bytes.
-    const fn result_bytes_max(&self) -> usize {
-        if self.url_bytes_max > self.error_bytes_max {
-            self.url_bytes_max
-        } else {
-            self.error_bytes_max
-        }
-    }
-}
-
 /// The memory of a service, lent by the caller. All zero bytes is empty memory.
 ///
 /// The slices for marking changes (`…_dirty` here and in `outbox`) are as long as their tables, or all
@@ -174,114 +98,6 @@ pub struct Memory<'a> {
 /// There is no room. Try again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
-
-/// The strings of a job's request, by their place in its [`Text`].
-pub mod request_field {
-    /// The video.
-    pub const VIDEO_URL: usize = 0;
-    /// The language it is in; empty where not said.
-    pub const SOURCE_LANGUAGE: usize = 1;
-    /// The language it shall be in.
-    pub const TARGET_LANGUAGE: usize = 2;
-    /// What the asker calls it; empty where not said.
-    pub const REFERENCE: usize = 3;
-    /// Where the asker wants to be told; empty where not said.
-    pub const CALLBACK_URL: usize = 4;
-}
-
-/// One translation.
-#[derive(Debug, Clone, Copy, FromZeros)]
-pub struct Job {
-    pub(crate) id: Id,
-    pub(crate) created_at: Timestamp,
-    /// What happened to it last: its status, progress and sequence.
-    pub(crate) last: Event,
-    pub(crate) attempts: u8,
-    /// Whether it has a `callback_url`.
-    pub(crate) has_callback: bool,
-    /// Whether the asker gave a `reference`, which may be empty.
-    pub(crate) has_reference: bool,
-    /// Whether its worker must still hear that it was called off.
-    pub(crate) stopping: bool,
-    pub(crate) request: Text<5>,
-    /// Output or error, once ended.
-    pub(crate) result: Text<1>,
-    /// The batch of records that makes it durable as it is.
-    pub(crate) changed: u64,
-    /// Endpoints narrowed to it.
-    pub(crate) wanting: List<{ endpoint::WANTING }>,
-    of_all: Links,
-    queued: Links,
-}
-
-/// The list of all jobs, newest first.
-const ALL: u8 = 0;
-/// The list of jobs that wait for a worker, or for a worker to stop, or to be forgotten.
-const QUEUED: u8 = 1;
-
-impl Job {
-    /// A filler for empty slots: all zero.
-    pub const EMPTY: Self = Self {
-        id: Id::NONE,
-        created_at: Timestamp::EPOCH,
-        last: Event {
-            at: Timestamp::EPOCH,
-            sequence: 0,
-            kind: crate::event::Kind::Pending,
-            progress: 0,
-        },
-        attempts: 0,
-        has_callback: false,
-        has_reference: false,
-        stopping: false,
-        request: Text::EMPTY,
-        result: Text::EMPTY,
-        changed: 0,
-        wanting: List::EMPTY,
-        of_all: Links::NONE,
-        queued: Links::NONE,
-    };
-
-    /// Its name.
-    #[must_use]
-    pub const fn id(&self) -> Id {
-        self.id
-    }
-
-    /// Where it is in its life.
-    #[must_use]
-    pub const fn state(&self) -> State {
-        State {
-            status: self.last.kind.status(),
-            progress: self.last.progress,
-            attempts: self.attempts,
-        }
-    }
-
-    /// What happened to it last.
-    #[must_use]
-    pub const fn last_event(&self) -> Event {
-        self.last
-    }
-}
-
-impl Node<ALL> for Job {
-    fn links(&self) -> &Links {
-        &self.of_all
-    }
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.of_all
-    }
-}
-
-impl Node<QUEUED> for Job {
-    fn links(&self) -> &Links {
-        &self.queued
-    }
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.queued
-    }
-}
 
 /// Jobs, endpoints and what is owed. See the [module](self) for how it works.
 #[derive(Debug)]

@@ -1,0 +1,87 @@
+//! Forgetting: jobs that have ended, and idempotency keys that are a day old.
+//!
+//! Both leave only when nobody needs them: a job when it owes nobody anything and its ending is durable, a key
+//! when it has expired or, for want of room, when its job has ended.
+
+use super::Service;
+use crate::{slab::Ix, time::Now};
+
+/// How many ended jobs are looked at for one that can make room: it bounds the work of a call.
+const EVICTIONS_TRIED_MAX: usize = 16;
+/// Keys forgotten in one call at most.
+const STEP: usize = 64;
+
+impl Service<'_> {
+    /// Forgets an ended job that makes room for another one. `false` where there is none.
+    pub(super) fn make_room(&mut self) -> bool {
+        for _ in 0..EVICTIONS_TRIED_MAX {
+            let Some(ix) = self.ended.head() else {
+                return false;
+            };
+            if self.forget(ix) {
+                return true;
+            }
+            // It still owes somebody something: look at it again after the others.
+            self.ended.remove(&mut self.jobs, ix);
+            self.ended.push_back(&mut self.jobs, ix);
+        }
+        false
+    }
+
+    /// Forgets a job that has ended and owes nobody anything.
+    pub(super) fn forget(&mut self, ix: Ix) -> bool {
+        let Some(job) = self.jobs.get(ix) else {
+            return true;
+        };
+        let ended = job.state().status.is_terminal() && !job.stopping;
+        if !ended || job.changed > self.committed || !self.outbox.is_settled(ix) {
+            return false;
+        }
+        let (request, result) = (job.request, job.result);
+        while let Some(endpoint) = self.jobs.get(ix).and_then(|job| job.wanting.head()) {
+            self.remove_endpoint_at(endpoint);
+        }
+        self.ended.remove(&mut self.jobs, ix);
+        self.newest_jobs.remove(&mut self.jobs, ix);
+        self.job_timers.clear(ix);
+        self.pool.free(request);
+        self.pool.free(result);
+        self.jobs.remove(ix);
+        self.jobs_dirty.mark(ix);
+        self.states_dirty.mark(ix);
+        true
+    }
+
+    pub(super) fn forget_expired_keys(&mut self, now: Now) {
+        for _ in 0..STEP {
+            match self.keys.oldest() {
+                Some(oldest) if oldest.expires <= now.timestamp => self.forget_oldest_key(),
+                _ => return,
+            }
+        }
+    }
+
+    /// Room for one more key: the oldest one goes if its job has ended. `false` where there is none.
+    pub(super) fn make_key_room(&mut self) -> bool {
+        if !self.keys.is_full() {
+            return true;
+        }
+        let under_way = self
+            .keys
+            .oldest()
+            .and_then(|oldest| self.find_job(oldest.job))
+            .and_then(|ix| self.jobs.get(ix))
+            .is_some_and(|job| !job.state().status.is_terminal());
+        if under_way || self.keys.is_empty() {
+            return false;
+        }
+        self.forget_oldest_key();
+        true
+    }
+
+    pub(super) fn forget_oldest_key(&mut self) {
+        if let Some(slot) = self.keys.forget_oldest() {
+            self.keys_dirty.mark(slot);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A job as its table holds it.
+
+use crate::{
+    endpoint,
+    event::Event,
+    id::Id,
+    job::State,
+    slab::{Links, List, Node},
+    text::Text,
+    time::Timestamp,
+};
+use zerocopy::FromZeros;
+
+/// The strings of a job's request, by their place in its [`Text`].
+pub mod request_field {
+    /// The video.
+    pub const VIDEO_URL: usize = 0;
+    /// The language it is in; empty where not said.
+    pub const SOURCE_LANGUAGE: usize = 1;
+    /// The language it shall be in.
+    pub const TARGET_LANGUAGE: usize = 2;
+    /// What the asker calls it; empty where not said.
+    pub const REFERENCE: usize = 3;
+    /// Where the asker wants to be told; empty where not said.
+    pub const CALLBACK_URL: usize = 4;
+}
+
+/// One translation.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub struct Job {
+    pub(crate) id: Id,
+    pub(crate) created_at: Timestamp,
+    /// What happened to it last: its status, progress and sequence.
+    pub(crate) last: Event,
+    pub(crate) attempts: u8,
+    /// Whether it has a `callback_url`.
+    pub(crate) has_callback: bool,
+    /// Whether the asker gave a `reference`, which may be empty.
+    pub(crate) has_reference: bool,
+    /// Whether its worker must still hear that it was called off.
+    pub(crate) stopping: bool,
+    pub(crate) request: Text<5>,
+    /// Output or error, once ended.
+    pub(crate) result: Text<1>,
+    /// The batch of records that makes it durable as it is.
+    pub(crate) changed: u64,
+    /// Endpoints narrowed to it.
+    pub(crate) wanting: List<{ endpoint::WANTING }>,
+    pub(super) of_all: Links,
+    pub(super) queued: Links,
+}
+
+/// The list of all jobs, newest first.
+pub(super) const ALL: u8 = 0;
+/// The list of jobs that wait for a worker, or for a worker to stop, or to be forgotten.
+pub(super) const QUEUED: u8 = 1;
+
+impl Job {
+    /// A filler for empty slots: all zero.
+    pub const EMPTY: Self = Self {
+        id: Id::NONE,
+        created_at: Timestamp::EPOCH,
+        last: Event {
+            at: Timestamp::EPOCH,
+            sequence: 0,
+            kind: crate::event::Kind::Pending,
+            progress: 0,
+        },
+        attempts: 0,
+        has_callback: false,
+        has_reference: false,
+        stopping: false,
+        request: Text::EMPTY,
+        result: Text::EMPTY,
+        changed: 0,
+        wanting: List::EMPTY,
+        of_all: Links::NONE,
+        queued: Links::NONE,
+    };
+
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> Id {
+        self.id
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        State {
+            status: self.last.kind.status(),
+            progress: self.last.progress,
+            attempts: self.attempts,
+        }
+    }
+
+    /// What happened to it last.
+    #[must_use]
+    pub const fn last_event(&self) -> Event {
+        self.last
+    }
+}
+
+impl Node<ALL> for Job {
+    fn links(&self) -> &Links {
+        &self.of_all
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.of_all
+    }
+}
+
+impl Node<QUEUED> for Job {
+    fn links(&self) -> &Links {
+        &self.queued
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.queued
+    }
+}
