@@ -1,12 +1,83 @@
 //! Translation jobs, signed webhooks and the HTTP/1.1 they need, as sans-IO state machines.
 //!
-//! Bytes and time go in; bytes and deadlines come out. Nothing here opens a socket, reads a clock,
-//! allocates, or panics on input.
+//! Bytes and time go in; bytes and deadlines come out. Nothing here opens a socket, reads a clock, allocates,
+//! recurses, or panics on input. Memory is the caller's: the same code runs with 8 jobs in a `static` and with
+//! 1,000,000 on a server.
+//!
+//! # The house
+//!
+//! Imports point down, never up and never in a circle. A room knows one thing.
+//!
+//! | floor | rooms |
+//! | --- | --- |
+//! | the machines | [`server`], [`client`] |
+//! | the service, and its API on paper | [`service`], [`api`] |
+//! | what they are made of | [`delivery`], [`job`], [`event`], [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`] |
+//! | what goes over the wire | [`http`], [`json`], [`signature`], [`url`], [`address`], [`language`] |
+//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`dirty`], [`text`] |
+//!
+//! Start with [`server`] for a whole translation server, [`service`] for one with another front end, [`client`] to be
+//! told by one, [`delivery`] for an outbox, or [`http`], [`json`] and [`signature`], which know nothing of jobs.
+//!
+//! # The contract
+//!
+//! After every call that takes something in, drain every `poll_…` until it has nothing more, and call `handle_timeout`
+//! when `poll_timeout` says. A call too many does nothing. The same inputs give the same outputs, byte for byte: time
+//! is an argument ([`time::Now`]), and randomness comes from a seed.
+//!
+//! # A translation, from request to webhook, without a socket
+//!
+//! ```
+//! use dubhook_core::{
+//!     http::RecvBuf,
+//!     out::Out,
+//!     server::{Config, Fixed, Server},
+//!     service::{AttemptResult, Report, Work},
+//!     time::{Instant, Now, Timestamp},
+//!     url::Url,
+//! };
+//!
+//! // Memory for 8 jobs, 4 endpoints, 2 connections and 4 attempts; nothing is kept across a restart.
+//! let mut memory = Box::new(Fixed::<8, 4, 2, 4>::new());
+//! let mut config = Config::DEVICE;
+//! config.guard.allow_loopback = true;
+//! let mut server = Server::new(memory.lend_volatile(), config, [7; 32]);
+//! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
+//!
+//! // A request comes in on a connection, and is answered.
+//! let conn = server.accept(now).unwrap();
+//! let body = r#"{"video_url":"https://v.test/1.mp4","target_language":"es","callback_url":"http://127.0.0.1:3120/"}"#;
+//! let mut bytes = format!(
+//!     "POST /v1/translations HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+//!     body.len()
+//! )
+//! .into_bytes();
+//! let len = bytes.len();
+//! let (mut answer, mut request, mut url) = ([0; 4096], [0; 4096], [0; 256]);
+//! let mut out = Out::new(&mut answer);
+//! let _ = server.drive(now, conn, &mut RecvBuf::new(&mut bytes, len), &mut out);
+//! assert!(out.written().starts_with(b"HTTP/1.1 202 Accepted\r\n"));
+//!
+//! // A worker takes the job and is done with it.
+//! let service = server.service_mut();
+//! let Some(Work::Start(_, job)) = service.poll_work(now, true) else { panic!("no work") };
+//! service.report(now, job, Report::Completed("https://v.test/1.es.mp4")).unwrap();
+//!
+//! // The webhooks that are owed come out one by one, signed; what the receiver answered goes back in.
+//! let mut told = 0;
+//! while let Some(attempt) = service.poll_attempt(now) {
+//!     let url = service.attempt_url(&attempt, &mut url).unwrap();
+//!     let url = Url::parse(url, 256).unwrap();
+//!     let len = service.write_attempt(now, &attempt, &url, &mut request).unwrap();
+//!     assert!(request[..len].starts_with(b"POST / HTTP/1.1\r\nhost: 127.0.0.1:3120\r\n"));
+//!     let result = AttemptResult::Answer { status: 204, retry_after_ms: None, body: b"" };
+//!     service.handle_attempt(now, attempt.id, result).unwrap();
+//!     told += 1;
+//! }
+//! assert_eq!(told, 3, "pending, processing, completed");
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
-
-mod cut;
-mod ip;
 
 pub mod address;
 pub mod api;
