@@ -98,6 +98,7 @@ pub mod record;
 pub mod server;
 pub mod service;
 pub mod signature;
+pub mod simulate;
 pub mod slab;
 pub mod text;
 pub mod time;
