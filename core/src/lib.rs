@@ -81,6 +81,7 @@
 
 pub mod address;
 pub mod api;
+mod cut;
 pub mod delivery;
 pub mod dirty;
 pub mod endpoint;
@@ -88,6 +89,7 @@ pub mod event;
 pub mod http;
 pub mod id;
 pub mod idempotency;
+mod ip;
 pub mod job;
 pub mod json;
 pub mod language;
