@@ -161,3 +161,17 @@ fn a_restart_from_records_goes_on_where_it_was() {
         "a restart with nothing to do changes nothing"
     );
 }
+
+#[test]
+fn a_callback_is_signed_with_the_secret_that_the_answer_showed() {
+    let mut machine = Machine::durable(1, Records::new(), at(0));
+    let ask = r#"{"video_url":"https://example.test/v.mp4","target_language":"es","callback_url":"http://127.0.0.1:3120/cb"}"#;
+    let (_, job) = machine.call("POST", "/v1/translations", ask);
+    let secret = job["callback_secret"].as_str().unwrap().to_owned();
+    deliver(&mut machine, &secret, "translation.pending", 200);
+    let id = machine.start_job().expect("work");
+    machine.report(id, Report::Completed("file:///out.mp4"));
+    deliver(&mut machine, &secret, "translation.processing", 200);
+    let (request, _) = deliver(&mut machine, &secret, "translation.completed", 200);
+    assert!(request.starts_with("POST /cb HTTP/1.1\r\n"));
+}

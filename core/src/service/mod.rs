@@ -50,6 +50,7 @@ use crate::{
     delivery::Outbox,
     dirty::Dirty,
     endpoint::{self, Endpoint},
+    event::Filter,
     id::{Id, Prefix},
     idempotency::{KeySlot, Keys},
     log::{Line, Log},
@@ -200,11 +201,18 @@ impl<'a> Service<'a> {
             processing: 0,
             counters: Counters::default(),
         }
-        .with_outbox_committed()
+        .with_outbox_ready()
     }
 
-    fn with_outbox_committed(mut self) -> Self {
+    /// Opens the lanes that callbacks share, which are never closed.
+    fn with_outbox_ready(mut self) -> Self {
         self.outbox.committed(self.committed);
+        for lane in self.endpoints.capacity()..self.outbox.lanes_capacity() {
+            if let Some(lane) = Ix::new(lane as u32 + 1) {
+                // There is no job yet for which room could be missing.
+                let _ = self.outbox.open_lane(lane, Filter::ALL, false);
+            }
+        }
         self
     }
 
