@@ -28,6 +28,8 @@ pub struct Machine {
     pub now: Now,
     /// What was written down.
     pub records: Records,
+    /// The JSON of jobs that have ended.
+    pub archive: BTreeMap<Id, Vec<u8>>,
 }
 
 impl Machine {
@@ -39,6 +41,15 @@ impl Machine {
             Server::new(memory.lend_volatile(), config(), [seed; 32]),
             at(0),
         )
+    }
+
+    /// A new machine that writes records and keeps ended jobs in an archive.
+    #[must_use]
+    pub fn archiving(seed: u8) -> Self {
+        let memory: &'static mut _ = Box::leak(Box::new(Fixed::<16, 8, 8, 16>::new()));
+        let mut memory = memory.lend();
+        memory.service.archive_dirty = vec![0; 16].leak();
+        Self::over(Server::new(memory, config(), [seed; 32]), at(0))
     }
 
     /// A new machine that writes records, with these as its first ones.
@@ -68,6 +79,7 @@ impl Machine {
             server,
             now,
             records: Records::new(),
+            archive: BTreeMap::new(),
         }
     }
 
@@ -103,6 +115,14 @@ impl Machine {
             };
             count += 1;
         }
+        while let Some((id, len)) = self
+            .server
+            .service_mut()
+            .poll_archive(&mut memory)
+            .expect("room for a job")
+        {
+            self.archive.insert(id, memory[..len].to_vec());
+        }
         let batch = self.server.service_mut().seal();
         self.server.committed(batch);
         count
@@ -133,7 +153,11 @@ impl Machine {
         loop {
             let mut memory = vec![0; config().answer_bytes_max() + 8_192];
             let mut out = Out::new(&mut memory);
-            let drive = self.server.drive(self.now, conn, &mut input, &mut out);
+            let mut drive = self.server.drive(self.now, conn, &mut input, &mut out);
+            if let Drive::Lookup(id) = drive {
+                let found = self.archive.get(&id).map(Vec::as_slice);
+                drive = self.server.answer_lookup(self.now, conn, found, &mut out);
+            }
             assert!(!out.is_full());
             answer.extend_from_slice(out.written());
             if drive != Drive::Flush {

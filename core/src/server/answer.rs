@@ -65,10 +65,10 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Ready => unchanged(Reply::Health { ready: true }),
         Resource::Translations if reads => list_jobs(server, request),
         Resource::Translations => submit(server, now, request),
-        Resource::Translation(id) => {
-            let (ix, id) = job(server, id)?;
-            unchanged(Reply::Job(ix, id))
-        }
+        Resource::Translation(id) => unchanged(match job(server, id)? {
+            (Some(ix), id) => Reply::Job(ix, id),
+            (None, id) => Reply::Archived { id, cancel: false },
+        }),
         Resource::Cancel(id) => cancel(server, now, id),
         Resource::Webhooks if reads => list_endpoints(server, request),
         Resource::Webhooks => create_endpoint(server, now, request),
@@ -98,9 +98,13 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
     }
 }
 
-fn job(server: &Server<'_>, id: &str) -> Result<(Ix, Id), Problem> {
+/// The job of that name; without a slot if it can only be in the archive.
+fn job(server: &Server<'_>, id: &str) -> Result<(Link, Id), Problem> {
     let id = Id::parse(Prefix::Job, id).ok_or(Problem::NoSuchJob)?;
-    let ix = server.service.find_job(id).ok_or(Problem::NoSuchJob)?;
+    let ix = server.service.find_job(id);
+    if ix.is_none() && !server.service.has_archive() {
+        return Err(Problem::NoSuchJob);
+    }
     Ok((ix, id))
 }
 
@@ -164,7 +168,10 @@ fn is_key(key: &[u8]) -> bool {
 }
 
 fn cancel(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
-    let (_, id) = job(server, id)?;
+    let (ix, id) = job(server, id)?;
+    if ix.is_none() {
+        return unchanged(Reply::Archived { id, cancel: true });
+    }
     match server.service.cancel(now, id) {
         Ok(ix) => changed(Reply::Job(ix, id)),
         Err(ReportError::Unknown) => Err(Problem::NoSuchJob),

@@ -38,6 +38,8 @@ pub(super) enum Reply {
     Health { ready: bool },
     /// A job as it is.
     Job(Ix, Id),
+    /// A job that may be in the archive; `cancel` asks to call it off.
+    Archived { id: Id, cancel: bool },
     /// A job as it was accepted.
     Accepted(Ix, Id),
     /// A list of jobs, newest first, from this one on.

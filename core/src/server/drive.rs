@@ -7,6 +7,7 @@ use super::{
 use crate::{
     api::{Problem, route},
     http::{CONTINUE, Method, Phase, Progress, RecvBuf, Request},
+    id::Id,
     out::Out,
     slab::Ix,
     time::Now,
@@ -24,6 +25,8 @@ pub enum Drive {
     /// An answer that is not ready. [`poll_conn`](Server::poll_conn) names the connection when it is. Send what is in
     /// the output, and receive nothing until then.
     Wait,
+    /// What the archive has under this id. Look it up and tell with [`answer_lookup`](Server::answer_lookup).
+    Lookup(Id),
     /// Room for the next answer. Send what is in the output and drive on.
     Flush,
     /// Its end. Send what is in the output, close the connection and say so with [`close`](Server::close).
@@ -79,8 +82,10 @@ impl Server<'_> {
     /// Writes the answer that is owed, if one is. Returns what the connection waits for, if it does.
     fn write_reply(&mut self, now: Now, ix: Ix, out: &mut Out<'_>) -> Option<Drive> {
         let conn = self.conns.get(ix)?;
-        if matches!(conn.reply, Reply::None) {
-            return None;
+        match conn.reply {
+            Reply::None => return None,
+            Reply::Archived { id, .. } => return Some(Drive::Lookup(id)),
+            _ => {}
         }
         let start = out.len();
         match self.render(now, conn, out) {
@@ -99,6 +104,11 @@ impl Server<'_> {
                 return Some(Drive::Close);
             }
         }
+        self.answered(ix)
+    }
+
+    /// Gets ready for the next request, or for the end.
+    fn answered(&mut self, ix: Ix) -> Option<Drive> {
         let conn = self.conns.get_mut(ix)?;
         conn.reply = Reply::None;
         conn.barrier = 0;
@@ -107,6 +117,52 @@ impl Server<'_> {
             return Some(Drive::Close);
         }
         None
+    }
+
+    /// Tells what the archive has under the id that [`Drive::Lookup`] named: the job's JSON, or nothing. Then drive on
+    /// as after any other answer; on [`Drive::Flush`], send what is in `out` and tell it again.
+    pub fn answer_lookup(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        found: Option<&[u8]>,
+        out: &mut Out<'_>,
+    ) -> Drive {
+        if self.conn(id).is_none() {
+            return Drive::Close;
+        }
+        let Some(conn) = self.conns.get_mut(id.ix) else {
+            return Drive::Close;
+        };
+        let Reply::Archived { cancel, .. } = conn.reply else {
+            return Drive::Input { bytes_min: 0 };
+        };
+        let json = match found {
+            Some(json) if !cancel => json,
+            found => {
+                let ended = found.is_some();
+                conn.reply = Reply::Problem(if ended {
+                    Problem::Ended
+                } else {
+                    Problem::NoSuchJob
+                });
+                return self
+                    .write_reply(now, id.ix, out)
+                    .unwrap_or(Drive::Input { bytes_min: 0 });
+            }
+        };
+        let conn = *conn;
+        let start = out.len();
+        if super::reply::write_json(now, &conn, json, out).is_err() || out.is_full() {
+            out.rewind(start);
+            return if start > 0 {
+                Drive::Flush
+            } else {
+                Drive::Close
+            };
+        }
+        self.answered(id.ix)
+            .unwrap_or(Drive::Input { bytes_min: 0 })
     }
 
     /// Answers a request that is whole.

@@ -110,6 +110,7 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
                 job_timers: &mut self.job_timers,
                 jobs_dirty: &mut self.jobs_dirty,
                 states_dirty: &mut self.states_dirty,
+                archive_dirty: &mut [],
                 blocks: self.job_blocks.as_flattened_mut(),
                 endpoints: &mut self.endpoints,
                 endpoints_dirty: &mut self.endpoints_dirty,

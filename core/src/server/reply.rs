@@ -154,7 +154,7 @@ impl Server<'_> {
                 out.put_u64(count as u64);
                 out.put(b"}");
             }
-            Reply::NoContent | Reply::Options | Reply::None => {}
+            Reply::NoContent | Reply::Options | Reply::None | Reply::Archived { .. } => {}
         }
     }
 
@@ -236,6 +236,25 @@ impl Server<'_> {
         }
         out.put(b"]}");
     }
+}
+
+/// Writes an answer whose body is JSON that was kept.
+pub(super) fn write_json(
+    now: Now,
+    conn: &Conn,
+    json: &[u8],
+    out: &mut Out<'_>,
+) -> Result<(), HeadError> {
+    ResponseHead::new(out, 200)
+        .date(now.timestamp)
+        .field("content-type", JSON)
+        .field("cache-control", b"no-store")
+        .connection(conn.keep_alive, conn.version)
+        .finish_with_length(json.len())?;
+    if !conn.head_only {
+        out.put(json);
+    }
+    Ok(())
 }
 
 /// What became of one thing of a list.

@@ -367,6 +367,7 @@ impl Service<'_> {
         } else {
             self.ended.push_back(&mut self.jobs, ix);
         }
+        self.archive_dirty.mark(ix);
         let forget_at = now.instant.after_ms(self.limits.retain_ms);
         self.job_timers.set(ix, forget_at);
     }

@@ -19,6 +19,10 @@
 //! never more records than slots, and recovery is [`restore`](Service::restore) for each in any order,
 //! then [`start`](Service::start). Jobs that were running are pending again.
 //!
+//! **Ended jobs leave memory**, after a time or when room is wanted. A driver that keeps them for longer lends
+//! `archive_dirty` and drains [`poll_archive`](Service::poll_archive) with each batch: the JSON that an ended job has
+//! for ever, under its id.
+//!
 //! **Full is an answer.** A job is admitted only with room for everything that can still happen to it:
 //! its text, its ending, its deliveries. Otherwise [`Full`] says so before anything was promised.
 //!
@@ -74,6 +78,8 @@ pub struct Memory<'a> {
     pub jobs_dirty: &'a mut [u32],
     /// As many as jobs.
     pub states_dirty: &'a mut [u32],
+    /// As many as jobs, for a driver that keeps ended jobs for longer than memory does; empty otherwise.
+    pub archive_dirty: &'a mut [u32],
     /// Text of jobs and endpoints: 64 bytes each.
     pub blocks: &'a mut [Block],
     /// One for each endpoint.
@@ -107,6 +113,8 @@ pub struct Service<'a> {
     job_timers: Timers<'a>,
     jobs_dirty: Dirty<'a>,
     states_dirty: Dirty<'a>,
+    archive_dirty: Dirty<'a>,
+    archives: bool,
     pool: Pool<'a>,
     endpoints: Slab<'a, Endpoint>,
     endpoints_dirty: Dirty<'a>,
@@ -176,6 +184,8 @@ impl<'a> Service<'a> {
             job_timers: Timers::new(memory.job_timers),
             jobs_dirty: Dirty::new(memory.jobs_dirty),
             states_dirty: Dirty::new(memory.states_dirty),
+            archives: !memory.archive_dirty.is_empty(),
+            archive_dirty: Dirty::new(memory.archive_dirty),
             pool: Pool::new(memory.blocks),
             endpoints: Slab::new(memory.endpoints),
             endpoints_dirty: Dirty::new(memory.endpoints_dirty),
@@ -318,6 +328,12 @@ impl<'a> Service<'a> {
     #[must_use]
     pub fn older_endpoint(&self, ix: Ix) -> Link {
         List::<{ endpoint::ALL }>::next(&self.endpoints, ix)
+    }
+
+    /// Whether ended jobs are kept for longer than memory does: see [`poll_archive`](Self::poll_archive).
+    #[must_use]
+    pub const fn has_archive(&self) -> bool {
+        self.archives
     }
 
     /// The batch of records that the next change belongs to.

@@ -8,7 +8,7 @@ use crate::{
     id::Id,
     idempotency::KeySlot,
     job::{Happening, Status},
-    out::Full,
+    out::{Full, Out},
     record::{FORMAT_VERSION, Key, Read, Table, Write},
     signature::Secret,
     slab::{Ix, List},
@@ -100,6 +100,23 @@ impl Service<'_> {
             key: Key { table, slot },
             len: some.then_some(len),
         }))
+    }
+
+    /// The next job that has ended in the open batch: its id, and how many bytes of `memory` its JSON takes. Drain it
+    /// before the batch is sealed; what it gives belongs to the same transaction, under the id as its key.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] where `memory` is too short, as for [`poll_record`](Self::poll_record).
+    pub fn poll_archive(&mut self, memory: &mut [u8]) -> Result<Option<(Id, usize)>, Full> {
+        while let Some(ix) = self.archive_dirty.pop() {
+            if let Some(id) = self.jobs.get(ix).map(|job| job.id) {
+                let mut out = Out::new(memory);
+                self.write_job(ix, &mut out);
+                return Ok(Some((id, out.finish()?)));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a record of the open batch waits to be written.
