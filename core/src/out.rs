@@ -129,6 +129,16 @@ impl<'a> Out<'a> {
         self.put(digits.get(start..).unwrap_or(&[]));
     }
 
+    /// Takes `count` bytes out of what was written, from byte `at` on, and closes the gap. Does nothing if there are
+    /// not so many.
+    pub fn remove(&mut self, at: usize, count: usize) {
+        let from = at.saturating_add(count);
+        if let Some(after) = self.len.checked_sub(from) {
+            move_down(self.bytes, from, at, after);
+            self.len = self.len.saturating_sub(count);
+        }
+    }
+
     /// Takes back everything written past `len`, and with it the mark of having been full.
     ///
     /// This is how a list stops at the last item that fits whole.
@@ -146,6 +156,20 @@ impl<'a> Out<'a> {
     /// [`Full`] if anything was cut off.
     pub const fn finish(self) -> Result<usize, Full> {
         if self.full { Err(Full) } else { Ok(self.len) }
+    }
+}
+
+/// Copies `len` bytes from `from` to `to`, which lies before it. Does nothing if that leaves the
+/// slice.
+pub(crate) fn move_down(bytes: &mut [u8], from: usize, to: usize, len: usize) {
+    let end = from.saturating_add(len);
+    // Down to 0 of a region that starts there, `copy_within` cannot panic, and the compiler sees
+    // it.
+    if let Some(region) = bytes.get_mut(to..end)
+        && let Some(distance) = from.checked_sub(to)
+        && distance <= region.len()
+    {
+        region.copy_within(distance.., 0);
     }
 }
 
@@ -183,6 +207,20 @@ mod tests {
                 o.put_byte(b'x');
             },
             Err(Full),
+        );
+    }
+
+    #[test]
+    fn what_is_removed_leaves_no_gap() {
+        check(
+            8,
+            |o| {
+                o.put(b"abcdef");
+                o.remove(1, 2);
+                o.remove(4, 1);
+                o.put(b"x");
+            },
+            Ok(b"adefx"),
         );
     }
 

@@ -1,12 +1,13 @@
 //! Reading a body, the chunked one decoded in place.
 
 use super::Limits;
-use super::buffer::{RecvBuf, move_down};
+use super::buffer::RecvBuf;
 use super::chunk;
 use super::fields;
 use super::grammar::{LineEnd, find_line_end};
 use super::head::Framing;
 use super::refusal::Refusal;
+use crate::out::move_down;
 
 /// How far a body was read. All zero is before any.
 ///

@@ -1,5 +1,6 @@
 //! The receive buffer that a caller lends: bytes, and which of them are filled.
 
+use crate::out::move_down;
 use core::ops::Range;
 
 /// A lent slice and the part of it that holds received bytes.
@@ -133,20 +134,6 @@ impl<'a> RecvBuf<'a> {
             move_down(filled, gap.end, gap.start, len.saturating_sub(gap.end));
             self.end = self.end.saturating_sub(gap.end.saturating_sub(gap.start));
         }
-    }
-}
-
-/// Copies `len` bytes from `from` to `to`, which lies before it. Does nothing if that leaves the
-/// slice.
-pub(super) fn move_down(bytes: &mut [u8], from: usize, to: usize, len: usize) {
-    let end = from.saturating_add(len);
-    // Down to 0 of a region that starts there, `copy_within` cannot panic, and the compiler sees
-    // it.
-    if let Some(region) = bytes.get_mut(to..end)
-        && let Some(distance) = from.checked_sub(to)
-        && distance <= region.len()
-    {
-        region.copy_within(distance.., 0);
     }
 }
 

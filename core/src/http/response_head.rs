@@ -28,7 +28,7 @@ const LATER_DIGITS: usize = 10;
 /// length.fill_in(&mut out);
 /// assert_eq!(
 ///     out.written(),
-///     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length:          2\r\n\r\n{}"
+///     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 /// );
 /// ```
 #[derive(Debug)]
@@ -142,29 +142,26 @@ pub struct LengthLater {
 }
 
 impl LengthLater {
-    /// Where the body starts in the output.
-    #[must_use]
-    pub const fn body_start(self) -> usize {
-        self.body
-    }
-
-    /// Fills in the length of the body: all that was written after the head.
+    /// Fills in the length of the body: all that was written after the head. Returns where the body starts then.
     ///
     /// `out` must be the output that the head was written to, with the same bytes before the body.
-    pub fn fill_in(self, out: &mut Out<'_>) {
+    pub fn fill_in(self, out: &mut Out<'_>) -> usize {
         let Some(digits) = self.digits else {
-            return;
+            return self.body;
         };
         let mut length = out.len().saturating_sub(self.body) as u64;
+        let mut unused = LATER_DIGITS;
         let field = out.written_mut(digits);
-        // From the right; the spaces that stay on the left are the field's optional whitespace.
         for digit in field.iter_mut().take(LATER_DIGITS).rev() {
             *digit = b'0' | (length % 10) as u8;
             length /= 10;
+            unused = unused.saturating_sub(1);
             if length == 0 {
                 break;
             }
         }
+        out.remove(digits, unused);
+        self.body.saturating_sub(unused)
     }
 }
 
@@ -237,12 +234,12 @@ mod tests {
         check(
             256,
             write(200, b"hello, world"),
-            Ok("HTTP/1.1 200 OK\r\ncontent-length:         12\r\n\r\nhello, world"),
+            Ok("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nhello, world"),
         );
         check(
             256,
             write(200, b""),
-            Ok("HTTP/1.1 200 OK\r\ncontent-length:          0\r\n\r\n"),
+            Ok("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
         );
         check(256, write(204, b""), Ok("HTTP/1.1 204 No Content\r\n\r\n"));
     }

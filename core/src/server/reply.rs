@@ -111,12 +111,10 @@ impl Server<'_> {
             .connection(conn.keep_alive, conn.version)
             .finish_with_length_later()?;
         self.write_body(reply, out);
-        length.fill_in(out);
-        if conn.head_only {
+        let body = length.fill_in(out);
+        if conn.head_only && !out.is_full() {
             // The length is that of the body which GET would send (RFC 9110, section 9.3.2).
-            if !out.is_full() {
-                out.rewind(length.body_start());
-            }
+            out.rewind(body);
         }
         Ok(())
     }

@@ -1,0 +1,64 @@
+//! The core alone: a translation, from request to signed webhook, without a socket.
+//!
+//! `cargo run --example core_alone`
+
+use dubhook_core::{
+    http::RecvBuf,
+    out::Out,
+    server::{Config, Fixed, Server},
+    service::{AttemptResult, Report, Work},
+    time::{Instant, Now, Timestamp},
+    url::Url,
+};
+
+const REQUEST: &[u8] = b"POST /v1/translations HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n\
+content-length: 98\r\n\r\n\
+{\"video_url\":\"https://v.test/1.mp4\",\"target_language\":\"es\",\"callback_url\":\"http://127.0.0.1:3120/\"}";
+
+fn main() {
+    // Memory for 8 jobs, 4 endpoints, 2 connections, 4 attempts. The clock is ours to turn.
+    let mut memory = Box::new(Fixed::<8, 4, 2, 4>::new());
+    let mut config = Config::DEVICE;
+    config.guard.allow_loopback = true;
+    let mut server = Server::new(memory.lend_volatile(), config, [7; 32]);
+    let now = Now {
+        instant: Instant::ZERO,
+        timestamp: Timestamp::from_unix_ms(1_795_510_800_000),
+    };
+
+    // Bytes in, bytes out.
+    let conn = server.accept(now).expect("a free connection");
+    let (mut bytes, mut answer) = (REQUEST.to_vec(), [0; 4096]);
+    let mut out = Out::new(&mut answer);
+    let _ = server.drive(
+        now,
+        conn,
+        &mut RecvBuf::new(&mut bytes, REQUEST.len()),
+        &mut out,
+    );
+    println!("{}\n", String::from_utf8_lossy(out.written()));
+
+    // Work out, reports in.
+    let service = server.service_mut();
+    if let Some(Work::Start(_, job)) = service.poll_work(now, true) {
+        let done = Report::Completed("https://v.test/1.es.mp4");
+        service.report(now, job, done).expect("a job that runs");
+    }
+
+    // Webhooks out, outcomes in.
+    let (mut url, mut request) = ([0; 256], [0; 4096]);
+    while let Some(attempt) = service.poll_attempt(now) {
+        let url = service.attempt_url(&attempt, &mut url).expect("a URL");
+        let url = Url::parse(url, 256).expect("a checked URL");
+        let len = service
+            .write_attempt(now, &attempt, &url, &mut request)
+            .expect("room");
+        println!("{}\n", String::from_utf8_lossy(&request[..len]));
+        let result = AttemptResult::Answer {
+            status: 204,
+            retry_after_ms: None,
+            body: b"",
+        };
+        service.handle_attempt(now, attempt.id, result);
+    }
+}
