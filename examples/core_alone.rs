@@ -11,9 +11,7 @@ use dubhook_core::{
     url::Url,
 };
 
-const REQUEST: &[u8] = b"POST /v1/translations HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n\
-content-length: 98\r\n\r\n\
-{\"video_url\":\"https://v.test/1.mp4\",\"target_language\":\"es\",\"callback_url\":\"http://127.0.0.1:3120/\"}";
+const BODY: &str = r#"{"video_url":"https://v.test/1.mp4","target_language":"es","callback_url":"http://127.0.0.1:3120/"}"#;
 
 fn main() {
     // Memory for 8 jobs, 4 endpoints, 2 connections, 4 attempts. The clock is ours to turn.
@@ -28,14 +26,13 @@ fn main() {
 
     // Bytes in, bytes out.
     let conn = server.accept(now).expect("a free connection");
-    let (mut bytes, mut answer) = (REQUEST.to_vec(), [0; 4096]);
+    let head = "POST /v1/translations HTTP/1.1\r\nhost: here\r\ncontent-type: application/json";
+    let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{BODY}", BODY.len());
+    let (mut bytes, mut answer) = (request.into_bytes(), [0; 4096]);
+    let received = bytes.len();
     let mut out = Out::new(&mut answer);
-    let _ = server.drive(
-        now,
-        conn,
-        &mut RecvBuf::new(&mut bytes, REQUEST.len()),
-        &mut out,
-    );
+    let mut input = RecvBuf::new(&mut bytes, received);
+    let _ = server.drive(now, conn, &mut input, &mut out);
     println!("{}\n", String::from_utf8_lossy(out.written()));
 
     // Work out, reports in.
