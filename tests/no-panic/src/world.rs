@@ -1,0 +1,70 @@
+//! What gates take their arguments from: anything could be in it.
+
+use dubhook_core::{
+    api::Problem,
+    delivery::Attempt,
+    http::{Limits, RequestParser, ResponseParser},
+    id::Id,
+    record::Key,
+    server::{Config, ConnId, Fixed, Server},
+    signature::{Secret, SigningKey},
+    slab::Ix,
+    time::{Now, Timestamp},
+};
+
+/// Arguments of every kind.
+#[expect(missing_debug_implementations, reason = "never printed")]
+pub struct World<'a> {
+    /// Bytes from outside.
+    pub bytes: &'a mut [u8],
+    /// Text from outside.
+    pub text: &'a str,
+    /// Room for output.
+    pub room: &'a mut [u8],
+    /// More room.
+    pub more_room: &'a mut [u8],
+    /// A number of one byte.
+    pub byte: u8,
+    /// A number.
+    pub number: u64,
+    /// A size.
+    pub size: usize,
+    /// A wide number.
+    pub wide: u128,
+    /// A yes or no.
+    pub flag: bool,
+    /// Entropy.
+    pub seed: [u8; 32],
+    /// The moment.
+    pub now: Now,
+    /// Another moment.
+    pub timestamp: Timestamp,
+    /// What messages may be like.
+    pub http_limits: Limits,
+    /// A request in whatever state.
+    pub request: RequestParser,
+    /// A response in whatever state.
+    pub response: ResponseParser,
+    /// A secret.
+    pub secret: Secret,
+    /// A key.
+    pub key: SigningKey,
+    /// What is wrong.
+    pub problem: Problem,
+    /// A slot.
+    pub ix: Ix,
+    /// An id.
+    pub id: Id,
+    /// A record's name.
+    pub record: Key,
+    /// An attempt.
+    pub attempt: Attempt,
+    /// A connection.
+    pub conn: ConnId,
+    /// How a server is set up.
+    pub config: Config<'a>,
+    /// A server's memory.
+    pub memory: &'a mut Fixed<8, 4, 2, 4>,
+    /// A server in whatever state.
+    pub server: &'a mut Server<'a>,
+}
