@@ -1,0 +1,321 @@
+//! Webhook attempts: connect to a checked address, send, read the answer, tell the machine.
+//!
+//! What is sent, when, and what an answer means is the machine's to say. Here is what needs a socket: a connection for
+//! each origin that is kept and used again, one deadline for each attempt, and the address guard at each connection
+//! made. Answers are read to their end, up to 64 KiB, and never followed anywhere.
+
+mod connect;
+mod pool;
+
+use crate::{
+    net::{Interest, Stream},
+    server::{
+        buffers::Partial,
+        conn::{send, send_or_keep},
+        engine::Engine,
+    },
+    signal::Signal,
+};
+use dubhook_core::{
+    delivery::{Attempt, AttemptId, Verdict},
+    http::{self, BodyUse, Method, Refusal, ResponseError, ResponseParser, ResponseProgress},
+    log::AttemptError,
+    service::{AttemptResult, Attempted},
+    time::{Instant, Now},
+    url::Url,
+};
+use pool::{Idle, Pool};
+use smol::future::FutureExt;
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+};
+
+/// What of an answer is read: as much as of a request.
+const ANSWER: http::Limits = http::Limits::SERVER;
+
+/// The attempts in flight and the connections that wait for the next ones.
+#[derive(Debug)]
+pub(crate) struct Deliver {
+    pool: RefCell<Pool>,
+    flights: Box<[Flight]>,
+    /// Every attempt has the same time, so their deadlines come in the order of their starts.
+    deadlines: RefCell<VecDeque<(Instant, AttemptId)>>,
+}
+
+/// An attempt in flight, by its slot.
+#[derive(Debug, Default)]
+struct Flight {
+    id: Cell<Option<AttemptId>>,
+    expired: Signal,
+}
+
+impl Deliver {
+    /// For so many attempts in flight at most.
+    pub(crate) fn new(attempts_max: usize) -> Self {
+        Self {
+            pool: RefCell::new(Pool::new(attempts_max)),
+            flights: (0..attempts_max).map(|_| Flight::default()).collect(),
+            deadlines: RefCell::default(),
+        }
+    }
+
+    /// An attempt begins.
+    pub(crate) fn begin(&self, id: AttemptId, deadline: Instant) {
+        let flight = self.flight(id);
+        flight.id.set(Some(id));
+        flight.expired.take();
+        self.deadlines.borrow_mut().push_back((deadline, id));
+    }
+
+    /// Ends the attempts whose time is over, and connections that nobody has used for long.
+    pub(crate) fn expire(&self, now: Instant) {
+        let mut deadlines = self.deadlines.borrow_mut();
+        while let Some((deadline, id)) = deadlines.front().copied() {
+            let flight = self.flight(id);
+            let flies = flight.id.get() == Some(id);
+            if flies && deadline > now {
+                break;
+            }
+            if flies {
+                flight.expired.raise();
+            }
+            deadlines.pop_front();
+        }
+        self.pool.borrow_mut().expire(now);
+    }
+
+    /// When [`expire`](Self::expire) has something to do next.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let attempt = self.deadlines.borrow().front().map(|(at, _)| *at);
+        let idle = self.pool.borrow().poll_timeout();
+        [attempt, idle].into_iter().flatten().min()
+    }
+
+    fn flight(&self, id: AttemptId) -> &Flight {
+        &self.flights[id.slot().get() as usize - 1]
+    }
+}
+
+/// Why an exchange came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    /// The connection was at its end before anything of an answer came.
+    Stale,
+    /// Anything else.
+    Failed(AttemptError),
+}
+
+/// Makes an attempt and tells the machine how it went.
+pub(crate) async fn attempt(engine: &Engine<'_>, attempt: Attempt) {
+    let flight = engine.deliver.flight(attempt.id);
+    let expired = async {
+        flight.expired.raised().await;
+        Err(AttemptError::Timeout)
+    };
+    let result = expired.or(exchange(engine, &attempt)).await;
+    if let Err(error) = result {
+        let now = engine.clock.now();
+        let mut server = engine.server.borrow_mut();
+        let attempted =
+            server
+                .service_mut()
+                .handle_attempt(now, attempt.id, AttemptResult::Failed(error));
+        drop(server);
+        log(attempted);
+    }
+    flight.id.set(None);
+    engine.turn.raise();
+}
+
+/// Sends the attempt and reads its answer, on a kept connection if there is one.
+async fn exchange(engine: &Engine<'_>, attempt: &Attempt) -> Result<(), AttemptError> {
+    if let Some(idle) = kept(engine, attempt)? {
+        match converse(engine, attempt, idle).await {
+            // The receiver closed it while it was not in use. It has seen nothing of this attempt, or if it has, it
+            // sees the same event once more.
+            Err(Failure::Stale) => {}
+            Err(Failure::Failed(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
+    let fresh = connect::connect(engine, attempt).await?;
+    converse(engine, attempt, fresh)
+        .await
+        .map_err(|failure| match failure {
+            Failure::Stale => AttemptError::Closed,
+            Failure::Failed(error) => error,
+        })
+}
+
+/// A kept connection to where the attempt goes.
+fn kept(engine: &Engine<'_>, attempt: &Attempt) -> Result<Option<Idle>, AttemptError> {
+    let server = engine.server.borrow();
+    let mut buffers = engine.buffers.borrow_mut();
+    let url = server
+        .service()
+        .attempt_url(attempt, &mut buffers.url)
+        .ok_or(AttemptError::Closed)?;
+    let url = Url::parse(url, usize::MAX).map_err(|_| AttemptError::Resolve)?;
+    // What may be called can have changed since the connection was made.
+    if !server.config().guard.permits_url(&url) {
+        return Err(AttemptError::Blocked);
+    }
+    Ok(engine.deliver.pool.borrow_mut().take(&url))
+}
+
+/// One request and its answer on a connection, which is kept if it may be.
+async fn converse(engine: &Engine<'_>, attempt: &Attempt, idle: Idle) -> Result<(), Failure> {
+    let Idle { stream, origin } = idle;
+    let mut unsent = Vec::new();
+    request(engine, attempt, &stream, &mut unsent)?;
+    while !unsent.is_empty() {
+        stream.ready(Interest::Write).await;
+        send(&stream, &mut unsent).map_err(|_| Failure::Stale)?;
+    }
+    let mut answer = Answer {
+        parser: ResponseParser::new(Method::Post, BodyUse::Keep),
+        received: None,
+    };
+    loop {
+        if let Some(reuse) = answer.read(engine, attempt, &stream)? {
+            if reuse {
+                let now = engine.clock.now().instant;
+                let idle = Idle { stream, origin };
+                engine.deliver.pool.borrow_mut().put(now, idle);
+            }
+            return Ok(());
+        }
+        stream.ready(Interest::Read).await;
+    }
+}
+
+/// Signs the request for this moment and sends it as far as there is room.
+fn request(
+    engine: &Engine<'_>,
+    attempt: &Attempt,
+    stream: &Stream,
+    unsent: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    const GONE: Failure = Failure::Failed(AttemptError::Closed);
+    let now = engine.clock.now();
+    let mut server = engine.server.borrow_mut();
+    let mut buffers = engine.buffers.borrow_mut();
+    let buffers = &mut *buffers;
+    let url = server.service().attempt_url(attempt, &mut buffers.url);
+    let url = Url::parse(url.ok_or(GONE)?, usize::MAX).map_err(|_| GONE)?;
+    let len = server
+        .service_mut()
+        .write_attempt(now, attempt, &url, &mut buffers.output)
+        .map_err(|_| GONE)?;
+    send_or_keep(stream, &buffers.output[..len], unsent).map_err(|_| Failure::Stale)
+}
+
+/// An answer that is being read.
+#[derive(Debug)]
+struct Answer {
+    parser: ResponseParser,
+    received: Option<Partial>,
+}
+
+impl Answer {
+    /// Reads what has come. Once the answer is whole the machine is told, and the result is whether the connection can
+    /// be used again.
+    fn read(
+        &mut self,
+        engine: &Engine<'_>,
+        attempt: &Attempt,
+        stream: &Stream,
+    ) -> Result<Option<bool>, Failure> {
+        let mut buffers = engine.buffers.borrow_mut();
+        let (mut input, _) = buffers.lend(&mut self.received);
+        let untouched = |parser: &ResponseParser| parser.phase() == http::Phase::Idle;
+        let whole = loop {
+            match stream.try_read(input.room()) {
+                Ok(None) => break false,
+                Ok(Some(0)) if untouched(&self.parser) => return Err(Failure::Stale),
+                Ok(Some(0)) => {
+                    self.parser.eof().map_err(blame)?;
+                    break true;
+                }
+                Ok(Some(len)) => input.commit(len),
+                Err(_) if untouched(&self.parser) => return Err(Failure::Stale),
+                Err(_) => return Err(Failure::Failed(AttemptError::Closed)),
+            }
+            match self.parser.advance(&ANSWER, &mut input).map_err(blame)? {
+                ResponseProgress::Complete => break true,
+                ResponseProgress::NeedMore { .. } => {}
+            }
+        };
+        let mut reuse = None;
+        if whole && let Some(response) = self.parser.response(input.filled()) {
+            reuse = Some(response.reuse);
+            let now = engine.clock.now();
+            let result = AttemptResult::Answer {
+                status: response.status,
+                retry_after_ms: retry_after_ms(now, &response),
+                body: response.body,
+            };
+            let mut server = engine.server.borrow_mut();
+            log(server.service_mut().handle_attempt(now, attempt.id, result));
+            input.discard_front(usize::MAX);
+        }
+        let filled = input.filled_range();
+        buffers.keep(&mut self.received, filled);
+        Ok(reuse)
+    }
+}
+
+fn retry_after_ms(now: Now, response: &http::Response<'_>) -> Option<u64> {
+    let value = response.fields.get("retry-after")?;
+    http::retry_after(value, now.timestamp)
+}
+
+/// What is wrong with an answer that cannot be believed.
+fn blame(error: ResponseError) -> Failure {
+    Failure::Failed(match error {
+        ResponseError::Truncated => AttemptError::Closed,
+        ResponseError::Refused(
+            Refusal::BodyTooLarge
+            | Refusal::HeadTooLarge
+            | Refusal::TooManyFields
+            | Refusal::TrailersTooLarge
+            | Refusal::ChunkLineTooLong
+            | Refusal::ChunkExtensionsTooLarge,
+        ) => AttemptError::TooLarge,
+        _ => AttemptError::Malformed,
+    })
+}
+
+/// Tells the operator of what did not go well.
+fn log(attempted: Option<Attempted>) {
+    let Some(attempted) = attempted else {
+        return;
+    };
+    let endpoint = attempted.endpoint.map(|id| id.text(dubhook_core::id::Prefix::Endpoint));
+    let endpoint = endpoint.as_deref().unwrap_or("callback");
+    let (status, ms) = (attempted.status, attempted.duration_ms);
+    let error = attempted.error.as_str().unwrap_or_default();
+    match attempted.verdict {
+        Verdict::Delivered => tracing::debug!(endpoint, status, ms, "delivered"),
+        Verdict::Retry { pause_ms } => {
+            tracing::info!(endpoint, status, ms, pause_ms, error, "attempt failed");
+        }
+        Verdict::Dead => tracing::warn!(endpoint, status, error, "delivery given up"),
+        Verdict::Dropped => {}
+    }
+    if let Some(why) = attempted.disabled {
+        let why = why.as_str().unwrap_or_default();
+        tracing::warn!(endpoint, why, "endpoint disabled");
+    }
+}
+
+/// Scheme, host and port as the URL has them: what a connection can be used for.
+fn origin<'u>(text: &'u str) -> &'u str {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let end = text[start..].find(['/', '?']).map_or(text.len(), |at| start + at);
+    &text[..end]
+}
+
+type Origin = Rc<str>;

@@ -1,0 +1,229 @@
+//! The machine's memory: zeroed pages that nobody touches before they are needed.
+//!
+//! The core's tables are lent slices whose empty state is all zero bytes. The operating system gives such pages away
+//! without backing them, so a capacity of a million jobs costs address space at the start, and memory only as jobs come.
+
+use dubhook_core::{
+    delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
+    endpoint::Endpoint,
+    idempotency::KeySlot,
+    log::Line,
+    server::{self, Config, Conn},
+    service::{self, Job},
+    simulate::SimSlot,
+    slab::{SLOTS_MAX, Slot},
+    text::{BLOCK_BYTES, Block},
+    timer::TimerSlot,
+};
+use zerocopy::FromZeros;
+
+/// How many things of each kind there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Translations, under way and ended.
+    pub jobs: usize,
+    /// Registered webhooks.
+    pub endpoints: usize,
+    /// Connections from clients at once.
+    pub connections: usize,
+    /// Webhook attempts in flight at once.
+    pub attempts: usize,
+}
+
+impl Capacity {
+    /// The most jobs that there may be: what job ids can tell apart.
+    pub const JOBS_MAX: usize = SLOTS_MAX / STREAMS_PER_JOB;
+
+    /// What goes well with so many jobs.
+    #[must_use]
+    pub fn for_jobs(jobs: usize) -> Self {
+        Self {
+            jobs: jobs.clamp(1, Self::JOBS_MAX),
+            endpoints: jobs.clamp(64, 16_384),
+            connections: jobs.clamp(256, 16_384),
+            attempts: 1_024,
+        }
+    }
+}
+
+/// What all targets together may be owed, for each job.
+const STREAMS_PER_JOB: usize = 8;
+/// Lanes that callbacks of single jobs share, by their host.
+const CALLBACK_LANES: usize = 1_024;
+/// Lines of the attempt log for each endpoint.
+const LOG_LINES: usize = 16;
+/// How much of an answer is kept with each line, in bytes.
+const LOG_ANSWER_BYTES: usize = 256;
+/// Usual bytes of a job's strings, its result aside.
+const REQUEST_BYTES: usize = 8 * BLOCK_BYTES;
+
+/// The memory of a server machine, and of the simulated translator beside it.
+#[derive(Debug)]
+pub struct Memory {
+    jobs: Box<[Slot<Job>]>,
+    job_timers: Box<[TimerSlot]>,
+    blocks: Box<[Block]>,
+    endpoints: Box<[Slot<Endpoint>]>,
+    keys: Box<[KeySlot]>,
+    key_index: Box<[u32]>,
+    log: Box<[Line]>,
+    log_answers: Box<[u8]>,
+    scratch: Box<[u8]>,
+    chains: Box<[Chain]>,
+    events: Box<[Slot<EventSlot>]>,
+    streams: Box<[Slot<StreamSlot>]>,
+    stream_timers: Box<[TimerSlot]>,
+    lanes: Box<[Slot<Lane>]>,
+    lane_timers: Box<[TimerSlot]>,
+    lanes_closing: Box<[u32]>,
+    attempts: Box<[Slot<AttemptSlot>]>,
+    conns: Box<[Slot<Conn>]>,
+    conn_timers: Box<[TimerSlot]>,
+    decode: Box<[u8]>,
+    dirty: Dirty,
+    simulated: Simulated,
+}
+
+/// Room to mark what has changed; empty where nothing is written down.
+#[derive(Debug)]
+struct Dirty {
+    jobs: Box<[u32]>,
+    states: Box<[u32]>,
+    endpoints: Box<[u32]>,
+    keys: Box<[u32]>,
+    events: Box<[u32]>,
+    streams: Box<[u32]>,
+}
+
+/// The memory of a simulated translator.
+#[derive(Debug)]
+pub struct Simulated {
+    /// One for each job.
+    pub slots: Box<[SimSlot]>,
+    /// As many timers as jobs.
+    pub timers: Box<[TimerSlot]>,
+}
+
+impl Memory {
+    /// Memory for so much, within the limits of `config`. `durable` is whether changes are written down.
+    #[must_use]
+    pub fn new(capacity: Capacity, config: &Config<'_>, durable: bool) -> Self {
+        let Capacity {
+            jobs,
+            endpoints,
+            connections,
+            attempts,
+        } = capacity;
+        let limits = &config.service;
+        let result_bytes = limits.url_bytes_max.max(limits.error_bytes_max);
+        let job_bytes = REQUEST_BYTES + result_bytes.next_multiple_of(BLOCK_BYTES);
+        let endpoint_bytes = limits.callback_bytes_max + limits.description_bytes_max;
+        let blocks = (jobs * job_bytes + endpoints * endpoint_bytes) / BLOCK_BYTES;
+        let events = (jobs * usize::from(limits.state_events_max())).min(SLOTS_MAX);
+        let streams = jobs * STREAMS_PER_JOB;
+        let lanes = endpoints + CALLBACK_LANES;
+        let marks = |len: usize| zeroed(if durable { len } else { 0 });
+        Self {
+            jobs: zeroed(jobs),
+            job_timers: zeroed(jobs),
+            blocks: zeroed(blocks),
+            endpoints: zeroed(endpoints),
+            keys: zeroed(jobs),
+            key_index: zeroed(jobs * 2),
+            log: zeroed(endpoints * LOG_LINES),
+            log_answers: zeroed(endpoints * LOG_LINES * LOG_ANSWER_BYTES),
+            scratch: zeroed(config.scratch_bytes_max()),
+            chains: zeroed(jobs),
+            events: zeroed(events),
+            streams: zeroed(streams),
+            stream_timers: zeroed(streams),
+            lanes: zeroed(lanes),
+            lane_timers: zeroed(lanes),
+            lanes_closing: zeroed(lanes),
+            attempts: zeroed(attempts),
+            conns: (0..connections).map(|_| Slot::new(Conn::EMPTY)).collect(),
+            conn_timers: zeroed(connections),
+            decode: zeroed(limits.url_bytes_max.max(limits.callback_bytes_max)),
+            dirty: Dirty {
+                jobs: marks(jobs),
+                states: marks(jobs),
+                endpoints: marks(endpoints),
+                keys: marks(jobs),
+                events: marks(events),
+                streams: marks(streams),
+            },
+            simulated: Simulated {
+                slots: zeroed(jobs),
+                timers: zeroed(jobs),
+            },
+        }
+    }
+
+    /// Lends the memory: to the server machine, and to a simulated translator.
+    pub fn lend(&mut self) -> (server::Memory<'_>, &mut Simulated) {
+        let dirty = &mut self.dirty;
+        let outbox = delivery::Memory {
+            chains: &mut self.chains,
+            events: &mut self.events,
+            events_dirty: &mut dirty.events,
+            streams: &mut self.streams,
+            streams_dirty: &mut dirty.streams,
+            stream_timers: &mut self.stream_timers,
+            lanes: &mut self.lanes,
+            lane_timers: &mut self.lane_timers,
+            lanes_closing: &mut self.lanes_closing,
+            attempts: &mut self.attempts,
+        };
+        let service = service::Memory {
+            jobs: &mut self.jobs,
+            job_timers: &mut self.job_timers,
+            jobs_dirty: &mut dirty.jobs,
+            states_dirty: &mut dirty.states,
+            blocks: &mut self.blocks,
+            endpoints: &mut self.endpoints,
+            endpoints_dirty: &mut dirty.endpoints,
+            keys: &mut self.keys,
+            key_index: &mut self.key_index,
+            keys_dirty: &mut dirty.keys,
+            log: &mut self.log,
+            log_answers: &mut self.log_answers,
+            scratch: &mut self.scratch,
+            outbox,
+        };
+        let server = server::Memory {
+            service,
+            conns: &mut self.conns,
+            conn_timers: &mut self.conn_timers,
+            decode: &mut self.decode,
+        };
+        (server, &mut self.simulated)
+    }
+}
+
+/// A slice of zero bytes whose pages are not touched.
+///
+/// # Panics
+///
+/// If there is no address space left, as any allocation does.
+fn zeroed<T: FromZeros>(len: usize) -> Box<[T]> {
+    <[T]>::new_box_zeroed_with_elems(len).unwrap_or_else(|_| {
+        panic!(
+            "no memory for {len} times {} bytes; a smaller --capacity needs less",
+            size_of::<T>()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capacities_keep_their_bounds() {
+        assert_eq!(Capacity::for_jobs(0).jobs, 1);
+        assert_eq!(Capacity::for_jobs(usize::MAX).jobs, Capacity::JOBS_MAX);
+        assert!(Capacity::JOBS_MAX >= 1_000_000);
+        let small = Memory::new(Capacity::for_jobs(8), &Config::SERVER, false);
+        assert_eq!((small.jobs.len(), small.dirty.streams.len()), (8, 0));
+    }
+}

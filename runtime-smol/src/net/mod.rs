@@ -1,0 +1,235 @@
+//! TCP connections that try before they wait.
+//!
+//! # Theory of operation
+//!
+//! A system call costs more than all else that happens to a small request, so none is made in vain: a [`Stream`] reads
+//! and writes at once, and waits only after the kernel has said that it would block, or after a read that came short and
+//! so has emptied the socket. What the kernel says of readiness it says once, when it changes (edge-triggered), and
+//! never has to be asked again ([`Net`] keeps what it said).
+//!
+//! All connections of one `Net` are watched through one descriptor, which the executor's own reactor watches. `Net::run`
+//! must run as a task beside the tasks that use the streams.
+
+#[cfg(target_os = "linux")]
+mod epoll;
+#[cfg(any(test, not(target_os = "linux")))]
+mod portable;
+
+#[cfg(target_os = "linux")]
+pub use epoll::Net;
+#[cfg(not(target_os = "linux"))]
+pub use portable::Net;
+
+use smol::io::{AsyncRead, AsyncWrite};
+use std::{
+    cell::Cell,
+    io::{self, Read, Write},
+    net::{Shutdown, TcpStream},
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+/// The socket may have bytes to read, or its end.
+const READ: u8 = 1;
+/// The socket may take bytes.
+const WRITE: u8 = 2;
+/// The peer sends no more: every read tells something, and no edge comes any more.
+const ENDED: u8 = 4;
+
+/// What a stream waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// Bytes, or the end of them.
+    Read,
+    /// Room for bytes.
+    Write,
+}
+
+/// What is known of a socket, and who waits for more: one task at a time.
+#[derive(Debug)]
+struct Readiness {
+    bits: Cell<u8>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl Readiness {
+    /// Nothing was tried yet, so all may work.
+    const fn new() -> Self {
+        Self {
+            bits: Cell::new(READ | WRITE),
+            waker: Cell::new(None),
+        }
+    }
+
+    fn has(&self, bit: u8) -> bool {
+        self.bits.get() & bit != 0
+    }
+
+    fn set(&self, bits: u8) {
+        self.bits.set(self.bits.get() | bits);
+    }
+
+    fn clear(&self, bit: u8) {
+        self.bits.set(self.bits.get() & !bit);
+    }
+
+    fn wait(&self, cx: &Context<'_>) {
+        let waker = match self.waker.take() {
+            Some(waker) if waker.will_wake(cx.waker()) => waker,
+            _ => cx.waker().clone(),
+        };
+        self.waker.set(Some(waker));
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// How a kind of [`Net`] watches one socket.
+trait Watched {
+    fn socket(&self) -> &TcpStream;
+    fn readiness(&self) -> &Readiness;
+    /// Waits until the kernel says something new of what `interest` is about.
+    fn poll_edge(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<()>;
+}
+
+#[cfg(target_os = "linux")]
+type Socket = epoll::Socket;
+#[cfg(not(target_os = "linux"))]
+type Socket = portable::Socket;
+
+/// A connection, used by one task at a time.
+#[derive(Debug)]
+pub struct Stream(Socket);
+
+impl Stream {
+    /// Reads what is there. `None` where nothing is; 0 bytes are the end.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says; the connection is of no use then.
+    pub fn try_read(&self, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+        try_read(&self.0, bytes)
+    }
+
+    /// Writes as many of `bytes` as there is room for; `None` where there is no room.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says; the connection is of no use then.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        try_write(&self.0, bytes)
+    }
+
+    /// Waits until a read or a write is worth trying.
+    pub fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<()> {
+        poll_ready(&self.0, cx, interest)
+    }
+
+    /// Waits until a read or a write is worth trying.
+    pub async fn ready(&self, interest: Interest) {
+        std::future::poll_fn(|cx| self.poll_ready(cx, interest)).await;
+    }
+
+    /// Whether nothing has come that was not read: a kept connection of which this is not true has been closed, or is no
+    /// use.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        !self.0.readiness().has(ENDED) && matches!(self.try_read(&mut [0]), Ok(None))
+    }
+
+    /// Says to the peer that nothing more will come. A peer that is gone already need not be told.
+    pub fn finish(&self) {
+        let _ = self.0.socket().shutdown(Shutdown::Write);
+    }
+}
+
+fn try_read(socket: &impl Watched, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+    let readiness = socket.readiness();
+    while readiness.has(READ) {
+        match socket.socket().read(bytes) {
+            Ok(len) => {
+                // A short read has emptied the socket: the next bytes come with an edge of their own.
+                if len < bytes.len() && !readiness.has(ENDED) && len > 0 {
+                    readiness.clear(READ);
+                }
+                return Ok(Some(len));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => readiness.clear(READ),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn try_write(socket: &impl Watched, bytes: &[u8]) -> io::Result<Option<usize>> {
+    let readiness = socket.readiness();
+    while readiness.has(WRITE) {
+        match socket.socket().write(bytes) {
+            Ok(len) => {
+                if len < bytes.len() {
+                    readiness.clear(WRITE);
+                }
+                return Ok(Some(len));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => readiness.clear(WRITE),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn poll_ready(socket: &impl Watched, cx: &mut Context<'_>, interest: Interest) -> Poll<()> {
+    let bit = match interest {
+        Interest::Read => READ,
+        Interest::Write => WRITE,
+    };
+    if socket.readiness().has(bit) {
+        return Poll::Ready(());
+    }
+    socket.poll_edge(cx, interest)
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            if let Some(len) = self.try_read(bytes)? {
+                return Poll::Ready(Ok(len));
+            }
+            std::task::ready!(self.poll_ready(cx, Interest::Read));
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            if let Some(len) = self.try_write(bytes)? {
+                return Poll::Ready(Ok(len));
+            }
+            std::task::ready!(self.poll_ready(cx, Interest::Write));
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.finish();
+        Poll::Ready(Ok(()))
+    }
+}

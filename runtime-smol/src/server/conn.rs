@@ -1,0 +1,175 @@
+//! A client's connection: read, drive, write, wait.
+
+use super::{buffers::Partial, engine::Engine};
+use crate::net::{Interest, Stream};
+use dubhook_core::{
+    out::Out,
+    server::{ConnId, Drive},
+};
+use smol::{Timer, future::FutureExt};
+use std::{future::poll_fn, io, task::Poll, time::Duration};
+
+/// How long a client may leave an answer in its socket before it is given up.
+const UNREAD_MAX: Duration = Duration::from_secs(30);
+/// How long a client that still sends is listened to after the last answer, so that it can read that answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What the machine wants before it goes on with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    Bytes,
+    Room,
+    Answer,
+    /// Nothing more: it is to be closed, after an answer or without.
+    End {
+        answered: bool,
+    },
+}
+
+/// A connection and what of its messages is under way.
+#[derive(Debug)]
+struct Connection<'e, 'm> {
+    engine: &'e Engine<'m>,
+    id: ConnId,
+    stream: Stream,
+    wants: Wants,
+    received: Option<Partial>,
+    unsent: Vec<u8>,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(engine: &Engine<'_>, id: ConnId, stream: Stream) {
+    let mut connection = Connection {
+        engine,
+        id,
+        stream,
+        wants: Wants::Bytes,
+        received: None,
+        unsent: Vec::new(),
+    };
+    // A connection that breaks ends like any other; there is nobody left to tell.
+    let _ = connection.run().await;
+    engine.server.borrow_mut().close(id);
+    engine.turn.raise();
+}
+
+impl Connection<'_, '_> {
+    async fn run(&mut self) -> io::Result<()> {
+        let named = self.engine.named(self.id);
+        loop {
+            self.turn()?;
+            match self.wants {
+                _ if !self.unsent.is_empty() => {
+                    let ready = self.stream.ready(Interest::Write);
+                    within(UNREAD_MAX, ready).await?;
+                }
+                Wants::Bytes => {
+                    poll_fn(|cx| {
+                        let read = self.stream.poll_ready(cx, Interest::Read);
+                        let called = named.poll_raised(cx);
+                        if read.is_ready() { read } else { called }
+                    })
+                    .await;
+                }
+                Wants::Answer => named.raised().await,
+                Wants::Room => {}
+                Wants::End { answered: false } => return Ok(()),
+                Wants::End { answered: true } => return within(LINGER, self.linger()).await?,
+            }
+        }
+    }
+
+    /// Moves bytes until there is something to wait for.
+    fn turn(&mut self) -> io::Result<()> {
+        let engine = self.engine;
+        let named = engine.named(self.id);
+        let now = engine.clock.now();
+        let mut buffers = engine.buffers.borrow_mut();
+        let (mut input, output) = buffers.lend(&mut self.received);
+        loop {
+            send(&self.stream, &mut self.unsent)?;
+            match self.wants {
+                _ if !self.unsent.is_empty() => break,
+                Wants::End { .. } => break,
+                // One that was named must be driven though nothing has come.
+                Wants::Answer | Wants::Bytes if named.take() => {}
+                Wants::Answer => break,
+                Wants::Bytes => match self.stream.try_read(input.room())? {
+                    None => break,
+                    Some(0) => {
+                        self.wants = Wants::End { answered: false };
+                        break;
+                    }
+                    Some(len) => input.commit(len),
+                },
+                Wants::Room => {}
+            }
+            let mut out = Out::new(output);
+            let drive = engine
+                .server
+                .borrow_mut()
+                .drive(now, self.id, &mut input, &mut out);
+            engine.turn.raise();
+            send_or_keep(&self.stream, out.written(), &mut self.unsent)?;
+            self.wants = match drive {
+                Drive::Input { .. } => Wants::Bytes,
+                Drive::Flush => Wants::Room,
+                Drive::Wait => Wants::Answer,
+                Drive::Close => Wants::End {
+                    answered: !out.is_empty(),
+                },
+            };
+        }
+        let filled = input.filled_range();
+        buffers.keep(&mut self.received, filled);
+        Ok(())
+    }
+
+    /// Lets the client read its last answer: a socket that is closed with bytes unread takes its own answer back.
+    async fn linger(&self) -> io::Result<()> {
+        self.stream.finish();
+        let mut bytes = [0; 512];
+        loop {
+            match self.stream.try_read(&mut bytes)? {
+                Some(0) => return Ok(()),
+                Some(_) => {}
+                None => self.stream.ready(Interest::Read).await,
+            }
+        }
+    }
+}
+
+async fn within<T>(time: Duration, future: impl Future<Output = T>) -> io::Result<T> {
+    let too_late = async {
+        Timer::after(time).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    async { Ok(future.await) }.or(too_late).await
+}
+
+/// Sends what is kept, as far as there is room.
+pub(crate) fn send(stream: &Stream, unsent: &mut Vec<u8>) -> io::Result<()> {
+    while !unsent.is_empty() {
+        match stream.try_write(unsent)? {
+            Some(len) => drop(unsent.drain(..len)),
+            None => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// Sends `bytes` as far as there is room, and keeps the rest.
+pub(crate) fn send_or_keep(
+    stream: &Stream,
+    mut bytes: &[u8],
+    unsent: &mut Vec<u8>,
+) -> io::Result<()> {
+    while unsent.is_empty() && !bytes.is_empty() {
+        match stream.try_write(bytes)? {
+            Some(len) => bytes = &bytes[len..],
+            None => break,
+        }
+    }
+    unsent.extend_from_slice(bytes);
+    Ok(())
+}
