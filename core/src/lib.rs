@@ -81,6 +81,7 @@
 
 pub mod address;
 pub mod api;
+pub mod client;
 mod cut;
 pub mod delivery;
 pub mod dirty;

@@ -1,0 +1,337 @@
+//! What comes back: what each answer means, and what a failure means.
+
+use super::{
+    Call, Client, ExchangeId, News, Problem, Registration, Source, Update,
+    jobs::JobState,
+    registration::{Happening, step},
+    view::{EndpointView, JobView, Malformed, parse_status},
+};
+use crate::{
+    endpoint::Disabled,
+    event::Kind,
+    http::{Response, retry_after},
+    id::Id,
+    job::Status,
+    slab::Ix,
+    time::{Instant, Now},
+};
+
+/// Why a request is to be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// There was no connection, so the server has not seen the request.
+    Unreachable,
+    /// The connection broke before the answer was whole.
+    Broken,
+    /// The answer was not there in time.
+    TimedOut,
+    /// The answer made no sense.
+    Unreadable,
+    /// The server cannot at the moment: 408, 425, 429 or 5xx.
+    Status(u16),
+}
+
+/// The longest pause that a server can ask for, in milliseconds: an hour.
+const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
+/// Jobs whose time to be asked about has come that are listed in one call at most.
+const STEP: usize = 64;
+
+type Answer<'b> = Result<Option<Update<'b>>, Malformed>;
+
+impl Client<'_> {
+    /// Takes the answer to the request under way, and returns what it tells.
+    ///
+    /// The answer to an exchange that has ended already, by a failure or a deadline, changes nothing.
+    pub fn handle_response<'b>(
+        &mut self,
+        now: Now,
+        id: ExchangeId,
+        response: &Response<'b>,
+    ) -> Option<Update<'b>> {
+        let call = self.end_exchange(id)?;
+        if matches!(response.status, 408 | 425 | 429 | 500..=599) {
+            let hint = response.fields.get("retry-after");
+            let hint_ms = hint.and_then(|value| retry_after(value, now.timestamp));
+            return Some(self.fail(now, call, Failure::Status(response.status), hint_ms));
+        }
+        let answer = match call {
+            Call::Register => self.take_registered(now, response),
+            Call::Unregister(_) => Ok(self.take_unregistered()),
+            Call::Check(_) => self.take_checked(now, response),
+            Call::Status => self.take_status(now, response),
+            Call::Translate => self.take_submitted(now, response),
+            Call::Job(id) => self.take_job(now, id, response),
+        };
+        match answer {
+            Ok(update) => {
+                self.succeed(now.instant, call);
+                update
+            }
+            Err(_) => Some(self.fail(now, call, Failure::Unreadable, None)),
+        }
+    }
+
+    /// Takes that the request under way got no answer. It will be sent again after a pause.
+    pub fn handle_failure(
+        &mut self,
+        now: Now,
+        id: ExchangeId,
+        failure: Failure,
+    ) -> Option<Update<'static>> {
+        let call = self.end_exchange(id)?;
+        Some(self.fail(now, call, failure, None))
+    }
+
+    /// Does what is due: an answer that is overdue, jobs that were silent for long enough.
+    ///
+    /// Where the exchange ends with it ([`in_flight`](Self::in_flight) tells), its connection is to be
+    /// closed.
+    pub fn handle_timeout(&mut self, now: Now) -> Option<Update<'static>> {
+        self.jobs.handle_timeout(now.instant, STEP);
+        let overdue = self.in_flight.filter(|e| e.deadline <= now.instant)?;
+        self.handle_failure(now, overdue.id, Failure::TimedOut)
+    }
+
+    fn end_exchange(&mut self, id: ExchangeId) -> Option<Call> {
+        let exchange = self.in_flight.take_if(|exchange| exchange.id == id)?;
+        Some(exchange.call)
+    }
+
+    /// The server answered as servers should.
+    fn succeed(&mut self, now: Instant, call: Call) {
+        let was_away = self.retry.failures > 0;
+        self.retry = super::Retry::NONE;
+        // It may have been started anew meanwhile, and know nothing of the registration.
+        if was_away && !matches!(call, Call::Register | Call::Check(_)) {
+            self.step(Happening::Checked { check_at: now });
+        }
+    }
+
+    /// The call has to be made again.
+    fn fail(
+        &mut self,
+        now: Now,
+        call: Call,
+        failure: Failure,
+        hint_ms: Option<u64>,
+    ) -> Update<'static> {
+        let pauses = self.config.timings.retry;
+        let own_ms = pauses.pause_ms(self.retry.failures, &mut self.random);
+        let hint_ms = hint_ms.unwrap_or(0).min(RETRY_AFTER_MS_MAX);
+        let until = now.instant.after_ms(own_ms.max(hint_ms));
+        self.retry = super::Retry {
+            failures: self.retry.failures.saturating_add(1),
+            not_before: until,
+            asked_for: hint_ms > own_ms,
+        };
+        match call {
+            Call::Status => self.newest.want(until),
+            Call::Job(id) => {
+                if let Some(ix) = self.jobs.find(id) {
+                    self.jobs.ask_now(ix);
+                }
+            }
+            Call::Translate => self.submission.may_lag = true,
+            Call::Unregister(_) => self.give_up_unregistering(),
+            Call::Register | Call::Check(_) => {}
+        }
+        Update::Delayed {
+            call,
+            failure,
+            until,
+        }
+    }
+
+    /// Who closes does not wait for ever for a server that does not answer.
+    fn give_up_unregistering(&mut self) {
+        if let Some(tries) = &mut self.closing {
+            *tries = tries.saturating_sub(1);
+            if *tries == 0 {
+                self.step(Happening::Removed);
+            }
+        }
+    }
+
+    fn take_registered<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
+        if !matches!(response.status, 200 | 201) {
+            self.step(Happening::Refused);
+            self.ask_everything(now.instant);
+            return Ok(Some(refused(Call::Register, response)));
+        }
+        let endpoint = EndpointView::parse(response.body)?.id;
+        let check_at = self.next_check(now.instant);
+        self.step(Happening::Registered { endpoint, check_at });
+        if self.closing.is_some() {
+            return Ok(None);
+        }
+        // Whatever happened before the server knew whom to tell.
+        self.ask_everything(now.instant);
+        Ok(Some(Update::Registered(endpoint)))
+    }
+
+    fn take_unregistered(&mut self) -> Option<Update<'static>> {
+        self.step(Happening::Removed);
+        self.closing.map(|_| Update::Unregistered)
+    }
+
+    fn take_checked<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
+        let check_at = self.next_check(now.instant);
+        let (happening, update) = match response.status {
+            200 => {
+                let endpoint = EndpointView::parse(response.body)?;
+                let by_request = Disabled::ByRequest.as_str().unwrap_or_default();
+                match endpoint.disabled_reason {
+                    _ if endpoint.enabled => (Happening::Checked { check_at }, None),
+                    // Somebody wants it so.
+                    Some(reason) if reason == by_request => {
+                        (Happening::Checked { check_at }, Some(Update::SwitchedOff))
+                    }
+                    _ => (Happening::Disabled, None),
+                }
+            }
+            404 | 410 => (Happening::Gone, Some(Update::RegistrationLost)),
+            _ => {
+                let endpoint = match self.registration {
+                    Registration::Held { endpoint, .. } => endpoint,
+                    _ => return Ok(None),
+                };
+                let update = refused(Call::Check(endpoint), response);
+                (Happening::Checked { check_at }, Some(update))
+            }
+        };
+        self.step(happening);
+        Ok(update)
+    }
+
+    fn take_status<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
+        let status = match response.status {
+            200 => Some(parse_status(response.body)?),
+            404 => None,
+            _ => return Ok(Some(refused(Call::Status, response))),
+        };
+        if !self.newest.answered(status) {
+            let pauses = self.config.timings.ask_alone;
+            let pause_ms = pauses.pause_ms(0, &mut self.random);
+            self.newest.want(now.instant.after_ms(pause_ms));
+        }
+        Ok(Some(Update::Status(self.newest.status())))
+    }
+
+    fn take_submitted<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
+        // Nobody waits for it any more.
+        if !self.submission.is_waiting() {
+            return Ok(None);
+        }
+        if !matches!(response.status, 200..=202) {
+            self.submission.end();
+            return Ok(Some(refused(Call::Translate, response)));
+        }
+        let view = JobView::parse(response.body)?;
+        let may_lag = self.submission.may_lag;
+        self.submission.end();
+        if let Some(ix) = self.jobs.follow(view.id) {
+            self.learn(now.instant, ix, kind_of(view.status), &view);
+            self.ask_later(now.instant, ix);
+            if may_lag {
+                self.jobs.ask_now(ix);
+            }
+        }
+        Ok(Some(Update::Submitted(view)))
+    }
+
+    fn take_job<'b>(&mut self, now: Now, id: Id, response: &Response<'b>) -> Answer<'b> {
+        let Some(ix) = self.jobs.find(id) else {
+            return Ok(None);
+        };
+        let is_followed = self.jobs.get(ix).is_some_and(super::Known::is_followed);
+        match response.status {
+            200 => {}
+            404 | 410 => {
+                self.jobs.forget(ix);
+                return Ok(is_followed.then_some(Update::JobUnknown(id)));
+            }
+            _ => {
+                self.jobs.answered(ix, false);
+                self.ask_later(now.instant, ix);
+                return Ok(Some(refused(Call::Job(id), response)));
+            }
+        }
+        let job = JobView::parse(response.body)?;
+        if job.id != id {
+            return Err(Malformed::Member("id"));
+        }
+        let before = self.jobs.get(ix).and_then(super::Known::state);
+        let kind = match before.map(|state| state.status) {
+            Some(Status::Processing) if job.status == Status::Processing => Kind::Progress,
+            _ => kind_of(job.status),
+        };
+        let is_news = self.learn(now.instant, ix, kind, &job);
+        self.jobs.answered(ix, is_news);
+        self.ask_later(now.instant, ix);
+        let news = News {
+            kind,
+            job,
+            source: Source::Asked,
+        };
+        Ok((is_news && is_followed).then_some(Update::Job(news)))
+    }
+
+    /// Takes in what was told of a job. `false` if it is known already, or older than what is known.
+    pub(super) fn learn(&mut self, now: Instant, ix: Ix, kind: Kind, job: &JobView<'_>) -> bool {
+        self.newest.hear(now, job.id, job.sequence, kind);
+        let told = JobState {
+            status: job.status,
+            progress: job.progress,
+            sequence: job.sequence,
+        };
+        let is_news = self.jobs.learn(ix, told);
+        if is_news {
+            self.ask_later(now, ix);
+        }
+        is_news
+    }
+
+    /// Asks about a job when it was silent for as long again.
+    fn ask_later(&mut self, now: Instant, ix: Ix) {
+        let timings = &self.config.timings;
+        let pauses = match self.registration {
+            Registration::Held { .. } => timings.ask,
+            _ => timings.ask_alone,
+        };
+        let pause_ms = pauses.pause_ms(self.jobs.silent(ix), &mut self.random);
+        self.jobs.ask_at(ix, now.after_ms(pause_ms));
+    }
+
+    /// Asks for the newest status and about every followed job, as soon as may be.
+    pub(super) fn ask_everything(&mut self, now: Instant) {
+        self.newest.want(now);
+        self.jobs.ask_all();
+    }
+
+    fn next_check(&self, now: Instant) -> Instant {
+        now.after_ms(self.config.timings.check_ms.into())
+    }
+
+    pub(super) const fn step(&mut self, happening: Happening) {
+        self.registration = step(self.registration, happening);
+    }
+}
+
+fn refused<'b>(call: Call, response: &Response<'b>) -> Update<'b> {
+    Update::Refused {
+        call,
+        status: response.status,
+        problem: Problem::parse(response.body),
+    }
+}
+
+/// The event that leads to a status.
+const fn kind_of(status: Status) -> Kind {
+    match status {
+        Status::Pending => Kind::Pending,
+        Status::Processing => Kind::Processing,
+        Status::Completed => Kind::Completed,
+        Status::Error => Kind::Error,
+        Status::Canceled => Kind::Canceled,
+    }
+}

@@ -1,0 +1,306 @@
+//! What goes out: which request is next, when, and its bytes.
+
+use super::{Client, Registration};
+use crate::{
+    http::{HeadError, Method, RequestHead},
+    id::{Id, Prefix},
+    json::Writer,
+    out::{Full, Out},
+    time::{Instant, Now},
+};
+
+/// A request of the client to its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// `POST /v1/webhooks`: be told.
+    Register,
+    /// `DELETE /v1/webhooks/{id}`: be told no longer.
+    Unregister(Id),
+    /// `GET /v1/webhooks/{id}`: does the server still know the registration?
+    Check(Id),
+    /// `GET /status`: how is the newest job?
+    Status,
+    /// `POST /v1/translations`: translate.
+    Translate,
+    /// `GET /v1/translations/{id}`: how is this job?
+    Job(Id),
+}
+
+impl Call {
+    /// Its method, which the parser of its answer must know.
+    #[must_use]
+    pub const fn method(self) -> Method {
+        match self {
+            Self::Register | Self::Translate => Method::Post,
+            Self::Unregister(_) => Method::Delete,
+            Self::Check(_) | Self::Status | Self::Job(_) => Method::Get,
+        }
+    }
+}
+
+/// Which exchange an answer belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeId(u32);
+
+/// A request that was written and waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "the request must be sent, and its answer or failure handed back"]
+pub struct Exchange {
+    /// To hand back with the answer.
+    pub id: ExchangeId,
+    /// What it asks.
+    pub call: Call,
+    /// When its whole answer must be there.
+    pub deadline: Instant,
+}
+
+/// When something is to be done, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// When.
+    pub at: Instant,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why there is a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The answer to the request under way is overdue then.
+    Answer,
+    /// The pause after a failure is over.
+    Retry,
+    /// A request is to be sent.
+    Send,
+    /// A followed job was silent for long enough.
+    Ask,
+}
+
+/// How patient to be after failures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Retry {
+    /// In a row.
+    pub(super) failures: u8,
+    pub(super) not_before: Instant,
+    /// The server asked for the pause, so no command cuts it short.
+    pub(super) asked_for: bool,
+}
+
+impl Retry {
+    pub(super) const NONE: Self = Self {
+        failures: 0,
+        not_before: Instant::ZERO,
+        asked_for: false,
+    };
+}
+
+/// Room for the longest path: that of a job.
+const TARGET_BYTES: usize = 64;
+/// Room for `Bearer ` and the longest key.
+const AUTHORIZATION_BYTES: usize = super::API_KEY_BYTES_MAX + 7;
+
+impl Client<'_> {
+    /// Writes the next request, head and body, if there is one to be sent now.
+    ///
+    /// There is one exchange at a time: the next request comes once this one was answered
+    /// ([`handle_response`](Self::handle_response)) or has failed
+    /// ([`handle_failure`](Self::handle_failure)).
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] where the request does not fit into `out`; nothing has changed.
+    pub fn poll_request(&mut self, now: Now, out: &mut Out<'_>) -> Result<Option<Exchange>, Full> {
+        if self.in_flight.is_some() || now.instant < self.retry.not_before {
+            return Ok(None);
+        }
+        let mut ready = self.agenda().into_iter().flatten();
+        let Some((_, call)) = ready.find(|(at, _)| *at <= now.instant) else {
+            return Ok(None);
+        };
+        self.write_call(call, out)?;
+        match call {
+            Call::Status => self.newest.asked(),
+            Call::Job(_) => self.jobs.pop_due(),
+            _ => {}
+        }
+        self.serial = self.serial.wrapping_add(1);
+        let exchange = Exchange {
+            id: ExchangeId(self.serial),
+            call,
+            deadline: now.instant.after_ms(self.config.timings.answer_ms.into()),
+        };
+        self.in_flight = Some(exchange);
+        Ok(Some(exchange))
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) or [`poll_request`](Self::poll_request) has
+    /// something to do next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        if let Some(exchange) = &self.in_flight {
+            return Some(Deadline {
+                at: exchange.deadline,
+                reason: Reason::Answer,
+            });
+        }
+        let calls = self.agenda().into_iter().flatten();
+        let send = calls.map(|(at, _)| at).min();
+        let send = send.map(|at| match self.retry.not_before {
+            not_before if not_before > at => Deadline {
+                at: not_before,
+                reason: Reason::Retry,
+            },
+            _ => Deadline {
+                at,
+                reason: Reason::Send,
+            },
+        });
+        let ask = match self.closing {
+            Some(_) => None,
+            None => self.jobs.poll_timeout(),
+        };
+        let ask = ask.map(|at| Deadline {
+            at,
+            reason: Reason::Ask,
+        });
+        [send, ask].into_iter().flatten().min_by_key(|d| d.at)
+    }
+
+    /// The exchange that waits for its answer.
+    #[must_use]
+    pub const fn in_flight(&self) -> Option<&Exchange> {
+        self.in_flight.as_ref()
+    }
+
+    /// What is to be asked and from when on, the more urgent first.
+    fn agenda(&self) -> [Option<(Instant, Call)>; 4] {
+        let at_once = |call| Some((Instant::ZERO, call));
+        let registration = match self.registration {
+            Registration::Wanted => at_once(Call::Register),
+            Registration::Held { endpoint, check_at } => Some((check_at, Call::Check(endpoint))),
+            Registration::Replacing(endpoint) | Registration::Leaving(endpoint) => {
+                at_once(Call::Unregister(endpoint))
+            }
+            Registration::Off | Registration::Refused => None,
+        };
+        if self.closing.is_some() {
+            return [registration, None, None, None];
+        }
+        [
+            registration,
+            self.submission
+                .is_waiting()
+                .then_some((Instant::ZERO, Call::Translate)),
+            self.newest.wanted().map(|at| (at, Call::Status)),
+            self.jobs
+                .next_due()
+                .map(|id| (Instant::ZERO, Call::Job(id))),
+        ]
+    }
+
+    fn write_call(&self, call: Call, out: &mut Out<'_>) -> Result<(), Full> {
+        let start = out.len();
+        // Written once for its length, which stands before it, and once to stay.
+        self.write_body(call, out);
+        let has_body = out.len() > start || out.is_full();
+        let body_bytes = out.len().saturating_sub(start);
+        let fits = !out.is_full();
+        out.rewind(start);
+        if !fits {
+            return Err(Full);
+        }
+        let written = self.write_head(call, has_body.then_some(body_bytes), out);
+        self.write_body(call, out);
+        if written.is_err() || out.is_full() {
+            out.rewind(start);
+            return Err(Full);
+        }
+        Ok(())
+    }
+
+    fn write_head(
+        &self,
+        call: Call,
+        body_bytes: Option<usize>,
+        out: &mut Out<'_>,
+    ) -> Result<(), HeadError> {
+        let mut memory = [0; TARGET_BYTES];
+        let mut target = Out::new(&mut memory);
+        write_target(call, &mut target);
+        let target = core::str::from_utf8(target.written()).unwrap_or_default();
+
+        let server = &self.config.server;
+        let mut head = RequestHead::new(out, call.method(), target, server.authority())
+            .field("user-agent", USER_AGENT)
+            .field("accept", b"application/json");
+        if let Some(key) = server.key() {
+            let mut memory = [0; AUTHORIZATION_BYTES];
+            let mut value = Out::new(&mut memory);
+            value.put(b"Bearer ");
+            value.put(key.as_bytes());
+            head = head.field("authorization", value.written());
+        }
+        if call == Call::Translate {
+            head = head.field("idempotency-key", &self.submission.key());
+        }
+        match body_bytes {
+            Some(bytes) => head
+                .field("content-type", b"application/json")
+                .finish_with_length(bytes),
+            None => head.finish(),
+        }
+    }
+
+    fn write_body(&self, call: Call, out: &mut Out<'_>) {
+        match call {
+            Call::Register => self.write_registration(out),
+            Call::Translate => out.put(self.submission.body()),
+            Call::Unregister(_) | Call::Check(_) | Call::Status | Call::Job(_) => {}
+        }
+    }
+
+    fn write_registration(&self, out: &mut Out<'_>) {
+        let Some(webhook) = &self.config.webhook else {
+            return;
+        };
+        let mut json = Writer::new(out);
+        json.object()
+            .name("url")
+            .quoted(|out| {
+                webhook.url.write_origin(out);
+                webhook.url.write_target(out);
+            })
+            .name("events")
+            .array();
+        for name in webhook.events.names() {
+            json.string(name);
+        }
+        json.end_array()
+            .name("description")
+            .string(webhook.description)
+            .name("secret")
+            .quoted(|out| self.secret.write_text(out));
+        if let Some(job) = webhook.job {
+            json.name("job").quoted(|out| job.write(Prefix::Job, out));
+        }
+        json.end_object();
+    }
+}
+
+const USER_AGENT: &[u8] = concat!("dubhook/", env!("CARGO_PKG_VERSION")).as_bytes();
+
+fn write_target(call: Call, out: &mut Out<'_>) {
+    match call {
+        Call::Register => out.put(b"/v1/webhooks"),
+        Call::Unregister(id) | Call::Check(id) => {
+            out.put(b"/v1/webhooks/");
+            id.write(Prefix::Endpoint, out);
+        }
+        Call::Status => out.put(b"/status"),
+        Call::Translate => out.put(b"/v1/translations"),
+        Call::Job(id) => {
+            out.put(b"/v1/translations/");
+            id.write(Prefix::Job, out);
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! What is known of jobs: how far each has come, and when to ask about it.
+//!
+//! A job is either *followed*, because somebody asked for it, or *watched*, because it was heard of. A
+//! followed job keeps its slot until it is let go. Watched ones are remembered so that a repeat is
+//! known as one, and the one not heard of for longest makes room where room is wanted.
+
+use super::index::Index;
+use crate::{
+    id::Id,
+    job::Status,
+    slab::{Ix, Link, Links, List, Node, Slab, Slot},
+    time::Instant,
+    timer::{TimerSlot, Timers},
+};
+use zerocopy::FromZeros;
+
+/// What is known of one job: what the memory of a [`Client`](super::Client) consists of.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub struct Known {
+    id: Id,
+    /// Of the latest event; 0 while nothing is known.
+    sequence: u32,
+    status: Status,
+    progress: u8,
+    is_followed: bool,
+    is_due: bool,
+    /// How many questions in a row were answered with nothing new.
+    silent: u8,
+    heard: Links,
+    due: Links,
+}
+
+impl Known {
+    /// A filler for empty slots: all zero.
+    pub const EMPTY: Self = Self {
+        id: Id::NONE,
+        sequence: 0,
+        status: Status::Pending,
+        progress: 0,
+        is_followed: false,
+        is_due: false,
+        silent: 0,
+        heard: Links::NONE,
+        due: Links::NONE,
+    };
+
+    pub(super) const fn id(&self) -> Id {
+        self.id
+    }
+
+    pub(super) const fn is_followed(&self) -> bool {
+        self.is_followed
+    }
+
+    /// Whether something more can be learned of it, and somebody cares.
+    const fn is_open(&self) -> bool {
+        self.is_followed && !self.status.is_terminal()
+    }
+
+    /// What is known, if anything is.
+    pub(super) const fn state(&self) -> Option<JobState> {
+        if self.sequence == 0 {
+            return None;
+        }
+        Some(JobState {
+            status: self.status,
+            progress: self.progress,
+            sequence: self.sequence,
+        })
+    }
+}
+
+/// How far a job has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobState {
+    /// Where it is in its life.
+    pub status: Status,
+    /// How much is done, 0 to 100.
+    pub progress: u8,
+    /// The number of its latest event.
+    pub sequence: u32,
+}
+
+/// The list of watched jobs, the one heard of last at its end.
+const HEARD: u8 = 0;
+/// The list of jobs to ask about.
+const DUE: u8 = 1;
+
+impl Node<HEARD> for Known {
+    fn links(&self) -> &Links {
+        &self.heard
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.heard
+    }
+}
+
+impl Node<DUE> for Known {
+    fn links(&self) -> &Links {
+        &self.due
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.due
+    }
+}
+
+/// Everything that is known of jobs.
+#[derive(Debug)]
+pub(super) struct Jobs<'a> {
+    slab: Slab<'a, Known>,
+    index: Index<'a>,
+    timers: Timers<'a>,
+    watched: List<HEARD>,
+    due: List<DUE>,
+    followed: usize,
+    capacity: usize,
+}
+
+impl<'a> Jobs<'a> {
+    pub(super) fn new(
+        slots: &'a mut [Slot<Known>],
+        timers: &'a mut [TimerSlot],
+        index: &'a mut [u32],
+        seed: u64,
+    ) -> Self {
+        let timers_len = timers.len();
+        let index = Index::new(index, seed);
+        let capacity = slots.len().min(timers_len).min(index.capacity());
+        let slab = Slab::new(slots.get_mut(..capacity).unwrap_or_default());
+        Self {
+            capacity: slab.capacity(),
+            slab,
+            index,
+            timers: Timers::new(timers),
+            watched: List::EMPTY,
+            due: List::EMPTY,
+            followed: 0,
+        }
+    }
+
+    /// How many more jobs can be followed.
+    pub(super) const fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.followed)
+    }
+
+    pub(super) fn find(&self, id: Id) -> Link {
+        self.index.find(id, |ix| id_of(&self.slab, ix))
+    }
+
+    pub(super) fn get(&self, ix: Ix) -> Option<&Known> {
+        self.slab.get(ix)
+    }
+
+    /// Follows a job. `None` where every slot holds a followed one.
+    pub(super) fn follow(&mut self, id: Id) -> Link {
+        let ix = self.watch(id)?;
+        let job = self.slab.get_mut(ix)?;
+        if !job.is_followed {
+            job.is_followed = true;
+            self.followed = self.followed.saturating_add(1);
+            self.watched.remove(&mut self.slab, ix);
+        }
+        Some(ix)
+    }
+
+    /// Remembers a job, in the place of the watched one not heard of for longest if need be.
+    pub(super) fn watch(&mut self, id: Id) -> Link {
+        if let Some(ix) = self.find(id) {
+            self.hear(ix);
+            return Some(ix);
+        }
+        if self.slab.room() == 0 {
+            let oldest = self.watched.head()?;
+            self.forget(oldest);
+        }
+        let ix = self.slab.insert(Known { id, ..Known::EMPTY })?;
+        self.index.insert(id, ix, |ix| id_of(&self.slab, ix));
+        self.watched.push_back(&mut self.slab, ix);
+        Some(ix)
+    }
+
+    /// Follows a job no longer, but remembers it for a while.
+    pub(super) fn unfollow(&mut self, ix: Ix) {
+        self.settle(ix);
+        if let Some(job) = self.slab.get_mut(ix)
+            && job.is_followed
+        {
+            job.is_followed = false;
+            self.followed = self.followed.saturating_sub(1);
+            self.watched.push_back(&mut self.slab, ix);
+        }
+    }
+
+    /// Forgets a job altogether.
+    pub(super) fn forget(&mut self, ix: Ix) {
+        self.unfollow(ix);
+        self.watched.remove(&mut self.slab, ix);
+        if let Some(job) = self.slab.get(ix) {
+            let id = job.id;
+            self.index.remove(id, |ix| id_of(&self.slab, ix));
+        }
+        self.slab.remove(ix);
+    }
+
+    /// Takes what was told of a job. `false`, and nothing changes, if it is known already, or older
+    /// than what is known, or if the job has ended.
+    pub(super) fn learn(&mut self, ix: Ix, told: JobState) -> bool {
+        let Some(job) = self.slab.get_mut(ix) else {
+            return false;
+        };
+        let is_news = told.sequence > job.sequence && !job.status.is_terminal();
+        if is_news {
+            job.sequence = told.sequence;
+            job.status = told.status;
+            job.progress = told.progress;
+        }
+        if job.status.is_terminal() {
+            self.settle(ix);
+        }
+        is_news
+    }
+
+    /// Asks about a job as soon as may be, if there is anything left to ask.
+    pub(super) fn ask_now(&mut self, ix: Ix) {
+        let Some(job) = self.slab.get_mut(ix).filter(|job| job.is_open()) else {
+            return;
+        };
+        if !job.is_due {
+            job.is_due = true;
+            self.due.push_back(&mut self.slab, ix);
+        }
+        self.timers.clear(ix);
+    }
+
+    /// Asks about every job that is followed and has not ended, as soon as may be.
+    pub(super) fn ask_all(&mut self) {
+        let mut at = self.slab.next_used(None);
+        while let Some(ix) = at {
+            self.ask_now(ix);
+            at = self.slab.next_used(Some(ix));
+        }
+    }
+
+    /// Asks about a job at `at` unless it is heard of before. Does nothing if it is to be asked about
+    /// already.
+    pub(super) fn ask_at(&mut self, ix: Ix, at: Instant) {
+        let is_waiting = |job: &&Known| job.is_open() && !job.is_due;
+        if self.slab.get(ix).filter(is_waiting).is_some() {
+            self.timers.set(ix, at);
+        }
+    }
+
+    /// How many questions about a job in a row were answered with nothing new.
+    pub(super) fn silent(&self, ix: Ix) -> u8 {
+        self.slab.get(ix).map_or(0, |job| job.silent)
+    }
+
+    /// Keeps count of questions that were answered with nothing new.
+    pub(super) fn answered(&mut self, ix: Ix, with_news: bool) {
+        if let Some(job) = self.slab.get_mut(ix) {
+            job.silent = if with_news {
+                0
+            } else {
+                job.silent.saturating_add(1)
+            };
+        }
+    }
+
+    /// The next job to ask about.
+    pub(super) fn next_due(&self) -> Option<Id> {
+        Some(self.slab.get(self.due.head()?)?.id)
+    }
+
+    /// Takes the next job to ask about off the list.
+    pub(super) fn pop_due(&mut self) {
+        if let Some(ix) = self.due.pop_front(&mut self.slab)
+            && let Some(job) = self.slab.get_mut(ix)
+        {
+            job.is_due = false;
+        }
+    }
+
+    /// When the next job becomes one to ask about.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next().map(|(at, _)| at)
+    }
+
+    /// Lists the jobs whose time to be asked about has come; `steps` at most.
+    pub(super) fn handle_timeout(&mut self, now: Instant, steps: usize) {
+        for _ in 0..steps {
+            let Some(ix) = self.timers.pop_due(now) else {
+                return;
+            };
+            self.ask_now(ix);
+        }
+    }
+
+    /// There is nothing left to ask about a job.
+    fn settle(&mut self, ix: Ix) {
+        self.timers.clear(ix);
+        if let Some(job) = self.slab.get_mut(ix)
+            && core::mem::take(&mut job.is_due)
+        {
+            self.due.remove(&mut self.slab, ix);
+        }
+    }
+
+    /// A watched job was heard of: others make room before it.
+    fn hear(&mut self, ix: Ix) {
+        if self.slab.get(ix).is_some_and(|job| !job.is_followed) {
+            self.watched.remove(&mut self.slab, ix);
+            self.watched.push_back(&mut self.slab, ix);
+        }
+    }
+}
+
+fn id_of(slab: &Slab<'_, Known>, ix: Ix) -> Id {
+    slab.get(ix).map_or(Id::NONE, Known::id)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::boxed::Box;
+
+    fn with_jobs(slots: usize, test: impl FnOnce(Jobs<'_>)) {
+        let mut memory: Box<[Slot<Known>]> = (0..slots).map(|_| Slot::new(Known::EMPTY)).collect();
+        let mut timers = std::vec![TimerSlot::EMPTY; slots];
+        let mut index = std::vec![0; slots * 2];
+        test(Jobs::new(&mut memory, &mut timers, &mut index, 9));
+    }
+
+    const fn id(n: u128) -> Id {
+        Id::from_bits(n)
+    }
+
+    const fn told(sequence: u32, status: Status) -> JobState {
+        JobState {
+            status,
+            progress: 0,
+            sequence,
+        }
+    }
+
+    #[test]
+    fn nothing_moves_a_job_back() {
+        with_jobs(1, |mut jobs| {
+            let ix = jobs.follow(id(1)).unwrap();
+            assert_eq!(jobs.get(ix).unwrap().state(), None);
+            for (told, is_news) in [
+                (told(2, Status::Processing), true),
+                (told(2, Status::Processing), false),
+                (told(1, Status::Pending), false),
+                (told(4, Status::Pending), true),
+                (told(9, Status::Error), true),
+                (told(10, Status::Completed), false),
+            ] {
+                let before = jobs.get(ix).unwrap().state();
+                assert_eq!(jobs.learn(ix, told), is_news, "{told:?}");
+                let expect = if is_news { Some(told) } else { before };
+                assert_eq!(jobs.get(ix).unwrap().state(), expect);
+            }
+        });
+    }
+
+    #[test]
+    fn watched_jobs_make_room_and_followed_ones_do_not() {
+        with_jobs(3, |mut jobs| {
+            assert!(jobs.follow(id(1)).is_some());
+            assert!(jobs.watch(id(2)).is_some());
+            assert!(jobs.watch(id(3)).is_some());
+            // Heard of again, so the other one goes.
+            assert!(jobs.watch(id(2)).is_some());
+            assert!(jobs.watch(id(4)).is_some());
+            assert_eq!(jobs.find(id(3)), None);
+            assert!(jobs.find(id(2)).is_some());
+
+            assert_eq!(jobs.room(), 2);
+            assert!(jobs.follow(id(2)).is_some());
+            assert!(jobs.follow(id(5)).is_some());
+            assert_eq!(jobs.room(), 0);
+            assert_eq!(jobs.find(id(4)), None);
+            assert_eq!(jobs.follow(id(6)), None);
+            assert_eq!(jobs.watch(id(6)), None);
+            assert!(jobs.follow(id(1)).is_some(), "followed already");
+
+            let ix = jobs.find(id(1)).unwrap();
+            jobs.unfollow(ix);
+            jobs.unfollow(ix);
+            assert_eq!(jobs.room(), 1);
+            assert!(jobs.follow(id(6)).is_some());
+            assert_eq!(jobs.find(id(1)), None);
+        });
+    }
+
+    #[test]
+    fn open_jobs_are_asked_about_in_turn() {
+        with_jobs(3, |mut jobs| {
+            let [a, b, c] = [1, 2, 3].map(|n| jobs.follow(id(n)).unwrap());
+            jobs.ask_at(a, Instant::from_ms(20));
+            jobs.ask_at(b, Instant::from_ms(10));
+            assert_eq!(jobs.poll_timeout(), Some(Instant::from_ms(10)));
+            jobs.handle_timeout(Instant::from_ms(9), 9);
+            assert_eq!(jobs.next_due(), None);
+            jobs.handle_timeout(Instant::from_ms(20), 9);
+            assert_eq!(jobs.next_due(), Some(id(2)));
+            // One that is due already is not put off.
+            jobs.ask_at(b, Instant::from_ms(99));
+            assert_eq!(jobs.poll_timeout(), None);
+            jobs.ask_all();
+            jobs.learn(a, told(1, Status::Completed));
+            jobs.pop_due();
+            assert_eq!(jobs.next_due(), Some(id(3)));
+            jobs.unfollow(c);
+            assert_eq!(jobs.next_due(), None);
+            // The answer is on its way; the one that has ended is never asked about again.
+            jobs.ask_now(a);
+            jobs.ask_all();
+            assert_eq!(jobs.next_due(), Some(id(2)));
+            jobs.forget(b);
+            assert_eq!(jobs.next_due(), None);
+        });
+    }
+}

@@ -1,0 +1,423 @@
+//! The client: it is told what happens to translations, and misses nothing.
+//!
+//! # Theory of operation
+//!
+//! A [`Client`] talks to one server. It registers a webhook, and at once asks for the newest status and
+//! about every job that it follows, so that nothing that happened before is missed. From then on the
+//! server tells it. What comes in is verified, known for a repeat, and put in order: a job only ever
+//! moves forward, and once ended it stays so.
+//!
+//! ```text
+//!      commands: start, follow, submit, close
+//!                        │
+//!   poll_request ◄── ┌────────┐ ◄── handle_webhook      the server tells
+//!   handle_response ─►│ Client │ ──► Update             what is new, in order
+//!   handle_failure ──►└────────┘
+//! ```
+//!
+//! Being told can fail, so the client also asks, seldom: a followed job that is silent is asked about
+//! after pauses that double. Each question that finds something new makes the pauses short again; each
+//! webhook puts the next question off. A lost webhook thus costs time and never truth. The registration
+//! is looked at once a minute, and whenever the server was away: one that has forgotten it, because it
+//! was started anew, is asked to register it again.
+//!
+//! The client makes up the secret that deliveries are signed with and sends it along, so that even an
+//! event that overtakes the answer to its registration can be verified. A translation is submitted with
+//! an `Idempotency-Key`, so that sending it again after a lost answer makes no second job.
+//!
+//! **The driver** owns the socket, the clock and the memory. After every command and every `handle_…`
+//! it drains [`poll_request`](Client::poll_request): there is one exchange at a time, over a connection
+//! that may be kept. It calls [`handle_timeout`](Client::handle_timeout) when
+//! [`poll_timeout`](Client::poll_timeout) says. Webhooks come in through [`Receiver`], a connection's
+//! worth of HTTP server, or through [`handle_webhook`](Client::handle_webhook) under any other. What
+//! they tell is handed on before their answer is sent.
+//!
+//! # Example
+//!
+//! A whole conversation without a socket: the answers are written by hand here.
+//!
+//! ```
+//! use dubhook_core::client::{Call, Client, Config, Fixed, Server, Simple, Update, Webhook};
+//! use dubhook_core::http::{
+//!     BodyUse, Limits, RecvBuf, Request, RequestParser, Response, ResponseParser,
+//! };
+//! use dubhook_core::id::Id;
+//! use dubhook_core::job::Status;
+//! use dubhook_core::out::Out;
+//! use dubhook_core::signature::{MessageId, Secret};
+//! use dubhook_core::time::{Instant, Now, Timestamp};
+//! use dubhook_core::url::Url;
+//!
+//! let now = Now {
+//!     instant: Instant::ZERO,
+//!     timestamp: Timestamp::from_unix_ms(1_795_510_800_000),
+//! };
+//! let server = Server::parse("http://127.0.0.1:8000").unwrap();
+//! let secret = Secret::from_random([7; 32]);
+//! let mut webhook = Webhook::new(Url::parse("http://localhost:3120/webhook", 100).unwrap());
+//! webhook.secret = Some(secret.clone());
+//! let mut memory = Fixed::<4>::new();
+//! let mut client = Client::new(memory.lend(), Config::new(server, Some(webhook)), [1; 32]);
+//!
+//! // It registers, and asks about what it follows.
+//! let job = Id::from_bits(7);
+//! client.start(now);
+//! client.follow(now, job).unwrap();
+//! let conversation = [
+//!     ("POST /v1/webhooks", "201 Created", r#"{"id":"ep_00000000000000000000000001","enabled":true}"#),
+//!     ("GET /status", "200 OK", r#"{"status":"pending"}"#),
+//!     (
+//!         "GET /v1/translations/job_00000000000000000000000007",
+//!         "200 OK",
+//!         r#"{"id":"job_00000000000000000000000007","sequence":2,"status":"processing","progress":0}"#,
+//!     ),
+//! ];
+//! for (request, status, body) in conversation {
+//!     let mut memory = [0; 1024];
+//!     let mut out = Out::new(&mut memory);
+//!     let exchange = client.poll_request(now, &mut out).unwrap().unwrap();
+//!     assert!(out.written().starts_with(request.as_bytes()));
+//!     // …here the driver sends what is written, and receives the answer.
+//!     let mut answer =
+//!         format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes();
+//!     let len = answer.len();
+//!     let mut input = RecvBuf::new(&mut answer, len);
+//!     let mut parser = ResponseParser::new(exchange.call.method(), BodyUse::Keep);
+//!     let _ = parser.advance(&Limits::SMALL, &mut input).unwrap();
+//!     let response = parser.response(input.filled()).unwrap();
+//!     client.handle_response(now, exchange.id, &response);
+//! }
+//! assert_eq!(client.status(), Some(Simple::Pending));
+//! assert_eq!(client.job(job).unwrap().status, Status::Processing);
+//! let mut memory = [0; 1024];
+//! assert_eq!(client.poll_request(now, &mut Out::new(&mut memory)), Ok(None));
+//!
+//! // The server tells it of the end.
+//! let body = r#"{"type":"translation.completed","timestamp":"2026-11-24T09:00:00.000Z","data":
+//!     {"id":"job_00000000000000000000000007","sequence":3,"status":"completed","progress":100,
+//!      "output_url":"file:///out/7.mp4"}}"#;
+//! let id = MessageId::new(b"evt_1").unwrap();
+//! let mut memory = [0; 47];
+//! let mut signature = Out::new(&mut memory);
+//! secret.signing_key().sign(id, 1_795_510_800, body.as_bytes()).write(&mut signature);
+//! let mut request = format!(
+//!     "POST /webhook HTTP/1.1\r\nhost: localhost:3120\r\nwebhook-id: evt_1\r\n\
+//!      webhook-timestamp: 1795510800\r\nwebhook-signature: {}\r\ncontent-length: {}\r\n\r\n{body}",
+//!     str::from_utf8(signature.written()).unwrap(),
+//!     body.len(),
+//! )
+//! .into_bytes();
+//! let len = request.len();
+//! let mut input = RecvBuf::new(&mut request, len);
+//! let mut parser = RequestParser::new();
+//! let _ = parser.advance(&Limits::SMALL, &mut input).unwrap();
+//! let verdict = client.handle_webhook(now, &parser.request(input.filled()).unwrap());
+//! assert_eq!(verdict.outcome.status(), 204);
+//! let Some(Update::Job(news)) = verdict.update else { panic!("it was news") };
+//! assert!(news.job.output_url().unwrap() == "file:///out/7.mp4");
+//! assert_eq!(client.status(), Some(Simple::Completed));
+//! ```
+//!
+//! # What it does not do
+//!
+//! It follows no redirect, keeps nothing over its own restart, and sends one request at a time. If the
+//! answer to a registration is lost, the server may know it twice; then each event comes twice, and the
+//! second is a repeat.
+
+mod answer;
+mod call;
+mod config;
+mod fixed;
+mod index;
+mod jobs;
+mod newest;
+mod receiver;
+mod registration;
+mod submission;
+mod told;
+mod view;
+
+pub use answer::Failure;
+pub use call::{Call, Deadline, Exchange, ExchangeId, Reason};
+pub use config::{API_KEY_BYTES_MAX, Config, Pauses, Server, ServerError, Timings, Webhook};
+pub use fixed::Fixed;
+pub use jobs::{JobState, Known};
+pub use newest::Simple;
+pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, Receiver};
+pub use submission::{NewTranslation, SubmitError};
+pub use told::{Outcome, Verdict};
+pub use view::{JobView, Malformed, Problem};
+
+use crate::{
+    event::Kind,
+    id::Id,
+    out::Full,
+    random::Random,
+    signature::{Secret, SigningKey},
+    slab::Slot,
+    time::{Instant, Now},
+    timer::TimerSlot,
+};
+use call::Retry;
+use jobs::Jobs;
+use newest::Newest;
+use registration::{Happening, Registration};
+use submission::Submission;
+
+/// How often a client that closes tries to remove its registration.
+const CLOSE_TRIES: u8 = 2;
+
+/// The memory of a client, lent by the caller. All zero bytes is empty memory.
+#[derive(Debug)]
+pub struct Memory<'a> {
+    /// One for each job that is followed or remembered.
+    pub jobs: &'a mut [Slot<Known>],
+    /// As many timers as jobs.
+    pub timers: &'a mut [TimerSlot],
+    /// At least twice as many as jobs.
+    pub index: &'a mut [u32],
+    /// Room for the JSON of one request for a translation; none for a client that makes none.
+    pub submission: &'a mut [u8],
+}
+
+/// What the client has learned.
+#[derive(Debug, Clone, Copy)]
+pub enum Update<'b> {
+    /// Something happened to a job.
+    Job(News<'b>),
+    /// The server does not know this job, or knows it no longer. It is not followed any more.
+    JobUnknown(Id),
+    /// The answer to `GET /status` came: the newest job's status, `None` where there is no job yet.
+    Status(Option<Simple>),
+    /// The translation that was submitted is a job now, and followed.
+    Submitted(JobView<'b>),
+    /// The server knows whom to tell. This is its name for the webhook.
+    Registered(Id),
+    /// The server has forgotten the registration. It is made again.
+    RegistrationLost,
+    /// Somebody has switched the webhook off at the server. The client asks instead.
+    SwitchedOff,
+    /// The registration is removed, on the way to the client's end.
+    Unregistered,
+    /// Somebody tests the webhook, and it works.
+    Test,
+    /// A request failed and will be sent again.
+    Delayed {
+        /// Which.
+        call: Call,
+        /// Why.
+        failure: Failure,
+        /// When.
+        until: Instant,
+    },
+    /// The server refused a request, and would again. A registration then waits for
+    /// [`start`](Client::start), and a translation is given up.
+    Refused {
+        /// Which.
+        call: Call,
+        /// The answer's status.
+        status: u16,
+        /// What the server says.
+        problem: Problem<'b>,
+    },
+}
+
+/// Something that happened to a job.
+#[derive(Debug, Clone, Copy)]
+pub struct News<'b> {
+    /// What.
+    pub kind: Kind,
+    /// The job after it.
+    pub job: JobView<'b>,
+    /// How the client learned of it.
+    pub source: Source,
+}
+
+/// How the client learned something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// It was told by webhook.
+    Told,
+    /// It had asked.
+    Asked,
+}
+
+/// A client of one server. See the [module](self) for how it works.
+#[derive(Debug)]
+pub struct Client<'a> {
+    config: Config<'a>,
+    /// What the server is asked to sign with.
+    secret: Secret,
+    /// What deliveries may be signed with, the newest first.
+    keys: [Option<SigningKey>; 2],
+    jobs: Jobs<'a>,
+    newest: Newest,
+    registration: Registration,
+    submission: Submission<'a>,
+    in_flight: Option<Exchange>,
+    serial: u32,
+    retry: Retry,
+    /// Once it is to end: how often it still tries to remove its registration.
+    closing: Option<u8>,
+    random: Random,
+}
+
+impl<'a> Client<'a> {
+    /// A client that does nothing yet. `seed` is 32 bytes of entropy, fresh at every start.
+    #[must_use]
+    pub fn new(memory: Memory<'a>, config: Config<'a>, seed: [u8; 32]) -> Self {
+        let mut random = Random::new(seed);
+        let given = config.webhook.as_ref().and_then(|w| w.secret.clone());
+        let secret = given.unwrap_or_else(|| Secret::from_random(random.bytes()));
+        Self {
+            config,
+            keys: [Some(secret.signing_key()), None],
+            secret,
+            jobs: Jobs::new(memory.jobs, memory.timers, memory.index, random.u64()),
+            newest: Newest::default(),
+            registration: Registration::Off,
+            submission: Submission::new(memory.submission),
+            in_flight: None,
+            serial: 0,
+            retry: Retry::NONE,
+            closing: None,
+            random,
+        }
+    }
+
+    /// How it is set up.
+    #[must_use]
+    pub const fn config(&self) -> &Config<'a> {
+        &self.config
+    }
+
+    /// The newest job's status as `GET /status` tells it, kept up to date by events. `None` while
+    /// nothing is known, or there is no job.
+    #[must_use]
+    pub const fn status(&self) -> Option<Simple> {
+        self.newest.status()
+    }
+
+    /// How far a job has come. `None` while nothing is known of it.
+    #[must_use]
+    pub fn job(&self, id: Id) -> Option<JobState> {
+        self.jobs.get(self.jobs.find(id)?)?.state()
+    }
+
+    /// Whether the server knows whom to tell.
+    #[must_use]
+    pub const fn is_registered(&self) -> bool {
+        matches!(self.registration, Registration::Held { .. })
+    }
+
+    /// Whether it has ended: its registration is removed, or was given up.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let registering = self.in_flight.is_some_and(|e| e.call == Call::Register);
+        self.closing.is_some() && self.registration == Registration::Off && !registering
+    }
+
+    /// Begins: registers the webhook if there is one, then asks for the newest status and about every
+    /// followed job. Later it begins again where the server had refused.
+    pub fn start(&mut self, now: Now) {
+        if self.closing.is_some() {
+            return;
+        }
+        if self.config.webhook.is_some() {
+            self.step(Happening::Start);
+        }
+        if self.registration != Registration::Wanted {
+            self.ask_everything(now.instant);
+        }
+        self.hurry(now.instant);
+    }
+
+    /// Asks for the newest status, as soon as may be.
+    pub fn ask_status(&mut self, now: Now) {
+        self.newest.want(now.instant);
+        self.hurry(now.instant);
+    }
+
+    /// Follows a job, and asks about it as soon as may be.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] where every slot holds a followed job.
+    pub fn follow(&mut self, now: Now, id: Id) -> Result<(), Full> {
+        let found = self.jobs.find(id).and_then(|ix| self.jobs.get(ix));
+        let is_followed = found.is_some_and(Known::is_followed);
+        // The job that is being submitted has its slot already.
+        let kept = usize::from(self.submission.is_waiting());
+        if !is_followed && self.jobs.room() <= kept {
+            return Err(Full);
+        }
+        let ix = self.jobs.follow(id).ok_or(Full)?;
+        self.jobs.ask_now(ix);
+        self.hurry(now.instant);
+        Ok(())
+    }
+
+    /// Follows a job no longer, and makes room for another one.
+    pub fn unfollow(&mut self, id: Id) {
+        if let Some(ix) = self.jobs.find(id) {
+            self.jobs.unfollow(ix);
+        }
+    }
+
+    /// Asks for a translation. [`Update::Submitted`] tells its job, which is followed from then on, or
+    /// [`Update::Refused`] why there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`].
+    pub fn submit(&mut self, now: Now, new: &NewTranslation<'_>) -> Result<(), SubmitError> {
+        let under_way = self.in_flight.is_some_and(|e| e.call == Call::Translate);
+        if self.closing.is_some() {
+            return Err(SubmitError::Closed);
+        }
+        if under_way || self.submission.is_waiting() {
+            return Err(SubmitError::Busy);
+        }
+        if self.jobs.room() == 0 {
+            return Err(SubmitError::Full);
+        }
+        if !self.submission.begin(new, &mut self.random) {
+            return Err(SubmitError::TooLong);
+        }
+        self.hurry(now.instant);
+        Ok(())
+    }
+
+    /// Asks for the translation no longer. If the server has its request already, there may be a job
+    /// all the same.
+    pub const fn cancel_submission(&mut self) {
+        self.submission.end();
+    }
+
+    /// Accepts signatures by another key as well, for the time in which the server's secret is
+    /// rotated. The key before the last is dropped.
+    pub fn add_key(&mut self, key: SigningKey) {
+        let [newest, older] = &mut self.keys;
+        *older = newest.replace(key);
+    }
+
+    /// Wants to be told no longer: the registration is removed, and nothing else is asked.
+    /// [`is_closed`](Self::is_closed) tells when that is done.
+    pub const fn close(&mut self) {
+        if self.closing.is_none() {
+            self.closing = Some(CLOSE_TRIES);
+            self.step(Happening::Close);
+            self.retry = Retry::NONE;
+        }
+    }
+
+    /// Cuts a pause short: somebody waits for an answer. Not one that the server asked for.
+    fn hurry(&mut self, now: Instant) {
+        if !self.retry.asked_for {
+            self.retry.not_before = self.retry.not_before.min(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

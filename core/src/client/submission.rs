@@ -1,0 +1,161 @@
+//! The translation that is being asked for: kept until the server has answered.
+
+use crate::{json::Writer, out::Out, random::Random};
+
+/// What to translate, and into what. The server checks it; its refusal says what is wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NewTranslation<'a> {
+    /// The video: an absolute URL.
+    pub video_url: &'a str,
+    /// The language it shall be in: a tag of BCP 47.
+    pub target_language: &'a str,
+    /// The language it is in, if known.
+    pub source_language: Option<&'a str>,
+    /// What the asker calls it; events carry it along.
+    pub reference: Option<&'a str>,
+    /// Another receiver of this job's events, if there is one.
+    pub callback_url: Option<&'a str>,
+}
+
+/// Why a translation was not taken on. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubmitError {
+    /// The one before is not answered yet: one at a time.
+    Busy,
+    /// Every slot holds a followed job.
+    Full,
+    /// The request does not fit the memory lent for it.
+    TooLong,
+    /// The client is closed, or about to.
+    Closed,
+}
+
+impl SubmitError {
+    /// A sentence for people, without the full stop.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "another translation is being submitted",
+            Self::Full => "no more jobs can be followed",
+            Self::TooLong => "the request is too long",
+            Self::Closed => "the client is closed",
+        }
+    }
+}
+
+/// At most one request for a translation, with the key that makes a repeat of it harmless.
+#[derive(Debug)]
+pub(super) struct Submission<'a> {
+    memory: &'a mut [u8],
+    /// The bytes of the body; 0 for no request.
+    len: usize,
+    key: [u8; 16],
+    /// It was sent before, or events came that may be its job's: what the answer tells may be old.
+    pub(super) may_lag: bool,
+}
+
+impl<'a> Submission<'a> {
+    pub(super) const fn new(memory: &'a mut [u8]) -> Self {
+        Self {
+            memory,
+            len: 0,
+            key: [0; 16],
+            may_lag: false,
+        }
+    }
+
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.len > 0
+    }
+
+    /// Takes on a request. `false` where the memory is too short for it.
+    pub(super) fn begin(&mut self, new: &NewTranslation<'_>, random: &mut Random) -> bool {
+        let mut out = Out::new(self.memory);
+        write_body(new, &mut out);
+        let Ok(len) = out.finish() else {
+            return false;
+        };
+        let [key @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]: [u8; 32] = random.bytes();
+        self.len = len;
+        self.key = key;
+        self.may_lag = false;
+        true
+    }
+
+    pub(super) const fn end(&mut self) {
+        self.len = 0;
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        self.memory.get(..self.len).unwrap_or_default()
+    }
+
+    /// The key as `Idempotency-Key` carries it: 32 hexadecimal digits.
+    pub(super) fn key(&self) -> [u8; 32] {
+        let digit = |half: u8| {
+            let half = half & 0x0f;
+            if half < 10 {
+                b'0' + half
+            } else {
+                b'a' - 10 + half
+            }
+        };
+        let mut text = [0; 32];
+        let digits = self.key.iter().flat_map(|byte| [byte >> 4, *byte]);
+        for (place, half) in text.iter_mut().zip(digits) {
+            *place = digit(half);
+        }
+        text
+    }
+}
+
+fn write_body(new: &NewTranslation<'_>, out: &mut Out<'_>) {
+    let mut json = Writer::new(out);
+    json.object()
+        .name("video_url")
+        .string(new.video_url)
+        .name("target_language")
+        .string(new.target_language);
+    for (name, value) in [
+        ("source_language", new.source_language),
+        ("reference", new.reference),
+        ("callback_url", new.callback_url),
+    ] {
+        if let Some(value) = value {
+            json.name(name).string(value);
+        }
+    }
+    json.end_object();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_kept_whole_or_not_at_all() {
+        let new = NewTranslation {
+            video_url: "file:///a.mp4",
+            target_language: "es",
+            reference: Some("say \"hi\""),
+            ..NewTranslation::default()
+        };
+        let body =
+            br#"{"video_url":"file:///a.mp4","target_language":"es","reference":"say \"hi\""}"#;
+        let mut random = Random::new([1; 32]);
+        let mut memory = [0; 100];
+        for room in 0..body.len() {
+            let mut submission = Submission::new(&mut memory[..room]);
+            assert!(!submission.begin(&new, &mut random));
+            assert!(!submission.is_waiting());
+        }
+        let mut submission = Submission::new(&mut memory);
+        assert!(submission.begin(&new, &mut random));
+        assert_eq!(submission.body(), body);
+        let key = submission.key();
+        assert!(key.iter().all(u8::is_ascii_hexdigit));
+        submission.end();
+        assert!(submission.begin(&new, &mut random));
+        assert_ne!(submission.key(), key, "another request, another key");
+    }
+}

@@ -1,0 +1,160 @@
+//! What comes in: a webhook is verified, known for a repeat, put in order, or refused.
+
+use super::{
+    Client, News, Source, Update,
+    view::{EventView, JobView, Malformed},
+};
+use crate::{
+    event::Kind,
+    http::{Method, Request},
+    signature::{Headers, TOLERANCE_S, VerifyError, verify},
+    time::Now,
+};
+
+/// What was made of a request to the client's webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was news.
+    Taken,
+    /// It was known already, or older than what is known: nothing was done.
+    Repeat,
+    /// It is about a job that nobody here follows.
+    NotFollowed,
+    /// Somebody tests the webhook.
+    Test,
+    /// It is good, but of a type that this version does not know.
+    UnknownType,
+    /// There is nothing at its path.
+    NotFound,
+    /// It is no POST.
+    NotPost,
+    /// Its signature does not prove that it comes from the server.
+    Unverified(VerifyError),
+    /// Its sender knows the secret, but its body is no event.
+    Malformed(Malformed),
+    /// The client has ended and wants nothing any more.
+    Closed,
+}
+
+impl Outcome {
+    /// The status to answer with. 410 tells the server to send nothing again, ever.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Taken | Self::Repeat | Self::NotFollowed | Self::Test | Self::UnknownType => 204,
+            Self::NotFound => 404,
+            Self::NotPost => 405,
+            Self::Closed => 410,
+            Self::Unverified(VerifyError::TooOld | VerifyError::TooNew | VerifyError::NoMatch) => {
+                401
+            }
+            Self::Unverified(_) | Self::Malformed(_) => 400,
+        }
+    }
+}
+
+/// What to answer to a webhook, and what it told.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct Verdict<'b> {
+    /// What was made of it.
+    pub outcome: Outcome,
+    /// What it told, if it was news.
+    pub update: Option<Update<'b>>,
+}
+
+impl From<Outcome> for Verdict<'_> {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            update: None,
+        }
+    }
+}
+
+impl Client<'_> {
+    /// Takes a request that came to the client's receiver.
+    ///
+    /// Hand on what it told before the answer is sent: what was not answered is sent again.
+    pub fn handle_webhook<'b>(&mut self, now: Now, request: &Request<'b>) -> Verdict<'b> {
+        match self.admit(now, request) {
+            Ok(EventView::Job(kind, job)) => self.take_event(now, kind, job),
+            Ok(EventView::Test) => Verdict {
+                outcome: Outcome::Test,
+                update: Some(Update::Test),
+            },
+            Ok(EventView::Unknown) => Outcome::UnknownType.into(),
+            Err(outcome) => outcome.into(),
+        }
+    }
+
+    /// Reads the event of a request, if it is one that the server has signed.
+    fn admit<'b>(&self, now: Now, request: &Request<'b>) -> Result<EventView<'b>, Outcome> {
+        if !self.is_webhook_path(request) {
+            return Err(Outcome::NotFound);
+        }
+        if request.method != Method::Post {
+            return Err(Outcome::NotPost);
+        }
+        if self.is_closed() {
+            return Err(Outcome::Closed);
+        }
+        let headers = Headers::from_fields(request.fields).map_err(Outcome::Unverified)?;
+        let keys = self.keys.iter().flatten();
+        verify(&headers, request.body, keys, now.timestamp, TOLERANCE_S)
+            .map_err(Outcome::Unverified)?;
+        EventView::parse(request.body).map_err(Outcome::Malformed)
+    }
+
+    fn is_webhook_path(&self, request: &Request<'_>) -> bool {
+        let Some(webhook) = &self.config.webhook else {
+            return false;
+        };
+        let target = webhook.url.path_and_query().as_bytes();
+        let (path, query) = match target.iter().position(|byte| *byte == b'?') {
+            Some(mark) => (target.get(..mark), target.get(mark.wrapping_add(1)..)),
+            None => (Some(target), None),
+        };
+        let path = match path {
+            Some([]) => Some(b"/".as_slice()),
+            path => path,
+        };
+        path == Some(request.path.as_bytes()) && query == request.query.map(str::as_bytes)
+    }
+
+    fn take_event<'b>(&mut self, now: Now, kind: Kind, job: JobView<'b>) -> Verdict<'b> {
+        let found = if self.config.everything {
+            self.jobs.watch(job.id)
+        } else {
+            self.jobs.find(job.id)
+        };
+        let Some(ix) = found else {
+            self.newest.hear(now.instant, job.id, job.sequence, kind);
+            // It may be the job whose acceptance is still on its way.
+            self.submission.may_lag = true;
+            if !self.config.everything {
+                return Outcome::NotFollowed.into();
+            }
+            return taken(kind, job);
+        };
+        let is_followed = self.jobs.get(ix).is_some_and(super::Known::is_followed);
+        if !self.learn(now.instant, ix, kind, &job) {
+            return Outcome::Repeat.into();
+        }
+        if !is_followed && !self.config.everything {
+            return Outcome::NotFollowed.into();
+        }
+        taken(kind, job)
+    }
+}
+
+const fn taken(kind: Kind, job: JobView<'_>) -> Verdict<'_> {
+    Verdict {
+        outcome: Outcome::Taken,
+        update: Some(Update::Job(News {
+            kind,
+            job,
+            source: Source::Told,
+        })),
+    }
+}
