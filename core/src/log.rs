@@ -124,7 +124,8 @@ impl<'a> Log<'a> {
         };
         let kept = answer.get(..self.answer_bytes).unwrap_or(answer);
         let at = place.saturating_mul(self.answer_bytes);
-        if let Some(room) = self.answers.get_mut(at..at.saturating_add(kept.len())) {
+        let room = self.answers.get_mut(at..).unwrap_or_default();
+        if let Some(room) = room.get_mut(..kept.len()) {
             room.copy_from_slice(kept);
             line.answer_bytes = kept.len() as u16;
         }

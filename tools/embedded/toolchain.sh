@@ -53,9 +53,10 @@ embedded_debian_toolchain() {
         dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
     done
     [ ${#missing[@]} = 0 ] || embedded_apt_install "${missing[@]}" || return 1
-    # The targets name their linker `rust-lld`, which rust-web-llvm puts into /usr/bin. Not every
-    # rustup directory on the search path holds one, so it comes first.
-    EMBEDDED_CARGO=(env PATH="/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 /usr/bin/cargo)
+    # The targets name their linker `rust-lld`, which rust-web-llvm has as a link to one like `lld-22` in
+    # a package of that name that it does not depend on.
+    [ -x /usr/bin/rust-lld ] || embedded_apt_install "$(readlink /usr/bin/rust-lld)" || return 1
+    EMBEDDED_CARGO=(env RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 /usr/bin/cargo)
     EMBEDDED_FLAGS=(-Zbuild-std=core)
 }
 
