@@ -1,7 +1,7 @@
 //! Which resource a path names, and which methods it has.
 
 use super::Problem;
-use crate::{http::Method, job::Status};
+use crate::{cut::split_once, http::Method, job::Status};
 
 /// What a path names. Ids are as they stand in the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +72,8 @@ pub fn route(path: &str) -> Option<Resource<'_>> {
         "/v1/webhooks" => return Some(Resource::Webhooks),
         _ => {}
     }
-    let (collection, rest) = path.strip_prefix("/v1/")?.split_once('/')?;
-    let (id, action) = match rest.split_once('/') {
+    let (collection, rest) = split_once(path.strip_prefix("/v1/")?, b'/')?;
+    let (id, action) = match split_once(rest, b'/') {
         Some((id, action)) => (id, Some(action)),
         None => (rest, None),
     };
@@ -116,8 +116,14 @@ pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
         limit: LIMIT_DEFAULT,
         cursor: None,
     };
-    for pair in query.unwrap_or_default().split('&') {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let mut left = query;
+    while let Some(text) = left {
+        let (pair, rest) = match split_once(text, b'&') {
+            Some((pair, rest)) => (pair, Some(rest)),
+            None => (text, None),
+        };
+        left = rest;
+        let (name, value) = split_once(pair, b'=').unwrap_or((pair, ""));
         match name {
             "status" if value.is_empty() => {}
             "status" => {

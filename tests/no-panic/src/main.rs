@@ -11,6 +11,7 @@
 #![no_main]
 
 mod machine;
+#[cfg(feature = "planted")]
 mod planted;
 mod wire;
 mod world;
@@ -22,7 +23,12 @@ use world::World;
 type Gate = fn(&mut World<'_>);
 
 #[used]
-static GATES: &[&[Gate]] = &[wire::GATES, machine::GATES, planted::GATES];
+static GATES: &[&[Gate]] = &[
+    wire::GATES,
+    machine::GATES,
+    #[cfg(feature = "planted")]
+    planted::GATES,
+];
 
 /// Where the program would start.
 // SAFETY: no other function of this program has that name.

@@ -1,14 +1,23 @@
-//! A gate that must not hold: the check of the check.
+//! Gates that must not hold: the check of the checks.
 
-use crate::Gate;
+use core::hint::black_box;
 
-#[cfg(not(feature = "planted"))]
-pub(crate) const GATES: &[Gate] = &[];
+use crate::{Gate, world::World};
 
-#[cfg(feature = "planted")]
-pub(crate) const GATES: &[Gate] = &[index_out_of_bounds];
+pub(crate) const GATES: &[Gate] = &[index_out_of_bounds, recursion];
 
-#[cfg(feature = "planted")]
-fn index_out_of_bounds(world: &mut crate::world::World<'_>) {
-    core::hint::black_box(world.bytes[usize::from(world.byte)]);
+fn index_out_of_bounds(world: &mut World<'_>) {
+    black_box(world.bytes[usize::from(world.byte)]);
+}
+
+fn recursion(world: &mut World<'_>) {
+    count_down(world.byte);
+}
+
+fn count_down(left: u8) {
+    if black_box(left) > 0 {
+        count_down(left - 1);
+        // Something to do afterwards, or the optimiser makes a loop of it.
+        black_box(left);
+    }
 }
