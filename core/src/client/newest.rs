@@ -92,7 +92,9 @@ impl Newest {
     /// An event told of a job.
     pub(super) fn hear(&mut self, now: Instant, job: Id, sequence: u32, kind: Kind) {
         let is_news = match self.job {
-            Some((newest, last)) if newest == job => sequence > last,
+            Some((newest, last)) if newest == job => {
+                sequence > last && self.status == Some(Simple::Pending)
+            }
             Some((newest, _)) => job > newest,
             None => {
                 // Nobody knows yet whether this is the newest job, unless it has just begun.
@@ -130,6 +132,7 @@ mod tests {
         check(5, 3, Kind::Completed, Completed);
         check(5, 2, Kind::Processing, Completed);
         check(4, 9, Kind::Error, Completed);
+        check(5, 4, Kind::Error, Completed);
         check(6, 1, Kind::Pending, Pending);
         check(5, 4, Kind::Error, Pending);
         check(6, 2, Kind::Canceled, Error);
