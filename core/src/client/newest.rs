@@ -96,11 +96,12 @@ impl Newest {
                 sequence > last && self.status == Some(Simple::Pending)
             }
             Some((newest, _)) => job > newest,
+            // What begins is the newest.
+            None if sequence == 1 || self.status.is_none() => true,
+            // Nobody knows whether this one is. Where it makes no difference, that may stay so.
+            None if self.status == Some(kind.status().into()) => false,
             None => {
-                // Nobody knows yet whether this is the newest job, unless it has just begun.
-                if self.status.is_some() && sequence > 1 {
-                    self.wanted = Some(now);
-                }
+                self.wanted = Some(now);
                 true
             }
         };
@@ -163,6 +164,8 @@ mod tests {
         let mut newest = Newest::default();
         newest.asked();
         assert!(newest.answered(Some(Pending)));
+        newest.hear(Instant::ZERO, id(5), 3, Kind::Processing);
+        assert_eq!(newest.wanted(), None, "it makes no difference");
         newest.hear(Instant::ZERO, id(5), 4, Kind::Completed);
         assert_eq!(newest.status(), Some(Completed));
         assert_eq!(newest.wanted(), Some(Instant::ZERO));
