@@ -259,7 +259,7 @@ mod tests {
         check("http://a.test/?", Err(ServerError::Path));
         check("http://a.test?a", Err(ServerError::Path));
         check("a.test:8000", Err(ServerError::Url(UrlError::Scheme)));
-        check("http://", Err(ServerError::Url(UrlError::Host)));
+        check("http://:8000", Err(ServerError::Url(UrlError::Host)));
     }
 
     #[test]

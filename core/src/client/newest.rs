@@ -92,13 +92,16 @@ impl Newest {
     /// An event told of a job.
     pub(super) fn hear(&mut self, now: Instant, job: Id, sequence: u32, kind: Kind) {
         let is_news = match self.job {
-            Some((newest, last)) if newest == job => sequence > last,
+            Some((newest, last)) if newest == job => {
+                sequence > last && self.status == Some(Simple::Pending)
+            }
             Some((newest, _)) => job > newest,
+            // What begins is the newest.
+            None if sequence == 1 || self.status.is_none() => true,
+            // Nobody knows whether this one is. Where it makes no difference, that may stay so.
+            None if self.status == Some(kind.status().into()) => false,
             None => {
-                // Nobody knows yet whether this is the newest job, unless it has just begun.
-                if self.status.is_some() && sequence > 1 {
-                    self.wanted = Some(now);
-                }
+                self.wanted = Some(now);
                 true
             }
         };
@@ -130,6 +133,7 @@ mod tests {
         check(5, 3, Kind::Completed, Completed);
         check(5, 2, Kind::Processing, Completed);
         check(4, 9, Kind::Error, Completed);
+        check(5, 4, Kind::Error, Completed);
         check(6, 1, Kind::Pending, Pending);
         check(5, 4, Kind::Error, Pending);
         check(6, 2, Kind::Canceled, Error);
@@ -160,6 +164,8 @@ mod tests {
         let mut newest = Newest::default();
         newest.asked();
         assert!(newest.answered(Some(Pending)));
+        newest.hear(Instant::ZERO, id(5), 3, Kind::Processing);
+        assert_eq!(newest.wanted(), None, "it makes no difference");
         newest.hear(Instant::ZERO, id(5), 4, Kind::Completed);
         assert_eq!(newest.status(), Some(Completed));
         assert_eq!(newest.wanted(), Some(Instant::ZERO));

@@ -1,0 +1,224 @@
+//! The client machine in virtual time: requests are looked at, answers written by hand.
+
+extern crate std;
+
+mod asking;
+mod ending;
+mod receiving;
+mod telling;
+
+use super::*;
+use crate::{
+    http::{BodyUse, Limits, RecvBuf, RequestParser, ResponseParser},
+    id::Prefix,
+    out::Out,
+    signature::MessageId,
+    time::Timestamp,
+    url::Url,
+};
+use std::{format, string::String, vec::Vec};
+
+const SECRET: [u8; 32] = [7; 32];
+const UNIX_MS: u64 = 1_795_510_800_000;
+const ENDPOINT: &str = r#"{"id":"ep_00000000000000000000000001","enabled":true}"#;
+
+fn id(n: u128) -> Id {
+    Id::from_bits(n)
+}
+
+fn config(with_webhook: bool) -> Config<'static> {
+    let server = Server::parse("http://127.0.0.1:8000").unwrap();
+    let url = Url::parse("http://localhost:3120/webhook", 100).unwrap();
+    let mut webhook = Webhook::new(url);
+    webhook.secret = Some(Secret::from_random(SECRET));
+    Config::new(server, with_webhook.then_some(webhook))
+}
+
+/// A job's JSON.
+fn job(n: u128, sequence: u32, status: &str) -> String {
+    format!(
+        r#"{{"id":"{}","sequence":{sequence},"status":"{status}","progress":{}}}"#,
+        id(n).text(Prefix::Job),
+        if status == "completed" { 100 } else { 10 },
+    )
+}
+
+/// The body of an event of a job.
+fn event(n: u128, sequence: u32, kind: &str, status: &str) -> String {
+    let data = job(n, sequence, status);
+    format!(r#"{{"type":"{kind}","timestamp":"2026-11-24T09:00:00.000Z","data":{data}}}"#)
+}
+
+/// A client, and a clock that only moves when it is told to.
+struct World<'a> {
+    client: Client<'a>,
+    ms: u64,
+    request: Vec<u8>,
+}
+
+impl<'a> World<'a> {
+    fn new(memory: &'a mut Fixed<4>, config: Config<'a>) -> Self {
+        let mut world = Self {
+            client: Client::new(memory.lend(), config, [1; 32]),
+            ms: 0,
+            request: Vec::new(),
+        };
+        world.client.start(world.now());
+        world
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            instant: Instant::from_ms(self.ms),
+            timestamp: Timestamp::from_unix_ms(UNIX_MS + self.ms),
+        }
+    }
+
+    /// The next request, if there is one now.
+    fn poll(&mut self) -> Option<Exchange> {
+        let mut memory = [0; 1024];
+        let mut out = Out::new(&mut memory);
+        let exchange = self.client.poll_request(self.now(), &mut out).unwrap()?;
+        self.request = out.written().to_vec();
+        Some(exchange)
+    }
+
+    /// The next request must start with `expect`; it is answered. Returns what that told.
+    #[track_caller]
+    fn answer(&mut self, expect: &str, status: u16, body: &str) -> String {
+        let exchange = self.poll().expect("a request");
+        self.expect(expect);
+        self.respond(exchange, status, "", body)
+    }
+
+    /// The next request must start with `expect`; it fails. Returns what that told.
+    #[track_caller]
+    fn fail(&mut self, expect: &str, failure: Failure) -> String {
+        let exchange = self.poll().expect("a request");
+        self.expect(expect);
+        let update = self.client.handle_failure(self.now(), exchange.id, failure);
+        show(update)
+    }
+
+    #[track_caller]
+    fn expect(&self, start: &str) {
+        let request = str::from_utf8(&self.request).unwrap();
+        assert!(request.starts_with(start), "{start}, not {request}");
+    }
+
+    fn respond(&mut self, exchange: Exchange, status: u16, fields: &str, body: &str) -> String {
+        let mut bytes = format!(
+            "HTTP/1.1 {status} X\r\n{fields}content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes();
+        let len = bytes.len();
+        let mut input = RecvBuf::new(&mut bytes, len);
+        let mut parser = ResponseParser::new(exchange.call.method(), BodyUse::Keep);
+        let _ = parser.advance(&Limits::SMALL, &mut input).unwrap();
+        let response = parser.response(input.filled()).unwrap();
+        let now = self.now();
+        show(self.client.handle_response(now, exchange.id, &response))
+    }
+
+    /// Registers, and answers that the newest job is pending.
+    #[track_caller]
+    fn register(&mut self) {
+        let told = self.answer("POST /v1/webhooks ", 201, ENDPOINT);
+        assert_eq!(told, "registered");
+        let told = self.answer("GET /status ", 200, r#"{"status":"pending"}"#);
+        assert_eq!(told, "status pending");
+    }
+
+    /// Follows a job, of which the server knows nothing new.
+    #[track_caller]
+    fn follow(&mut self, n: u128) {
+        self.client.follow(self.now(), id(n)).unwrap();
+        let told = self.answer("GET /v1/translations/", 200, &job(n, 1, "pending"));
+        assert_eq!(told, "job pending 1 asked");
+    }
+
+    /// Lets time pass up to the client's next deadline. Returns how long that was, and what it told.
+    #[track_caller]
+    fn wait(&mut self) -> (u64, String) {
+        let deadline = self.client.poll_timeout().expect("a deadline");
+        let waited_ms = deadline.at.as_ms().saturating_sub(self.ms);
+        self.ms += waited_ms;
+        (waited_ms, show(self.client.handle_timeout(self.now())))
+    }
+
+    /// Delivers a body as a webhook, signed with `secret`. Returns the answer's status and what it
+    /// told.
+    fn tell_signed(&mut self, secret: [u8; 32], body: &str) -> (u16, String) {
+        let mut bytes = webhook(secret, UNIX_MS + self.ms, body);
+        self.receive(&mut bytes)
+    }
+
+    fn tell(&mut self, body: &str) -> (u16, String) {
+        self.tell_signed(SECRET, body)
+    }
+
+    fn receive(&mut self, bytes: &mut [u8]) -> (u16, String) {
+        let len = bytes.len();
+        let mut input = RecvBuf::new(bytes, len);
+        let mut parser = RequestParser::new();
+        let _ = parser.advance(&Limits::SERVER, &mut input).unwrap();
+        let request = parser.request(input.filled()).unwrap();
+        let now = self.now();
+        let verdict = self.client.handle_webhook(now, &request);
+        (verdict.outcome.status(), show(verdict.update))
+    }
+}
+
+/// A whole delivery.
+fn webhook(secret: [u8; 32], unix_ms: u64, body: &str) -> Vec<u8> {
+    let key = Secret::from_random(secret).signing_key();
+    let seconds = unix_ms / 1_000;
+    let message = MessageId::new(b"evt_1").unwrap();
+    let mut memory = [0; 47];
+    let mut signature = Out::new(&mut memory);
+    key.sign(message, seconds, body.as_bytes())
+        .write(&mut signature);
+    format!(
+        "POST /webhook HTTP/1.1\r\nhost: localhost:3120\r\nwebhook-id: evt_1\r\n\
+         webhook-timestamp: {seconds}\r\nwebhook-signature: {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        str::from_utf8(signature.written()).unwrap(),
+        body.len(),
+    )
+    .into_bytes()
+}
+
+/// An update in a few words; empty for none.
+fn show(update: Option<Update<'_>>) -> String {
+    let text = |text: Option<crate::json::Str<'_>>| {
+        text.map_or(String::new(), |text| text.escaped_text().into())
+    };
+    match update {
+        None => String::new(),
+        Some(Update::Job(news)) => {
+            let name = news.kind.as_str().rsplit('.').next().unwrap();
+            let source = match news.source {
+                Source::Told => "told",
+                Source::Asked => "asked",
+            };
+            format!("job {name} {} {source}", news.job.sequence)
+        }
+        Some(Update::JobUnknown(_)) => "job unknown".into(),
+        Some(Update::Status(status)) => format!("status {}", status.map_or("none", Simple::as_str)),
+        Some(Update::Submitted(job)) => {
+            format!("submitted {} {}", job.sequence, job.status.as_str())
+        }
+        Some(Update::Registered(_)) => "registered".into(),
+        Some(Update::RegistrationLost) => "registration lost".into(),
+        Some(Update::SwitchedOff) => "switched off".into(),
+        Some(Update::Unregistered) => "unregistered".into(),
+        Some(Update::Test) => "test".into(),
+        Some(Update::Delayed { call, failure, .. }) => format!("{call:?} delayed: {failure:?}"),
+        Some(Update::Refused {
+            call,
+            status,
+            problem,
+        }) => format!("{call:?} refused: {status} {}", text(problem.code)),
+    }
+}
