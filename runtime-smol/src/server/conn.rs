@@ -7,7 +7,7 @@ use dubhook_core::{
     server::{ConnId, Drive},
 };
 use smol::{Timer, future::FutureExt};
-use std::{future::poll_fn, io, task::Poll, time::Duration};
+use std::{future::poll_fn, io, time::Duration};
 
 /// How long a client may leave an answer in its socket before it is given up.
 const UNREAD_MAX: Duration = Duration::from_secs(30);

@@ -106,7 +106,7 @@ impl<'m> Engine<'m> {
         if !stopping {
             self.start_work(now, &mut server, spawner);
         }
-        self.committer.commit(self, now, &mut server, spawner);
+        self.committer.commit(now, &mut server, self, spawner);
         while !stopping && let Some(attempt) = server.service_mut().poll_attempt(now) {
             self.deliver
                 .begin(attempt.id, server.service().attempt_deadline(now));
