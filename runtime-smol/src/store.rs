@@ -4,18 +4,18 @@
 //! returns only when they would survive a loss of power. That is all it must do, so it can be an embedded database, a
 //! file, or something on another machine. Without a store everything is gone when the program ends (`--in-memory`).
 
-use dubhook_core::{record::Key, service::RestoreError};
+use dubhook_core::{id::Id, record::Key, service::RestoreError};
 use std::{fmt, ops::Range};
 
 /// Keeps records.
-pub trait Store: Send + fmt::Debug {
+pub trait Store: Send + Sync + fmt::Debug {
     /// Hands over every record, in the order of the keys.
     ///
     /// # Errors
     ///
     /// [`StoreError`], its own or the one that `each` returned.
     fn load(
-        &mut self,
+        &self,
         each: &mut dyn FnMut(Key, &[u8]) -> Result<(), RestoreError>,
     ) -> Result<(), StoreError>;
 
@@ -24,7 +24,14 @@ pub trait Store: Send + fmt::Debug {
     /// # Errors
     ///
     /// [`StoreError`]; nothing more may be written then, since nobody knows what was.
-    fn write(&mut self, batch: &Batch) -> Result<(), StoreError>;
+    fn write(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// The JSON of a job that has ended, if it is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    fn find(&self, job: Id) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
 /// Why a store is no use.
@@ -58,6 +65,7 @@ impl From<RestoreError> for StoreError {
 pub struct Batch {
     bytes: Vec<u8>,
     records: Vec<(Key, Option<Range<usize>>)>,
+    archive: Vec<(Id, Range<usize>)>,
 }
 
 impl Batch {
@@ -68,25 +76,41 @@ impl Batch {
             .map(|(key, value)| (*key, value.clone().map(|range| &self.bytes[range])))
     }
 
-    /// Whether there are none.
+    /// Jobs that have ended, each with its JSON as it will be for ever.
+    pub fn archive(&self) -> impl ExactSizeIterator<Item = (Id, &[u8])> {
+        self.archive
+            .iter()
+            .map(|(job, json)| (*job, &self.bytes[json.clone()]))
+    }
+
+    /// Whether there is nothing to write.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.records.is_empty() && self.archive.is_empty()
     }
 
     /// Adds a record.
     pub fn add(&mut self, key: Key, value: Option<&[u8]>) {
-        let range = value.map(|value| {
-            let start = self.bytes.len();
-            self.bytes.extend_from_slice(value);
-            start..self.bytes.len()
-        });
-        self.records.push((key, range));
+        let value = value.map(|value| self.keep(value));
+        self.records.push((key, value));
+    }
+
+    /// Adds a job that has ended.
+    pub fn add_archived(&mut self, job: Id, json: &[u8]) {
+        let json = self.keep(json);
+        self.archive.push((job, json));
     }
 
     /// Takes all records out and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.records.clear();
+        self.archive.clear();
+    }
+
+    fn keep(&mut self, value: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        start..self.bytes.len()
     }
 }

@@ -11,10 +11,7 @@ use smol::{Async, unblock};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 
 /// Connects to where the attempt goes.
-pub(super) async fn connect(
-    engine: &Engine<'_>,
-    attempt: &Attempt,
-) -> Result<Idle, AttemptError> {
+pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Idle, AttemptError> {
     let text = {
         let server = engine.server.borrow();
         let mut buffers = engine.buffers.borrow_mut();

@@ -292,7 +292,9 @@ fn log(attempted: Option<Attempted>) {
     let Some(attempted) = attempted else {
         return;
     };
-    let endpoint = attempted.endpoint.map(|id| id.text(dubhook_core::id::Prefix::Endpoint));
+    let endpoint = attempted
+        .endpoint
+        .map(|id| id.text(dubhook_core::id::Prefix::Endpoint));
     let endpoint = endpoint.as_deref().unwrap_or("callback");
     let (status, ms) = (attempted.status, attempted.duration_ms);
     let error = attempted.error.as_str().unwrap_or_default();

@@ -80,9 +80,7 @@ impl Pool {
         }
         self.len = 0;
         self.kept.retain(|_, kept| {
-            kept.retain(|(since, idle)| {
-                now.ms_since(*since) < IDLE_MS && idle.stream.is_quiet()
-            });
+            kept.retain(|(since, idle)| now.ms_since(*since) < IDLE_MS && idle.stream.is_quiet());
             self.len += kept.len();
             !kept.is_empty()
         });

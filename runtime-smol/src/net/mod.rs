@@ -20,8 +20,8 @@ pub use epoll::Net;
 #[cfg(not(target_os = "linux"))]
 pub use portable::Net;
 
-use smol::io::{AsyncRead, AsyncWrite};
 use crate::signal::wait;
+use smol::io::{AsyncRead, AsyncWrite};
 use std::{
     cell::{Cell, RefCell},
     io::{self, Read, Write},

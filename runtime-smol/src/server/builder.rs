@@ -11,6 +11,7 @@ use dubhook_core::{address::Cidr, server::ApiKey, simulate::Settings};
 use std::{
     fmt, io,
     net::{TcpListener, ToSocketAddrs},
+    sync::Arc,
 };
 
 /// Sets a server up; [`bind`](Self::bind) ends it.
@@ -22,7 +23,7 @@ pub struct Builder {
     allow: Vec<Cidr>,
     translator: Translator,
     seed: Option<[u8; 32]>,
-    store: Option<Box<dyn Store>>,
+    store: Option<Arc<dyn Store>>,
 }
 
 impl Default for Builder {
@@ -92,7 +93,7 @@ impl Builder {
     /// Keeps jobs, webhooks and what is owed, so that nothing is lost when the server ends, however it ends.
     #[must_use]
     pub fn store(mut self, store: impl Store + 'static) -> Self {
-        self.store = Some(Box::new(store));
+        self.store = Some(Arc::new(store));
         self
     }
 

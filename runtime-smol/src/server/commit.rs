@@ -9,17 +9,21 @@ use crate::{
     signal::Signal,
     store::{Batch, Store, StoreError},
 };
-use dubhook_core::{server::Server, service::Limits, time::Now};
+use dubhook_core::{
+    id::Id,
+    server::{Config, Server},
+    time::Now,
+};
 use smol::unblock;
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 /// Takes records to the store, if there is one.
 #[derive(Debug)]
 pub(crate) struct Committer {
-    /// The store and an empty batch, while nothing is being written.
-    idle: RefCell<Option<(Box<dyn Store>, Batch)>>,
-    has_store: bool,
-    /// Room for one record.
+    store: Option<Arc<dyn Store>>,
+    /// An empty batch, while none is being written.
+    batch: RefCell<Option<Batch>>,
+    /// Room for one record, or one job as JSON.
     record: RefCell<Box<[u8]>>,
     failure: RefCell<Option<StoreError>>,
     /// Raised when the store has failed.
@@ -27,16 +31,11 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn new(store: Option<Box<dyn Store>>, limits: &Limits) -> Self {
-        let record = limits.url_bytes_max
-            + limits.callback_bytes_max
-            + limits.reference_bytes_max
-            + limits.description_bytes_max
-            + limits.error_bytes_max
-            + 1_024;
+    pub(crate) fn new(store: Option<Arc<dyn Store>>, config: &Config<'_>) -> Self {
+        let record = config.scratch_bytes_max() + config.service.callback_bytes_max + 512;
         Self {
-            has_store: store.is_some(),
-            idle: RefCell::new(store.map(|store| (store, Batch::default()))),
+            store,
+            batch: RefCell::new(Some(Batch::default())),
             record: RefCell::new(vec![0; record].into()),
             failure: RefCell::new(None),
             failed: Signal::default(),
@@ -56,10 +55,19 @@ impl Committer {
 
     /// Whether something is not durable yet.
     pub(crate) fn is_busy(&self, server: &Server<'_>) -> bool {
-        if !self.has_store {
-            return false;
+        self.store.is_some() && (self.batch.borrow().is_none() || server.service().is_dirty())
+    }
+
+    /// What the store has of a job that is no longer in memory.
+    pub(crate) async fn find(&self, job: Id) -> Option<Vec<u8>> {
+        let store = Arc::clone(self.store.as_ref()?);
+        match unblock(move || store.find(job)).await {
+            Ok(found) => found,
+            Err(error) => {
+                self.fail(error);
+                None
+            }
         }
-        self.idle.borrow().is_none() || server.service().is_dirty()
     }
 
     /// Begins to write what has changed, unless a batch is being written already.
@@ -70,7 +78,10 @@ impl Committer {
         engine: &'e Engine<'_>,
         spawner: &Spawner<'e>,
     ) {
-        let Some((mut store, mut batch)) = self.idle.take() else {
+        let Some(store) = &self.store else {
+            return;
+        };
+        let Some(mut batch) = self.batch.take() else {
             return;
         };
         batch.clear();
@@ -79,37 +90,38 @@ impl Committer {
         if batch.is_empty() {
             // Nothing to write, and nothing before it is unwritten.
             server.committed(number);
-            self.idle.replace(Some((store, batch)));
+            self.batch.replace(Some(batch));
             return;
         }
+        let store = Arc::clone(store);
         spawner.spawn(async move {
-            let write = move || {
-                let written = store.write(&batch);
-                (store, batch, written)
-            };
-            let (store, batch, written) = unblock(write).await;
+            let write = move || (store.write(&batch), batch);
+            let (written, batch) = unblock(write).await;
             match written {
                 Ok(()) => {
-                    self.idle.replace(Some((store, batch)));
+                    self.batch.replace(Some(batch));
                     engine.server.borrow_mut().committed(number);
                     engine.turn.raise();
                 }
-                Err(error) => {
-                    *self.failure.borrow_mut() = Some(error);
-                    self.failed.raise();
-                }
+                Err(error) => self.fail(error),
             }
         });
     }
 
+    fn fail(&self, error: StoreError) {
+        self.failure.replace(Some(error));
+        self.failed.raise();
+    }
+
     fn gather(&self, now: Now, server: &mut Server<'_>, batch: &mut Batch) {
+        const FITS: &str = "the memory holds the longest strings that the limits allow";
         let mut memory = self.record.borrow_mut();
-        loop {
-            match server.service_mut().poll_record(now, &mut memory) {
-                Ok(Some(record)) => batch.add(record.key, record.len.map(|len| &memory[..len])),
-                Ok(None) => return,
-                Err(_) => unreachable!("the memory holds the longest strings that the limits allow"),
-            }
+        let service = server.service_mut();
+        while let Some((job, len)) = service.poll_archive(&mut memory).expect(FITS) {
+            batch.add_archived(job, &memory[..len]);
+        }
+        while let Some(record) = service.poll_record(now, &mut memory).expect(FITS) {
+            batch.add(record.key, record.len.map(|len| &memory[..len]));
         }
     }
 }

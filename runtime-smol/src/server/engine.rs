@@ -7,10 +7,7 @@
 //! translations and webhook attempts, and calls the connections whose answers are ready. So the work of all connections
 //! that had news in a turn is gathered into one commit, and nothing is done twice.
 
-use super::{
-    buffers::Buffers,
-    commit::Committer,
-};
+use super::{buffers::Buffers, commit::Committer};
 use crate::{
     clock::Clock,
     deliver::{self, Deliver},

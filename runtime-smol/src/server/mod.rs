@@ -55,6 +55,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
@@ -71,7 +72,7 @@ pub struct Server {
     allow: Vec<Cidr>,
     translator: Translator,
     seed: [u8; 32],
-    store: Option<Box<dyn Store>>,
+    store: Option<Arc<dyn Store>>,
     stop: StopSignal,
     stopper: Stopper,
 }
@@ -129,9 +130,8 @@ impl Server {
         let (memory, simulated) = memory.lend();
         let clock = Clock::start();
         let mut server = machine::Server::new(memory, config, self.seed);
-        let mut store = self.store;
-        if let Some(store) = &mut store {
-            restore(clock.now(), server.service_mut(), store.as_mut())?;
+        if let Some(store) = &self.store {
+            restore(clock.now(), server.service_mut(), store.as_ref())?;
         }
         let workers = workers(self.translator, simulated, &mut server);
         let engine = Engine {
@@ -140,7 +140,7 @@ impl Server {
             buffers: RefCell::new(Buffers::new(&config)),
             deliver: Deliver::new(self.capacity.attempts),
             workers,
-            committer: Committer::new(store, &config.service),
+            committer: Committer::new(self.store, &config),
             turn: Signal::default(),
             named: (0..self.capacity.connections)
                 .map(|_| Signal::default())
@@ -169,7 +169,9 @@ async fn serve(
     executor.spawn(engine.pump(spawner)).detach();
     let broken = async {
         let error = watch.await.err();
-        Err(RunError::Io(error.unwrap_or_else(|| io::ErrorKind::Other.into())))
+        Err(RunError::Io(
+            error.unwrap_or_else(|| io::ErrorKind::Other.into()),
+        ))
     };
     let failed = async { Err(RunError::Store(engine.committer.failure().await)) };
     let stopped = async {
@@ -213,11 +215,7 @@ fn workers<'m>(
 }
 
 /// Puts back what the store holds.
-fn restore(
-    now: Now,
-    service: &mut Service<'_>,
-    store: &mut dyn Store,
-) -> Result<(), StoreError> {
+fn restore(now: Now, service: &mut Service<'_>, store: &dyn Store) -> Result<(), StoreError> {
     store.load(&mut |key, value| service.restore(now, key, value))?;
     service.start(now).map_err(StoreError::Restore)
 }

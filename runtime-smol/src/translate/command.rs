@@ -22,12 +22,7 @@ use smol::{
     process::{Child, ChildStdin, Stdio},
 };
 use std::{
-    cell::RefCell,
-    collections::HashMap,
-    io,
-    os::unix::process::CommandExt,
-    rc::Rc,
-    time::Duration,
+    cell::RefCell, collections::HashMap, io, os::unix::process::CommandExt, rc::Rc, time::Duration,
 };
 
 /// How often a running job's lease is renewed: well within the lease.
@@ -117,7 +112,9 @@ impl Run<'_, '_> {
         };
         match &end {
             End::Completed(url) if url.len() > self.url_bytes_max() => {
-                self.report(Report::Failed("The translator named an output URL that is too long."));
+                self.report(Report::Failed(
+                    "The translator named an output URL that is too long.",
+                ));
             }
             End::Completed(url) => self.report(Report::Completed(url)),
             End::Failed(why) => self.report(Report::Failed(why)),
@@ -142,7 +139,10 @@ impl Run<'_, '_> {
         command
             .arg("-c")
             .arg(&self.command.line)
-            .env("DUBHOOK_OUTPUT_DIR", std::path::absolute(&self.command.output)?)
+            .env(
+                "DUBHOOK_OUTPUT_DIR",
+                std::path::absolute(&self.command.output)?,
+            )
             .env("DUBHOOK_JOB_ID", self.id.text(Prefix::Job).as_str())
             .process_group(0);
         let child = smol::process::Command::from(command)
@@ -156,7 +156,8 @@ impl Run<'_, '_> {
     /// Feeds the program, listens to it and waits for its end, or brings that about.
     async fn supervise(&self, mut group: Group, job: Vec<u8>, stop: &Signal) -> End {
         let child = &mut group.child;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let mut output_url = None;
         let mut last_words = String::new();
         let ended = {
@@ -202,7 +203,9 @@ impl Run<'_, '_> {
             Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
                 group.end().await;
                 let seconds = self.command.timeout.as_secs();
-                End::Failed(format!("The translator took longer than {seconds} s and was stopped."))
+                End::Failed(format!(
+                    "The translator took longer than {seconds} s and was stopped."
+                ))
             }
             Some(Err(error)) => End::Failed(format!("The translator was lost: {error}")),
             None => {
@@ -302,14 +305,12 @@ async fn lines(output: Option<impl AsyncRead + Unpin>, mut each: impl FnMut(&str
     }
 }
 
-fn conclude(
-    status: std::process::ExitStatus,
-    output_url: Option<String>,
-    last_words: &str,
-) -> End {
+fn conclude(status: std::process::ExitStatus, output_url: Option<String>, last_words: &str) -> End {
     match (status.success(), output_url) {
         (true, Some(url)) => End::Completed(url),
-        (true, None) => End::Failed("The translator ended well but named no output_url.".to_owned()),
+        (true, None) => {
+            End::Failed("The translator ended well but named no output_url.".to_owned())
+        }
         (false, _) if last_words.is_empty() => {
             End::Failed(format!("The translator failed without a word ({status})."))
         }
