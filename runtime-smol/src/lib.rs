@@ -1,1 +1,19 @@
-//! The thin layer that gives dubhook-core sockets, a clock and entropy.
+//! The thin layer that gives dubhook-core sockets, a clock, entropy and a disk, on smol.
+//!
+//! ```text
+//!   server ── deliver ── translate ── store        what a machine needs done
+//!   net    clock   entropy   memory                what it is done with
+//! ```
+//!
+//! Everything that decides anything is in the core; here bytes are moved, on one thread and without locks. Begin with
+//! [`server`].
+
+pub mod clock;
+mod deliver;
+pub mod entropy;
+pub mod memory;
+pub mod net;
+pub mod server;
+mod signal;
+pub mod store;
+pub mod translate;

@@ -89,6 +89,7 @@ pub struct Memory {
 struct Dirty {
     jobs: Box<[u32]>,
     states: Box<[u32]>,
+    archive: Box<[u32]>,
     endpoints: Box<[u32]>,
     keys: Box<[u32]>,
     events: Box<[u32]>,
@@ -147,6 +148,7 @@ impl Memory {
             dirty: Dirty {
                 jobs: marks(jobs),
                 states: marks(jobs),
+                archive: marks(jobs),
                 endpoints: marks(endpoints),
                 keys: marks(jobs),
                 events: marks(events),
@@ -179,6 +181,7 @@ impl Memory {
             job_timers: &mut self.job_timers,
             jobs_dirty: &mut dirty.jobs,
             states_dirty: &mut dirty.states,
+            archive_dirty: &mut dirty.archive,
             blocks: &mut self.blocks,
             endpoints: &mut self.endpoints,
             endpoints_dirty: &mut dirty.endpoints,

@@ -1,7 +1,7 @@
 //! A flag that one task waits for and others of the same thread raise.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     task::{Context, Poll, Waker},
 };
 
@@ -9,7 +9,7 @@ use std::{
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     raised: Cell<bool>,
-    waker: Cell<Option<Waker>>,
+    waker: RefCell<Option<Waker>>,
 }
 
 impl Signal {
@@ -31,16 +31,20 @@ impl Signal {
         if self.raised.get() {
             return Poll::Ready(());
         }
-        let waker = match self.waker.take() {
-            Some(waker) if waker.will_wake(cx.waker()) => waker,
-            _ => cx.waker().clone(),
-        };
-        self.waker.set(Some(waker));
+        wait(&self.waker, cx);
         Poll::Pending
     }
 
     /// Waits until the flag is up. It stays up.
     pub(crate) async fn raised(&self) {
         std::future::poll_fn(|cx| self.poll_raised(cx)).await;
+    }
+}
+
+/// Keeps the waker of the task that is polled, without making a new one where it is the same task as before.
+pub(crate) fn wait(waker: &RefCell<Option<Waker>>, cx: &Context<'_>) {
+    match &mut *waker.borrow_mut() {
+        Some(waker) => waker.clone_from(cx.waker()),
+        none => *none = Some(cx.waker().clone()),
     }
 }

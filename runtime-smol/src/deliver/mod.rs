@@ -29,7 +29,6 @@ use smol::future::FutureExt;
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    rc::Rc,
 };
 
 /// What of an answer is read: as much as of a request.
@@ -293,7 +292,9 @@ fn log(attempted: Option<Attempted>) {
     let Some(attempted) = attempted else {
         return;
     };
-    let endpoint = attempted.endpoint.map(|id| id.text(dubhook_core::id::Prefix::Endpoint));
+    let endpoint = attempted
+        .endpoint
+        .map(|id| id.text(dubhook_core::id::Prefix::Endpoint));
     let endpoint = endpoint.as_deref().unwrap_or("callback");
     let (status, ms) = (attempted.status, attempted.duration_ms);
     let error = attempted.error.as_str().unwrap_or_default();
@@ -310,12 +311,3 @@ fn log(attempted: Option<Attempted>) {
         tracing::warn!(endpoint, why, "endpoint disabled");
     }
 }
-
-/// Scheme, host and port as the URL has them: what a connection can be used for.
-fn origin<'u>(text: &'u str) -> &'u str {
-    let start = text.find("://").map_or(0, |at| at + 3);
-    let end = text[start..].find(['/', '?']).map_or(text.len(), |at| start + at);
-    &text[..end]
-}
-
-type Origin = Rc<str>;

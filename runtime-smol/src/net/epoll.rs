@@ -77,7 +77,7 @@ impl Net {
             socket,
             readiness,
             number,
-            net: Self::clone(self),
+            net: Rc::clone(self),
         };
         epoll::add(&self.epoll, &socket.socket, data, flags)?;
         Ok(Stream(socket))

@@ -20,9 +20,10 @@ pub use epoll::Net;
 #[cfg(not(target_os = "linux"))]
 pub use portable::Net;
 
+use crate::signal::wait;
 use smol::io::{AsyncRead, AsyncWrite};
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
     pin::Pin,
@@ -49,7 +50,7 @@ pub enum Interest {
 #[derive(Debug)]
 struct Readiness {
     bits: Cell<u8>,
-    waker: Cell<Option<Waker>>,
+    waker: RefCell<Option<Waker>>,
 }
 
 impl Readiness {
@@ -57,7 +58,7 @@ impl Readiness {
     const fn new() -> Self {
         Self {
             bits: Cell::new(READ | WRITE),
-            waker: Cell::new(None),
+            waker: RefCell::new(None),
         }
     }
 
@@ -74,11 +75,7 @@ impl Readiness {
     }
 
     fn wait(&self, cx: &Context<'_>) {
-        let waker = match self.waker.take() {
-            Some(waker) if waker.will_wake(cx.waker()) => waker,
-            _ => cx.waker().clone(),
-        };
-        self.waker.set(Some(waker));
+        wait(&self.waker, cx);
     }
 
     fn wake(&self) {

@@ -3,11 +3,12 @@
 use super::{buffers::Partial, engine::Engine};
 use crate::net::{Interest, Stream};
 use dubhook_core::{
+    id::Id,
     out::Out,
     server::{ConnId, Drive},
 };
 use smol::{Timer, future::FutureExt};
-use std::{future::poll_fn, io, task::Poll, time::Duration};
+use std::{future::poll_fn, io, time::Duration};
 
 /// How long a client may leave an answer in its socket before it is given up.
 const UNREAD_MAX: Duration = Duration::from_secs(30);
@@ -20,6 +21,8 @@ enum Wants {
     Bytes,
     Room,
     Answer,
+    /// What the store has under this id.
+    Archive(Id),
     /// Nothing more: it is to be closed, after an answer or without.
     End {
         answered: bool,
@@ -35,6 +38,8 @@ struct Connection<'e, 'm> {
     wants: Wants,
     received: Option<Partial>,
     unsent: Vec<u8>,
+    /// What the store has of a job that was asked for.
+    archived: Option<Option<Vec<u8>>>,
 }
 
 /// Serves a connection to its end.
@@ -46,6 +51,7 @@ pub(super) async fn serve(engine: &Engine<'_>, id: ConnId, stream: Stream) {
         wants: Wants::Bytes,
         received: None,
         unsent: Vec::new(),
+        archived: None,
     };
     // A connection that breaks ends like any other; there is nobody left to tell.
     let _ = connection.run().await;
@@ -72,6 +78,7 @@ impl Connection<'_, '_> {
                     .await;
                 }
                 Wants::Answer => named.raised().await,
+                Wants::Archive(id) => self.archived = Some(self.engine.committer.find(id).await),
                 Wants::Room => {}
                 Wants::End { answered: false } => return Ok(()),
                 Wants::End { answered: true } => return within(LINGER, self.linger()).await?,
@@ -94,6 +101,7 @@ impl Connection<'_, '_> {
                 // One that was named must be driven though nothing has come.
                 Wants::Answer | Wants::Bytes if named.take() => {}
                 Wants::Answer => break,
+                Wants::Archive(_) if self.archived.is_none() => break,
                 Wants::Bytes => match self.stream.try_read(input.room())? {
                     None => break,
                     Some(0) => {
@@ -102,19 +110,32 @@ impl Connection<'_, '_> {
                     }
                     Some(len) => input.commit(len),
                 },
-                Wants::Room => {}
+                Wants::Room | Wants::Archive(_) => {}
             }
             let mut out = Out::new(output);
-            let drive = engine
-                .server
-                .borrow_mut()
-                .drive(now, self.id, &mut input, &mut out);
+            let mut server = engine.server.borrow_mut();
+            let drive = match self.archived.take() {
+                None => server.drive(now, self.id, &mut input, &mut out),
+                Some(found) => {
+                    match server.answer_lookup(now, self.id, found.as_deref(), &mut out) {
+                        // The next request may be there already.
+                        Drive::Input { .. } => Drive::Flush,
+                        Drive::Flush => {
+                            self.archived = Some(found);
+                            Drive::Flush
+                        }
+                        drive => drive,
+                    }
+                }
+            };
+            drop(server);
             engine.turn.raise();
             send_or_keep(&self.stream, out.written(), &mut self.unsent)?;
             self.wants = match drive {
                 Drive::Input { .. } => Wants::Bytes,
                 Drive::Flush => Wants::Room,
                 Drive::Wait => Wants::Answer,
+                Drive::Lookup(id) => Wants::Archive(id),
                 Drive::Close => Wants::End {
                     answered: !out.is_empty(),
                 },

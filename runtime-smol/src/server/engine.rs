@@ -7,10 +7,7 @@
 //! translations and webhook attempts, and calls the connections whose answers are ready. So the work of all connections
 //! that had news in a turn is gathered into one commit, and nothing is done twice.
 
-use super::{
-    buffers::Buffers,
-    commit::Committer,
-};
+use super::{buffers::Buffers, commit::Committer};
 use crate::{
     clock::Clock,
     deliver::{self, Deliver},
@@ -106,7 +103,7 @@ impl<'m> Engine<'m> {
         if !stopping {
             self.start_work(now, &mut server, spawner);
         }
-        self.committer.commit(self, now, &mut server, spawner);
+        self.committer.commit(now, &mut server, self, spawner);
         while !stopping && let Some(attempt) = server.service_mut().poll_attempt(now) {
             self.deliver
                 .begin(attempt.id, server.service().attempt_deadline(now));

@@ -1,0 +1,101 @@
+//! Connections that wait for the next attempt to the same origin.
+
+use crate::net::Stream;
+use dubhook_core::{time::Instant, url::Url};
+use std::{collections::HashMap, fmt::Write, rc::Rc};
+
+/// How long a connection is kept unused, in milliseconds: less than most servers wait.
+const IDLE_MS: u64 = 30_000;
+/// How often is looked for such connections, in milliseconds.
+const SWEEP_MS: u64 = 10_000;
+/// Connections kept for one origin at most: as many as an endpoint may have attempts in flight.
+const PER_ORIGIN_MAX: usize = 32;
+
+/// A connection that carries no attempt.
+#[derive(Debug)]
+pub(super) struct Idle {
+    pub(super) stream: Stream,
+    /// Scheme, host and port that it leads to.
+    pub(super) origin: Rc<str>,
+}
+
+/// The connections kept.
+#[derive(Debug)]
+pub(super) struct Pool {
+    /// The newest last, with when it was put there.
+    kept: HashMap<Rc<str>, Vec<(Instant, Idle)>>,
+    len: usize,
+    len_max: usize,
+    /// When to look for old ones; none where nothing is kept.
+    sweep: Option<Instant>,
+    /// Memory for an origin that is looked for.
+    wanted: String,
+}
+
+impl Pool {
+    pub(super) fn new(len_max: usize) -> Self {
+        Self {
+            kept: HashMap::new(),
+            len: 0,
+            len_max,
+            sweep: None,
+            wanted: String::new(),
+        }
+    }
+
+    /// The connection to where `url` leads that was used last, if one still stands.
+    pub(super) fn take(&mut self, url: &Url<'_>) -> Option<Idle> {
+        self.wanted.clear();
+        write_origin(url, &mut self.wanted);
+        let kept = self.kept.get_mut(self.wanted.as_str())?;
+        while let Some((_, idle)) = kept.pop() {
+            self.len -= 1;
+            if idle.stream.is_quiet() {
+                return Some(idle);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection, unless there are enough.
+    pub(super) fn put(&mut self, now: Instant, idle: Idle) {
+        if self.len == self.len_max {
+            return;
+        }
+        let kept = match self.kept.get_mut(&idle.origin) {
+            Some(kept) => kept,
+            None => self.kept.entry(Rc::clone(&idle.origin)).or_default(),
+        };
+        if kept.len() < PER_ORIGIN_MAX {
+            kept.push((now, idle));
+            self.len += 1;
+            self.sweep.get_or_insert(now.after_ms(SWEEP_MS));
+        }
+    }
+
+    /// Closes connections that nobody has used for long, and those that the other side has closed.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if self.sweep.is_none_or(|sweep| sweep > now) {
+            return;
+        }
+        self.len = 0;
+        self.kept.retain(|_, kept| {
+            kept.retain(|(since, idle)| now.ms_since(*since) < IDLE_MS && idle.stream.is_quiet());
+            self.len += kept.len();
+            !kept.is_empty()
+        });
+        self.sweep = (self.len > 0).then(|| now.after_ms(SWEEP_MS));
+    }
+
+    /// When [`expire`](Self::expire) has something to do next.
+    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
+        self.sweep
+    }
+}
+
+/// Writes the scheme, host and port of a URL.
+pub(super) fn write_origin(url: &Url<'_>, text: &mut String) {
+    let (scheme, host) = (url.scheme().as_str(), url.host_text());
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{scheme}://{host}:{}", url.port());
+}

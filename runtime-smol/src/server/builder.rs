@@ -1,0 +1,162 @@
+//! How a server is set up.
+
+use super::{Server, handle};
+use crate::{
+    entropy,
+    memory::Capacity,
+    store::Store,
+    translate::{Command, Translator},
+};
+use dubhook_core::{address::Cidr, server::ApiKey, simulate::Settings};
+use std::{
+    fmt, io,
+    net::{TcpListener, ToSocketAddrs},
+    sync::Arc,
+};
+
+/// Sets a server up; [`bind`](Self::bind) ends it.
+#[derive(Debug)]
+pub struct Builder {
+    listen: String,
+    jobs: usize,
+    keys: Vec<ApiKey>,
+    allow: Vec<Cidr>,
+    translator: Translator,
+    seed: Option<[u8; 32]>,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8000".to_owned(),
+            jobs: 100_000,
+            keys: Vec::new(),
+            allow: Vec::new(),
+            translator: Translator::default(),
+            seed: None,
+            store: None,
+        }
+    }
+}
+
+impl Builder {
+    /// Where to listen: `HOST:PORT`; port 0 takes one that is free. While it is loopback, webhooks may go to loopback.
+    #[must_use]
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen = address.into();
+        self
+    }
+
+    /// How many jobs there may be, under way and ended; more are refused until there is room.
+    #[must_use]
+    pub const fn capacity(mut self, jobs: usize) -> Self {
+        self.jobs = jobs;
+        self
+    }
+
+    /// Who may use the API; everybody where no key is set.
+    #[must_use]
+    pub fn api_key(mut self, key: &str) -> Self {
+        self.keys.push(ApiKey::new(key));
+        self
+    }
+
+    /// A network that webhooks may go to though it is not public.
+    #[must_use]
+    pub fn allow_callback(mut self, network: Cidr) -> Self {
+        self.allow.push(network);
+        self
+    }
+
+    /// Translates by pretending to.
+    #[must_use]
+    pub fn simulate(mut self, settings: Settings) -> Self {
+        self.translator = Translator::Simulated(settings);
+        self
+    }
+
+    /// Translates by running a program for each job.
+    #[must_use]
+    pub fn command(mut self, command: Command) -> Self {
+        self.translator = Translator::Command(command);
+        self
+    }
+
+    /// All randomness from one seed, for runs that shall be repeated. Whoever knows it knows every secret.
+    #[must_use]
+    pub const fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Keeps jobs, webhooks and what is owed, so that nothing is lost when the server ends, however it ends.
+    #[must_use]
+    pub fn store(mut self, store: impl Store + 'static) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Begins to listen.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what is in the way.
+    pub fn bind(self) -> Result<Server, StartError> {
+        let blame = |error| StartError::Listen {
+            address: self.listen.clone(),
+            error,
+        };
+        let addresses = self.listen.to_socket_addrs().map_err(blame)?;
+        let listener = TcpListener::bind(&*addresses.collect::<Vec<_>>()).map_err(blame)?;
+        let address = listener.local_addr().map_err(blame)?;
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => entropy::seed().map_err(StartError::Entropy)?,
+        };
+        let (stopper, stop) = handle::stop();
+        Ok(Server {
+            listener,
+            address,
+            capacity: Capacity::for_jobs(self.jobs),
+            keys: self.keys,
+            allow: self.allow,
+            translator: self.translator,
+            seed,
+            store: self.store,
+            stop,
+            stopper,
+        })
+    }
+}
+
+/// Why a server could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// It cannot listen there.
+    Listen {
+        /// The address that it was given.
+        address: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The operating system has no randomness to give.
+    Entropy(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen { address, error } if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "{address} is in use: another program listens there. Choose another port, or 0 for any free one."
+                )
+            }
+            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Entropy(error) => write!(f, "no randomness to be had: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

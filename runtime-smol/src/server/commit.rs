@@ -1,0 +1,127 @@
+//! Group commit: all changes of a turn in one transaction, while the next turn goes on.
+//!
+//! One batch is written at a time, on a thread that may block. What changes meanwhile waits in the machine, is gathered
+//! into the next batch, and so the slower the disk, the larger the batches. A store that fails once is not asked again:
+//! the server ends.
+
+use super::engine::{Engine, Spawner};
+use crate::{
+    signal::Signal,
+    store::{Batch, Store, StoreError},
+};
+use dubhook_core::{
+    id::Id,
+    server::{Config, Server},
+    time::Now,
+};
+use smol::unblock;
+use std::{cell::RefCell, sync::Arc};
+
+/// Takes records to the store, if there is one.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    store: Option<Arc<dyn Store>>,
+    /// An empty batch, while none is being written.
+    batch: RefCell<Option<Batch>>,
+    /// Room for one record, or one job as JSON.
+    record: RefCell<Box<[u8]>>,
+    failure: RefCell<Option<StoreError>>,
+    /// Raised when the store has failed.
+    failed: Signal,
+}
+
+impl Committer {
+    pub(crate) fn new(store: Option<Arc<dyn Store>>, config: &Config<'_>) -> Self {
+        let record = config.scratch_bytes_max() + config.service.callback_bytes_max + 512;
+        Self {
+            store,
+            batch: RefCell::new(Some(Batch::default())),
+            record: RefCell::new(vec![0; record].into()),
+            failure: RefCell::new(None),
+            failed: Signal::default(),
+        }
+    }
+
+    /// Waits until the store fails. Never, where all goes well.
+    pub(crate) async fn failure(&self) -> StoreError {
+        loop {
+            self.failed.raised().await;
+            self.failed.take();
+            if let Some(failure) = self.failure.take() {
+                return failure;
+            }
+        }
+    }
+
+    /// Whether something is not durable yet.
+    pub(crate) fn is_busy(&self, server: &Server<'_>) -> bool {
+        self.store.is_some() && (self.batch.borrow().is_none() || server.service().is_dirty())
+    }
+
+    /// What the store has of a job that is no longer in memory.
+    pub(crate) async fn find(&self, job: Id) -> Option<Vec<u8>> {
+        let store = Arc::clone(self.store.as_ref()?);
+        match unblock(move || store.find(job)).await {
+            Ok(found) => found,
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
+    }
+
+    /// Begins to write what has changed, unless a batch is being written already.
+    pub(crate) fn commit<'e>(
+        &'e self,
+        now: Now,
+        server: &mut Server<'_>,
+        engine: &'e Engine<'_>,
+        spawner: &Spawner<'e>,
+    ) {
+        let Some(store) = &self.store else {
+            return;
+        };
+        let Some(mut batch) = self.batch.take() else {
+            return;
+        };
+        batch.clear();
+        self.gather(now, server, &mut batch);
+        let number = server.service_mut().seal();
+        if batch.is_empty() {
+            // Nothing to write, and nothing before it is unwritten.
+            server.committed(number);
+            self.batch.replace(Some(batch));
+            return;
+        }
+        let store = Arc::clone(store);
+        spawner.spawn(async move {
+            let write = move || (store.write(&batch), batch);
+            let (written, batch) = unblock(write).await;
+            match written {
+                Ok(()) => {
+                    self.batch.replace(Some(batch));
+                    engine.server.borrow_mut().committed(number);
+                    engine.turn.raise();
+                }
+                Err(error) => self.fail(error),
+            }
+        });
+    }
+
+    fn fail(&self, error: StoreError) {
+        self.failure.replace(Some(error));
+        self.failed.raise();
+    }
+
+    fn gather(&self, now: Now, server: &mut Server<'_>, batch: &mut Batch) {
+        const FITS: &str = "the memory holds the longest strings that the limits allow";
+        let mut memory = self.record.borrow_mut();
+        let service = server.service_mut();
+        while let Some((job, len)) = service.poll_archive(&mut memory).expect(FITS) {
+            batch.add_archived(job, &memory[..len]);
+        }
+        while let Some(record) = service.poll_record(now, &mut memory).expect(FITS) {
+            batch.add(record.key, record.len.map(|len| &memory[..len]));
+        }
+    }
+}

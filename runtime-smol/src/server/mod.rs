@@ -1,0 +1,253 @@
+//! The server: the core's machine on sockets.
+//!
+//! One thread runs it. A task for each connection moves bytes between its socket and the machine; the pump gives the
+//! machine time and does what it wants done ([`engine`]); attempts, programs and commits are tasks too. Nothing here
+//! takes a lock or decides anything.
+//!
+//! ```
+//! use dubhook_smol::server::Server;
+//! use std::{io::{Read, Write}, net::TcpStream};
+//!
+//! let server = Server::builder().listen("127.0.0.1:0").capacity(100).bind()?.start()?;
+//! let mut client = TcpStream::connect(server.address())?;
+//! client.write_all(b"GET /healthz HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//! assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+//! server.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub(crate) mod buffers;
+mod builder;
+mod commit;
+pub(crate) mod conn;
+pub(crate) mod engine;
+mod handle;
+mod listen;
+
+pub use builder::{Builder, StartError};
+pub use handle::{Handle, Stopper};
+
+use crate::{
+    clock::Clock,
+    deliver::Deliver,
+    memory::{Capacity, Memory, Simulated},
+    net::Net,
+    signal::Signal,
+    store::{Store, StoreError},
+    translate::{Translator, Workers, command::Commands},
+};
+use buffers::Buffers;
+use commit::Committer;
+use dubhook_core::{
+    address::{Cidr, Guard},
+    server::{self as machine, ApiKey, Config},
+    service::Service,
+    simulate::Simulator,
+    time::Now,
+};
+use engine::{Engine, Spawner};
+use handle::{Stop, StopSignal};
+use smol::{Async, LocalExecutor, Timer, future::FutureExt};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+/// How long what is in flight may take after the server was told to stop.
+const FINISH_MAX: Duration = Duration::from_secs(10);
+
+/// A server that listens and is not running yet: connections wait until it [runs](Self::run).
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    capacity: Capacity,
+    keys: Vec<ApiKey>,
+    allow: Vec<Cidr>,
+    translator: Translator,
+    seed: [u8; 32],
+    store: Option<Arc<dyn Store>>,
+    stop: StopSignal,
+    stopper: Stopper,
+}
+
+impl Server {
+    /// What a server is made with: loopback, a capacity of 100,000 jobs, a simulated translator, no key, no store.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it listens; with the port that was free, if it was told port 0.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What stops it, from any thread.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Runs it on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no thread to be had.
+    pub fn start(self) -> io::Result<Handle> {
+        let (address, stopper) = (self.address, self.stopper());
+        let thread = std::thread::Builder::new()
+            .name("dubhook-server".to_owned())
+            .spawn(move || smol::block_on(self.run()))?;
+        Ok(Handle::new(address, stopper, thread))
+    }
+
+    /// Runs it until it is told to stop and has finished what was in flight.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`], where it cannot go on.
+    pub async fn run(self) -> Result<(), RunError> {
+        let own = [self.address];
+        let config = Config {
+            keys: &self.keys,
+            guard: Guard {
+                allow: &self.allow,
+                // With everything on one machine, that is where receivers are.
+                allow_loopback: self.address.ip().is_loopback(),
+                own: &own,
+            },
+            ..Config::SERVER
+        };
+        let mut memory = Memory::new(self.capacity, &config, self.store.is_some());
+        let (memory, simulated) = memory.lend();
+        let clock = Clock::start();
+        let mut server = machine::Server::new(memory, config, self.seed);
+        if let Some(store) = &self.store {
+            restore(clock.now(), server.service_mut(), store.as_ref())?;
+        }
+        let workers = workers(self.translator, simulated, &mut server);
+        let engine = Engine {
+            clock,
+            net: Net::new()?,
+            buffers: RefCell::new(Buffers::new(&config)),
+            deliver: Deliver::new(self.capacity.attempts),
+            workers,
+            committer: Committer::new(self.store, &config),
+            turn: Signal::default(),
+            named: (0..self.capacity.connections)
+                .map(|_| Signal::default())
+                .collect(),
+            stopping: Cell::new(false),
+            drained: Signal::default(),
+            server: RefCell::new(server),
+        };
+        serve(&engine, Async::new(self.listener)?, self.stop).await
+    }
+}
+
+/// Runs all tasks until the end.
+async fn serve(
+    engine: &Engine<'_>,
+    listener: Async<TcpListener>,
+    stop: StopSignal,
+) -> Result<(), RunError> {
+    let executor = Rc::new(LocalExecutor::new());
+    let spawner = Spawner::new(&executor);
+    let watch = executor.spawn(engine.net.run());
+    let accept = {
+        let spawner = spawner.clone();
+        executor.spawn(async move { listen::accept(engine, &listener, spawner).await })
+    };
+    executor.spawn(engine.pump(spawner)).detach();
+    let broken = async {
+        let error = watch.await.err();
+        Err(RunError::Io(
+            error.unwrap_or_else(|| io::ErrorKind::Other.into()),
+        ))
+    };
+    let failed = async { Err(RunError::Store(engine.committer.failure().await)) };
+    let stopped = async {
+        stop.wait_for(Stop::Finish).await;
+        tracing::info!("stopping");
+        accept.cancel().await;
+        engine.stopping.set(true);
+        engine.server.borrow_mut().shutdown();
+        engine.turn.raise();
+        let drained = async {
+            engine.drained.raised().await;
+            tracing::info!("stopped");
+        };
+        let impatient = async {
+            stop.wait_for(Stop::Now).await;
+            tracing::warn!("stopped at once");
+        };
+        let late = async {
+            Timer::after(FINISH_MAX).await;
+            tracing::warn!("stopped with work in flight");
+        };
+        drained.or(impatient).or(late).await;
+        Ok(())
+    };
+    executor.run(broken.or(failed).or(stopped)).await
+}
+
+fn workers<'m>(
+    translator: Translator,
+    simulated: &'m mut Simulated,
+    server: &mut machine::Server<'_>,
+) -> Workers<'m> {
+    match translator {
+        Translator::Simulated(settings) => {
+            let seed = server.service_mut().random().bytes();
+            let (slots, timers) = (&mut simulated.slots, &mut simulated.timers);
+            Workers::Simulated(RefCell::new(Simulator::new(slots, timers, settings, seed)))
+        }
+        Translator::Command(command) => Workers::Commands(Commands::new(command)),
+    }
+}
+
+/// Puts back what the store holds.
+fn restore(now: Now, service: &mut Service<'_>, store: &dyn Store) -> Result<(), StoreError> {
+    store.load(&mut |key, value| service.restore(now, key, value))?;
+    service.start(now).map_err(StoreError::Restore)
+}
+
+/// Why a server ended that was not told to.
+#[derive(Debug)]
+pub enum RunError {
+    /// The operating system would not do what was asked.
+    Io(io::Error),
+    /// The store failed: what was not acknowledged may be lost, what was is not.
+    Store(StoreError),
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Store(error) => write!(f, "the store failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

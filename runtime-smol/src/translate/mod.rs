@@ -1,0 +1,131 @@
+//! Who does the translating.
+
+pub(crate) mod command;
+
+use crate::{
+    server::engine::{Engine, Spawner},
+    translate::command::Commands,
+};
+use dubhook_core::{
+    id::Id,
+    out::Out,
+    service::{Report, Service},
+    simulate::{self, Settings, Simulator, Step},
+    slab::Ix,
+    time::{Instant, Now},
+};
+use std::{cell::RefCell, path::PathBuf, time::Duration};
+
+/// Who does the translating.
+#[derive(Debug, Clone)]
+pub enum Translator {
+    /// Nobody really: jobs take a random time and sometimes fail.
+    Simulated(Settings),
+    /// A program for each job.
+    Command(Command),
+}
+
+impl Default for Translator {
+    fn default() -> Self {
+        Self::Simulated(Settings::STANDARD)
+    }
+}
+
+/// A program that is run for each job.
+///
+/// It gets the job's JSON on its standard input and `DUBHOOK_OUTPUT_DIR` in its environment. A line
+/// `{"progress":42}` or `{"output_url":"…"}` on its standard output reports; other lines are passed over. If it exits
+/// with 0 the job is completed, otherwise it is an error with the last line of its standard error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// What is run, by `sh -c`.
+    pub line: String,
+    /// How many run at once at most.
+    pub workers: usize,
+    /// Where outputs go; made if it is not there.
+    pub output: PathBuf,
+    /// How long a job may take.
+    pub timeout: Duration,
+}
+
+/// Those who work on jobs.
+#[derive(Debug)]
+pub(crate) enum Workers<'m> {
+    Simulated(RefCell<Simulator<'m>>),
+    Commands(Commands),
+}
+
+impl Workers<'_> {
+    /// Whether one more job may be started.
+    pub(crate) fn may_start(&self) -> bool {
+        match self {
+            Self::Simulated(_) => true,
+            Self::Commands(commands) => commands.may_start(),
+        }
+    }
+
+    /// Starts on a job.
+    pub(crate) fn start<'e>(
+        &'e self,
+        engine: &'e Engine<'_>,
+        now: Now,
+        service: &Service<'_>,
+        job: Ix,
+        id: Id,
+        spawner: &Spawner<'e>,
+    ) {
+        match self {
+            Self::Simulated(simulator) => simulator.borrow_mut().start(now.instant, job, id),
+            Self::Commands(commands) => commands.start(engine, service, id, spawner),
+        }
+    }
+
+    /// Stops working on a job.
+    pub(crate) fn stop(&self, job: Ix, id: Id) {
+        match self {
+            Self::Simulated(simulator) => simulator.borrow_mut().stop(job, id),
+            Self::Commands(commands) => commands.stop(id),
+        }
+    }
+
+    /// Tells what simulated jobs have come to.
+    pub(crate) fn report(&self, now: Now, service: &mut Service<'_>) {
+        let Self::Simulated(simulator) = self else {
+            return;
+        };
+        let mut simulator = simulator.borrow_mut();
+        while let Some((id, step)) = simulator.poll_step(now.instant) {
+            let mut memory = [0; 64];
+            let report = match step {
+                Step::Alive => Report::Alive,
+                Step::Progress(percent) => Report::Progress(percent),
+                Step::Failed => Report::Failed(simulate::FAILURE),
+                Step::Completed => {
+                    let mut out = Out::new(&mut memory);
+                    simulate::write_output_url(id, &mut out);
+                    let len = out.len();
+                    Report::Completed(str::from_utf8(&memory[..len]).unwrap_or_default())
+                }
+            };
+            report_or_log(now, service, id, report);
+        }
+    }
+
+    /// When [`report`](Self::report) has something to tell.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::Simulated(simulator) => simulator.borrow().poll_timeout(),
+            Self::Commands(_) => None,
+        }
+    }
+}
+
+/// Reports on a job. One that was called off in the same moment refuses; that is no fault.
+fn report_or_log(now: Now, service: &mut Service<'_>, id: Id, report: Report<'_>) {
+    let job = id.text(dubhook_core::id::Prefix::Job);
+    let job = job.as_str();
+    match service.report(now, id, report) {
+        Ok(()) => tracing::debug!(job, ?report, "reported"),
+        Err(error) => tracing::debug!(job, ?report, ?error, "report refused"),
+    }
+}

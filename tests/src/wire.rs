@@ -1,0 +1,254 @@
+//! Real sockets: a client that asks and a receiver that is told.
+
+use dubhook_core::http::{
+    BodyUse, Limits, Method, Progress, RecvBuf, RequestParser, ResponseParser, ResponseProgress,
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+    time::Duration,
+};
+
+/// How long anything may take before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The fields, with names in lower case.
+    pub fields: BTreeMap<String, String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    ///
+    /// If it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+/// A kept connection to a server.
+#[derive(Debug)]
+pub struct Asker {
+    stream: TcpStream,
+    memory: Vec<u8>,
+    filled: std::ops::Range<usize>,
+}
+
+impl Asker {
+    /// Connects.
+    ///
+    /// # Panics
+    ///
+    /// If nobody listens.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("a server");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        stream.set_nodelay(true).expect("no delay");
+        Self {
+            stream,
+            memory: vec![0; 128 * 1024],
+            filled: 0..0,
+        }
+    }
+
+    /// Makes a request, with a JSON body or none.
+    ///
+    /// # Panics
+    ///
+    /// If no whole answer comes.
+    pub fn call(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        let length = body.len();
+        self.send(
+            format!(
+                "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
+                 content-length: {length}\r\n\r\n{body}"
+            )
+            .as_bytes(),
+        );
+        self.answer(method)
+    }
+
+    /// Sends bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not take them.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the server reads");
+    }
+
+    /// Reads the answer to a request with this method.
+    ///
+    /// # Panics
+    ///
+    /// If no whole answer comes.
+    pub fn answer(&mut self, method: &str) -> Answer {
+        let method = match method {
+            "HEAD" => Method::Head,
+            _ => Method::Get,
+        };
+        let mut parser = ResponseParser::new(method, BodyUse::Keep);
+        let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
+        while parser.advance(&Limits::SERVER, &mut input).expect("HTTP")
+            != ResponseProgress::Complete
+        {
+            let len = self.stream.read(input.room()).expect("an answer");
+            assert!(len > 0, "the server closed the connection");
+            input.commit(len);
+        }
+        let response = parser.response(input.filled()).expect("an answer");
+        let answer = Answer {
+            status: response.status,
+            fields: fields(response.fields.iter()),
+            body: response.body.to_vec(),
+        };
+        parser.finish(method, &mut input);
+        self.filled = input.filled_range();
+        answer
+    }
+}
+
+/// A webhook as it arrived.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its path.
+    pub path: String,
+    /// The fields, with names in lower case.
+    pub fields: BTreeMap<String, String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Arrival {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    ///
+    /// If it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+
+    /// The event's `type`.
+    ///
+    /// # Panics
+    ///
+    /// If it has none.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        self.json()["type"].as_str().expect("a type").to_owned()
+    }
+}
+
+/// A receiver of webhooks on a port of its own: it answers each with what `answer` says, and hands it over.
+#[derive(Debug)]
+pub struct Hearer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    arrivals: Receiver<Arrival>,
+}
+
+impl Hearer {
+    /// Answers everything with 204.
+    ///
+    /// # Panics
+    ///
+    /// If no port is free.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::answering(|_| "HTTP/1.1 204 No Content\r\n\r\n".to_owned())
+    }
+
+    /// Answers as `answer` says; an empty answer closes the connection.
+    ///
+    /// # Panics
+    ///
+    /// If no port is free.
+    #[must_use]
+    pub fn answering(answer: impl Fn(&Arrival) -> String + Send + Clone + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (sender, arrivals) = channel();
+        thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                let (sender, answer) = (sender.clone(), answer.clone());
+                thread::spawn(move || hear(stream, &sender, answer));
+            }
+        });
+        Self { address, arrivals }
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    /// The next webhook.
+    ///
+    /// # Panics
+    ///
+    /// If none comes.
+    #[must_use]
+    pub fn next(&self) -> Arrival {
+        self.arrivals.recv_timeout(PATIENCE).expect("a webhook")
+    }
+}
+
+impl Default for Hearer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn hear(mut stream: TcpStream, sender: &Sender<Arrival>, answer: impl Fn(&Arrival) -> String) {
+    let mut memory = vec![0; 128 * 1024];
+    let mut input = RecvBuf::new(&mut memory, 0);
+    let mut parser = RequestParser::new();
+    loop {
+        while parser.advance(&Limits::SERVER, &mut input).expect("HTTP") != Progress::Complete {
+            match stream.read(input.room()) {
+                Ok(0) | Err(_) => return,
+                Ok(len) => input.commit(len),
+            }
+        }
+        let request = parser.request(input.filled()).expect("a request");
+        let arrival = Arrival {
+            path: request.path.to_owned(),
+            fields: fields(request.fields.iter()),
+            body: request.body.to_vec(),
+        };
+        parser.finish(&mut input);
+        let answer = answer(&arrival);
+        if sender.send(arrival).is_err() || answer.is_empty() {
+            return;
+        }
+        if stream.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn fields<'b>(fields: impl Iterator<Item = (&'b [u8], &'b [u8])>) -> BTreeMap<String, String> {
+    fields
+        .map(|(name, value)| {
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            (text(name).to_ascii_lowercase(), text(value))
+        })
+        .collect()
+}
