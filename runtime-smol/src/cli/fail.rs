@@ -1,0 +1,67 @@
+//! What can go wrong on the command line, and the exit code for it.
+
+use super::show::Paint;
+use std::{fmt, io, process::ExitCode};
+
+/// Why a command was not done.
+#[derive(Debug)]
+pub(super) enum Fail {
+    /// It was not done, for this reason.
+    NotDone(String),
+    /// It cannot be done: something about how it was asked is wrong.
+    Usage(String),
+    /// The server does not answer.
+    Unreachable {
+        /// Which server.
+        server: String,
+        /// What happened.
+        error: io::Error,
+    },
+    /// It took longer than it was allowed to.
+    OutOfTime(String),
+    /// Whoever reads the output has enough of it.
+    Unheard,
+}
+
+impl Fail {
+    /// Says it on standard error; the exit code.
+    pub(super) fn tell(&self) -> ExitCode {
+        if !matches!(self, Self::Unheard) {
+            let paint = Paint::stderr();
+            eprintln!("{} {self}", paint.red("error:"));
+        }
+        ExitCode::from(match self {
+            Self::Unheard => 0,
+            Self::NotDone(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable { .. } => 3,
+            Self::OutOfTime(_) => 4,
+        })
+    }
+}
+
+impl fmt::Display for Fail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotDone(why) | Self::Usage(why) | Self::OutOfTime(why) => f.write_str(why),
+            Self::Unreachable { server, error } => {
+                write!(
+                    f,
+                    "{server} does not answer: {error}.\n       \
+                     Is `dubhook serve` running there? --server URL or DUBHOOK_SERVER names another server."
+                )
+            }
+            Self::Unheard => Ok(()),
+        }
+    }
+}
+
+impl From<io::Error> for Fail {
+    /// For standard output, which is all that is written to without looking.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Unheard,
+            _ => Self::NotDone(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `status`, `jobs`, `cancel`: looking at jobs and calling them off.
+
+use super::{
+    Remote,
+    api::{self, Api},
+    fail::Fail,
+    show::{self, Paint, member},
+};
+use clap::Args;
+use dubhook_core::{http::Method, job};
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// The job; the newest one in one word where none is named
+    job: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Status {
+    pub(super) fn run(&self) -> Result<(), Fail> {
+        let api = Api::new(&self.remote)?;
+        let Some(job) = &self.job else {
+            let answer = api.get("/status")?;
+            if self.remote.json {
+                return Ok(show::print_json(&answer)?);
+            }
+            let status = member(&api::object(&answer)?, "status");
+            println!("{}", Paint::stdout().status(&status));
+            return Ok(());
+        };
+        let path = format!("/v1/translations/{}", api::id(job, "job_")?);
+        show_members(&self.remote, &api.get(&path)?)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Jobs {
+    /// Only those with this status
+    #[arg(long, value_parser = parse_status)]
+    status: Option<job::Status>,
+    /// At most so many
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// What one page of a list holds at most.
+const PAGE_MAX: usize = 100;
+
+impl Jobs {
+    pub(super) fn run(&self) -> Result<(), Fail> {
+        let api = Api::new(&self.remote)?;
+        let status = self.status.map_or("", job::Status::as_str);
+        let mut rows = Vec::new();
+        let mut cursor = String::new();
+        while rows.len() < self.limit {
+            let limit = (self.limit - rows.len()).min(PAGE_MAX);
+            let mut path = format!("/v1/translations?status={status}&limit={limit}");
+            if !cursor.is_empty() {
+                path = format!("{path}&cursor={cursor}");
+            }
+            let page = api.get(&path)?;
+            if self.remote.json {
+                show::print_json(&page)?;
+            }
+            let page = api::object(&page)?;
+            rows.extend(api::items(&page).iter().map(|job| {
+                [
+                    "id",
+                    "status",
+                    "progress",
+                    "target_language",
+                    "created_at",
+                    "video_url",
+                ]
+                .map(|name| member(job, name))
+                .to_vec()
+            }));
+            cursor = member(&page, "next_cursor");
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        if self.remote.json {
+            return Ok(());
+        }
+        let headings = ["JOB", "STATUS", "%", "TO", "CREATED", "VIDEO"];
+        Ok(show::print_table(&headings, &rows)?)
+    }
+}
+
+fn parse_status(text: &str) -> Result<job::Status, String> {
+    job::Status::parse(text)
+        .ok_or_else(|| "it is one of pending, processing, completed, error, canceled".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Cancel {
+    /// The job
+    job: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Cancel {
+    pub(super) fn run(&self) -> Result<(), Fail> {
+        let path = format!("/v1/translations/{}/cancel", api::id(&self.job, "job_")?);
+        let job = Api::new(&self.remote)?.call(Method::Post, &path, "")?;
+        show_members(&self.remote, &job)
+    }
+}
+
+/// Shows an answer that is one object.
+pub(super) fn show_members(remote: &Remote, answer: &[u8]) -> Result<(), Fail> {
+    if remote.json {
+        show::print_json(answer)?;
+    } else {
+        show::print_members(answer)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! The command line: one file for each group of commands.
+//!
+//! What a command has to say goes to standard output, as a person reads it or with `--json` as one JSON document a line;
+//! what went wrong goes to standard error. Exit codes: 0 done, 1 not done, 2 asked for something that cannot be, 3 the
+//! server does not answer, 4 out of time.
+
+mod api;
+mod duration;
+mod fail;
+mod jobs;
+mod serve;
+mod show;
+mod verify;
+mod webhooks;
+
+use clap::{Args, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Translates videos and tells whoever asked, the moment something happens, by signed webhook.
+#[derive(Debug, Parser)]
+#[command(name = "dubhook", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str =
+    "Exit codes: 0 done, 1 not done, 2 bad usage, 3 the server does not answer, 4 out of time.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(serve::Serve),
+    /// Show a job, or the newest one in one word
+    Status(jobs::Status),
+    /// List jobs, newest first
+    Jobs(jobs::Jobs),
+    /// Call a job off
+    Cancel(jobs::Cancel),
+    /// Manage registered webhooks
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
+    /// Check the signature of a webhook that was received
+    Verify(verify::Verify),
+}
+
+/// Which server, and how to show what it says.
+#[derive(Debug, Args)]
+struct Remote {
+    /// The server
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DUBHOOK_SERVER",
+        default_value = "http://127.0.0.1:8000"
+    )]
+    server: String,
+    /// The API key, if the server wants one
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "DUBHOOK_API_KEY",
+        hide_env_values = true
+    )]
+    api_key: Option<String>,
+    /// Print JSON, for machines
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what the arguments ask for.
+pub(crate) fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Status(status) => status.run(),
+        Command::Jobs(jobs) => jobs.run(),
+        Command::Cancel(cancel) => cancel.run(),
+        Command::Webhooks(webhooks) => webhooks.run(),
+        Command::Verify(verify) => verify.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fail) => fail.tell(),
+    }
+}

@@ -1,0 +1,175 @@
+//! `serve`: the server.
+
+use super::{duration, fail::Fail, show::Paint};
+use async_signal::{Signal, Signals};
+use clap::{Args, ValueEnum};
+use dubhook_core::{address::Cidr, simulate::Settings};
+use dubhook_smol::{
+    entropy,
+    memory::Capacity,
+    server::{Builder, Server, Stopper},
+    translate::Command,
+};
+use smol::{future::FutureExt, stream::StreamExt};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8000")]
+    listen: String,
+    /// Keep nothing: all is gone when the server ends
+    #[arg(long)]
+    in_memory: bool,
+    /// How many jobs there may be, under way and ended
+    #[arg(long, value_name = "JOBS", default_value_t = 100_000, value_parser = parse_capacity)]
+    capacity: usize,
+    /// Who translates
+    #[arg(long, value_enum, default_value = "simulated")]
+    translator: Kind,
+    /// How long simulated jobs take
+    #[arg(long, value_name = "FROM..TO", default_value = "5s..15s", value_parser = duration::parse_range_ms)]
+    simulate: (u64, u64),
+    /// Which share of simulated jobs fails, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
+    simulate_errors: u32,
+    /// The program that translates a job, run by `sh -c`: the job's JSON on its standard input
+    #[arg(long, value_name = "CMD", required_if_eq("translator", "command"))]
+    command: Option<String>,
+    /// How many such programs run at once; as many as there are processors where not said
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// How long such a program may take
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration::parse)]
+    command_timeout: Duration,
+    /// Where such programs put their output
+    #[arg(long, value_name = "DIR", default_value = "dubhook-output")]
+    output: PathBuf,
+    /// A key that callers must have; may be given more than once
+    #[arg(
+        long = "api-key",
+        value_name = "KEY",
+        env = "DUBHOOK_API_KEYS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    api_keys: Vec<String>,
+    /// A network that webhooks may go to though it is not public; may be given more than once
+    #[arg(long = "allow-callback", value_name = "CIDR", value_parser = parse_network)]
+    allow_callbacks: Vec<Cidr>,
+    /// Take all randomness from this number, to repeat a run. Anybody who knows it knows every secret
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Log each delivery and each report too
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Nobody: jobs take a random time, and some fail
+    Simulated,
+    /// A program for each job
+    Command,
+}
+
+impl Serve {
+    pub(super) fn run(&self) -> Result<(), Fail> {
+        self.log();
+        let server = self.builder().bind();
+        let server = server.map_err(|error| Fail::NotDone(error.to_string()))?;
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "listening on http://{}", server.address())?;
+        stdout.flush()?;
+        drop(stdout);
+        let stopper = server.stopper();
+        let served = smol::block_on(server.run().or(stop_on_signals(stopper)));
+        served.map_err(|error| Fail::NotDone(error.to_string()))
+    }
+
+    fn log(&self) {
+        let level = if self.verbose {
+            tracing::Level::DEBUG
+        } else {
+            tracing::Level::INFO
+        };
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(Paint::stderr().is_on())
+            .with_writer(io::stderr)
+            .init();
+    }
+
+    fn builder(&self) -> Builder {
+        let mut builder = Server::builder()
+            .listen(self.listen.as_str())
+            .capacity(self.capacity);
+        for key in self.api_keys.iter().filter(|key| !key.is_empty()) {
+            builder = builder.api_key(key);
+        }
+        for network in &self.allow_callbacks {
+            builder = builder.allow_callback(*network);
+        }
+        if let Some(seed) = self.seed {
+            builder = builder.seed(entropy::seed_from(seed));
+        }
+        match (self.translator, &self.command) {
+            (Kind::Command, Some(line)) => builder.command(Command {
+                line: line.clone(),
+                workers: self.workers.unwrap_or_else(processors).max(1),
+                output: self.output.clone(),
+                timeout: self.command_timeout,
+            }),
+            _ => builder.simulate(Settings {
+                shortest_ms: self.simulate.0,
+                longest_ms: self.simulate.1,
+                errors_ppm: self.simulate_errors,
+                ..Settings::STANDARD
+            }),
+        }
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Finishes at the first signal and ends at the second.
+async fn stop_on_signals<T>(stopper: Stopper) -> T {
+    match Signals::new([Signal::Term, Signal::Int]) {
+        Ok(mut signals) => {
+            signals.next().await;
+            stopper.finish();
+            signals.next().await;
+            stopper.now();
+        }
+        Err(error) => {
+            tracing::warn!(%error, "signals cannot be heard; the server ends at once when told to")
+        }
+    }
+    smol::future::pending().await
+}
+
+fn parse_capacity(text: &str) -> Result<usize, String> {
+    let most = Capacity::JOBS_MAX;
+    match text.parse() {
+        Ok(jobs) if (1..=most).contains(&jobs) => Ok(jobs),
+        _ => Err(format!("it is a number from 1 to {most}")),
+    }
+}
+
+/// A share from 0 to 1, in millionths.
+fn parse_share(text: &str) -> Result<u32, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok((share * 1e6).round() as u32),
+        _ => Err("it is a number from 0 to 1".to_owned()),
+    }
+}
+
+fn parse_network(text: &str) -> Result<Cidr, String> {
+    Cidr::parse(text).map_err(|error| error.as_str().to_owned())
+}
