@@ -2,6 +2,7 @@
 
 use dubhook_core::{
     api::Problem,
+    client::{self, Client, Receiver},
     delivery::Attempt,
     http::{Limits, RequestParser, ResponseParser},
     id::Id,
@@ -67,4 +68,10 @@ pub struct World<'a> {
     pub memory: &'a mut Fixed<8, 4, 2, 4>,
     /// A server in whatever state.
     pub server: &'a mut Server<'a>,
+    /// A client's memory.
+    pub client_memory: &'a mut client::Fixed<8>,
+    /// A client in whatever state.
+    pub client: &'a mut Client<'a>,
+    /// A connection of a client, in whatever state.
+    pub receiver: Receiver,
 }
