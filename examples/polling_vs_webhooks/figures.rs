@@ -2,24 +2,24 @@
 
 /// What one way of waiting came to.
 #[derive(Debug)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// How the clients waited.
-    pub way: String,
+    pub(crate) way: String,
     /// How many jobs they waited for.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
     /// Requests that the server served, submissions aside.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Those of them whose answer said nothing new.
-    pub nothing_new: u64,
+    pub(crate) nothing_new: u64,
     /// Webhooks that the server sent.
-    pub webhooks: u64,
+    pub(crate) webhooks: u64,
     /// How long after a job's end its client knew, in milliseconds, one for each job.
-    pub late_ms: Vec<f64>,
+    pub(crate) late_ms: Vec<f64>,
 }
 
 impl Figures {
     /// Starts counting.
-    pub fn new(way: impl Into<String>, jobs: usize) -> Self {
+    pub(crate) fn new(way: impl Into<String>, jobs: usize) -> Self {
         Self {
             way: way.into(),
             jobs,
@@ -30,8 +30,8 @@ impl Figures {
         }
     }
 
-    fn late(&mut self, share: f64) -> String {
-        self.late_ms.sort_by(f64::total_cmp);
+    /// The lateness that this share of the clients did not exceed; `late_ms` is sorted.
+    fn late(&self, share: f64) -> String {
         let last = self.late_ms.len().saturating_sub(1);
         let place = (last as f64 * share).round() as usize;
         match self.late_ms.get(place) {
@@ -43,17 +43,21 @@ impl Figures {
 }
 
 /// Prints figures as a Markdown table.
-pub fn print(title: &str, all: Vec<Figures>) {
+pub(crate) fn print(title: &str, all: Vec<Figures>) {
     println!("\n{title}\n");
     println!(
         "| clients wait by | requests served per job | answers that said nothing new | webhooks sent per job | knew after the end, median | p99 |"
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
     for mut figures in all {
+        figures.late_ms.sort_by(f64::total_cmp);
         let jobs = figures.jobs as f64;
         let nothing_new = match figures.requests {
             0 => "-".to_owned(),
-            requests => format!("{:.1} %", 100.0 * figures.nothing_new as f64 / requests as f64),
+            requests => format!(
+                "{:.1} %",
+                100.0 * figures.nothing_new as f64 / requests as f64
+            ),
         };
         println!(
             "| {} | {:.2} | {nothing_new} | {:.2} | {} | {} |",

@@ -8,7 +8,7 @@ use dubhook_core::{
     out::Out,
     server::{Config, ConnId, Server},
     service::{AttemptResult, Report, Work},
-    simulate::{Settings, Simulator, Step, write_output_url},
+    simulate::{FAILURE, Settings, Simulator, Step, write_output_url},
     time::{Instant, Now, Timestamp},
     url::Url,
 };
@@ -55,7 +55,7 @@ struct World<'a> {
 }
 
 /// Runs `jobs` clients: asking every `every_ms` milliseconds, or told by webhook.
-pub fn run(jobs: usize, every_ms: Option<u64>) -> Figures {
+pub(crate) fn run(jobs: usize, every_ms: Option<u64>) -> Figures {
     let mut config = Config::SERVER;
     config.guard.allow_loopback = true;
     let mut memory = Memory::new(Capacity::for_jobs(jobs), &config, false);
@@ -68,9 +68,19 @@ pub fn run(jobs: usize, every_ms: Option<u64>) -> Figures {
         Some(ms) => format!("asking every {ms} ms"),
         None => "webhook".to_owned(),
     };
+    // No progress is reported: a client that waits for the end wants to know the end.
+    let settings = Settings {
+        steps: 1,
+        ..Settings::STANDARD
+    };
     let mut world = World {
         server,
-        simulator: Simulator::new(&mut simulated.slots, &mut simulated.timers, Settings::STANDARD, [2; 32]),
+        simulator: Simulator::new(
+            &mut simulated.slots,
+            &mut simulated.timers,
+            settings,
+            [2; 32],
+        ),
         now,
         conn,
         next: BinaryHeap::new(),
@@ -115,7 +125,11 @@ impl World<'_> {
             self.server.poll_timeout().map(Instant::as_ms),
             self.simulator.poll_timeout().map(Instant::as_ms),
         ];
-        let due = due.into_iter().flatten().min().expect("something to wait for");
+        let due = due
+            .into_iter()
+            .flatten()
+            .min()
+            .expect("something to wait for");
         self.now = at(due.max(self.now.instant.as_ms()));
         self.server.handle_timeout(self.now);
         while let Some(Reverse((when, _))) = self.next.peek()
@@ -162,7 +176,8 @@ impl World<'_> {
             Next::Arrive(slot) => {
                 let id = self.flying[&slot].1.clone();
                 self.knows(&id, ms);
-                self.next.push(Reverse((ms + ONE_WAY_MS, Next::Settle(slot))));
+                self.next
+                    .push(Reverse((ms + ONE_WAY_MS, Next::Settle(slot))));
             }
             Next::Settle(slot) => {
                 if let Some((attempt, _)) = self.flying.remove(&slot) {
@@ -199,9 +214,10 @@ impl World<'_> {
             let report = match step {
                 Step::Progress(done) => Report::Progress(done),
                 Step::Completed => Report::Completed(&output),
-                Step::Failed(why) => Report::Failed(why),
+                Step::Failed => Report::Failed(FAILURE),
+                Step::Alive => Report::Alive,
             };
-            if !matches!(step, Step::Progress(_)) {
+            if matches!(step, Step::Completed | Step::Failed) {
                 let id = id.text(dubhook_core::id::Prefix::Job).to_string();
                 self.ended.insert(id, self.now.instant.as_ms());
             }
@@ -256,13 +272,17 @@ impl World<'_> {
 /// The number that a member of a JSON object has.
 fn number<'j>(json: &'j str, name: &str) -> &'j str {
     let mark = format!("\"{name}\":");
-    let (_, rest) = json.split_once(&mark).unwrap_or_else(|| panic!("no {name} in {json}"));
+    let (_, rest) = json
+        .split_once(&mark)
+        .unwrap_or_else(|| panic!("no {name} in {json}"));
     rest.split([',', '}']).next().unwrap_or_default()
 }
 
 /// The string that a member of a JSON object has; ours hold no escapes here.
 fn member<'j>(json: &'j str, name: &str) -> &'j str {
     let mark = format!("\"{name}\":\"");
-    let (_, rest) = json.split_once(&mark).unwrap_or_else(|| panic!("no {name} in {json}"));
+    let (_, rest) = json
+        .split_once(&mark)
+        .unwrap_or_else(|| panic!("no {name} in {json}"));
     rest.split('"').next().unwrap_or_default()
 }
