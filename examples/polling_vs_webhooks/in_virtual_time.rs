@@ -55,7 +55,7 @@ struct World<'a> {
 }
 
 /// Runs `jobs` clients: asking every `every_ms` milliseconds, or told by webhook.
-pub(crate) fn run(jobs: usize, every_ms: Option<u64>) -> Figures {
+pub(crate) fn run(jobs: usize, every_ms: Option<u64>, way: &str) -> Figures {
     let mut config = Config::SERVER;
     config.guard.allow_loopback = true;
     let mut memory = Memory::new(Capacity::for_jobs(jobs), &config, false);
@@ -63,11 +63,6 @@ pub(crate) fn run(jobs: usize, every_ms: Option<u64>) -> Figures {
     let mut server = Server::new(lent, config, [1; 32]);
     let now = at(0);
     let conn = server.accept(now).expect("a free connection");
-    let way = match every_ms {
-        Some(ms) if ms >= 1_000 => format!("asking every {} s", ms / 1_000),
-        Some(ms) => format!("asking every {ms} ms"),
-        None => "webhook".to_owned(),
-    };
     // No progress is reported: a client that waits for the end wants to know the end.
     let settings = Settings {
         steps: 1,
