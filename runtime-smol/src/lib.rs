@@ -8,6 +8,7 @@
 //! Everything that decides anything is in the core; here bytes are moved, on one thread and without locks. Begin with
 //! [`server`].
 
+pub mod client;
 pub mod clock;
 mod deliver;
 pub mod entropy;

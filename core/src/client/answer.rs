@@ -232,8 +232,9 @@ impl Client<'_> {
         if let Some(ix) = self.jobs.follow(view.id) {
             self.learn(now.instant, ix, kind_of(view.status), &view);
             self.ask_later(now.instant, ix);
-            if may_lag {
-                self.jobs.ask_now(ix);
+            let known = self.jobs.get(ix).and_then(super::Known::state);
+            if may_lag || known.is_some_and(|known| known.sequence > view.sequence) {
+                self.jobs.want(ix);
             }
         }
         Ok(Some(Update::Submitted(view)))
@@ -266,6 +267,7 @@ impl Client<'_> {
             _ => kind_of(job.status),
         };
         let is_news = self.learn(now.instant, ix, kind, &job);
+        let is_wanted = self.jobs.satisfies(ix, job.sequence);
         self.jobs.answered(ix, is_news);
         self.ask_later(now.instant, ix);
         let news = News {
@@ -273,7 +275,11 @@ impl Client<'_> {
             job,
             source: Source::Asked,
         };
-        Ok((is_news && is_followed).then_some(Update::Job(news)))
+        Ok(match (is_followed, is_news) {
+            (true, true) => Some(Update::Job(news)),
+            (true, false) if is_wanted => Some(Update::Current(job)),
+            _ => None,
+        })
     }
 
     /// Takes in what was told of a job. `false` if it is known already, or older than what is known.

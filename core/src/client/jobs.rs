@@ -24,6 +24,8 @@ pub struct Known {
     progress: u8,
     is_followed: bool,
     is_due: bool,
+    /// Whoever follows it wants to hear how it is, even if that is known already.
+    is_wanted: bool,
     /// How many questions in a row were answered with nothing new.
     silent: u8,
     heard: Links,
@@ -39,6 +41,7 @@ impl Known {
         progress: 0,
         is_followed: false,
         is_due: false,
+        is_wanted: false,
         silent: 0,
         heard: Links::NONE,
         due: Links::NONE,
@@ -54,7 +57,7 @@ impl Known {
 
     /// Whether something more can be learned of it, and somebody cares.
     const fn is_open(&self) -> bool {
-        self.is_followed && !self.status.is_terminal()
+        self.is_followed && (self.is_wanted || !self.status.is_terminal())
     }
 
     /// What is known, if anything is.
@@ -186,6 +189,7 @@ impl<'a> Jobs<'a> {
             && job.is_followed
         {
             job.is_followed = false;
+            job.is_wanted = false;
             self.followed = self.followed.saturating_sub(1);
             self.watched.push_back(&mut self.slab, ix);
         }
@@ -213,11 +217,20 @@ impl<'a> Jobs<'a> {
             job.sequence = told.sequence;
             job.status = told.status;
             job.progress = told.progress;
+            job.is_wanted = false;
         }
-        if job.status.is_terminal() {
+        if !job.is_open() {
             self.settle(ix);
         }
         is_news
+    }
+
+    /// Asks about a job as soon as may be, and wants its state even if it is known already.
+    pub(super) fn want(&mut self, ix: Ix) {
+        if let Some(job) = self.slab.get_mut(ix) {
+            job.is_wanted = true;
+        }
+        self.ask_now(ix);
     }
 
     /// Asks about a job as soon as may be, if there is anything left to ask.
@@ -263,6 +276,15 @@ impl<'a> Jobs<'a> {
             } else {
                 job.silent.saturating_add(1)
             };
+        }
+    }
+
+    /// Whether the state of event number `sequence` is the one that somebody wants: not if newer is
+    /// known. It is wanted no more then.
+    pub(super) fn satisfies(&mut self, ix: Ix, sequence: u32) -> bool {
+        match self.slab.get_mut(ix) {
+            Some(job) if sequence >= job.sequence => core::mem::take(&mut job.is_wanted),
+            _ => false,
         }
     }
 

@@ -185,6 +185,8 @@ pub struct Memory<'a> {
 pub enum Update<'b> {
     /// Something happened to a job.
     Job(News<'b>),
+    /// How a job is that was just followed: nothing that was not known already.
+    Current(JobView<'b>),
     /// The server does not know this job, or knows it no longer. It is not followed any more.
     JobUnknown(Id),
     /// The answer to `GET /status` came: the newest job's status, `None` where there is no job yet.
@@ -338,7 +340,8 @@ impl<'a> Client<'a> {
         self.hurry(now.instant);
     }
 
-    /// Follows a job, and asks about it as soon as may be.
+    /// Follows a job, and asks about it as soon as may be: [`Update::Job`] or [`Update::Current`] tells
+    /// how it is.
     ///
     /// # Errors
     ///
@@ -352,7 +355,7 @@ impl<'a> Client<'a> {
             return Err(Full);
         }
         let ix = self.jobs.follow(id).ok_or(Full)?;
-        self.jobs.ask_now(ix);
+        self.jobs.want(ix);
         self.hurry(now.instant);
         Ok(())
     }

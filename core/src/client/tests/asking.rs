@@ -326,6 +326,28 @@ fn an_ending_that_overtakes_the_acceptance_is_not_lost() {
 }
 
 #[test]
+fn a_job_that_was_heard_of_before_its_acceptance_is_asked_about() {
+    let mut memory = Fixed::new();
+    let mut config = config(true);
+    config.everything = true;
+    let mut world = World::new(&mut memory, config);
+    world.register();
+    let new = NewTranslation::default();
+    world.client.submit(world.now(), &new).unwrap();
+    let exchange = world.poll().unwrap();
+    for (sequence, kind, status) in [
+        (1, "translation.pending", "pending"),
+        (2, "translation.error", "error"),
+    ] {
+        world.tell(&event(5, sequence, kind, status));
+    }
+    let told = world.respond(exchange, 202, "", &job(5, 1, "pending"));
+    assert_eq!(told, "submitted 1 pending");
+    let told = world.answer("GET /v1/translations/", 200, &job(5, 2, "error"));
+    assert_eq!(told, "current 2 error");
+}
+
+#[test]
 fn a_refused_translation_is_given_up_and_a_canceled_one_is_not_followed() {
     let mut memory = Fixed::new();
     let mut world = World::new(&mut memory, config(false));

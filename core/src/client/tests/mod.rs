@@ -204,6 +204,9 @@ fn show(update: Option<Update<'_>>) -> String {
             };
             format!("job {name} {} {source}", news.job.sequence)
         }
+        Some(Update::Current(job)) => {
+            format!("current {} {}", job.sequence, job.status.as_str())
+        }
         Some(Update::JobUnknown(_)) => "job unknown".into(),
         Some(Update::Status(status)) => format!("status {}", status.map_or("none", Simple::as_str)),
         Some(Update::Submitted(job)) => {

@@ -62,11 +62,17 @@ fn events_of_other_jobs_are_for_those_who_want_everything() {
     }
     assert!(world.client.job(id(6)).is_some());
     assert_eq!(world.client.job(id(5)), None);
-    // A job that was heard of can be followed, and is asked about.
+    // A job that was heard of can be followed, and is asked about: even one that has ended.
     world.client.follow(world.now(), id(6)).unwrap();
     let told = world.answer("GET /v1/translations/", 200, &job(6, 1, "pending"));
-    assert_eq!(told, "");
-    assert_eq!(world.client.job(id(6)).unwrap().sequence, 1);
+    assert_eq!(told, "current 1 pending");
+    let body = event(9, 4, "translation.error", "error");
+    assert_eq!(world.tell(&body), (204, "job error 4 told".into()));
+    world.client.follow(world.now(), id(9)).unwrap();
+    assert_eq!(world.tell(&body), (204, String::new()), "a repeat");
+    let told = world.answer("GET /v1/translations/", 200, &job(9, 4, "error"));
+    assert_eq!(told, "current 4 error");
+    assert_eq!(world.client.poll_timeout().unwrap().reason, Reason::Ask);
 }
 
 #[test]

@@ -1,0 +1,398 @@
+//! Who waits for what: commands of the handles go into the machine, what it learns goes to those who
+//! wait.
+
+use super::{
+    Error, Event, Refusal, Request, Translation,
+    board::{Board, JobBoard},
+    model::text,
+};
+use dubhook_core::{
+    client::{
+        Call, Client, Exchange, ExchangeId, Failure, NewTranslation, Problem, Simple, SubmitError,
+        Update,
+    },
+    http::Response,
+    id::{Id, Prefix},
+    out::{Full, Out},
+    time::{Instant, Now},
+};
+use smol::channel::Sender;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Weak},
+};
+
+/// Where an answer goes. Whoever waited for it may be gone.
+pub(super) type Reply<T> = Sender<Result<T, Error>>;
+
+/// What a handle wants done.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Say when the webhook is registered.
+    Register(Reply<()>),
+    /// Ask for the newest job's status.
+    Status(Reply<Option<Simple>>),
+    /// Submit a translation.
+    Translate(Request, Reply<Arc<JobBoard>>),
+    /// Follow a job.
+    Follow(Id, Reply<Arc<JobBoard>>),
+    /// Nobody holds a job any more.
+    Unfollow(Id),
+    /// End, and say when that is done.
+    Close(Reply<()>),
+}
+
+/// Somebody who waits for an answer of the server.
+#[derive(Debug)]
+struct Waiting<T> {
+    reply: Reply<T>,
+    /// When to give up, if the server does not answer.
+    until: Instant,
+}
+
+/// The machine, and those who wait for it.
+#[derive(Debug)]
+pub(super) struct Desk<'m> {
+    client: Client<'m>,
+    board: Arc<Board>,
+    /// Where boards of jobs say that nobody holds them any more.
+    commands: Sender<Command>,
+    patience_ms: u64,
+    registering: Vec<Waiting<()>>,
+    asking: Vec<Waiting<Option<Simple>>>,
+    /// The first of them is with the machine.
+    translating: VecDeque<(Request, Waiting<Arc<JobBoard>>)>,
+    closing: Vec<Reply<()>>,
+    jobs: HashMap<Id, Weak<JobBoard>>,
+    /// What went wrong last on the way to the server, for people.
+    trouble: String,
+}
+
+impl<'m> Desk<'m> {
+    pub(super) fn new(
+        client: Client<'m>,
+        board: Arc<Board>,
+        commands: Sender<Command>,
+        patience_ms: u64,
+    ) -> Self {
+        Self {
+            client,
+            board,
+            commands,
+            patience_ms,
+            registering: Vec::new(),
+            asking: Vec::new(),
+            translating: VecDeque::new(),
+            closing: Vec::new(),
+            jobs: HashMap::new(),
+            trouble: String::new(),
+        }
+    }
+
+    pub(super) const fn client(&self) -> &Client<'m> {
+        &self.client
+    }
+
+    /// For what comes in without a command: [`take`](Self::take) what it tells.
+    pub(super) const fn client_mut(&mut self) -> &mut Client<'m> {
+        &mut self.client
+    }
+
+    pub(super) fn command(&mut self, now: Now, command: Command) {
+        match command {
+            Command::Register(reply) if self.client.config().webhook.is_none() => {
+                answer(&reply, Err(Error::NoWebhook));
+            }
+            Command::Register(reply) if self.client.is_registered() => answer(&reply, Ok(())),
+            Command::Register(reply) => {
+                self.registering.push(self.waiting(now, reply));
+                self.client.start(now);
+            }
+            Command::Status(reply) => {
+                self.asking.push(self.waiting(now, reply));
+                self.client.ask_status(now);
+            }
+            Command::Translate(request, reply) => {
+                let waiting = self.waiting(now, reply);
+                self.translating.push_back((request, waiting));
+                self.submit_next(now);
+            }
+            Command::Follow(id, reply) => {
+                let followed = self.follow(now, id);
+                answer(&reply, followed);
+            }
+            Command::Unfollow(id) => self.unfollow(id),
+            Command::Close(reply) => {
+                self.closing.push(reply);
+                self.close(now);
+            }
+        }
+    }
+
+    /// The next request to send, in `memory`.
+    pub(super) fn poll_request<'b>(
+        &mut self,
+        now: Now,
+        memory: &'b mut [u8],
+    ) -> Option<(Exchange, &'b [u8])> {
+        let mut out = Out::new(memory);
+        match self.client.poll_request(now, &mut out) {
+            Ok(Some(exchange)) => {
+                let len = out.len();
+                Some((exchange, memory.get(..len)?))
+            }
+            // The memory is made to fit the longest request there can be.
+            Ok(None) | Err(Full) => None,
+        }
+    }
+
+    pub(super) fn respond(&mut self, now: Now, id: ExchangeId, response: &Response<'_>) {
+        self.trouble = format!("it answered with status {}", response.status);
+        let update = self.client.handle_response(now, id, response);
+        self.take(now, update);
+    }
+
+    pub(super) fn fail(&mut self, now: Now, id: ExchangeId, failure: Failure, why: String) {
+        self.trouble = why;
+        let update = self.client.handle_failure(now, id, failure);
+        self.take(now, update);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Now) {
+        let overdue = self.client.in_flight().copied();
+        if overdue.is_some_and(|exchange| exchange.deadline <= now.instant) {
+            "it took too long".clone_into(&mut self.trouble);
+        }
+        let update = self.client.handle_timeout(now);
+        self.take(now, update);
+    }
+
+    /// Hands on what the machine has learned.
+    pub(super) fn take(&mut self, now: Now, update: Option<Update<'_>>) {
+        match update {
+            None | Some(Update::Test | Update::SwitchedOff | Update::RegistrationLost) => {}
+            Some(Update::Job(news)) => {
+                let event = Event::from(&news);
+                self.post(news.job.id, Ok(event.translation.clone()));
+                self.board.publish(&event);
+            }
+            Some(Update::Current(job)) => self.post(job.id, Ok(Translation::from(&job))),
+            Some(Update::JobUnknown(id)) => {
+                let name = id.text(Prefix::Job).as_str().to_owned();
+                self.post(id, Err(Error::JobUnknown(name)));
+            }
+            Some(Update::Status(status)) => {
+                for waiting in self.asking.drain(..) {
+                    answer(&waiting.reply, Ok(status));
+                }
+            }
+            Some(Update::Submitted(job)) => {
+                let board = self.board_of(job.id);
+                board.post(Ok(Translation::from(&job)));
+                self.submitted(Ok(board));
+            }
+            Some(Update::Registered(_)) => {
+                for waiting in self.registering.drain(..) {
+                    answer(&waiting.reply, Ok(()));
+                }
+            }
+            Some(Update::Unregistered) => {}
+            Some(Update::Delayed { until, .. }) => self.give_up(until),
+            Some(Update::Refused {
+                call,
+                status,
+                problem,
+            }) => self.refused(call, Error::Refused(refusal(status, &problem))),
+        }
+        self.submit_next(now);
+        self.board.set_newest(self.client.status());
+        if self.client.is_closed() {
+            self.say_closed();
+        }
+    }
+
+    fn waiting<T>(&self, now: Now, reply: Reply<T>) -> Waiting<T> {
+        Waiting {
+            reply,
+            until: now.instant.after_ms(self.patience_ms),
+        }
+    }
+
+    /// Gives the first translation that somebody still waits for to the machine, unless it has one.
+    fn submit_next(&mut self, now: Now) {
+        while let Some((request, waiting)) = self.translating.front() {
+            let new = NewTranslation {
+                video_url: &request.video_url,
+                target_language: &request.target_language,
+                source_language: request.source_language.as_deref(),
+                reference: request.reference.as_deref(),
+                callback_url: request.callback_url.as_deref(),
+            };
+            let submitted = if waiting.reply.is_closed() {
+                Err(SubmitError::Closed)
+            } else {
+                self.client.submit(now, &new)
+            };
+            let error = match submitted {
+                Ok(()) | Err(SubmitError::Busy) => return,
+                Err(SubmitError::Full) => Error::Full,
+                Err(SubmitError::TooLong) => Error::TooLong,
+                Err(SubmitError::Closed) => Error::Closed,
+            };
+            self.submitted(Err(error));
+        }
+    }
+
+    /// The first translation has its answer.
+    fn submitted(&mut self, result: Result<Arc<JobBoard>, Error>) {
+        if let Some((_, waiting)) = self.translating.pop_front() {
+            answer(&waiting.reply, result);
+        }
+    }
+
+    fn follow(&mut self, now: Now, id: Id) -> Result<Arc<JobBoard>, Error> {
+        if self.client.is_closed() {
+            return Err(Error::Closed);
+        }
+        if let Some(board) = self.jobs.get(&id).and_then(Weak::upgrade) {
+            return Ok(board);
+        }
+        self.client.follow(now, id).map_err(|Full| Error::Full)?;
+        Ok(self.board_of(id))
+    }
+
+    fn unfollow(&mut self, id: Id) {
+        // Somebody may have asked for the job again meanwhile.
+        let is_held = self
+            .jobs
+            .get(&id)
+            .is_some_and(|board| board.strong_count() > 0);
+        if !is_held {
+            self.jobs.remove(&id);
+            self.client.unfollow(id);
+        }
+    }
+
+    fn board_of(&mut self, id: Id) -> Arc<JobBoard> {
+        if let Some(board) = self.jobs.get(&id).and_then(Weak::upgrade) {
+            return board;
+        }
+        let board = Arc::new(JobBoard::new(id, self.commands.clone()));
+        self.jobs.insert(id, Arc::downgrade(&board));
+        board
+    }
+
+    fn post(&self, id: Id, told: Result<Translation, Error>) {
+        if let Some(board) = self.jobs.get(&id).and_then(Weak::upgrade) {
+            board.post(told);
+        }
+    }
+
+    /// The server does not answer, and will not be asked again before `until`.
+    fn give_up(&mut self, until: Instant) {
+        let error = Error::NoAnswer {
+            server: format!("http://{}", self.client.config().server.authority()),
+            why: self.trouble.clone(),
+        };
+        refuse_late(&mut self.registering, until, &error);
+        refuse_late(&mut self.asking, until, &error);
+        let first = self.translating.front();
+        if first.is_some_and(|(_, waiting)| waiting.is_late(until)) {
+            self.client.cancel_submission();
+        }
+        self.translating.retain(|(_, waiting)| {
+            let is_late = waiting.is_late(until);
+            if is_late {
+                answer(&waiting.reply, Err(error.clone()));
+            }
+            !is_late
+        });
+    }
+
+    fn refused(&mut self, call: Call, error: Error) {
+        match call {
+            Call::Register => {
+                for waiting in self.registering.drain(..) {
+                    answer(&waiting.reply, Err(error.clone()));
+                }
+            }
+            Call::Status => {
+                for waiting in self.asking.drain(..) {
+                    answer(&waiting.reply, Err(error.clone()));
+                }
+            }
+            Call::Translate => self.submitted(Err(error)),
+            Call::Job(id) => self.post(id, Err(error)),
+            Call::Check(_) | Call::Unregister(_) => {}
+        }
+    }
+
+    fn close(&mut self, now: Now) {
+        // What only asks is dropped, so that nobody waits for it; a registration must be known to be removed.
+        let asks = self.client.in_flight().copied();
+        let asks = asks.filter(|e| !matches!(e.call, Call::Register | Call::Unregister(_)));
+        if let Some(exchange) = asks {
+            let _ = self
+                .client
+                .handle_failure(now, exchange.id, Failure::Broken);
+        }
+        self.client.close();
+        if self.client.is_closed() {
+            self.say_closed();
+        }
+    }
+
+    /// Nobody is left waiting.
+    fn say_closed(&mut self) {
+        for waiting in self.registering.drain(..) {
+            answer(&waiting.reply, Err(Error::Closed));
+        }
+        for waiting in self.asking.drain(..) {
+            answer(&waiting.reply, Err(Error::Closed));
+        }
+        for (_, waiting) in self.translating.drain(..) {
+            answer(&waiting.reply, Err(Error::Closed));
+        }
+        for (_, board) in self.jobs.drain() {
+            if let Some(board) = board.upgrade() {
+                board.post(Err(Error::Closed));
+            }
+        }
+        self.board.close();
+        for reply in self.closing.drain(..) {
+            answer(&reply, Ok(()));
+        }
+    }
+}
+
+impl<T> Waiting<T> {
+    /// Whether waiting until then is more than whoever waits wants, or nobody waits.
+    fn is_late(&self, until: Instant) -> bool {
+        self.until < until || self.reply.is_closed()
+    }
+}
+
+fn refuse_late<T>(all: &mut Vec<Waiting<T>>, until: Instant, error: &Error) {
+    all.retain(|waiting| {
+        let is_late = waiting.is_late(until);
+        if is_late {
+            answer(&waiting.reply, Err(error.clone()));
+        }
+        !is_late
+    });
+}
+
+/// Answers, if anybody still waits for it.
+fn answer<T>(reply: &Reply<T>, result: Result<T, Error>) {
+    let _ = reply.try_send(result);
+}
+
+fn refusal(status: u16, problem: &Problem<'_>) -> Refusal {
+    let owned = |part: Option<_>| part.map(text).unwrap_or_default();
+    Refusal {
+        status,
+        code: owned(problem.code),
+        detail: owned(problem.detail),
+        field: owned(problem.field),
+    }
+}

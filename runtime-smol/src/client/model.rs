@@ -1,0 +1,156 @@
+//! What the client hands out: requests, translations, events, all owned.
+
+use dubhook_core::{
+    client::{JobView, News, Source},
+    event::Kind,
+    id::Prefix,
+    job::Status,
+    json::Str,
+};
+
+/// A translation to ask for.
+///
+/// ```
+/// use dubhook_smol::client::Request;
+///
+/// let request = Request::new("https://example.com/talk.mp4").to("es").reference("order-17");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Request {
+    pub(super) video_url: String,
+    pub(super) target_language: String,
+    pub(super) source_language: Option<String>,
+    pub(super) reference: Option<String>,
+    pub(super) callback_url: Option<String>,
+}
+
+impl Request {
+    /// For the video at this URL.
+    #[must_use]
+    pub fn new(video_url: impl Into<String>) -> Self {
+        Self {
+            video_url: video_url.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Into this language: a tag of BCP 47, such as `es` or `pt-BR`. The server insists on one.
+    #[must_use]
+    pub fn to(mut self, language: impl Into<String>) -> Self {
+        self.target_language = language.into();
+        self
+    }
+
+    /// From this language; found out where it is not said.
+    #[must_use]
+    pub fn from(mut self, language: impl Into<String>) -> Self {
+        self.source_language = Some(language.into());
+        self
+    }
+
+    /// Under a name of the asker's own, which events carry along.
+    #[must_use]
+    pub fn reference(mut self, reference: impl Into<String>) -> Self {
+        self.reference = Some(reference.into());
+        self
+    }
+
+    /// With another receiver of this job's events.
+    #[must_use]
+    pub fn callback(mut self, url: impl Into<String>) -> Self {
+        self.callback_url = Some(url.into());
+        self
+    }
+}
+
+/// A translation as it was when something was last heard of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Translation {
+    /// Its name: `job_…`.
+    pub id: String,
+    /// Where it is in its life.
+    pub status: Status,
+    /// How much is done, 0 to 100.
+    pub progress: u8,
+    /// The number of its latest event.
+    pub sequence: u32,
+    /// The video.
+    pub video_url: Option<String>,
+    /// The language it is in, if the asker said so.
+    pub source_language: Option<String>,
+    /// The language it shall be in.
+    pub target_language: Option<String>,
+    /// Where the result is, once completed.
+    pub output_url: Option<String>,
+    /// What went wrong, once failed.
+    pub error: Option<String>,
+    /// What the asker calls it.
+    pub reference: Option<String>,
+    /// When it was accepted: RFC 3339 in UTC.
+    pub created_at: Option<String>,
+    /// When its latest event was: RFC 3339 in UTC.
+    pub updated_at: Option<String>,
+}
+
+impl Translation {
+    /// Whether it is done, and has an output.
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        self.status == Status::Completed
+    }
+
+    /// Whether nothing can happen to it any more.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.status.is_terminal()
+    }
+}
+
+impl From<&JobView<'_>> for Translation {
+    fn from(job: &JobView<'_>) -> Self {
+        Self {
+            id: job.id.text(Prefix::Job).as_str().into(),
+            status: job.status,
+            progress: job.progress,
+            sequence: job.sequence,
+            video_url: job.video_url().map(text),
+            source_language: job.source_language().map(text),
+            target_language: job.target_language().map(text),
+            output_url: job.output_url().map(text),
+            error: job.error().map(text),
+            reference: job.reference().map(text),
+            created_at: job.created_at().map(text),
+            updated_at: job.updated_at().map(text),
+        }
+    }
+}
+
+/// Something that happened to a translation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What.
+    pub kind: Kind,
+    /// The translation after it.
+    pub translation: Translation,
+    /// Whether it came by webhook; otherwise the client had asked.
+    pub by_webhook: bool,
+}
+
+impl From<&News<'_>> for Event {
+    fn from(news: &News<'_>) -> Self {
+        Self {
+            kind: news.kind,
+            translation: (&news.job).into(),
+            by_webhook: news.source == Source::Told,
+        }
+    }
+}
+
+/// A string of the server's, decoded.
+pub(super) fn text(text: Str<'_>) -> String {
+    match text.plain() {
+        Some(plain) => plain.to_owned(),
+        // What was decoded from checked JSON is UTF-8.
+        None => String::from_utf8(text.bytes().collect()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,65 @@
+//! How a client is set up.
+
+use super::Error;
+use dubhook_core::{
+    client::{Server, Timings},
+    event::Filter,
+};
+use std::time::Duration;
+
+/// Where webhooks come in, below the client's host and port.
+pub(super) const WEBHOOK_PATH: &str = "/webhook";
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub(super) struct Options {
+    pub(super) server: String,
+    pub(super) api_key: Option<String>,
+    /// Host and port that the server calls.
+    pub(super) webhook: Option<(String, u16)>,
+    /// Where to listen, if that is another address.
+    pub(super) listen: Option<(String, u16)>,
+    pub(super) events: Filter,
+    pub(super) description: String,
+    pub(super) capacity: usize,
+    pub(super) patience: Duration,
+    pub(super) timings: Timings,
+}
+
+impl Options {
+    pub(super) fn new(server: String) -> Self {
+        Self {
+            server,
+            api_key: None,
+            webhook: None,
+            listen: None,
+            events: Filter::TRANSLATION,
+            description: "dubhook client".to_owned(),
+            capacity: 4_096,
+            patience: Duration::from_secs(10),
+            timings: Timings::STANDARD,
+        }
+    }
+
+    /// The server, if its URL and key are good.
+    pub(super) fn server(&self) -> Result<Server<'_>, Error> {
+        let blame = |error| Error::Server {
+            url: self.server.clone(),
+            error,
+        };
+        let server = Server::parse(&self.server).map_err(blame)?;
+        if server.is_secure() {
+            return Err(Error::Tls {
+                url: self.server.clone(),
+            });
+        }
+        match &self.api_key {
+            None => Ok(server),
+            Some(key) => server.with_key(key).map_err(blame),
+        }
+    }
+
+    pub(super) fn patience_ms(&self) -> u64 {
+        self.patience.as_millis().try_into().unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,162 @@
+//! Where webhooks come in: the client's listeners and their connections.
+
+use super::{Error, board::lock, task::Driver};
+use dubhook_core::{
+    client::{ANSWER_BYTES_MAX, Drive, Receiver},
+    http::{Limits, RecvBuf},
+    out::Out,
+};
+use smol::{
+    Executor, Timer,
+    future::FutureExt as _,
+    io::{AsyncReadExt, AsyncWriteExt},
+    lock::Semaphore,
+    net::{SocketAddr, TcpListener, TcpStream, resolve},
+    stream::{self, Stream, StreamExt as _},
+};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
+
+/// The largest delivery, in bytes, its head included: well above the largest event.
+const DELIVERY_BYTES_MAX: usize = 32 * 1024;
+/// Connections at once. More wait until one of them ends.
+const CONNECTIONS_MAX: usize = 256;
+/// How long to leave a listener alone when the operating system has no descriptor left.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+/// How often a port that is free on all addresses is looked for.
+const PORT_TRIES: u32 = 8;
+
+/// Listeners on every address that `host` has, all on one port, and that port. 0 takes a free one.
+///
+/// `localhost` has two addresses, and which of them a server will call is not for us to guess.
+pub(super) async fn listen(host: &str, port: u16) -> Result<(Vec<TcpListener>, u16), Error> {
+    let blame = |error: io::Error| Error::Listen {
+        address: format!("{host}:{port}"),
+        error: Arc::new(error),
+    };
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    let addresses = resolve((bare.unwrap_or(host), port)).await.map_err(blame)?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match listen_on(&addresses).await {
+            Ok(found) => return Ok(found),
+            // The port that was free on one address is taken on the other.
+            Err(error)
+                if port == 0 && error.kind() == io::ErrorKind::AddrInUse && tries < PORT_TRIES => {}
+            Err(error) => return Err(blame(error)),
+        }
+    }
+}
+
+async fn listen_on(addresses: &[SocketAddr]) -> io::Result<(Vec<TcpListener>, u16)> {
+    let mut listeners = Vec::new();
+    let mut port = None;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        let mut address = *address;
+        address.set_port(port.unwrap_or(address.port()));
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                port = Some(listener.local_addr()?.port());
+                listeners.push(listener);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+            // A machine without IPv6 has a name for it all the same.
+            Err(error) => last = error,
+        }
+    }
+    port.map(|port| (listeners, port)).ok_or(last)
+}
+
+/// Takes on connections at all listeners, for ever.
+pub(super) async fn accept<'d>(
+    driver: &'d Driver<'_>,
+    listeners: &[TcpListener],
+    executor: &Executor<'d>,
+) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut incoming: Incoming<'_> = Box::pin(stream::pending());
+    for listener in listeners {
+        incoming = Box::pin(stream::race(incoming, listener.incoming()));
+    }
+    loop {
+        let slot = slots.acquire_arc().await;
+        match incoming.next().await {
+            Some(Ok(stream)) => {
+                let serve = async move {
+                    // A connection that breaks is the server's to open again.
+                    let _ = serve(driver, stream).await;
+                    drop(slot);
+                };
+                executor.spawn(serve).detach();
+            }
+            _ => {
+                Timer::after(EXHAUSTED).await;
+            }
+        }
+    }
+}
+
+/// New connections of any number of listeners.
+type Incoming<'l> = Pin<Box<dyn Stream<Item = io::Result<TcpStream>> + Send + 'l>>;
+
+async fn serve(driver: &Driver<'_>, mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut receiver = Receiver::new(driver.now().instant);
+    let mut memory = vec![0; DELIVERY_BYTES_MAX];
+    let mut input = RecvBuf::new(&mut memory, 0);
+    loop {
+        let mut answer = [0; ANSWER_BYTES_MAX];
+        let (next, len) = turn(driver, &mut receiver, &mut input, &mut answer);
+        stream
+            .write_all(answer.get(..len).unwrap_or_default())
+            .await?;
+        match next {
+            Next::Drive => {}
+            Next::Close => return stream.close().await,
+            Next::Read => {
+                let deadline = driver.at(receiver.poll_timeout());
+                let read = stream.read(input.room());
+                let late = async {
+                    Timer::at(deadline).await;
+                    Err(io::ErrorKind::TimedOut.into())
+                };
+                match read.or(late).await? {
+                    0 => return Ok(()),
+                    len => input.commit(len),
+                }
+            }
+        }
+    }
+}
+
+enum Next {
+    Drive,
+    Read,
+    Close,
+}
+
+/// Lets the machine take what has come, and hands on what it told. Its answer is in `answer`.
+fn turn(
+    driver: &Driver<'_>,
+    receiver: &mut Receiver,
+    input: &mut RecvBuf<'_>,
+    answer: &mut [u8],
+) -> (Next, usize) {
+    let mut out = Out::new(answer);
+    let now = driver.now();
+    let mut desk = lock(&driver.desk);
+    let drive = receiver.drive(now, desk.client_mut(), &Limits::SERVER, input, &mut out);
+    let next = match drive {
+        Drive::Input { .. } => Next::Read,
+        Drive::Flush => Next::Drive,
+        Drive::Close => Next::Close,
+        Drive::Answered { update, .. } => {
+            desk.take(now, update);
+            // There may be a question to ask now, or to put off.
+            driver.wake();
+            Next::Drive
+        }
+    };
+    (next, out.len())
+}

@@ -1,0 +1,281 @@
+//! The background task: it lends the machine memory, moves its bytes, and watches its clock.
+
+use super::{
+    Error,
+    board::{Board, lock},
+    desk::{Command, Desk},
+    link::Link,
+    options::{Options, WEBHOOK_PATH},
+    receive,
+};
+use crate::{clock::Clock, entropy};
+use dubhook_core::{
+    client::{Client, Config, Exchange, ExchangeId, Known, Memory, Server, Webhook},
+    slab::Slot,
+    time::{Instant, Now},
+    timer::TimerSlot,
+    url::Url,
+};
+use event_listener::Event as Signal;
+use smol::{
+    Executor, Timer,
+    channel::{Receiver, Sender, unbounded},
+    future::{self, FutureExt as _},
+    net::TcpListener,
+};
+use std::sync::{Arc, Mutex};
+
+/// The longest request for a translation, in bytes.
+const SUBMISSION_BYTES_MAX: usize = 16 * 1024;
+/// The longest request, in bytes.
+const REQUEST_BYTES_MAX: usize = SUBMISSION_BYTES_MAX + 4 * 1024;
+/// The longest URL of a webhook, in bytes.
+const WEBHOOK_BYTES_MAX: usize = 2_048;
+
+/// A client that runs. It ends when the last handle is gone.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) commands: Sender<Command>,
+    pub(super) port: Option<u16>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nobody waits for it, so the answer goes nowhere.
+        let (reply, _) = smol::channel::bounded(1);
+        let _ = self.commands.try_send(Command::Close(reply));
+    }
+}
+
+/// Listens, if there is a webhook, and starts the task.
+pub(super) async fn start(options: Options, board: Arc<Board>) -> Result<Running, Error> {
+    let seed = entropy::seed().map_err(|error| Error::Entropy(Arc::new(error)))?;
+    options.server()?;
+    let (listeners, url, port) = match &options.webhook {
+        None => (Vec::new(), None, None),
+        Some((host, port)) => {
+            let (listeners, bound) = match &options.listen {
+                Some((address, port)) => receive::listen(address, *port).await?,
+                None => receive::listen(host, *port).await?,
+            };
+            // Behind a forwarder, the port that others see is the one that was named.
+            let port = if *port == 0 { bound } else { *port };
+            let url = format!("http://{host}:{port}{WEBHOOK_PATH}");
+            (listeners, Some(url), Some(port))
+        }
+    };
+    if let Some(url) = &url {
+        webhook_url(url)?;
+    }
+    let (commands, received) = unbounded();
+    let orders = (commands.clone(), received);
+    smol::spawn(run(options, board, listeners, url, orders, seed)).detach();
+    Ok(Running { commands, port })
+}
+
+fn webhook_url(url: &str) -> Result<Url<'_>, Error> {
+    Url::parse(url, WEBHOOK_BYTES_MAX).map_err(|error| Error::WebhookUrl {
+        url: url.to_owned(),
+        error,
+    })
+}
+
+/// The machine's tables, all zero.
+struct Tables {
+    jobs: Box<[Slot<Known>]>,
+    timers: Box<[TimerSlot]>,
+    index: Box<[u32]>,
+    submission: Box<[u8]>,
+}
+
+impl Tables {
+    fn new(jobs: usize) -> Self {
+        Self {
+            jobs: (0..jobs).map(|_| Slot::new(Known::EMPTY)).collect(),
+            timers: vec![TimerSlot::EMPTY; jobs].into(),
+            index: vec![0; jobs * 2].into(),
+            submission: vec![0; SUBMISSION_BYTES_MAX].into(),
+        }
+    }
+
+    fn lend(&mut self) -> Memory<'_> {
+        Memory {
+            jobs: &mut self.jobs,
+            timers: &mut self.timers,
+            index: &mut self.index,
+            submission: &mut self.submission,
+        }
+    }
+}
+
+/// The client's life.
+async fn run(
+    options: Options,
+    board: Arc<Board>,
+    listeners: Vec<TcpListener>,
+    url: Option<String>,
+    (orders, commands): (Sender<Command>, Receiver<Command>),
+    seed: [u8; 32],
+) {
+    let mut tables = Tables::new(options.capacity);
+    // Both were found good before the task was started.
+    let (Ok(server), Ok(url)) = (
+        options.server(),
+        url.as_deref().map(webhook_url).transpose(),
+    ) else {
+        return;
+    };
+    let webhook = url.map(|url| Webhook {
+        events: options.events,
+        description: &options.description,
+        ..Webhook::new(url)
+    });
+    let config = Config {
+        everything: true,
+        timings: options.timings,
+        ..Config::new(server, webhook)
+    };
+    let client = Client::new(tables.lend(), config, seed);
+    let desk = Desk::new(client, board, orders, options.patience_ms());
+    let driver = Driver::new(desk);
+    driver.start();
+
+    let executor = Executor::new();
+    let life = exchanges(&driver, server)
+        .or(driver.obey(&commands))
+        .or(receive::accept(&driver, &listeners, &executor));
+    executor.run(life).await;
+}
+
+/// What the parts of the task share: the machine, its clock, and how to wake whoever asks the server.
+#[derive(Debug)]
+pub(super) struct Driver<'m> {
+    pub(super) desk: Mutex<Desk<'m>>,
+    clock: Clock,
+    changed: Signal,
+}
+
+impl<'m> Driver<'m> {
+    fn new(desk: Desk<'m>) -> Self {
+        Self {
+            desk: Mutex::new(desk),
+            clock: Clock::start(),
+            changed: Signal::new(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(super) fn at(&self, instant: Instant) -> std::time::Instant {
+        self.clock.at(instant)
+    }
+
+    /// The machine may have something to do.
+    pub(super) fn wake(&self) {
+        self.changed.notify(usize::MAX);
+    }
+
+    fn start(&self) {
+        lock(&self.desk).client_mut().start(self.now());
+    }
+
+    /// Does what the handles want, for ever.
+    async fn obey(&self, commands: &Receiver<Command>) {
+        while let Ok(command) = commands.recv().await {
+            lock(&self.desk).command(self.now(), command);
+            self.wake();
+        }
+        // The desk has a sender of its own, so this is never so.
+        future::pending().await
+    }
+
+    /// Waits for a change, or for `deadline`.
+    async fn wait(&self, changed: event_listener::EventListener, deadline: Option<Instant>) {
+        match deadline {
+            None => changed.await,
+            Some(deadline) => {
+                let late = async {
+                    Timer::at(self.at(deadline)).await;
+                };
+                changed.or(late).await;
+            }
+        }
+    }
+
+    /// Waits until an exchange has ended without an answer: because it took too long, or nobody wants it
+    /// any more.
+    async fn abandoned(&self, id: ExchangeId) {
+        loop {
+            let changed = self.changed.listen();
+            let deadline = {
+                let mut desk = lock(&self.desk);
+                desk.handle_timeout(self.now());
+                match desk.client().in_flight() {
+                    Some(exchange) if exchange.id == id => exchange.deadline,
+                    _ => return,
+                }
+            };
+            self.wait(changed, Some(deadline)).await;
+        }
+    }
+}
+
+/// What to do next about the server.
+enum Turn {
+    Send(Exchange, usize),
+    Wait(Option<Instant>),
+    End,
+}
+
+/// Asks the server what is to be asked, until the client has ended.
+async fn exchanges(driver: &Driver<'_>, server: Server<'_>) {
+    let mut link = Link::new(server);
+    let mut memory = vec![0; REQUEST_BYTES_MAX];
+    loop {
+        let changed = driver.changed.listen();
+        let turn = {
+            let mut desk = lock(&driver.desk);
+            let now = driver.now();
+            desk.handle_timeout(now);
+            match desk.poll_request(now, &mut memory) {
+                _ if desk.client().is_closed() => Turn::End,
+                Some((exchange, request)) => Turn::Send(exchange, request.len()),
+                None => Turn::Wait(desk.client().poll_timeout().map(|deadline| deadline.at)),
+            }
+        };
+        match turn {
+            Turn::Send(exchange, len) => {
+                let request = memory.get(..len).unwrap_or_default();
+                exchange_once(driver, &mut link, exchange, request).await;
+            }
+            Turn::Wait(deadline) => driver.wait(changed, deadline).await,
+            Turn::End => return,
+        }
+    }
+}
+
+async fn exchange_once(
+    driver: &Driver<'_>,
+    link: &mut Link<'_>,
+    exchange: Exchange,
+    request: &[u8],
+) {
+    let answered = async { Some(link.exchange(request, exchange.call.method()).await) };
+    let abandoned = async {
+        driver.abandoned(exchange.id).await;
+        None
+    };
+    let Some(result) = answered.or(abandoned).await else {
+        return;
+    };
+    let mut desk = lock(&driver.desk);
+    match result {
+        Ok(response) => desk.respond(driver.now(), exchange.id, &response),
+        Err(error) => {
+            let (failure, why) = (error.failure(), error.to_string());
+            desk.fail(driver.now(), exchange.id, failure, why);
+        }
+    }
+}
