@@ -8,6 +8,7 @@ use dubhook_smol::{
     entropy,
     memory::Capacity,
     server::{Builder, Server, Stopper},
+    store::Disk,
     translate::Command,
 };
 use smol::{future::FutureExt, stream::StreamExt};
@@ -22,9 +23,20 @@ pub(super) struct Serve {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8000")]
     listen: String,
+    /// Where jobs, webhooks and what is owed are kept; one server uses it at a time
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "dubhook-data",
+        conflicts_with = "in_memory"
+    )]
+    data: PathBuf,
     /// Keep nothing: all is gone when the server ends
     #[arg(long)]
     in_memory: bool,
+    /// How long jobs that have ended are kept on disk
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration::parse)]
+    retain: Duration,
     /// How many jobs there may be, under way and ended
     #[arg(long, value_name = "JOBS", default_value_t = 100_000, value_parser = parse_capacity)]
     capacity: usize,
@@ -80,7 +92,7 @@ enum Kind {
 impl Serve {
     pub(super) fn run(&self) -> Result<(), Fail> {
         self.log();
-        let server = self.builder().bind();
+        let server = self.store(self.builder())?.bind();
         let server = server.map_err(|error| Fail::NotDone(error.to_string()))?;
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "listening on http://{}", server.address())?;
@@ -89,6 +101,16 @@ impl Serve {
         let stopper = server.stopper();
         let served = smol::block_on(server.run().or(stop_on_signals(stopper)));
         served.map_err(|error| Fail::NotDone(error.to_string()))
+    }
+
+    fn store(&self, builder: Builder) -> Result<Builder, Fail> {
+        if self.in_memory {
+            return Ok(builder);
+        }
+        let data = self.data.display();
+        let disk = Disk::open(&self.data)
+            .map_err(|error| Fail::NotDone(format!("--data {data}: {error}")))?;
+        Ok(builder.store(disk).retain(self.retain))
     }
 
     fn log(&self) {

@@ -1,56 +1,18 @@
 //! Other systems: each connection is registered with the executor's own reactor.
 
 use super::{Interest, READ, Readiness, WRITE, Watched};
-use smol::{Async, future};
+use smol::Async;
 use std::{
-    convert::Infallible,
     io,
     net::TcpStream,
-    rc::Rc,
     task::{Context, Poll, ready},
 };
-
-/// Watches connections.
-#[derive(Debug)]
-pub struct Net(());
 
 /// A socket that is watched.
 #[derive(Debug)]
 pub(super) struct Socket {
     socket: Async<TcpStream>,
     readiness: Readiness,
-}
-
-impl Net {
-    /// Watches nothing yet.
-    ///
-    /// # Errors
-    ///
-    /// None.
-    #[cfg_attr(test, expect(dead_code, reason = "tests reach for the socket beneath"))]
-    pub fn new() -> io::Result<Rc<Self>> {
-        Ok(Rc::new(Self(())))
-    }
-
-    /// Takes on a connection.
-    ///
-    /// # Errors
-    ///
-    /// Where the operating system cannot watch it.
-    #[cfg(not(test))]
-    pub fn watch(self: &Rc<Self>, socket: TcpStream) -> io::Result<super::Stream> {
-        Socket::new(socket).map(super::Stream)
-    }
-
-    /// Does nothing, for ever: there is nothing to do.
-    ///
-    /// # Errors
-    ///
-    /// None.
-    #[cfg_attr(test, expect(dead_code, reason = "tests reach for the socket beneath"))]
-    pub async fn run(&self) -> io::Result<Infallible> {
-        future::pending().await
-    }
 }
 
 impl Socket {
@@ -87,5 +49,40 @@ impl Watched for Socket {
         };
         self.readiness.set(bit);
         Poll::Ready(())
+    }
+}
+
+/// Watches connections.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub struct Net(());
+
+#[cfg(not(target_os = "linux"))]
+impl Net {
+    /// Watches nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn new() -> io::Result<std::rc::Rc<Self>> {
+        Ok(std::rc::Rc::new(Self(())))
+    }
+
+    /// Takes on a connection.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system cannot watch it.
+    pub fn watch(self: &std::rc::Rc<Self>, socket: TcpStream) -> io::Result<super::Stream> {
+        Socket::new(socket).map(super::Stream)
+    }
+
+    /// Does nothing, for ever: the executor's reactor does it all.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub async fn run(&self) -> io::Result<std::convert::Infallible> {
+        smol::future::pending().await
     }
 }

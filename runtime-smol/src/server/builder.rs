@@ -12,6 +12,7 @@ use std::{
     fmt, io,
     net::{TcpListener, ToSocketAddrs},
     sync::Arc,
+    time::Duration,
 };
 
 /// Sets a server up; [`bind`](Self::bind) ends it.
@@ -24,6 +25,7 @@ pub struct Builder {
     translator: Translator,
     seed: Option<[u8; 32]>,
     store: Option<Arc<dyn Store>>,
+    retain: Duration,
 }
 
 impl Default for Builder {
@@ -36,6 +38,7 @@ impl Default for Builder {
             translator: Translator::default(),
             seed: None,
             store: None,
+            retain: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 }
@@ -97,6 +100,13 @@ impl Builder {
         self
     }
 
+    /// How long a job is found in the store after it has left memory; 30 days where not said.
+    #[must_use]
+    pub const fn retain(mut self, retain: Duration) -> Self {
+        self.retain = retain;
+        self
+    }
+
     /// Begins to listen.
     ///
     /// # Errors
@@ -124,6 +134,7 @@ impl Builder {
             translator: self.translator,
             seed,
             store: self.store,
+            retain: self.retain,
             stop,
             stopper,
         })

@@ -6,16 +6,20 @@
 
 use super::engine::{Engine, Spawner};
 use crate::{
+    clock::Clock,
     signal::Signal,
     store::{Batch, Store, StoreError},
 };
 use dubhook_core::{
     id::Id,
     server::{Config, Server},
-    time::Now,
+    time::{Now, Timestamp},
 };
-use smol::unblock;
-use std::{cell::RefCell, sync::Arc};
+use smol::{Timer, unblock};
+use std::{cell::RefCell, sync::Arc, time::Duration};
+
+/// How often old jobs are looked for.
+const PRUNE: Duration = Duration::from_secs(600);
 
 /// Takes records to the store, if there is one.
 #[derive(Debug)]
@@ -106,6 +110,24 @@ impl Committer {
                 Err(error) => self.fail(error),
             }
         });
+    }
+
+    /// Drops ended jobs from the store when they are old, for ever.
+    pub(crate) async fn prune(&self, clock: Clock, retain: Duration) {
+        let Some(store) = &self.store else {
+            return;
+        };
+        loop {
+            let now_ms = clock.now().timestamp.as_unix_ms();
+            let retain_ms = retain.as_millis().try_into().unwrap_or(u64::MAX);
+            let before = Timestamp::from_unix_ms(now_ms.saturating_sub(retain_ms));
+            let store = Arc::clone(store);
+            match unblock(move || store.prune(before)).await {
+                Ok(true) => {}
+                Ok(false) => _ = Timer::after(PRUNE).await,
+                Err(error) => return self.fail(error),
+            }
+        }
     }
 
     fn fail(&self, error: StoreError) {

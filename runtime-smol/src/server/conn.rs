@@ -23,9 +23,9 @@ enum Wants {
     Answer,
     /// What the store has under this id.
     Archive(Id),
-    /// Nothing more: it is to be closed, after an answer or without.
+    /// Nothing more: it is to be closed. `unread` says that the client has sent what nobody will read.
     End {
-        answered: bool,
+        unread: bool,
     },
 }
 
@@ -80,8 +80,8 @@ impl Connection<'_, '_> {
                 Wants::Answer => named.raised().await,
                 Wants::Archive(id) => self.archived = Some(self.engine.committer.find(id).await),
                 Wants::Room => {}
-                Wants::End { answered: false } => return Ok(()),
-                Wants::End { answered: true } => return within(LINGER, self.linger()).await?,
+                Wants::End { unread: false } => return Ok(()),
+                Wants::End { unread: true } => return within(LINGER, self.linger()).await?,
             }
         }
     }
@@ -105,7 +105,7 @@ impl Connection<'_, '_> {
                 Wants::Bytes => match self.stream.try_read(input.room())? {
                     None => break,
                     Some(0) => {
-                        self.wants = Wants::End { answered: false };
+                        self.wants = Wants::End { unread: false };
                         break;
                     }
                     Some(len) => input.commit(len),
@@ -137,7 +137,7 @@ impl Connection<'_, '_> {
                 Drive::Wait => Wants::Answer,
                 Drive::Lookup(id) => Wants::Archive(id),
                 Drive::Close => Wants::End {
-                    answered: !out.is_empty(),
+                    unread: !input.is_empty(),
                 },
             };
         }

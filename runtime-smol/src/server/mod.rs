@@ -73,6 +73,7 @@ pub struct Server {
     translator: Translator,
     seed: [u8; 32],
     store: Option<Arc<dyn Store>>,
+    retain: Duration,
     stop: StopSignal,
     stopper: Stopper,
 }
@@ -149,7 +150,7 @@ impl Server {
             drained: Signal::default(),
             server: RefCell::new(server),
         };
-        serve(&engine, Async::new(self.listener)?, self.stop).await
+        serve(&engine, Async::new(self.listener)?, self.retain, self.stop).await
     }
 }
 
@@ -157,6 +158,7 @@ impl Server {
 async fn serve(
     engine: &Engine<'_>,
     listener: Async<TcpListener>,
+    retain: Duration,
     stop: StopSignal,
 ) -> Result<(), RunError> {
     let executor = Rc::new(LocalExecutor::new());
@@ -167,6 +169,9 @@ async fn serve(
         executor.spawn(async move { listen::accept(engine, &listener, spawner).await })
     };
     executor.spawn(engine.pump(spawner)).detach();
+    executor
+        .spawn(engine.committer.prune(engine.clock, retain))
+        .detach();
     let broken = async {
         let error = watch.await.err();
         Err(RunError::Io(

@@ -4,8 +4,15 @@
 //! returns only when they would survive a loss of power. That is all it must do, so it can be an embedded database, a
 //! file, or something on another machine. Without a store everything is gone when the program ends (`--in-memory`).
 
-use dubhook_core::{id::Id, record::Key, service::RestoreError};
+mod disk;
+
+pub use disk::Disk;
+
+use dubhook_core::{id::Id, record::Key, service::RestoreError, time::Timestamp};
 use std::{fmt, ops::Range};
+
+/// Puts one record back.
+pub type Restore<'r> = dyn FnMut(Key, &[u8]) -> Result<(), RestoreError> + 'r;
 
 /// Keeps records.
 pub trait Store: Send + Sync + fmt::Debug {
@@ -14,10 +21,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// [`StoreError`], its own or the one that `each` returned.
-    fn load(
-        &self,
-        each: &mut dyn FnMut(Key, &[u8]) -> Result<(), RestoreError>,
-    ) -> Result<(), StoreError>;
+    fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError>;
 
     /// Writes a batch: all of it or nothing. When it returns, the batch is durable.
     ///
@@ -32,11 +36,20 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// [`StoreError`].
     fn find(&self, job: Id) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Drops some of the ended jobs that were made before this time. Whether there are more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    fn prune(&self, before: Timestamp) -> Result<bool, StoreError>;
 }
 
 /// Why a store is no use.
 #[derive(Debug)]
 pub enum StoreError {
+    /// Another process uses it.
+    InUse,
     /// What was kept cannot be put back.
     Restore(RestoreError),
     /// Reading or writing failed, for this reason.
@@ -46,6 +59,7 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::InUse => f.write_str("another process uses it"),
             Self::Restore(error) => f.write_str(error.as_str()),
             Self::Failed(error) => error.fmt(f),
         }

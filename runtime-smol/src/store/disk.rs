@@ -1,0 +1,212 @@
+//! Records on a disk, in an embedded log-structured store.
+
+use super::{Batch, Restore, Store, StoreError};
+use dubhook_core::{id::Id, record::Key, service::RestoreError, time::Timestamp};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use std::{
+    fmt, fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+/// What is kept in memory of what was read, in bytes. Everything that is in use is in the machine's memory already.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// What is gathered in memory before it becomes a file, in bytes, for each of the two kinds of records.
+const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
+/// Jobs that are dropped from the archive in one transaction.
+const PRUNED_MAX: usize = 1_000;
+
+/// A directory that holds everything, and that one process uses at a time.
+#[derive(Clone)]
+pub struct Disk {
+    database: Database,
+    records: Keyspace,
+    archive: Keyspace,
+    directory: PathBuf,
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Disk {
+    /// Opens the directory, and makes it if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], where another process uses it, or what it holds cannot be read.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let directory = directory.into();
+        make(&directory)?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(GATHERED_BYTES);
+        let database = Database::builder(&directory)
+            .cache_size(CACHE_BYTES)
+            .worker_threads(1)
+            // What is written is synced batch by batch.
+            .manual_journal_persist(true)
+            .open()?;
+        Ok(Self {
+            records: database.keyspace("records", options)?,
+            archive: database.keyspace("archive", options)?,
+            database,
+            directory,
+        })
+    }
+}
+
+/// Makes the directory for its owner alone: it will hold secrets.
+fn make(directory: &Path) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+}
+
+impl Store for Disk {
+    fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError> {
+        for record in self.records.iter() {
+            let (key, value) = record.into_inner()?;
+            let key = <[u8; 5]>::try_from(&*key).ok().and_then(Key::from_bytes);
+            each(key.ok_or(RestoreError::Corrupt)?, &value)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut write = self
+            .database
+            .batch()
+            .durability(Some(PersistMode::SyncData));
+        for (key, value) in batch.records() {
+            let key = key.to_bytes();
+            match value {
+                Some(value) => write.insert(&self.records, key, value),
+                None => write.remove(&self.records, key),
+            }
+        }
+        for (job, json) in batch.archive() {
+            write.insert(&self.archive, job.to_bits().to_be_bytes(), json);
+        }
+        Ok(write.commit()?)
+    }
+
+    fn find(&self, job: Id) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.archive.get(job.to_bits().to_be_bytes())?;
+        Ok(found.map(|json| json.to_vec()))
+    }
+
+    fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
+        // Ids begin with the time when they were made, and sort by it.
+        let end = u128::from(before.as_unix_ms()) << 80;
+        let old = self.archive.range(..end.to_be_bytes());
+        let mut write = self.database.batch();
+        for record in old.take(PRUNED_MAX) {
+            write.remove(&self.archive, record.key()?);
+        }
+        let more = write.len() == PRUNED_MAX;
+        write.commit()?;
+        Ok(more)
+    }
+}
+
+impl From<fjall::Error> for StoreError {
+    fn from(error: fjall::Error) -> Self {
+        match error {
+            fjall::Error::Locked => Self::InUse,
+            error => Self::Failed(Box::new(error)),
+        }
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dubhook_core::record::Table;
+
+    /// A directory that is gone after the test.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let name = format!("dubhook-{name}-{}", std::process::id());
+            Self(std::env::temp_dir().join(name))
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn all(store: &impl Store) -> Vec<(Key, Vec<u8>)> {
+        let mut all = Vec::new();
+        let mut each = |key, value: &[u8]| {
+            all.push((key, value.to_vec()));
+            Ok(())
+        };
+        store.load(&mut each).unwrap();
+        all
+    }
+
+    #[test]
+    fn the_last_value_of_each_record_comes_back_in_order() {
+        let scratch = Scratch::new("records");
+        let key = |table, slot| Key { table, slot };
+        let (job, stream) = (key(Table::Job, 300), key(Table::Stream, 2));
+        let disk = Disk::open(&scratch.0).unwrap();
+        let mut batch = Batch::default();
+        batch.add(stream, Some(b"stream"));
+        batch.add(key(Table::Job, 7), Some(b"gone"));
+        batch.add(job, Some(b"first"));
+        disk.write(&batch).unwrap();
+        batch.clear();
+        batch.add(job, Some(b""));
+        batch.add(key(Table::Job, 7), None);
+        disk.write(&batch).unwrap();
+        let expect = vec![(job, Vec::new()), (stream, b"stream".to_vec())];
+        assert_eq!(all(&disk), expect);
+        drop(disk);
+        assert_eq!(all(&Disk::open(&scratch.0).unwrap()), expect);
+    }
+
+    #[test]
+    fn ended_jobs_are_found_until_they_are_old() {
+        let scratch = Scratch::new("archive");
+        let disk = Disk::open(&scratch.0).unwrap();
+        let id = |ms: u128| Id::from_bits(ms << 80 | 5);
+        let mut batch = Batch::default();
+        for ms in 0..2_500 {
+            batch.add_archived(id(ms), b"{}");
+        }
+        disk.write(&batch).unwrap();
+        assert_eq!(disk.find(id(1)).unwrap().as_deref(), Some(&b"{}"[..]));
+        assert_eq!(disk.find(Id::from_bits(1)).unwrap(), None);
+        let mut rounds = 1;
+        while disk.prune(Timestamp::from_unix_ms(2_000)).unwrap() {
+            rounds += 1;
+        }
+        assert_eq!(rounds, 3);
+        assert_eq!(disk.find(id(1_999)).unwrap(), None);
+        assert!(disk.find(id(2_000)).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_directory_serves_one_process_at_a_time() {
+        let scratch = Scratch::new("lock");
+        let first = Disk::open(&scratch.0).unwrap();
+        assert!(matches!(Disk::open(&scratch.0), Err(StoreError::InUse)));
+        drop(first);
+        assert!(Disk::open(&scratch.0).is_ok());
+    }
+}
