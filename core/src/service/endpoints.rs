@@ -83,6 +83,7 @@ impl Service<'_> {
             text,
             secret: StoredSecret::new(&secret),
             for_all,
+            made: self.open_batch,
             ..Endpoint::EMPTY
         })?;
         self.newest_endpoints.push_front(&mut self.endpoints, ix);

@@ -378,6 +378,10 @@ impl Service<'_> {
         let Some(job) = self.jobs.get_mut(ix) else {
             return;
         };
+        if job.changed <= self.committed {
+            job.settled = job.last;
+            job.unsettled_since = batch;
+        }
         // Time in payloads never runs backwards inside a job, whatever the clock does.
         let at = now.timestamp.max(job.last.at);
         job.last = Event {
