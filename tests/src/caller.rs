@@ -24,9 +24,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Room for the longest request that [`config`] allows.
-    pub const INPUT_BYTES: usize = 1_024 + 512 + 64;
-
     /// Connects. The output that is lent holds one answer at its longest.
     ///
     /// # Panics
@@ -44,13 +41,17 @@ impl Caller {
     /// If no connection is free.
     #[must_use]
     pub fn with_output(machine: &mut Machine, output_bytes: usize) -> Self {
+        let limits = machine.server.config().http;
+        // A chunked body needs room for one line of its framing besides.
+        let input_bytes =
+            limits.head_bytes_max + limits.body_bytes_max + limits.chunk_line_bytes_max + 2;
         Self {
             id: machine
                 .server
                 .accept(machine.now)
                 .expect("a free connection"),
             wants: Drive::Input { bytes_min: 1 },
-            memory: vec![0; Self::INPUT_BYTES],
+            memory: vec![0; input_bytes],
             filled: 0..0,
             output_bytes,
             answered: Vec::new(),

@@ -180,7 +180,7 @@ fn cancel(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
     match server.service.cancel(now, id) {
         Ok(_) => changed(Reply::Job(id)),
         Err(ReportError::Unknown) => Err(Problem::NoSuchJob),
-        Err(ReportError::Refused(_) | ReportError::TooLong) => Err(Problem::Ended),
+        Err(ReportError::Refused(_) | ReportError::OutputUrl) => Err(Problem::Ended),
     }
 }
 

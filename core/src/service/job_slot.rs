@@ -48,7 +48,7 @@ pub struct Job {
     pub(crate) changed: u64,
     /// The first batch with something that happened after `settled`.
     pub(super) unsettled_since: u64,
-    /// Endpoints narrowed to it.
+    /// Endpoints narrowed to it, enabled or not.
     pub(crate) wanting: List<{ endpoint::WANTING }>,
     pub(super) of_all: Links,
     pub(super) queued: Links,

@@ -1,7 +1,11 @@
 //! What a body must be.
 
 use crate::{HOOK, JOB, call, check_problem, new_hook, new_job};
-use dubhook_tests::{caller::ask, machine::Machine};
+use dubhook_core::service::Report;
+use dubhook_tests::{
+    caller::ask,
+    machine::{Machine, config},
+};
 use serde_json::{Value, json};
 
 fn machine() -> Machine {
@@ -431,4 +435,64 @@ fn nothing_that_comes_in_can_add_a_line_to_what_goes_out() {
     machine.report(id, dubhook_core::service::Report::Failed("no\r\nx-evil: 1"));
     let shown = call(&mut machine, "GET", "/v1/translations?status=error", "");
     assert!(!shown.body.contains(&b'\n'), "{job}");
+}
+
+/// A machine whose outputs are no larger than they must be, with a job whose strings are at their longest.
+#[test]
+fn the_largest_answer_fits_the_smallest_output() {
+    for ending in [Report::Completed as fn(&'static str) -> _, Report::Failed] {
+        let mut config = config();
+        config.http.body_bytes_max = 2_048;
+        let mut machine = Machine::sized::<4, 4, 4>(config);
+        let url = |start: &str| format!("{start}{}", "a".repeat(120 - start.len()));
+        let quotes = "\\u0001".repeat(32);
+        let job = format!(
+            r#"{{"video_url":"{}","callback_url":"{}","reference":"{quotes}","target_language":"{}","source_language":"{}"}}"#,
+            url("a:"),
+            url("http://127.0.0.1:3120/"),
+            "es-abcdefgh-bcdefghi-cdefghij",
+            "es-abcdefgh-bcdefghi-cdefghij",
+        );
+        let answer = call(&mut machine, "POST", "/v1/translations", &job);
+        assert_eq!(answer.status, 202, "{}", answer.json());
+        let path = answer.field("location").unwrap();
+        let hook = format!(
+            r#"{{"url":"{}","description":"{quotes}","job":"{}","events":["translation.pending","translation.processing","translation.progress","translation.completed","translation.error"]}}"#,
+            url("http://127.0.0.1:3120/"),
+            path.rsplit('/').next().unwrap(),
+        );
+        let (hook, _) = new_hook(&mut machine, &hook);
+        let id = machine.start_job().unwrap();
+        let longest: &'static str = "\u{1}".repeat(120).leak();
+        let now = machine.now;
+        let service = machine.server.service_mut();
+        // An output is a URL, whatever a worker says.
+        assert!(service.report(now, id, Report::Completed(longest)).is_err());
+        assert!(
+            service
+                .report(now, id, Report::Completed("no url"))
+                .is_err()
+        );
+        assert!(
+            service
+                .report(
+                    now,
+                    id,
+                    Report::Completed(url("a:b").replace("aaa", "aaaa").leak())
+                )
+                .is_err()
+        );
+        let ending = match ending("a:b") {
+            Report::Completed(_) => Report::Completed(url("a:").leak()),
+            _ => Report::Failed(longest),
+        };
+        machine.report(id, ending);
+        for path in [path, "/v1/translations", &hook, "/v1/webhooks"] {
+            let answer = call(&mut machine, "GET", path, "");
+            assert_eq!(answer.status, 200, "{path}");
+        }
+        while let Some((attempt, _)) = machine.attempt() {
+            machine.settle(&attempt, 200);
+        }
+    }
 }

@@ -396,3 +396,35 @@ fn a_webhook_that_is_gone_takes_no_more_and_a_410_ends_it() {
     assert_eq!(hook["enabled"], false);
     assert!(hook["disabled_reason"].is_string());
 }
+
+#[test]
+fn a_disabled_webhook_for_one_job_leaves_with_it_and_never_takes_up_another() {
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    let job_id = job.rsplit('/').next().unwrap();
+    let (hook, _) = new_hook(
+        &mut machine,
+        &HOOK.replace('}', &format!(r#","job":"{job_id}"}}"#)),
+    );
+    for enabled in ["false", "true", "false"] {
+        let body = format!(r#"{{"enabled":{enabled}}}"#);
+        assert_eq!(call(&mut machine, "PATCH", &hook, &body).status, 200);
+    }
+    machine.commit();
+    let mut machine = Machine::durable(2, machine.records, machine.now);
+    let id = machine.start_job().unwrap();
+    machine.report(id, Report::Failed("no"));
+    machine.commit();
+    assert_eq!(
+        call(&mut machine, "GET", &hook, "").json()["status"],
+        "error"
+    );
+    // Sixteen others want its room; one of them has its slot.
+    for _ in 0..16 {
+        new_job(&mut machine);
+    }
+    assert_eq!(call(&mut machine, "GET", &job, "").status, 404);
+    assert_eq!(call(&mut machine, "GET", &hook, "").status, 404);
+    machine.advance_ms(1);
+    assert_eq!(machine.server.service().endpoints_len(), 0);
+}
