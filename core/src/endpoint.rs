@@ -124,6 +124,8 @@ pub struct Endpoint {
     pub removed: bool,
     /// Whether it gets every job's events.
     pub for_all: bool,
+    /// The batch of records that makes it durable at all.
+    pub made: u64,
     /// The batch of records that makes it durable as it is.
     pub changed: u64,
     pub(crate) of_all: Links,
@@ -150,6 +152,7 @@ impl Endpoint {
         failing_since: Timestamp::EPOCH,
         removed: false,
         for_all: false,
+        made: 0,
         changed: 0,
         of_all: Links::NONE,
         wanting: Links::NONE,

@@ -52,6 +52,16 @@ impl Machine {
         Self::over(Server::new(memory, config(), [seed; 32]), at(0))
     }
 
+    /// A new machine of this size and setup that keeps nothing.
+    #[must_use]
+    pub fn sized<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize>(
+        config: Config<'static>,
+    ) -> Self {
+        let memory: &'static mut _ =
+            Box::leak(Box::new(Fixed::<JOBS, ENDPOINTS, CONNS, 16>::new()));
+        Self::over(Server::new(memory.lend_volatile(), config, [7; 32]), at(0))
+    }
+
     /// A new machine that writes records, with these as its first ones.
     ///
     /// # Panics

@@ -49,6 +49,8 @@ pub enum Problem {
     Events,
     /// `secret` is none.
     Secret,
+    /// `job` names no job.
+    Job,
     /// `since` is no point in time.
     Since,
     /// A parameter of the query is not what it must be.
@@ -78,6 +80,8 @@ struct Parts {
     status: u16,
     code: &'static str,
     detail: &'static str,
+    /// What follows the detail after a colon; the detail has no full stop then.
+    why: Option<&'static str>,
     field: Option<&'static str>,
 }
 
@@ -86,6 +90,7 @@ const fn parts(status: u16, code: &'static str, detail: &'static str) -> Parts {
         status,
         code,
         detail,
+        why: None,
         field: None,
     }
 }
@@ -95,6 +100,7 @@ const fn invalid(field: &'static str, detail: &'static str) -> Parts {
         status: 422,
         code: "invalid_request",
         detail,
+        why: None,
         field: Some(field),
     }
 }
@@ -167,7 +173,10 @@ impl Problem {
                 "unsupported_media_type",
                 "Send the body as content-type: application/json.",
             ),
-            Self::Json(_, kind) => parts(400, "invalid_json", kind.as_str()),
+            Self::Json(_, kind) => Parts {
+                why: Some(kind.as_str()),
+                ..parts(400, "invalid_json", "The body is not JSON")
+            },
             Self::NoObject => parts(400, "invalid_json", "The body must be a JSON object."),
             Self::Twice(field) => invalid(field, "The member occurs twice."),
             Self::Missing(field) => invalid(field, "The member is missing."),
@@ -181,11 +190,15 @@ impl Problem {
                 field,
                 "It must be a BCP 47 language tag, such as es or pt-BR.",
             ),
-            Self::Url(field, error) => invalid(field, error.as_str()),
+            Self::Url(field, error) => Parts {
+                why: Some(error.as_str()),
+                ..invalid(field, "It cannot be called")
+            },
             Self::Blocked(field) => Parts {
                 status: 422,
                 code: crate::address::BLOCKED_CODE,
                 detail: "Deliveries to this address are not allowed.",
+                why: None,
                 field: Some(field),
             },
             Self::Events => invalid(
@@ -195,6 +208,10 @@ impl Problem {
             Self::Secret => invalid(
                 "secret",
                 "It must be whsec_ and the Base64 of 24 to 64 bytes.",
+            ),
+            Self::Job => invalid(
+                "job",
+                "There is no translation with this id, or it is no longer kept.",
             ),
             Self::Since => invalid(
                 "since",
@@ -251,7 +268,14 @@ impl Problem {
             .name("code")
             .string(parts.code)
             .name("detail")
-            .string(parts.detail);
+            .quoted(|out| {
+                out.put(parts.detail.as_bytes());
+                if let Some(why) = parts.why {
+                    out.put(b": ");
+                    out.put(why.as_bytes());
+                    out.put(b".");
+                }
+            });
         if let Some(field) = parts.field {
             json.name("field").string(field);
         }

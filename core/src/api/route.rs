@@ -109,13 +109,14 @@ const LIMIT_MAX: u8 = 100;
 ///
 /// # Errors
 ///
-/// [`Problem::Query`] for a parameter that is not what it must be.
+/// [`Problem::Query`] for a parameter that is not what it must be, or that stands there twice.
 pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
     let mut page = Page {
         status: None,
         limit: LIMIT_DEFAULT,
         cursor: None,
     };
+    let mut seen = [false; 3];
     let mut left = query;
     while let Some(text) = left {
         let (pair, rest) = match split_once(text, b'&') {
@@ -124,28 +125,43 @@ pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
         };
         left = rest;
         let (name, value) = split_once(pair, b'=').unwrap_or((pair, ""));
+        let (name, seen) = match (name, &mut seen) {
+            ("status", [seen, ..]) => ("status", seen),
+            ("limit", [_, seen, _]) => ("limit", seen),
+            ("cursor", [.., seen]) => ("cursor", seen),
+            _ => continue,
+        };
+        if core::mem::replace(seen, true) {
+            return Err(Problem::Query(name, "The parameter occurs twice."));
+        }
         match name {
-            "status" if value.is_empty() => {}
-            "status" => {
-                let status = Status::parse(value).ok_or(Problem::Query(
-                    "status",
-                    "It must be pending, processing, completed, error or canceled.",
-                ))?;
-                page.status = Some(status);
-            }
-            "limit" => {
-                page.limit = value
-                    .parse()
-                    .ok()
-                    .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-                    .ok_or(Problem::Query("limit", "It must be from 1 to 100."))?;
-            }
-            "cursor" if value.is_empty() => {}
-            "cursor" => page.cursor = Some(value),
-            _ => {}
+            "limit" => page.limit = limit(value)?,
+            _ if value.is_empty() => {}
+            "status" => page.status = Some(status(value)?),
+            _ => page.cursor = Some(value),
         }
     }
     Ok(page)
+}
+
+/// A number from 1 to 100, written in one way: no sign, no leading zero.
+fn limit(value: &str) -> Result<u8, Problem> {
+    let canonical = value
+        .as_bytes()
+        .first()
+        .is_some_and(|first| matches!(first, b'1'..=b'9'));
+    let limit = value
+        .parse()
+        .ok()
+        .filter(|limit| canonical && *limit <= LIMIT_MAX);
+    limit.ok_or(Problem::Query("limit", "It must be from 1 to 100."))
+}
+
+fn status(value: &str) -> Result<Status, Problem> {
+    Status::parse(value).ok_or(Problem::Query(
+        "status",
+        "It must be pending, processing, completed, error or canceled.",
+    ))
 }
 
 /// Whether a media type is JSON: `application/json`, with parameters or without.

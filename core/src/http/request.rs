@@ -165,6 +165,16 @@ impl RequestParser {
         }
     }
 
+    /// The method, as soon as the request line is whole: also of a request that is refused later, whose answer must
+    /// still have no content if it is HEAD (RFC 9110, section 9.3.2).
+    #[must_use]
+    pub const fn method(&self) -> Option<Method> {
+        match self.step {
+            Step::StartLine => None,
+            Step::Fields | Step::Body | Step::Complete => Some(self.method),
+        }
+    }
+
     /// Takes the finished request out of `buf` and is ready for the next one. Does nothing before
     /// [`Progress::Complete`].
     pub fn finish(&mut self, buf: &mut RecvBuf<'_>) {

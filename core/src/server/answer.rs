@@ -1,6 +1,6 @@
 //! A request in, what to answer out: the HTTP API over the service.
 
-use super::{Server, auth, conn::Reply};
+use super::{ApiKey, Server, auth, conn::Reply};
 use crate::{
     api::{self, Problem, Resource},
     http::{Method, Request},
@@ -33,27 +33,37 @@ const fn unchanged(reply: Reply) -> Answer {
     Ok((reply, false))
 }
 
-fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
-    if request.method == Method::Other {
+/// The resource that a request is for, if its head alone does not tell what is wrong; none for the server itself.
+pub(super) fn admit<'r>(
+    head: &Request<'r>,
+    keys: &[ApiKey],
+) -> Result<Option<Resource<'r>>, Problem> {
+    if head.method == Method::Other {
         return Err(Problem::UnknownMethod);
     }
-    if request.path == "*" {
-        return unchanged(Reply::Options);
+    if head.path == "*" {
+        return Ok(None);
     }
-    let Some(resource) = api::route(request.path) else {
-        // Without a key nobody learns what there is below /v1.
-        let hidden = request.path.starts_with("/v1/");
-        if hidden && !auth::is_allowed(request, server.config.keys) {
-            return Err(Problem::Unauthorized);
-        }
-        return Err(Problem::NoSuchPath);
+    let resource = api::route(head.path);
+    // Without a key nobody learns what there is below /v1.
+    let guarded = match resource {
+        Some(resource) => resource.is_guarded(),
+        None => head.path.starts_with("/v1/"),
     };
-    if resource.is_guarded() && !auth::is_allowed(request, server.config.keys) {
+    if guarded && !auth::is_allowed(head, keys) {
         return Err(Problem::Unauthorized);
     }
-    if !resource.has(request.method) {
+    let resource = resource.ok_or(Problem::NoSuchPath)?;
+    if !resource.has(head.method) {
         return Err(Problem::Method(resource.allow()));
     }
+    Ok(Some(resource))
+}
+
+fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
+    let Some(resource) = admit(request, server.config.keys)? else {
+        return unchanged(Reply::Options);
+    };
     let reads = matches!(request.method, Method::Get | Method::Head);
     match resource {
         Resource::Status => match server.service.newest_job() {
@@ -63,14 +73,14 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Health => unchanged(Reply::Health { ready: false }),
         Resource::Ready if server.stopping => Err(Problem::Stopping),
         Resource::Ready => unchanged(Reply::Health { ready: true }),
-        Resource::Translations if reads => list_jobs(server, request),
+        Resource::Translations if reads => list_jobs(request),
         Resource::Translations => submit(server, now, request),
         Resource::Translation(id) => unchanged(match job(server, id)? {
-            (Some(ix), id) => Reply::Job(ix, id),
+            (Some(_), id) => Reply::Job(id),
             (None, id) => Reply::Archived { id, cancel: false },
         }),
         Resource::Cancel(id) => cancel(server, now, id),
-        Resource::Webhooks if reads => list_endpoints(server, request),
+        Resource::Webhooks if reads => list_endpoints(request),
         Resource::Webhooks => create_endpoint(server, now, request),
         Resource::Webhook(id) => match request.method {
             Method::Patch => change_endpoint(server, request, id),
@@ -80,20 +90,20 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
                 changed(Reply::NoContent)
             }
             _ => {
-                let (ix, id) = endpoint(server, id)?;
-                unchanged(shown(ix, id, 200, false))
+                let (_, id) = endpoint(server, id)?;
+                unchanged(shown(id, 200, false))
             }
         },
         Resource::Test(id) => test_endpoint(server, now, id),
         Resource::RotateSecret(id) => {
             let (ix, id) = endpoint(server, id)?;
             server.service.rotate_secret(now, ix);
-            changed(shown(ix, id, 200, true))
+            changed(shown(id, 200, true))
         }
         Resource::Redeliver(id) => redeliver(server, request, id),
         Resource::Attempts(id) => {
-            let (ix, id) = endpoint(server, id)?;
-            unchanged(Reply::Attempts(ix, id))
+            let (_, id) = endpoint(server, id)?;
+            unchanged(Reply::Attempts(id))
         }
     }
 }
@@ -117,13 +127,8 @@ fn endpoint(server: &Server<'_>, id: &str) -> Result<(Ix, Id), Problem> {
     Ok((ix, id))
 }
 
-const fn shown(ix: Ix, id: Id, status: u16, secret: bool) -> Reply {
-    Reply::Endpoint {
-        ix,
-        id,
-        status,
-        secret,
-    }
+const fn shown(id: Id, status: u16, secret: bool) -> Reply {
+    Reply::Endpoint { id, status, secret }
 }
 
 /// Up to how many seconds whoever finds no room is told to stay away; spread out, so that they do not all
@@ -155,7 +160,7 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
                 .job(submitted.job)
                 .map(crate::service::Job::id)
                 .ok_or(Problem::Internal)?;
-            Ok((Reply::Accepted(submitted.job, id), true))
+            changed(Reply::Accepted(id))
         }
         Err(SubmitError::Full) => Err(full(server)),
         Err(SubmitError::KeyReused) => Err(Problem::IdempotencyReused),
@@ -173,45 +178,33 @@ fn cancel(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
         return unchanged(Reply::Archived { id, cancel: true });
     }
     match server.service.cancel(now, id) {
-        Ok(ix) => changed(Reply::Job(ix, id)),
+        Ok(_) => changed(Reply::Job(id)),
         Err(ReportError::Unknown) => Err(Problem::NoSuchJob),
-        Err(ReportError::Refused(_) | ReportError::TooLong) => Err(Problem::Ended),
+        Err(ReportError::Refused(_) | ReportError::OutputUrl) => Err(Problem::Ended),
     }
 }
 
-fn list_jobs(server: &Server<'_>, request: &Request<'_>) -> Answer {
+fn list_jobs(request: &Request<'_>) -> Answer {
     let page = api::page(request.query)?;
-    let from = match page.cursor {
-        None => server.service.newest_job(),
-        Some(cursor) => {
-            let after = server
-                .service
-                .find_job_text(cursor)
-                .ok_or(Problem::Cursor)?;
-            server.service.older_job(after)
-        }
+    let after = match page.cursor {
+        None => None,
+        Some(cursor) => Some(Id::parse(Prefix::Job, cursor).ok_or(Problem::Cursor)?),
     };
     unchanged(Reply::Jobs {
-        from,
+        after,
         limit: page.limit,
         status: page.status,
     })
 }
 
-fn list_endpoints(server: &Server<'_>, request: &Request<'_>) -> Answer {
+fn list_endpoints(request: &Request<'_>) -> Answer {
     let page = api::page(request.query)?;
-    let from = match page.cursor {
-        None => server.service.newest_endpoint(),
-        Some(cursor) => {
-            let after = server
-                .service
-                .find_endpoint_text(cursor)
-                .ok_or(Problem::Cursor)?;
-            server.service.older_endpoint(after)
-        }
+    let after = match page.cursor {
+        None => None,
+        Some(cursor) => Some(Id::parse(Prefix::Endpoint, cursor).ok_or(Problem::Cursor)?),
     };
     unchanged(Reply::Endpoints {
-        from,
+        after,
         limit: page.limit,
     })
 }
@@ -227,9 +220,9 @@ fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> 
     let job = match new.job {
         None => None,
         Some(id) => {
-            let id = id.decode_into(server.decode).ok_or(Problem::NoSuchJob)?;
+            let id = id.decode_into(server.decode).ok_or(Problem::Job)?;
             let job: Link = server.service.find_job_text(id);
-            Some(job.ok_or(Problem::NoSuchJob)?)
+            Some(job.ok_or(Problem::Job)?)
         }
     };
     let new = NewEndpoint {
@@ -247,7 +240,7 @@ fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> 
         .endpoint(ix)
         .map(|endpoint| endpoint.id)
         .ok_or(Problem::Internal)?;
-    changed(shown(ix, id, 201, true))
+    changed(shown(id, 201, true))
 }
 
 fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> Answer {
@@ -262,7 +255,7 @@ fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> 
     if server.service.change_endpoint(ix, change).is_err() {
         return Err(full(server));
     }
-    changed(shown(ix, id, 200, false))
+    changed(shown(id, 200, false))
 }
 
 fn test_endpoint(server: &mut Server<'_>, now: Now, id: &str) -> Answer {

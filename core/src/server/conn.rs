@@ -2,10 +2,10 @@
 
 use crate::{
     api::Problem,
-    http::{RequestParser, Version},
+    http::{Method, RequestParser, Version},
     id::Id,
     job::Status,
-    slab::{Ix, Link, Links, Node},
+    slab::{Ix, Links, Node},
     time::Instant,
 };
 
@@ -32,33 +32,30 @@ pub(super) enum Reply {
     None,
     /// Something is wrong.
     Problem(Problem),
+    /// The client may send its body: an interim answer, before another one.
+    Continue,
     /// The newest job in one word.
     Status,
     /// All is well.
     Health { ready: bool },
     /// A job as it is.
-    Job(Ix, Id),
+    Job(Id),
     /// A job that may be in the archive; `cancel` asks to call it off.
     Archived { id: Id, cancel: bool },
     /// A job as it was accepted.
-    Accepted(Ix, Id),
-    /// A list of jobs, newest first, from this one on.
+    Accepted(Id),
+    /// A list of jobs, newest first: those after this one, or all.
     Jobs {
-        from: Link,
+        after: Option<Id>,
         limit: u8,
         status: Option<Status>,
     },
-    /// An endpoint as it is; `created` also shows its secret.
-    Endpoint {
-        ix: Ix,
-        id: Id,
-        status: u16,
-        secret: bool,
-    },
-    /// A list of endpoints, newest first, from this one on.
-    Endpoints { from: Link, limit: u8 },
+    /// An endpoint as it is; `secret` also shows its secret.
+    Endpoint { id: Id, status: u16, secret: bool },
+    /// A list of endpoints, newest first: those after this one, or all.
+    Endpoints { after: Option<Id>, limit: u8 },
     /// The newest attempts to an endpoint.
-    Attempts(Ix, Id),
+    Attempts(Id),
     /// A test was sent.
     Tested(Id),
     /// So many dead letters were sent again.
@@ -91,7 +88,7 @@ pub struct Conn {
     pub(super) barrier: u64,
     pub(super) serial: u32,
     pub(super) waiting: Waiting,
-    /// When it will have waited too long; its timer may be earlier, and then looks again.
+    /// When it will have waited too long, unless for an answer; its timer may be earlier, and then looks again.
     pub(super) deadline: Instant,
     /// When the body began, for its pace.
     pub(super) body_since: Instant,
@@ -145,7 +142,7 @@ impl Conn {
         self.reply = Reply::Problem(problem);
         self.version = Version::V11;
         self.keep_alive = false;
-        self.head_only = false;
+        self.head_only = self.parser.method() == Some(Method::Head);
     }
 }
 

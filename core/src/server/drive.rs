@@ -1,12 +1,12 @@
 //! A connection's turn: requests out of its buffer, answers into its output.
 
 use super::{
-    NEVER, Server, answer, auth,
+    Server, answer,
     conn::{ConnId, Reply, Waiting},
 };
 use crate::{
-    api::{Problem, route},
-    http::{CONTINUE, Method, Phase, Progress, RecvBuf, Request},
+    api::Problem,
+    http::{Method, Phase, Progress, RecvBuf},
     id::Id,
     out::Out,
     slab::Ix,
@@ -47,7 +47,8 @@ impl Server<'_> {
     /// Reads requests out of `input` and writes their answers to `out`, until it needs something.
     ///
     /// `out` must have room for [`answer_bytes_max`](super::Config::answer_bytes_max) bytes when it is empty; more lets
-    /// more pipelined answers into one output.
+    /// more pipelined answers into one output. A request is taken only when any answer would fit, so a list is never
+    /// shorter for what was pipelined before it.
     pub fn drive(
         &mut self,
         now: Now,
@@ -62,15 +63,19 @@ impl Server<'_> {
             if let Some(wait) = self.write_reply(now, id.ix, out) {
                 return wait;
             }
+            let has_room = self.has_room(out);
             let Some(conn) = self.conns.get_mut(id.ix) else {
                 return Drive::Close;
             };
-            if conn.closing || (self.stopping && conn.parser.is_idle() && input.is_empty()) {
+            if conn.closing {
                 return Drive::Close;
             }
             match conn.parser.advance(&self.config.http, input) {
-                Ok(Progress::Complete) => self.take_request(now, id.ix, input),
-                Ok(Progress::ExpectContinue) => self.take_head(id.ix, input, out),
+                Ok(Progress::Complete) if has_room => {
+                    self.take_request(now, id.ix, input);
+                }
+                Ok(Progress::Complete) => return Drive::Flush,
+                Ok(Progress::ExpectContinue) => self.take_head(id.ix, input),
                 Ok(Progress::NeedMore { bytes_min }) => {
                     return self.need_more(now, id.ix, input.len(), bytes_min, out);
                 }
@@ -81,16 +86,23 @@ impl Server<'_> {
 
     /// Writes the answer that is owed, if one is. Returns what the connection waits for, if it does.
     fn write_reply(&mut self, now: Now, ix: Ix, out: &mut Out<'_>) -> Option<Drive> {
-        let conn = self.conns.get(ix)?;
+        let conn = self.conns.get_mut(ix)?;
         match conn.reply {
             Reply::None => return None,
+            // It has left memory while the answer waited.
+            Reply::Job(id) if self.service.has_archive() && self.service.find_job(id).is_none() => {
+                conn.reply = Reply::Archived { id, cancel: false };
+                return Some(Drive::Lookup(id));
+            }
             Reply::Archived { id, .. } => return Some(Drive::Lookup(id)),
             _ => {}
         }
+        let conn = self.conns.get(ix)?;
         let start = out.len();
         match self.render(now, conn, out) {
             Written::Whole => {}
             Written::NotDurable => {
+                out.rewind(start);
                 self.block(ix);
                 return Some(Drive::Wait);
             }
@@ -107,12 +119,15 @@ impl Server<'_> {
         self.answered(ix)
     }
 
-    /// Gets ready for the next request, or for the end.
+    /// Gets ready for the rest of the request, for the next one, or for the end.
     fn answered(&mut self, ix: Ix) -> Option<Drive> {
         let conn = self.conns.get_mut(ix)?;
-        conn.reply = Reply::None;
         conn.barrier = 0;
-        if !conn.keep_alive {
+        let reply = core::mem::replace(&mut conn.reply, Reply::None);
+        if matches!(reply, Reply::Continue) {
+            return None;
+        }
+        if !conn.keep_alive || self.stopping {
             conn.closing = true;
             return Some(Drive::Close);
         }
@@ -173,36 +188,40 @@ impl Server<'_> {
         let Some(request) = parser.request(input.filled()) else {
             return;
         };
-        let (version, keep_alive) = (request.version, request.keep_alive && !self.stopping);
+        let (version, keep_alive) = (request.version, request.keep_alive);
         let head_only = request.method == Method::Head;
-        let batch = self.service.batch();
         let (reply, changed) = answer::answer(self, now, &request);
+        let barrier = if changed { self.service.barrier() } else { 0 };
         let Some(conn) = self.conns.get_mut(ix) else {
             return;
         };
         conn.parser.finish(input);
         conn.reply = reply;
-        conn.barrier = if changed { batch } else { 0 };
+        conn.barrier = barrier;
         conn.version = version;
         conn.keep_alive = keep_alive;
         conn.head_only = head_only;
         conn.waiting = Waiting::Answer;
-        conn.deadline = NEVER;
     }
 
     /// Decides on a head whose sender waits before it sends the body (RFC 9110, section 10.1.1).
-    fn take_head(&mut self, ix: Ix, input: &RecvBuf<'_>, out: &mut Out<'_>) {
+    fn take_head(&mut self, ix: Ix, input: &RecvBuf<'_>) {
         let Some(conn) = self.conns.get_mut(ix) else {
             return;
         };
-        let problem = match conn.parser.head(input.filled()) {
-            Some(head) => refuse_head(&head, self.config.keys),
-            None => Some(Problem::Internal),
+        let admitted = match conn.parser.head(input.filled()) {
+            Some(head) => answer::admit(&head, self.config.keys).map(|_| ()),
+            None => Err(Problem::Internal),
         };
-        match problem {
-            None => out.put(CONTINUE),
-            Some(problem) => conn.refuse(problem),
+        match admitted {
+            Ok(()) => conn.reply = Reply::Continue,
+            Err(problem) => conn.refuse(problem),
         }
+    }
+
+    /// Whether any answer would fit; an empty output is as much as there can be.
+    const fn has_room(&self, out: &Out<'_>) -> bool {
+        out.is_empty() || out.room() >= self.config.answer_bytes_max()
     }
 
     /// Sets the deadline for what is missing; ends a connection that has missed one.
@@ -223,6 +242,9 @@ impl Server<'_> {
             Phase::Body => Waiting::Body,
             Phase::Idle | Phase::Complete | Phase::Refused => Waiting::Idle,
         };
+        if waiting == Waiting::Idle && self.stopping {
+            return Drive::Close;
+        }
         let changed = waiting != conn.waiting;
         conn.waiting = waiting;
         if changed {
@@ -267,19 +289,4 @@ impl Server<'_> {
         }
         self.blocked.push_back(&mut self.conns, ix);
     }
-}
-
-/// What is wrong with a request as far as its head tells.
-fn refuse_head(head: &Request<'_>, keys: &[super::ApiKey]) -> Option<Problem> {
-    let resource = match route(head.path) {
-        Some(resource) => resource,
-        None => return Some(Problem::NoSuchPath),
-    };
-    if resource.is_guarded() && !auth::is_allowed(head, keys) {
-        return Some(Problem::Unauthorized);
-    }
-    if !resource.has(head.method) {
-        return Some(Problem::Method(resource.allow()));
-    }
-    None
 }

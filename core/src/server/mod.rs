@@ -16,8 +16,9 @@
 //!            bytes ──► RequestParser ──► route ──► Service ──► Reply ──► wait for commit ──► bytes
 //! ```
 //!
-//! Every wait has an end: an idle connection, a head, a body's pace, an answer that nobody takes. Full is an
-//! answer too: with no slot free, the driver sends [`REFUSED`] and closes.
+//! Every wait for a client has an end: an idle connection, a head, a body's pace. An answer that nobody takes is
+//! for the driver to end, who alone knows what was sent. Full is an answer too: with no slot free, the driver sends
+//! [`REFUSED`] and closes.
 //!
 //! ```
 //! # use dubhook_core::{http::RecvBuf, out::Out, time::{Instant, Now, Timestamp}};
@@ -42,6 +43,7 @@ mod auth;
 mod conn;
 mod drive;
 mod fixed;
+mod list;
 mod reply;
 
 pub use auth::ApiKey;
@@ -61,7 +63,8 @@ use conn::Waiting;
 
 /// What to send to a connection for which there is no slot, before closing it.
 pub const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
-content-type: application/problem+json\r\ncontent-length: 134\r\nconnection: close\r\n\r\n\
+content-type: application/problem+json\r\ncache-control: no-store\r\ncontent-length: 134\r\n\
+connection: close\r\n\r\n\
 {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"full\",\
 \"detail\":\"All connections are taken. Try again later.\"}";
 
@@ -286,13 +289,14 @@ impl<'a> Server<'a> {
             let Some(conn) = self.conns.get_mut(ix) else {
                 continue;
             };
-            // The timer is not moved with each request; it looks again when it was early.
-            if conn.deadline > now.instant {
-                let deadline = conn.deadline;
+            // The timer is not moved with each request; it looks again when it was early. What waits for an answer
+            // gets one again with its next wait for bytes.
+            let (waiting, deadline) = (conn.waiting, conn.deadline);
+            if waiting == Waiting::Answer {
+                continue;
+            }
+            if deadline > now.instant {
                 self.timers.set(ix, deadline);
-            } else if conn.waiting == Waiting::Answer {
-                self.timers
-                    .set(ix, now.instant.after_ms(self.config.idle_ms));
             } else {
                 self.wake(ix);
             }
@@ -332,9 +336,6 @@ impl<'a> Server<'a> {
 
 /// Timers taken in one call at most.
 const STEP: usize = 64;
-
-/// A deadline that never comes.
-const NEVER: Instant = Instant::from_ms(u64::MAX);
 
 #[cfg(test)]
 mod tests {

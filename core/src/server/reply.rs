@@ -7,110 +7,177 @@ use super::{
 };
 use crate::{
     api::Problem,
-    http::{HeadError, ResponseHead},
-    id::Prefix,
+    event::Event,
+    http::{CONTINUE, HeadError, ResponseHead},
+    id::{Id, Prefix},
     job::Status,
     out::Out,
+    service::Durable,
     slab::{Ix, Link},
     time::Now,
 };
 
-/// How many jobs are looked at for one page of a list: it bounds the work of a call. A page that ends there
-/// has a cursor all the same.
-const LOOKED_AT_MAX: usize = 1_000;
+/// How many jobs are looked at for one answer: it bounds the work of a call. A page that ends there has a cursor
+/// all the same.
+pub(super) const LOOKED_AT_MAX: usize = 1_000;
 
 const JSON: &[u8] = b"application/json";
 const PROBLEM_JSON: &[u8] = b"application/problem+json";
 
+/// What an answer shows: all of it is there and durable.
+enum Content {
+    Problem(Problem),
+    Status(Status),
+    Health {
+        ready: bool,
+    },
+    Job(Ix, Event),
+    Accepted(Ix),
+    Jobs {
+        from: Link,
+        limit: u8,
+        status: Option<Status>,
+    },
+    Endpoint {
+        ix: Ix,
+        job: Option<Event>,
+        secret: bool,
+    },
+    Endpoints {
+        from: Link,
+        limit: u8,
+    },
+    Attempts(Ix),
+    Tested(Id),
+    Redelivered(usize),
+    Nothing,
+}
+
 impl Server<'_> {
     /// Writes the answer that a connection is owed. On anything but [`Written::Whole`] the output is to be rewound.
     pub(super) fn render(&self, now: Now, conn: &Conn, out: &mut Out<'_>) -> Written {
+        if matches!(conn.reply, Reply::Continue) {
+            out.put(CONTINUE);
+            return if out.is_full() {
+                Written::NoRoom
+            } else {
+                Written::Whole
+            };
+        }
         if !self.service.is_durable(conn.barrier) {
             return Written::NotDurable;
         }
-        let reply = match self.current(conn.reply) {
-            Ok(reply) => reply,
-            Err(written) => return written,
-        };
-        match self.write_answer(now, conn, reply, out) {
-            Ok(()) if !out.is_full() => Written::Whole,
-            _ => Written::NoRoom,
+        match self
+            .look_up(conn.reply)
+            .and_then(|content| self.write_answer(now, conn, &content, out))
+        {
+            Ok(()) if out.is_full() => Written::NoRoom,
+            Ok(()) => Written::Whole,
+            Err(written) => written,
         }
     }
 
-    /// The answer, if what it shows is still there and durable as it is.
-    fn current(&self, reply: Reply) -> Result<Reply, Written> {
-        let (changed, gone) = match reply {
-            Reply::Job(ix, id) | Reply::Accepted(ix, id) => {
-                let job = self.service.job(ix).filter(|job| job.id() == id);
-                (job.map(|job| job.changed), Problem::NoSuchJob)
+    /// What the answer shows, as it is at this moment.
+    fn look_up(&self, reply: Reply) -> Result<Content, Written> {
+        let service = &self.service;
+        Ok(match reply {
+            Reply::Problem(problem) => Content::Problem(problem),
+            Reply::Health { ready } => Content::Health { ready },
+            Reply::Tested(event) => Content::Tested(event),
+            Reply::Redelivered(count) => Content::Redelivered(count),
+            Reply::Status => match self.newest_durable()? {
+                Some(event) => Content::Status(event.kind.status()),
+                None => Content::Problem(Problem::NoJobYet),
+            },
+            Reply::Job(id) => match service.find_job(id) {
+                Some(ix) => Content::Job(ix, known(service.durable_job(ix))?),
+                None => Content::Problem(Problem::NoSuchJob),
+            },
+            // What was accepted is shown as it was then; its batch was waited for.
+            Reply::Accepted(id) => match service.find_job(id) {
+                Some(ix) => Content::Accepted(ix),
+                None => Content::Problem(Problem::NoSuchJob),
+            },
+            Reply::Endpoint { id, secret, .. } => match service.find_endpoint(id) {
+                Some(ix) => {
+                    let job = known(service.durable_endpoint(ix))?;
+                    Content::Endpoint { ix, job, secret }
+                }
+                None => Content::Problem(Problem::NoSuchEndpoint),
+            },
+            Reply::Attempts(id) => match service.find_endpoint(id) {
+                Some(ix) => {
+                    known(service.durable_endpoint(ix))?;
+                    Content::Attempts(ix)
+                }
+                None => Content::Problem(Problem::NoSuchEndpoint),
+            },
+            Reply::Jobs {
+                after,
+                limit,
+                status,
+            } => match after.map(|after| service.find_job(after)) {
+                Some(None) => Content::Problem(Problem::Cursor),
+                after => Content::Jobs {
+                    from: match after.flatten() {
+                        Some(after) => service.older_job(after),
+                        None => service.newest_job(),
+                    },
+                    limit,
+                    status,
+                },
+            },
+            Reply::Endpoints { after, limit } => {
+                match after.map(|after| service.find_endpoint(after)) {
+                    Some(None) => Content::Problem(Problem::Cursor),
+                    after => Content::Endpoints {
+                        from: match after.flatten() {
+                            Some(after) => service.older_endpoint(after),
+                            None => service.newest_endpoint(),
+                        },
+                        limit,
+                    },
+                }
             }
-            Reply::Status => {
-                let newest = self.service.newest_job();
-                let job = newest.and_then(|ix| self.service.job(ix));
-                (job.map(|job| job.changed), Problem::NoJobYet)
+            Reply::NoContent
+            | Reply::Options
+            | Reply::None
+            | Reply::Continue
+            | Reply::Archived { .. } => Content::Nothing,
+        })
+    }
+
+    /// How the newest job stands that may be shown.
+    fn newest_durable(&self) -> Result<Option<Event>, Written> {
+        let mut at = self.service.newest_job();
+        for _ in 0..LOOKED_AT_MAX {
+            let Some(ix) = at else {
+                return Ok(None);
+            };
+            match self.service.durable_job(ix) {
+                Durable::Is(event) => return Ok(Some(event)),
+                Durable::Nothing => at = self.service.older_job(ix),
+                Durable::Soon => break,
             }
-            Reply::Endpoint { ix, id, .. } | Reply::Attempts(ix, id) => {
-                let endpoint = self.service.endpoint(ix);
-                let endpoint = endpoint.filter(|e| e.id == id && !e.removed);
-                (endpoint.map(|e| e.changed), Problem::NoSuchEndpoint)
-            }
-            _ => return Ok(reply),
-        };
-        match changed {
-            None => Ok(Reply::Problem(gone)),
-            // What was just accepted is shown as it was then; its batch was waited for already.
-            Some(_) if matches!(reply, Reply::Accepted(..)) => Ok(reply),
-            Some(batch) if self.service.is_durable(batch) => Ok(reply),
-            Some(_) => Err(Written::NotDurable),
         }
+        Err(Written::NotDurable)
     }
 
     fn write_answer(
         &self,
         now: Now,
         conn: &Conn,
-        reply: Reply,
+        content: &Content,
         out: &mut Out<'_>,
-    ) -> Result<(), HeadError> {
-        let (status, media_type) = match reply {
-            Reply::Problem(problem) => (problem.status(), PROBLEM_JSON),
-            Reply::Accepted(..) | Reply::Tested(_) | Reply::Redelivered(_) => (202, JSON),
-            Reply::Endpoint { status, .. } => (status, JSON),
-            Reply::NoContent | Reply::Options | Reply::None => (204, JSON),
-            _ => (200, JSON),
-        };
-        let mut head = ResponseHead::new(out, status).date(now.timestamp);
-        if status != 204 {
-            head = head.field("content-type", media_type);
-        }
-        head = match reply {
-            Reply::Accepted(_, id) => {
-                let mut location = [0; 64];
-                let mut path = Out::new(&mut location);
-                path.put(b"/v1/translations/");
-                id.write(Prefix::Job, &mut path);
-                head.field("location", path.written())
-            }
-            Reply::Endpoint {
-                id, status: 201, ..
-            } => {
-                let mut location = [0; 64];
-                let mut path = Out::new(&mut location);
-                path.put(b"/v1/webhooks/");
-                id.write(Prefix::Endpoint, &mut path);
-                head.field("location", path.written())
-            }
-            Reply::Problem(problem) => problem_fields(head, problem),
-            Reply::Options => head.field("allow", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
-            _ => head,
-        };
+    ) -> Result<(), Written> {
+        let head = start_head(now, conn, content, out);
         // What others may not keep: secrets, and states that change.
         let length = head
             .field("cache-control", b"no-store")
-            .connection(conn.keep_alive, conn.version)
-            .finish_with_length_later()?;
-        self.write_body(reply, out);
+            .connection(conn.keep_alive && !self.stopping, conn.version)
+            .finish_with_length_later()
+            .map_err(no_room)?;
+        self.write_content(content, out)?;
         let body = length.fill_in(out);
         if conn.head_only && !out.is_full() {
             // The length is that of the body which GET would send (RFC 9110, section 9.3.2).
@@ -119,41 +186,41 @@ impl Server<'_> {
         Ok(())
     }
 
-    fn write_body(&self, reply: Reply, out: &mut Out<'_>) {
-        match reply {
-            Reply::Problem(problem) => problem.write(out),
-            Reply::Status => {
-                let newest = self.service.newest_job();
-                let job = newest.and_then(|ix| self.service.job(ix));
-                let status = job.map_or(Status::Pending, |job| job.state().status);
+    fn write_content(&self, content: &Content, out: &mut Out<'_>) -> Result<(), Written> {
+        match *content {
+            Content::Problem(problem) => problem.write(out),
+            Content::Status(status) => {
                 out.put(b"{\"status\":\"");
                 out.put(status.simple().as_bytes());
                 out.put(b"\"}");
             }
-            Reply::Health { ready: false } => out.put(b"{\"status\":\"ok\"}"),
-            Reply::Health { ready: true } => out.put(b"{\"status\":\"ready\"}"),
-            Reply::Job(ix, _) => self.service.write_job(ix, out),
-            Reply::Accepted(ix, _) => self.write_accepted(ix, out),
-            Reply::Jobs {
+            Content::Health { ready: false } => out.put(b"{\"status\":\"ok\"}"),
+            Content::Health { ready: true } => out.put(b"{\"status\":\"ready\"}"),
+            Content::Job(ix, event) => self.service.write_job_as(ix, &event, out),
+            Content::Accepted(ix) => self.write_accepted(ix, out),
+            Content::Jobs {
                 from,
                 limit,
                 status,
-            } => self.write_jobs(from, limit, status, out),
-            Reply::Endpoint { ix, secret, .. } => self.service.write_endpoint(ix, secret, out),
-            Reply::Endpoints { from, limit } => self.write_endpoints(from, limit, out),
-            Reply::Attempts(ix, _) => self.write_attempts(ix, out),
-            Reply::Tested(event) => {
+            } => self.write_jobs(from, limit, status, out)?,
+            Content::Endpoint { ix, job, secret } => {
+                self.service.write_endpoint(ix, job.as_ref(), secret, out);
+            }
+            Content::Endpoints { from, limit } => self.write_endpoints(from, limit, out)?,
+            Content::Attempts(ix) => self.write_attempts(ix, out),
+            Content::Tested(event) => {
                 out.put(b"{\"event\":\"");
                 event.write(Prefix::Event, out);
                 out.put(b"\"}");
             }
-            Reply::Redelivered(count) => {
+            Content::Redelivered(count) => {
                 out.put(b"{\"redelivered\":");
                 out.put_u64(count as u64);
                 out.put(b"}");
             }
-            Reply::NoContent | Reply::Options | Reply::None | Reply::Archived { .. } => {}
+            Content::Nothing => {}
         }
+        Ok(())
     }
 
     /// A job as it was accepted; with a callback also the secret that only this answer shows.
@@ -172,67 +239,79 @@ impl Server<'_> {
             out.put(b"\"}");
         }
     }
+}
 
-    fn write_jobs(&self, from: Link, limit: u8, status: Option<Status>, out: &mut Out<'_>) {
-        let service = &self.service;
-        let mut looked_at = 0;
-        let item = |ix, out: &mut Out<'_>| {
-            let Some(job) = service.job(ix) else {
-                return Item::Skipped;
-            };
-            looked_at += 1;
-            if looked_at > LOOKED_AT_MAX {
-                return Item::Enough;
-            }
-            // A job whose newest change is not durable is left out until it is.
-            let wanted = status.is_none_or(|status| status == job.state().status);
-            if !wanted || !service.is_durable(job.changed) {
-                return Item::Skipped;
-            }
-            service.write_job(ix, out);
-            Item::Written
-        };
-        let id = |ix, out: &mut Out<'_>| {
-            if let Some(job) = service.job(ix) {
-                job.id().write(Prefix::Job, out);
-            }
-        };
-        write_list(from, limit, out, |ix| service.older_job(ix), item, id);
+/// What may be shown of something that somebody knows the name of.
+fn known<T>(state: Durable<T>) -> Result<T, Written> {
+    match state {
+        Durable::Is(state) => Ok(state),
+        Durable::Nothing | Durable::Soon => Err(Written::NotDurable),
     }
+}
 
-    fn write_endpoints(&self, from: Link, limit: u8, out: &mut Out<'_>) {
-        let service = &self.service;
-        let item = |ix, out: &mut Out<'_>| match service.endpoint(ix) {
-            Some(endpoint) if service.is_durable(endpoint.changed) => {
-                service.write_endpoint(ix, false, out);
-                Item::Written
-            }
-            _ => Item::Skipped,
-        };
-        let id = |ix, out: &mut Out<'_>| {
-            if let Some(endpoint) = service.endpoint(ix) {
-                endpoint.id.write(Prefix::Endpoint, out);
-            }
-        };
-        write_list(from, limit, out, |ix| service.older_endpoint(ix), item, id);
+/// The names and values of our heads are our own, so all that can be wrong is the room.
+fn no_room(_: HeadError) -> Written {
+    Written::NoRoom
+}
+
+/// Writes the start of a head: the status, and the fields that depend on what is answered.
+fn start_head<'o, 'm>(
+    now: Now,
+    conn: &Conn,
+    content: &Content,
+    out: &'o mut Out<'m>,
+) -> ResponseHead<'o, 'm> {
+    let status = match (content, conn.reply) {
+        (Content::Problem(problem), _) => problem.status(),
+        (Content::Accepted(_) | Content::Tested(_) | Content::Redelivered(_), _) => 202,
+        (Content::Nothing, _) => 204,
+        (_, Reply::Endpoint { status, .. }) => status,
+        _ => 200,
+    };
+    let head = ResponseHead::new(out, status).date(now.timestamp);
+    if let Content::Problem(problem) = content {
+        return problem_fields(head.field("content-type", PROBLEM_JSON), *problem);
     }
+    match conn.reply {
+        Reply::NoContent => head,
+        Reply::Options => head.field("allow", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
+        Reply::Accepted(id) => location(head, b"/v1/translations/", Prefix::Job, id),
+        Reply::Endpoint {
+            id, status: 201, ..
+        } => location(head, b"/v1/webhooks/", Prefix::Endpoint, id),
+        _ => head.field("content-type", JSON),
+    }
+}
 
-    fn write_attempts(&self, ix: Ix, out: &mut Out<'_>) {
-        out.put(b"{\"data\":[");
-        let mut rank = 0;
-        loop {
-            let mark = out.len();
-            if rank > 0 {
-                out.put_byte(b',');
-            }
-            let written = self.service.write_attempt_line(ix, rank, out);
-            if !written || out.is_full() || out.room() < TAIL_BYTES_MAX {
-                out.rewind(mark);
-                break;
-            }
-            rank += 1;
-        }
-        out.put(b"]}");
+/// The fields of an answer that tells what was made: where it is now (RFC 9110, section 10.2.2).
+fn location<'o, 'm>(
+    head: ResponseHead<'o, 'm>,
+    collection: &[u8],
+    prefix: Prefix,
+    id: Id,
+) -> ResponseHead<'o, 'm> {
+    let mut memory = [0; 64];
+    let mut path = Out::new(&mut memory);
+    path.put(collection);
+    id.write(prefix, &mut path);
+    head.field("content-type", JSON)
+        .field("location", path.written())
+}
+
+/// The fields that a problem adds to the head.
+fn problem_fields<'o, 'm>(head: ResponseHead<'o, 'm>, problem: Problem) -> ResponseHead<'o, 'm> {
+    let head = match problem.allow() {
+        Some(allow) => head.field("allow", allow.as_bytes()),
+        None => head,
+    };
+    let head = match problem.retry_after_s() {
+        Some(seconds) => head.number("retry-after", seconds.into()),
+        None => head,
+    };
+    match problem {
+        // RFC 9110, section 11.6.1: a 401 says how to do better.
+        Problem::Unauthorized => head.field("www-authenticate", b"Bearer"),
+        _ => head,
     }
 }
 
@@ -253,79 +332,4 @@ pub(super) fn write_json(
         out.put(json);
     }
     Ok(())
-}
-
-/// What became of one thing of a list.
-enum Item {
-    Written,
-    Skipped,
-    Enough,
-}
-
-/// The most bytes after a list's last item.
-const TAIL_BYTES_MAX: usize = 64;
-
-/// Writes a list from `from` on: up to `limit` items, as many as fit whole, and a cursor if there are more.
-fn write_list(
-    from: Link,
-    limit: u8,
-    out: &mut Out<'_>,
-    next: impl Fn(Ix) -> Link,
-    mut item: impl FnMut(Ix, &mut Out<'_>) -> Item,
-    id: impl Fn(Ix, &mut Out<'_>),
-) {
-    out.put(b"{\"data\":[");
-    let (mut at, mut last, mut count) = (from, None, 0);
-    while let Some(ix) = at {
-        if count == limit {
-            break;
-        }
-        let mark = out.len();
-        if count > 0 {
-            out.put_byte(b',');
-        }
-        match item(ix, out) {
-            Item::Written if out.is_full() || out.room() < TAIL_BYTES_MAX => {
-                // The first one must fit: without it the list would never get on.
-                if count > 0 {
-                    out.rewind(mark);
-                }
-                break;
-            }
-            Item::Written => count += 1,
-            Item::Skipped => out.rewind(mark),
-            Item::Enough => {
-                out.rewind(mark);
-                break;
-            }
-        }
-        last = at;
-        at = next(ix);
-    }
-    out.put(b"],\"next_cursor\":");
-    match (at, last) {
-        (Some(_), Some(last)) => {
-            out.put_byte(b'"');
-            id(last, out);
-            out.put(b"\"}");
-        }
-        _ => out.put(b"null}"),
-    }
-}
-
-/// The fields that a problem adds to the head.
-fn problem_fields<'o, 'm>(head: ResponseHead<'o, 'm>, problem: Problem) -> ResponseHead<'o, 'm> {
-    let head = match problem.allow() {
-        Some(allow) => head.field("allow", allow.as_bytes()),
-        None => head,
-    };
-    let head = match problem.retry_after_s() {
-        Some(seconds) => head.number("retry-after", seconds.into()),
-        None => head,
-    };
-    match problem {
-        // RFC 9110, section 11.6.1: a 401 says how to do better.
-        Problem::Unauthorized => head.field("www-authenticate", b"Bearer"),
-        _ => head,
-    }
 }

@@ -59,6 +59,9 @@ impl Service<'_> {
     }
 
     fn create(&mut self, now: Now, new: NewEndpoint<'_>) -> Link {
+        if self.endpoints.room() == 0 {
+            self.reap_endpoints();
+        }
         let ix = self.endpoints.vacant()?;
         let text = self
             .pool
@@ -83,9 +86,11 @@ impl Service<'_> {
             text,
             secret: StoredSecret::new(&secret),
             for_all,
+            made: self.open_batch,
             ..Endpoint::EMPTY
         })?;
         self.newest_endpoints.push_front(&mut self.endpoints, ix);
+        self.tie(ix);
         self.want(ix);
         self.touch_endpoint(ix);
         self.send_ending(ix);
@@ -150,6 +155,7 @@ impl Service<'_> {
             return;
         }
         self.unwant(ix);
+        self.untie(ix);
         self.outbox.close_lane(ix, endpoint.for_all, true);
         self.newest_endpoints.remove(&mut self.endpoints, ix);
         self.pool.free(endpoint.text);
@@ -218,29 +224,42 @@ impl Service<'_> {
         self.touch_endpoint(ix);
     }
 
-    /// Hangs an endpoint among those that want events.
-    pub(super) fn want(&mut self, ix: Ix) {
-        let Some(endpoint) = self.endpoints.get(ix) else {
-            return;
-        };
-        if endpoint.for_all {
+    /// Hangs an enabled endpoint among those that want every job's events.
+    fn want(&mut self, ix: Ix) {
+        if self.endpoints.get(ix).is_some_and(|e| e.for_all) {
             self.for_all.push_back(&mut self.endpoints, ix);
-        } else if let Some(job) = endpoint.job.and_then(|job| self.jobs.get_mut(job)) {
-            job.wanting.push_back(&mut self.endpoints, ix);
         }
     }
 
     fn unwant(&mut self, ix: Ix) {
-        let Some(endpoint) = self.endpoints.get(ix) else {
-            return;
-        };
-        if !endpoint.is_enabled() {
-            return;
-        }
-        if endpoint.for_all {
+        if let Some(endpoint) = self.endpoints.get(ix)
+            && endpoint.for_all
+            && endpoint.is_enabled()
+        {
             self.for_all.remove(&mut self.endpoints, ix);
-        } else if let Some(job) = endpoint.job.and_then(|job| self.jobs.get_mut(job)) {
+        }
+    }
+
+    /// Hangs an endpoint that is narrowed to a job on that, enabled or not: it is forgotten with it.
+    fn tie(&mut self, ix: Ix) {
+        let job = self.endpoints.get(ix).and_then(|endpoint| endpoint.job);
+        if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
+            job.wanting.push_back(&mut self.endpoints, ix);
+        }
+    }
+
+    fn untie(&mut self, ix: Ix) {
+        let job = self.endpoints.get(ix).and_then(|endpoint| endpoint.job);
+        if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
             job.wanting.remove(&mut self.endpoints, ix);
+        }
+    }
+
+    /// Puts a restored endpoint where it belongs.
+    pub(super) fn start_endpoint(&mut self, ix: Ix) {
+        self.tie(ix);
+        if self.endpoints.get(ix).is_some_and(Endpoint::is_enabled) {
+            self.want(ix);
         }
     }
 

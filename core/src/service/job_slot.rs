@@ -32,6 +32,8 @@ pub struct Job {
     pub(crate) created_at: Timestamp,
     /// What happened to it last: its status, progress and sequence.
     pub(crate) last: Event,
+    /// What had happened to it when it was durable last, while `last` is not.
+    pub(super) settled: Event,
     pub(crate) attempts: u8,
     /// Whether it has a `callback_url`.
     pub(crate) has_callback: bool,
@@ -44,7 +46,9 @@ pub struct Job {
     pub(crate) result: Text<1>,
     /// The batch of records that makes it durable as it is.
     pub(crate) changed: u64,
-    /// Endpoints narrowed to it.
+    /// The first batch with something that happened after `settled`.
+    pub(super) unsettled_since: u64,
+    /// Endpoints narrowed to it, enabled or not.
     pub(crate) wanting: List<{ endpoint::WANTING }>,
     pub(super) of_all: Links,
     pub(super) queued: Links,
@@ -55,17 +59,21 @@ pub(super) const ALL: u8 = 0;
 /// The list of jobs that wait for a worker, or for a worker to stop, or to be forgotten.
 pub(super) const QUEUED: u8 = 1;
 
+/// What has happened to a job before it is accepted.
+const NOTHING_YET: Event = Event {
+    at: Timestamp::EPOCH,
+    sequence: 0,
+    kind: crate::event::Kind::Pending,
+    progress: 0,
+};
+
 impl Job {
     /// A filler for empty slots: all zero.
     pub const EMPTY: Self = Self {
         id: Id::NONE,
         created_at: Timestamp::EPOCH,
-        last: Event {
-            at: Timestamp::EPOCH,
-            sequence: 0,
-            kind: crate::event::Kind::Pending,
-            progress: 0,
-        },
+        last: NOTHING_YET,
+        settled: NOTHING_YET,
         attempts: 0,
         has_callback: false,
         has_reference: false,
@@ -73,6 +81,7 @@ impl Job {
         request: Text::EMPTY,
         result: Text::EMPTY,
         changed: 0,
+        unsettled_since: 0,
         wanting: List::EMPTY,
         of_all: Links::NONE,
         queued: Links::NONE,

@@ -10,6 +10,7 @@ use crate::{
     slab::{Ix, Link},
     text::blocks_for,
     time::Now,
+    url::is_absolute_uri,
 };
 use sha2::{Digest, Sha256};
 
@@ -110,8 +111,8 @@ pub enum ReportError {
     Unknown,
     /// The job's state does not allow it.
     Refused(Refused),
-    /// The output's URL is longer than allowed.
-    TooLong,
+    /// The output is no absolute URL, or a longer one than allowed.
+    OutputUrl,
 }
 
 /// A job for a worker to start on, or to stop.
@@ -203,8 +204,11 @@ impl Service<'_> {
                 (Happening::Progress(progress), "")
             }
             Report::Progress(progress) => (Happening::Progress(progress), ""),
-            Report::Completed(url) if url.len() > self.limits.url_bytes_max => {
-                return Err(ReportError::TooLong);
+            // It is shown to others as it is: room for it is set aside, and none for escapes.
+            Report::Completed(url)
+                if url.len() > self.limits.url_bytes_max || !is_absolute_uri(url) =>
+            {
+                return Err(ReportError::OutputUrl);
             }
             Report::Completed(url) => (Happening::Complete, url),
             Report::Failed(why) => (Happening::Fail, cut(why, self.limits.error_bytes_max)),
@@ -378,6 +382,10 @@ impl Service<'_> {
         let Some(job) = self.jobs.get_mut(ix) else {
             return;
         };
+        if job.changed <= self.committed {
+            job.settled = job.last;
+            job.unsettled_since = batch;
+        }
         // Time in payloads never runs backwards inside a job, whatever the clock does.
         let at = now.timestamp.max(job.last.at);
         job.last = Event {

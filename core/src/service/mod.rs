@@ -31,6 +31,7 @@
 //! [`poll_timeout`](Service::poll_timeout) says.
 
 mod deliveries;
+mod durable;
 mod endpoints;
 mod forget;
 mod job_slot;
@@ -41,6 +42,7 @@ mod targets;
 mod view;
 
 pub use deliveries::{AttemptResult, Attempted};
+pub use durable::Durable;
 pub use endpoints::{EndpointChange, NewEndpoint};
 pub use job_slot::{Job, request_field};
 pub use jobs::{IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted, Words, Work};

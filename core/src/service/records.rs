@@ -204,9 +204,7 @@ impl Service<'_> {
         let mut at = self.newest_endpoints.head();
         while let Some(ix) = at {
             at = self.older_endpoint(ix);
-            if self.endpoints.get(ix).is_some_and(Endpoint::is_enabled) {
-                self.want(ix);
-            }
+            self.start_endpoint(ix);
         }
         let mut at = self.newest_jobs.tail();
         while let Some(ix) = at {

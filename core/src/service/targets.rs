@@ -57,7 +57,8 @@ impl Iterator for Targets<'_, '_> {
             };
             let ix = (*at)?;
             *at = List::<{ endpoint::WANTING }>::next(self.endpoints, ix);
-            if self.endpoints.get(ix)?.filter.matches(self.kind) {
+            let endpoint = self.endpoints.get(ix)?;
+            if endpoint.is_enabled() && endpoint.filter.matches(self.kind) {
                 return Some(Target {
                     lane: ix,
                     callback: false,

@@ -30,6 +30,13 @@ impl Service<'_> {
         }
     }
 
+    /// Writes a job as `event` left it.
+    pub fn write_job_as(&self, ix: Ix, event: &Event, out: &mut Out<'_>) {
+        if let Some(job) = self.jobs.get(ix) {
+            write_job(&self.pool, job, event, out);
+        }
+    }
+
     /// Writes a job as it was when it was accepted: the first answer to its request.
     pub fn write_job_accepted(&self, ix: Ix, out: &mut Out<'_>) {
         if let Some(job) = self.jobs.get(ix) {
@@ -68,8 +75,15 @@ impl Service<'_> {
         out.put(b"\"}}");
     }
 
-    /// Writes an endpoint. With `with_secret`, its secret too: only for whoever has just made it.
-    pub fn write_endpoint(&self, ix: Ix, with_secret: bool, out: &mut Out<'_>) {
+    /// Writes an endpoint, and for one that is narrowed to a job how `job` left that. With `with_secret`, its secret
+    /// too: only for whoever has just made it.
+    pub fn write_endpoint(
+        &self,
+        ix: Ix,
+        job: Option<&Event>,
+        with_secret: bool,
+        out: &mut Out<'_>,
+    ) {
         let Some(endpoint) = self.endpoints.get(ix) else {
             return;
         };
@@ -92,14 +106,14 @@ impl Service<'_> {
             .name("disabled_reason")
             .string_or_null(endpoint.disabled.as_str())
             .name("job");
-        let job = endpoint.job.and_then(|ix| self.jobs.get(ix));
-        match job {
-            Some(job) => json
-                .quoted(|out| job.id.write(Prefix::Job, out))
+        let id = endpoint.job.and_then(|ix| self.jobs.get(ix)).map(Job::id);
+        match id.zip(job) {
+            Some((id, event)) => json
+                .quoted(|out| id.write(Prefix::Job, out))
                 .name("status")
-                .string(job.state().status.as_str())
+                .string(event.kind.status().as_str())
                 .name("sequence")
-                .u64(job.last.sequence.into()),
+                .u64(event.sequence.into()),
             None => json.null(),
         };
         json.name("created_at")

@@ -13,6 +13,7 @@ use dubhook_core::{
     json::{self, Value},
     out::Out,
     service::{Report, Service},
+    url::is_absolute_uri,
 };
 use rustix::process::{Pid, Signal as Kill, kill_process_group};
 use smol::{
@@ -111,9 +112,9 @@ impl Run<'_, '_> {
             Err(error) => End::Failed(format!("The translator could not be started: {error}")),
         };
         match &end {
-            End::Completed(url) if url.len() > self.url_bytes_max() => {
+            End::Completed(url) if url.len() > self.url_bytes_max() || !is_absolute_uri(url) => {
                 self.report(Report::Failed(
-                    "The translator named an output URL that is too long.",
+                    "The translator named an output that is no URL, or one that is too long.",
                 ));
             }
             End::Completed(url) => self.report(Report::Completed(url)),

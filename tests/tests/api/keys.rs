@@ -1,0 +1,109 @@
+//! Who may call.
+
+use crate::{HOOK, JOB, check_problem};
+use dubhook_core::server::ApiKey;
+use dubhook_tests::{
+    caller::{Caller, ask, config_with_keys, request},
+    machine::Machine,
+};
+
+fn machine(keys: &[&str]) -> Machine {
+    let keys: Vec<_> = keys.iter().map(|key| ApiKey::new(key)).collect();
+    Machine::sized::<8, 4, 4>(config_with_keys(keys.leak()))
+}
+
+#[test]
+fn a_key_opens_and_nothing_else_does() {
+    let mut machine = machine(&["first", "second"]);
+    for (fields, allowed) in [
+        ("authorization: Bearer first\r\n", true),
+        ("authorization: Bearer second\r\n", true),
+        ("AUTHORIZATION: bearer second\r\n", true),
+        ("authorization: BEARER   second  \r\n", true),
+        ("", false),
+        ("authorization:\r\n", false),
+        ("authorization: Bearer\r\n", false),
+        ("authorization: Bearer \r\n", false),
+        ("authorization: Bearer firs\r\n", false),
+        ("authorization: Bearer first1\r\n", false),
+        ("authorization: Bearer First\r\n", false),
+        ("authorization: Bearer first second\r\n", false),
+        ("authorization: first\r\n", false),
+        ("authorization: Bearerfirst\r\n", false),
+        ("authorization: Bearer\tfirst\r\n", false),
+        ("authorization: Basic Zmlyc3Q6c2Vjb25k\r\n", false),
+        ("authorization: Token first\r\n", false),
+        ("authorization: Bearer first, Bearer second\r\n", false),
+        (
+            "authorization: Bearer first\r\nauthorization: Bearer first\r\n",
+            false,
+        ),
+        (
+            "authorization: Bearer first\r\nauthorization: Bearer wrong\r\n",
+            false,
+        ),
+        ("x-authorization: Bearer first\r\n", false),
+        ("proxy-authorization: Bearer first\r\n", false),
+        ("authorization: Bearer \u{e9}\r\n", false),
+    ] {
+        let answer = ask(&mut machine, "GET", "/v1/translations", fields, "");
+        if allowed {
+            assert_eq!(answer.status, 200, "{fields}");
+        } else {
+            check_problem(&answer, 401, "unauthorized", None);
+            assert_eq!(answer.field("www-authenticate"), Some("Bearer"));
+        }
+    }
+}
+
+#[test]
+fn without_a_key_nobody_learns_or_changes_anything() {
+    let mut machine = machine(&["key"]);
+    for (method, path, body) in [
+        ("GET", "/v1/translations", ""),
+        ("HEAD", "/v1/translations", ""),
+        ("POST", "/v1/translations", JOB),
+        ("POST", "/v1/translations", "{"),
+        ("PUT", "/v1/translations", ""),
+        ("GET", "/v1/translations/job_0", ""),
+        ("POST", "/v1/translations/job_0/cancel", ""),
+        ("POST", "/v1/webhooks", HOOK),
+        ("DELETE", "/v1/webhooks/ep_0", ""),
+        ("GET", "/v1/webhooks/ep_0/attempts", ""),
+        ("GET", "/v1/nothing", ""),
+        ("GET", "/v1/", ""),
+    ] {
+        let answer = ask(&mut machine, method, path, "", body);
+        assert_eq!(answer.status, 401, "{method} {path}");
+    }
+    assert_eq!(machine.server.service().jobs_len(), 0);
+    assert_eq!(machine.server.service().endpoints_len(), 0);
+    // A client that waits before it sends its body learns as much.
+    for path in ["/v1/translations", "/v1/nothing"] {
+        let mut caller = Caller::open(&mut machine);
+        let head = request(
+            "POST",
+            path,
+            "expect: 100-continue\r\ncontent-length: 2\r\n",
+            "",
+        );
+        caller.send(&mut machine, &head);
+        assert_eq!(caller.answers()[0].status, 401, "{path}");
+        machine.server.close(caller.id);
+    }
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(ask(&mut machine, "GET", path, "", "").status, 200);
+    }
+    check_problem(
+        &ask(&mut machine, "GET", "/status", "", ""),
+        404,
+        "no_job",
+        None,
+    );
+}
+
+#[test]
+fn a_key_shows_up_nowhere() {
+    let shown = format!("{:?}", ApiKey::new("very secret"));
+    assert_eq!(shown, "ApiKey");
+}
