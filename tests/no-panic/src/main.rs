@@ -10,6 +10,7 @@
 #![no_std]
 #![no_main]
 
+mod client;
 mod machine;
 #[cfg(feature = "planted")]
 mod planted;
@@ -26,6 +27,7 @@ type Gate = fn(&mut World<'_>);
 static GATES: &[&[Gate]] = &[
     wire::GATES,
     machine::GATES,
+    client::GATES,
     #[cfg(feature = "planted")]
     planted::GATES,
 ];
