@@ -20,9 +20,10 @@ program=$CARGO_TARGET_DIR/$target/release/dubhook-no-panic
 
 measure() {
     embedded_cargo "$target" build --quiet --release --locked --features "$1"
-    # The frame of whoever makes a server holds the server itself.
+    # The frame of whoever makes a machine holds the machine itself.
     ../../tools/embedded/frames.py "$program" --frame-max "$frame_bytes_max" \
-        --path-max "$path_bytes_max" --aside dubhook_no_panic::machine::server_new
+        --path-max "$path_bytes_max" --aside dubhook_no_panic::machine::server_new \
+        --aside dubhook_no_panic::client::client_new
 }
 
 # A planted function that calls itself must be noticed.

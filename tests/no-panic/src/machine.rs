@@ -12,6 +12,7 @@ use dubhook_core::{
     record::Key,
     server::{ApiKey, Server},
     service::{AttemptResult, EndpointChange, NewEndpoint, NewJob, Report},
+    simulate,
     url::Url,
 };
 
@@ -28,6 +29,7 @@ pub(crate) const GATES: &[Gate] = &[
     attempts,
     records,
     views,
+    simulated_work,
 ];
 
 fn routes(world: &mut World<'_>) {
@@ -68,6 +70,7 @@ fn server_connections(world: &mut World<'_>) {
     let mut input = RecvBuf::resume(world.bytes, world.size..world.number as usize);
     let mut out = Out::new(world.room);
     let _ = black_box(server.drive(world.now, world.conn, &mut input, &mut out));
+    let _ = black_box(server.answer_lookup(world.now, world.conn, Some(world.more_room), &mut out));
     server.close(world.conn);
 }
 
@@ -160,6 +163,7 @@ fn records(world: &mut World<'_>) {
     if let Ok(Some(record)) = service.poll_record(world.now, world.room) {
         black_box(record.key.to_bytes());
     }
+    black_box(service.poll_archive(world.room).is_ok());
     black_box(service.is_dirty());
     black_box(service.seal());
     if let Some(bytes) = world.bytes.first_chunk() {
@@ -177,4 +181,13 @@ fn views(world: &mut World<'_>) {
     service.write_endpoint(world.ix, world.flag, &mut out);
     black_box(service.write_attempt_line(world.ix, world.size, &mut out));
     black_box(json::validate(out.written()).is_ok());
+}
+
+fn simulated_work(world: &mut World<'_>) {
+    let simulation = &mut *world.simulation;
+    simulation.start(world.now.instant, world.ix, world.id);
+    black_box(simulation.poll_step(world.now.instant));
+    black_box(simulation.poll_timeout());
+    simulation.stop(world.ix, world.id);
+    simulate::write_output_url(world.id, &mut Out::new(world.room));
 }

@@ -2,13 +2,14 @@
 
 use dubhook_core::{
     api::Problem,
-    client::{self, Client, Receiver},
+    client::{self, Client, ExchangeId, Receiver},
     delivery::Attempt,
     http::{Limits, RequestParser, ResponseParser},
     id::Id,
     record::Key,
     server::{Config, ConnId, Fixed, Server},
     signature::{Secret, SigningKey},
+    simulate::Simulator,
     slab::Ix,
     time::{Now, Timestamp},
 };
@@ -68,10 +69,14 @@ pub struct World<'a> {
     pub memory: &'a mut Fixed<8, 4, 2, 4>,
     /// A server in whatever state.
     pub server: &'a mut Server<'a>,
+    /// Simulated work in whatever state.
+    pub simulation: &'a mut Simulator<'a>,
     /// A client's memory.
-    pub client_memory: &'a mut client::Fixed<8>,
+    pub client_memory: &'a mut client::Fixed<4>,
     /// A client in whatever state.
     pub client: &'a mut Client<'a>,
-    /// A connection of a client, in whatever state.
+    /// A connection on which webhooks come in.
     pub receiver: Receiver,
+    /// A request that a client has sent.
+    pub exchange: ExchangeId,
 }
