@@ -103,8 +103,14 @@ impl Client<'_> {
         self.retry = super::Retry::NONE;
         // It may have been started anew meanwhile, and know nothing of the registration.
         if was_away && !matches!(call, Call::Register | Call::Check(_)) {
-            self.step(Happening::Checked { check_at: now });
+            self.suspect(now);
         }
+    }
+
+    /// The client was not told what it should have been told, or the server was away: is the
+    /// registration still there?
+    const fn suspect(&mut self, now: Instant) {
+        self.step(Happening::Checked { check_at: now });
     }
 
     /// The call has to be made again.
@@ -248,6 +254,7 @@ impl Client<'_> {
         match response.status {
             200 => {}
             404 | 410 => {
+                self.suspect(now.instant);
                 self.jobs.forget(ix);
                 return Ok(is_followed.then_some(Update::JobUnknown(id)));
             }
@@ -267,6 +274,9 @@ impl Client<'_> {
             _ => kind_of(job.status),
         };
         let is_news = self.learn(now.instant, ix, kind, &job);
+        if is_news && before.is_some() {
+            self.suspect(now.instant);
+        }
         let is_wanted = self.jobs.satisfies(ix, job.sequence);
         self.jobs.answered(ix, is_news);
         self.ask_later(now.instant, ix);

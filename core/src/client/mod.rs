@@ -18,8 +18,9 @@
 //! Being told can fail, so the client also asks, seldom: a followed job that is silent is asked about
 //! after pauses that double. Each question that finds something new makes the pauses short again; each
 //! webhook puts the next question off. A lost webhook thus costs time and never truth. The registration
-//! is looked at once a minute, and whenever the server was away: one that has forgotten it, because it
-//! was started anew, is asked to register it again.
+//! is looked at once a minute, and at once where the server was away, or the client had to ask for what
+//! it should have been told: a server that has forgotten it, because it was started anew, is asked to
+//! register it again.
 //!
 //! The client makes up the secret that deliveries are signed with and sends it along, so that even an
 //! event that overtakes the answer to its registration can be verified. A translation is submitted with

@@ -169,6 +169,8 @@ impl<'m> Desk<'m> {
 
     /// Hands on what the machine has learned.
     pub(super) fn take(&mut self, now: Now, update: Option<Update<'_>>) {
+        // Before anybody wakes up who might look.
+        self.board.set_newest(self.client.status());
         match update {
             None | Some(Update::Test | Update::SwitchedOff | Update::RegistrationLost) => {}
             Some(Update::Job(news)) => {
@@ -205,7 +207,6 @@ impl<'m> Desk<'m> {
             }) => self.refused(call, Error::Refused(refusal(status, &problem))),
         }
         self.submit_next(now);
-        self.board.set_newest(self.client.status());
         if self.client.is_closed() {
             self.say_closed();
         }

@@ -145,6 +145,9 @@ async fn run(
         .or(driver.obey(&commands))
         .or(receive::accept(&driver, &listeners, &executor));
     executor.run(life).await;
+    // What was wanted too late is dropped, so that nobody waits for it.
+    commands.close();
+    while commands.try_recv().is_ok() {}
 }
 
 /// What the parts of the task share: the machine, its clock, and how to wake whoever asks the server.

@@ -89,15 +89,21 @@ fn a_silent_job_is_asked_about_after_growing_pauses() {
     assert!(world.wait().0 >= 270_000);
     let told = world.answer("GET /v1/translations/", 200, &job(5, 4, "processing"));
     assert_eq!(told, "job progress 4 asked");
+    world.answer("GET /v1/webhooks/", 200, ENDPOINT);
     assert!(world.wait().0 <= 5_500);
     let told = world.answer("GET /v1/translations/", 200, &job(5, 3, "processing"));
     assert_eq!(told, "", "older than what is known");
     world.wait();
     let told = world.answer("GET /v1/translations/", 200, &job(5, 5, "completed"));
     assert_eq!(told, "job completed 5 asked");
-    assert_eq!(world.client.poll_timeout().unwrap().reason, Reason::Send);
-    world.client.config.webhook = None;
-    assert_eq!(world.poll(), None, "nothing is left to ask");
+    world.answer("GET /v1/webhooks/", 200, ENDPOINT);
+    assert_eq!(world.poll(), None);
+    let next = world.client.poll_timeout().unwrap();
+    assert_eq!(
+        next.at.ms_since(world.now().instant),
+        u64::from(u32::MAX),
+        "nothing but the registration is left to ask about"
+    );
 }
 
 #[test]
@@ -175,6 +181,8 @@ fn a_server_that_was_started_anew_is_told_again_whom_to_tell() {
         world.answer("GET /v1/translations/", 404, ""),
         "job unknown"
     );
+    // Not to know a job is suspicious; not when the registration is still known.
+    world.answer("GET /v1/webhooks/ep_1", 200, &again);
     // And from then on each minute.
     assert_eq!(world.wait().0, 60_000);
     world.answer(
