@@ -127,6 +127,8 @@ impl Asker {
 pub struct Arrival {
     /// Its path.
     pub path: String,
+    /// Where its connection came from.
+    pub peer: SocketAddr,
     /// The fields, with names in lower case.
     pub fields: BTreeMap<String, String>,
     /// The body.
@@ -181,7 +183,19 @@ impl Hearer {
     /// If no port is free.
     #[must_use]
     pub fn answering(answer: impl Fn(&Arrival) -> String + Send + Clone + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("a port"), answer)
+    }
+
+    /// As [`answering`](Self::answering), where something listens already.
+    ///
+    /// # Panics
+    ///
+    /// If the listener has no address.
+    #[must_use]
+    pub fn on(
+        listener: TcpListener,
+        answer: impl Fn(&Arrival) -> String + Send + Clone + 'static,
+    ) -> Self {
         let address = listener.local_addr().expect("an address");
         let (sender, arrivals) = channel();
         thread::spawn(move || {
@@ -217,6 +231,7 @@ impl Default for Hearer {
 }
 
 fn hear(mut stream: TcpStream, sender: &Sender<Arrival>, answer: impl Fn(&Arrival) -> String) {
+    let peer = stream.peer_addr().expect("a peer");
     let mut memory = vec![0; 128 * 1024];
     let mut input = RecvBuf::new(&mut memory, 0);
     let mut parser = RequestParser::new();
@@ -230,6 +245,7 @@ fn hear(mut stream: TcpStream, sender: &Sender<Arrival>, answer: impl Fn(&Arriva
         let request = parser.request(input.filled()).expect("a request");
         let arrival = Arrival {
             path: request.path.to_owned(),
+            peer,
             fields: fields(request.fields.iter()),
             body: request.body.to_vec(),
         };

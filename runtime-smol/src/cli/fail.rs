@@ -17,6 +17,8 @@ pub(super) enum Fail {
         /// What happened.
         error: io::Error,
     },
+    /// The server does not answer; the sentence says which, and why.
+    NoAnswer(String),
     /// It took longer than it was allowed to.
     OutOfTime(String),
     /// Whoever reads the output has enough of it.
@@ -34,7 +36,7 @@ impl Fail {
             Self::Unheard => 0,
             Self::NotDone(_) => 1,
             Self::Usage(_) => 2,
-            Self::Unreachable { .. } => 3,
+            Self::Unreachable { .. } | Self::NoAnswer(_) => 3,
             Self::OutOfTime(_) => 4,
         })
     }
@@ -43,7 +45,9 @@ impl Fail {
 impl fmt::Display for Fail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotDone(why) | Self::Usage(why) | Self::OutOfTime(why) => f.write_str(why),
+            Self::NotDone(why) | Self::Usage(why) | Self::NoAnswer(why) | Self::OutOfTime(why) => {
+                f.write_str(why)
+            }
             Self::Unreachable { server, error } => {
                 write!(
                     f,

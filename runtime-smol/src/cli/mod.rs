@@ -5,11 +5,15 @@
 //! server does not answer, 4 out of time.
 
 mod api;
+mod demo;
 mod duration;
+mod exchange;
 mod fail;
 mod jobs;
+mod listen;
 mod serve;
 mod show;
+mod translate;
 mod verify;
 mod webhooks;
 
@@ -31,6 +35,12 @@ const AFTER_HELP: &str =
 enum Command {
     /// Run the server
     Serve(serve::Serve),
+    /// Watch it happen: a server, a webhook client and a job in one process
+    Demo(demo::Demo),
+    /// Ask for a translation, and wait for it if you like
+    Translate(translate::Translate),
+    /// Be told what happens, and hand it on
+    Listen(listen::Listen),
     /// Show a job, or the newest one in one word
     Status(jobs::Status),
     /// List jobs, newest first
@@ -72,6 +82,9 @@ struct Remote {
 pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
+        Command::Demo(demo) => demo.run(),
+        Command::Translate(translate) => translate.run(),
+        Command::Listen(listen) => listen.run(),
         Command::Status(status) => status.run(),
         Command::Jobs(jobs) => jobs.run(),
         Command::Cancel(cancel) => cancel.run(),

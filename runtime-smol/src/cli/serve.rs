@@ -3,7 +3,7 @@
 use super::{duration, fail::Fail, show::Paint};
 use async_signal::{Signal, Signals};
 use clap::{Args, ValueEnum};
-use dubhook_core::{address::Cidr, simulate::Settings};
+use dubhook_core::{address::Cidr, delivery::Schedule, service::Limits, simulate::Settings};
 use dubhook_smol::{
     entropy,
     memory::Capacity,
@@ -73,6 +73,13 @@ pub(super) struct Serve {
     /// A network that webhooks may go to though it is not public; may be given more than once
     #[arg(long = "allow-callback", value_name = "CIDR", value_parser = parse_network)]
     allow_callbacks: Vec<Cidr>,
+    /// How long a webhook's receiver may take to answer
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration::parse)]
+    attempt_timeout: Duration,
+    /// How long to wait before each further attempt of a delivery; after the last one it is given up
+    #[arg(long, value_name = "TIMES", value_delimiter = ',', value_parser = parse_pause,
+          default_value = "5s,5m,30m,2h,5h,10h,10h")]
+    retries: Vec<u32>,
     /// Take all randomness from this number, to repeat a run. Anybody who knows it knows every secret
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -126,10 +133,18 @@ impl Serve {
             .init();
     }
 
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::SERVER;
+        limits.attempt_ms = self.attempt_timeout.as_millis() as u64;
+        limits.outbox.schedule = Schedule::new(&self.retries);
+        limits
+    }
+
     fn builder(&self) -> Builder {
         let mut builder = Server::builder()
             .listen(self.listen.as_str())
-            .capacity(self.capacity);
+            .capacity(self.capacity)
+            .limits(self.limits());
         for key in self.api_keys.iter().filter(|key| !key.is_empty()) {
             builder = builder.api_key(key);
         }
@@ -182,6 +197,12 @@ fn parse_capacity(text: &str) -> Result<usize, String> {
         Ok(jobs) if (1..=most).contains(&jobs) => Ok(jobs),
         _ => Err(format!("it is a number from 1 to {most}")),
     }
+}
+
+/// A pause in milliseconds.
+fn parse_pause(text: &str) -> Result<u32, String> {
+    let pause = duration::parse(text)?;
+    u32::try_from(pause.as_millis()).map_err(|_| "it is longer than 49 days".to_owned())
 }
 
 /// A share from 0 to 1, in millionths.

@@ -84,6 +84,12 @@ pub(super) fn member(object: &Object<'_>, name: &str) -> String {
     }
 }
 
+/// Text of somebody else's without what a terminal would obey.
+pub(super) fn plain(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(plain).collect()
+}
+
 /// A value as text.
 fn text(value: &Value<'_>) -> String {
     match value {
@@ -92,10 +98,7 @@ fn text(value: &Value<'_>) -> String {
         Value::Number(number) => number.text().to_owned(),
         Value::String(string) => {
             let bytes: Vec<u8> = string.bytes().collect();
-            let text = String::from_utf8_lossy(&bytes);
-            text.chars()
-                .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-                .collect()
+            plain(&String::from_utf8_lossy(&bytes))
         }
         Value::Array(array) => {
             let items: Vec<_> = array.items().map(|item| text(&item)).collect();

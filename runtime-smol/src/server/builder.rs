@@ -7,7 +7,7 @@ use crate::{
     store::Store,
     translate::{Command, Translator},
 };
-use dubhook_core::{address::Cidr, server::ApiKey, simulate::Settings};
+use dubhook_core::{address::Cidr, server::ApiKey, service::Limits, simulate::Settings};
 use std::{
     fmt, io,
     net::{TcpListener, ToSocketAddrs},
@@ -26,6 +26,7 @@ pub struct Builder {
     seed: Option<[u8; 32]>,
     store: Option<Arc<dyn Store>>,
     retain: Duration,
+    limits: Limits,
 }
 
 impl Default for Builder {
@@ -39,6 +40,7 @@ impl Default for Builder {
             seed: None,
             store: None,
             retain: Duration::from_secs(30 * 24 * 60 * 60),
+            limits: Limits::SERVER,
         }
     }
 }
@@ -107,6 +109,13 @@ impl Builder {
         self
     }
 
+    /// What jobs and webhooks may be like, how long an attempt may take and when it is made again.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Begins to listen.
     ///
     /// # Errors
@@ -135,6 +144,7 @@ impl Builder {
             seed,
             store: self.store,
             retain: self.retain,
+            limits: self.limits,
             stop,
             stopper,
         })

@@ -1,7 +1,7 @@
 //! The server: the core's machine on sockets.
 //!
 //! One thread runs it. A task for each connection moves bytes between its socket and the machine; the pump gives the
-//! machine time and does what it wants done ([`engine`]); attempts, programs and commits are tasks too. Nothing here
+//! machine time and does what it wants done (`engine`); attempts, programs and commits are tasks too. Nothing here
 //! takes a lock or decides anything.
 //!
 //! ```
@@ -43,7 +43,7 @@ use commit::Committer;
 use dubhook_core::{
     address::{Cidr, Guard},
     server::{self as machine, ApiKey, Config},
-    service::Service,
+    service::{Limits, Service},
     simulate::Simulator,
     time::Now,
 };
@@ -74,6 +74,7 @@ pub struct Server {
     seed: [u8; 32],
     store: Option<Arc<dyn Store>>,
     retain: Duration,
+    limits: Limits,
     stop: StopSignal,
     stopper: Stopper,
 }
@@ -118,6 +119,7 @@ impl Server {
     pub async fn run(self) -> Result<(), RunError> {
         let own = [self.address];
         let config = Config {
+            service: self.limits,
             keys: &self.keys,
             guard: Guard {
                 allow: &self.allow,

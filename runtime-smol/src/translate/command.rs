@@ -203,7 +203,7 @@ impl Run<'_, '_> {
             }
             Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
                 group.end().await;
-                let seconds = self.command.timeout.as_secs();
+                let seconds = self.command.timeout.as_secs_f32();
                 End::Failed(format!(
                     "The translator took longer than {seconds} s and was stopped."
                 ))

@@ -1,0 +1,148 @@
+//! `demo`: a server, a client with a webhook and a simulated job in one process, told as it happens.
+
+use super::{fail::Fail, show::Paint, translate::blame};
+use clap::Args;
+use dubhook_core::{job::Status, simulate::Settings};
+use dubhook_smol::{
+    client::{Client, Event, Request},
+    clock::Clock,
+    server::{Handle, Server},
+};
+use smol::stream::StreamExt;
+
+/// How long the job takes, in milliseconds.
+const JOB_MS: u64 = 1_500;
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {}
+
+/// Tells what happens, and when.
+#[derive(Debug)]
+struct Story {
+    clock: Clock,
+    paint: Paint,
+}
+
+impl Demo {
+    pub(super) fn run(&self) -> Result<(), Fail> {
+        let paint = Paint::stdout();
+        let story = Story {
+            clock: Clock::start(),
+            paint,
+        };
+        println!(
+            "{}\n{}\n",
+            paint.bold("A video is to be translated, and nobody polls."),
+            paint.dim("Seconds, who, and what happens, over real sockets. The translating itself is simulated.")
+        );
+        let server = serve()?;
+        story.tell("server", &format!("listens on {}", server.url()));
+        smol::block_on(story.run(&server.url()))?;
+        server
+            .stop()
+            .map_err(|error| Fail::NotDone(error.to_string()))?;
+        story.tell("server", "has stopped");
+        println!(
+            "\n{}  dubhook serve · dubhook listen · dubhook translate VIDEO --to es --wait",
+            paint.dim("The same in three terminals:")
+        );
+        Ok(())
+    }
+}
+
+fn serve() -> Result<Handle, Fail> {
+    let settings = Settings {
+        shortest_ms: JOB_MS,
+        longest_ms: JOB_MS,
+        errors_ppm: 0,
+        steps: 4,
+    };
+    let server = Server::builder()
+        .listen("127.0.0.1:0")
+        .capacity(100)
+        .simulate(settings)
+        .bind();
+    let server = server.map_err(|error| Fail::NotDone(error.to_string()))?;
+    Ok(server.start()?)
+}
+
+impl Story {
+    async fn run(&self, url: &str) -> Result<(), Fail> {
+        let client = Client::new(url).webhook("localhost", 0);
+        let mut events = client.events();
+        client.register_webhook().await.map_err(blame)?;
+        let port = client.webhook_port().unwrap_or_default();
+        self.tell(
+            "client",
+            &format!("has registered its webhook http://localhost:{port}/webhook"),
+        );
+        let request = Request::new("https://example.com/talk.mp4").to("es");
+        let job = client.translate(request).await.map_err(blame)?;
+        self.tell(
+            "client",
+            &format!("has asked for a translation: 202, {}", job.id()),
+        );
+        let mut told = 0;
+        while let Some(event) = events.next().await {
+            told += u32::from(event.by_webhook);
+            self.tell_event(&event);
+            if event.translation.has_ended() {
+                break;
+            }
+        }
+        let done = job.wait().await.map_err(blame)?;
+        let status = client.status().await.map_err(blame)?;
+        let status = status.map_or("unknown", |status| status.as_str());
+        self.tell(
+            "client",
+            &format!(
+                "asks GET /status, to be sure: {}",
+                self.paint.status(status)
+            ),
+        );
+        client.close().await.map_err(blame)?;
+        self.tell(
+            "client",
+            &format!("was told {told} times, and has removed its webhook"),
+        );
+        if done.status == Status::Completed {
+            return Ok(());
+        }
+        Err(Fail::NotDone(format!(
+            "the job ended as {}",
+            done.status.as_str()
+        )))
+    }
+
+    fn tell_event(&self, event: &Event) {
+        let job = &event.translation;
+        let kind = event.kind.as_str();
+        let how = if event.by_webhook {
+            "signature verified"
+        } else {
+            "by asking"
+        };
+        // Padded before it is painted: colours have no width.
+        let kind = format!("{kind:<22}").replace(kind, &self.paint.status(kind));
+        let how = self.paint.dim(&format!("no. {}, {how}", job.sequence));
+        self.tell("webhook", &format!("{kind}  {:>3} %  {how}", job.progress));
+        if let Some(output) = &job.output_url {
+            self.tell(
+                "client",
+                &format!("has its result: {}", self.paint.bold(output)),
+            );
+        }
+    }
+
+    fn tell(&self, who: &str, what: &str) {
+        let ms = self.clock.now().instant.as_ms();
+        let at = format!("{:>3}.{:03}", ms / 1_000, ms % 1_000);
+        let label = format!("{who:<8}");
+        let who = match who {
+            "server" => self.paint.cyan(&label),
+            "client" => self.paint.yellow(&label),
+            _ => self.paint.green(&label),
+        };
+        println!("{}  {who} {what}", self.paint.dim(&at));
+    }
+}

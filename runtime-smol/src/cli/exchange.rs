@@ -1,0 +1,119 @@
+//! One HTTP exchange on a connection of its own, for commands that make one call and end.
+
+use dubhook_core::{
+    http::{
+        BodyUse, Limits, Method, RecvBuf, RequestHead, ResponseError, ResponseParser,
+        ResponseProgress,
+    },
+    out::Out,
+    url::{Host, Scheme, Url},
+};
+use std::{
+    io::{self, Read, Write},
+    net::{TcpStream, ToSocketAddrs},
+    time::Duration,
+};
+
+/// How long the other side may take for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest answer, in bytes, its head included.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The longest request, in bytes, its head included.
+pub(super) const REQUEST_BYTES_MAX: usize = 128 * 1024;
+
+/// What to ask.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// Path and query.
+    pub(super) target: &'a str,
+    /// JSON, or nothing.
+    pub(super) body: &'a str,
+    pub(super) api_key: Option<&'a str>,
+}
+
+/// Asks the server that `url` names. Returns the status and the body of its answer.
+pub(super) fn exchange(url: &Url<'_>, ask: Ask<'_>) -> io::Result<(u16, Vec<u8>)> {
+    if url.scheme() == Scheme::Https {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "https is not supported yet; use http on a network that you trust",
+        ));
+    }
+    let mut stream = connect(url)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.write_all(&request(url, ask)?)?;
+    receive(&mut stream, ask.method)
+}
+
+fn connect(url: &Url<'_>) -> io::Result<TcpStream> {
+    let port = url.port();
+    let addresses: Vec<_> = match url.host() {
+        Host::V4(address) => vec![(address, port).into()],
+        Host::V6(address) => vec![(address, port).into()],
+        Host::Name(name) => (name, port).to_socket_addrs()?.collect(),
+    };
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn request(url: &Url<'_>, ask: Ask<'_>) -> io::Result<Vec<u8>> {
+    const AGENT: &[u8] = concat!("dubhook/", env!("CARGO_PKG_VERSION")).as_bytes();
+    let mut memory = vec![0; REQUEST_BYTES_MAX];
+    let mut host = [0; 300];
+    let mut host = Out::new(&mut host);
+    url.write_host(&mut host);
+    let host = String::from_utf8_lossy(host.written());
+    let mut out = Out::new(&mut memory);
+    let mut head = RequestHead::new(&mut out, ask.method, ask.target, &host)
+        .field("user-agent", AGENT)
+        .field("connection", b"close");
+    if !ask.body.is_empty() {
+        head = head.field("content-type", b"application/json");
+    }
+    if let Some(key) = ask.api_key {
+        head = head.field("authorization", format!("Bearer {key}").as_bytes());
+    }
+    let written = head.finish_with_length(ask.body.len());
+    out.put(ask.body.as_bytes());
+    match (written, out.finish()) {
+        (Ok(()), Ok(len)) => {
+            memory.truncate(len);
+            Ok(memory)
+        }
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the request cannot be written",
+        )),
+    }
+}
+
+fn receive(stream: &mut TcpStream, method: Method) -> io::Result<(u16, Vec<u8>)> {
+    let limits = Limits {
+        body_bytes_max: ANSWER_BYTES_MAX,
+        ..Limits::SERVER
+    };
+    let bad = |error: ResponseError| io::Error::new(io::ErrorKind::InvalidData, error.as_str());
+    let mut memory = vec![0; ANSWER_BYTES_MAX];
+    let mut input = RecvBuf::new(&mut memory, 0);
+    let mut parser = ResponseParser::new(method, BodyUse::Keep);
+    while parser.advance(&limits, &mut input).map_err(bad)? != ResponseProgress::Complete {
+        match stream.read(input.room())? {
+            0 => {
+                parser.eof().map_err(bad)?;
+                break;
+            }
+            len => input.commit(len),
+        }
+    }
+    let response = parser.response(input.filled());
+    let response = response.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok((response.status, response.body.to_vec()))
+}

@@ -1,0 +1,202 @@
+//! `listen`: registers a webhook and hands on what it is told.
+
+use super::{
+    Remote,
+    exchange::{Ask, exchange},
+    fail::Fail,
+    show::{self, Paint},
+    translate::blame,
+};
+use async_signal::{Signal, Signals};
+use clap::Args;
+use dubhook_core::{event::Filter, http::Method, json::Writer, out::Out, url::Url};
+use dubhook_smol::client::{Client, Event};
+use smol::{
+    future::FutureExt,
+    io::AsyncWriteExt,
+    process::{Command, Stdio},
+    stream::StreamExt,
+    unblock,
+};
+use std::io;
+
+#[derive(Debug, Args)]
+pub(super) struct Listen {
+    /// The port to be told at; 0 picks a free one
+    #[arg(long, default_value_t = 3120)]
+    port: u16,
+    /// The name by which the server reaches this machine
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    host: String,
+    /// Which events: names with a comma between, or `translation.*`
+    #[arg(long, default_value = "translation.*", value_parser = parse_events)]
+    events: Filter,
+    /// Send each event's JSON on to this URL
+    #[arg(long, value_name = "URL")]
+    forward_to: Option<String>,
+    /// Run this by `sh -c` for each event, with its JSON on the standard input
+    #[arg(long, value_name = "CMD")]
+    exec: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Listen {
+    pub(super) fn run(&self) -> Result<(), Fail> {
+        smol::block_on(async {
+            let mut client = Client::new(&self.remote.server)
+                .webhook(&self.host, self.port)
+                .webhook_events(self.events)
+                .description("dubhook listen");
+            if let Some(key) = &self.remote.api_key {
+                client = client.api_key(key);
+            }
+            client.register_webhook().await.map_err(blame)?;
+            let port = client.webhook_port().unwrap_or(self.port);
+            let told_at = format!("told at http://{}:{port}; Ctrl-C ends it", self.host);
+            eprintln!("{}", Paint::stderr().dim(&told_at));
+            let handed_on = self.hand_on(&client).or(interrupted()).await;
+            client.close().await.map_err(blame)?;
+            handed_on
+        })
+    }
+
+    async fn hand_on(&self, client: &Client) -> Result<(), Fail> {
+        let mut events = client.events();
+        while let Some(event) = events.next().await {
+            let json = event_json(&event);
+            if self.remote.json {
+                show::print_json(json.as_bytes())?;
+            } else {
+                println!("{}", line(Paint::stdout(), &event));
+            }
+            if let Some(command) = &self.exec {
+                warn("--exec", exec(command, &json).await);
+            }
+            if let Some(url) = &self.forward_to {
+                let url = url.clone();
+                warn("--forward-to", unblock(move || forward(&url, &json)).await);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What went wrong with one event does not end the listening.
+fn warn(what: &str, done: io::Result<()>) {
+    if let Err(error) = done {
+        eprintln!("{} {what}: {error}", Paint::stderr().yellow("warning:"));
+    }
+}
+
+async fn interrupted() -> Result<(), Fail> {
+    let mut signals = Signals::new([Signal::Term, Signal::Int])?;
+    signals.next().await;
+    Ok(())
+}
+
+async fn exec(command: &str, json: &str) -> io::Result<()> {
+    let mut child = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .stdin(Stdio::piped())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        match stdin.write_all(json.as_bytes()).await {
+            // It need not read what it does not care for.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written?,
+        }
+    }
+    let status = child.status().await?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{command:?} ended with {status}")))
+}
+
+fn forward(url: &str, json: &str) -> io::Result<()> {
+    let url = Url::parse(url, 2_048)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.as_str()))?;
+    let mut target = vec![0; 2_100];
+    let mut target = Out::new(&mut target);
+    url.write_target(&mut target);
+    let ask = Ask {
+        method: Method::Post,
+        target: &String::from_utf8_lossy(target.written()),
+        body: json,
+        api_key: None,
+    };
+    match exchange(&url, ask)? {
+        (200..=299, _) => Ok(()),
+        (status, _) => Err(io::Error::other(format!("the receiver answered {status}"))),
+    }
+}
+
+/// An event on a line: time, kind, job, and what matters about it.
+pub(super) fn line(paint: Paint, event: &Event) -> String {
+    let job = &event.translation;
+    let at = job.updated_at.as_deref().and_then(|at| at.get(11..23));
+    let kind = format!("{:<22}", event.kind.as_str());
+    let rest = match (&job.output_url, &job.error) {
+        (Some(output), _) => show::plain(output),
+        (None, Some(error)) => show::plain(error),
+        (None, None) => format!("{} %", job.progress),
+    };
+    let kind = kind.replace(event.kind.as_str(), &paint.status(event.kind.as_str()));
+    format!(
+        "{}  {kind}  {}  {rest}",
+        paint.dim(at.unwrap_or("")),
+        job.id
+    )
+}
+
+/// An event as the body of its webhook.
+fn event_json(event: &Event) -> String {
+    let job = &event.translation;
+    let mut memory = vec![0; 128 * 1024];
+    let mut out = Out::new(&mut memory);
+    let mut json = Writer::new(&mut out);
+    json.object()
+        .name("type")
+        .string(event.kind.as_str())
+        .name("timestamp")
+        .string_or_null(job.updated_at.as_deref())
+        .name("data")
+        .object()
+        .name("id")
+        .string(&job.id)
+        .name("sequence")
+        .u64(job.sequence.into())
+        .name("status")
+        .string(job.status.as_str())
+        .name("progress")
+        .u64(job.progress.into());
+    let texts = [
+        ("video_url", &job.video_url),
+        ("source_language", &job.source_language),
+        ("target_language", &job.target_language),
+        ("output_url", &job.output_url),
+        ("error", &job.error),
+        ("reference", &job.reference),
+        ("created_at", &job.created_at),
+        ("updated_at", &job.updated_at),
+    ];
+    for (name, text) in texts {
+        json.name(name).string_or_null(text.as_deref());
+    }
+    json.end_object().end_object();
+    String::from_utf8_lossy(out.written()).into_owned()
+}
+
+fn parse_events(text: &str) -> Result<Filter, String> {
+    let mut filter = Filter::NONE;
+    for name in text.split(',') {
+        if !filter.add(name.trim()) {
+            return Err(format!(
+                "there is no event {name:?}; translation.completed is one, translation.* are all"
+            ));
+        }
+    }
+    Ok(filter)
+}

@@ -1,0 +1,242 @@
+//! `translate`: asks for a translation, and with `--wait` waits for its end.
+
+use super::{
+    Remote,
+    api::{self, Api},
+    duration,
+    fail::Fail,
+    jobs::show_members,
+    show::{self, Paint},
+};
+use clap::Args;
+use dubhook_core::{http::Method, job::Status, language};
+use dubhook_smol::client::{Client, Error, Job, Request, Translation};
+use indicatif::{ProgressBar, ProgressStyle};
+use smol::{Timer, future::FutureExt};
+use std::{fmt::Write, path::Path, time::Duration};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes with --wait: 0 completed, 1 failed or called off, 3 the server does not answer, 4 out of time."
+)]
+pub(super) struct Translate {
+    /// The video: a URL, or a file that the server can read
+    video: String,
+    /// Into which language, such as es or pt-BR
+    #[arg(long, value_name = "LANGUAGE", value_parser = parse_language)]
+    to: String,
+    /// From which language; found out where not said
+    #[arg(long, value_name = "LANGUAGE", value_parser = parse_language)]
+    from: Option<String>,
+    /// Wait for its end
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait at most
+    #[arg(long, value_name = "TIME", requires = "wait", default_value = "30m", value_parser = duration::parse)]
+    timeout: Duration,
+    /// Where else to tell what happens to it
+    #[arg(long, value_name = "URL")]
+    callback: Option<String>,
+    /// What you call it
+    #[arg(long, value_name = "TEXT")]
+    reference: Option<String>,
+    /// The name by which the server reaches this machine, to be told of the end
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "wait",
+        default_value = "localhost"
+    )]
+    host: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Translate {
+    pub(super) fn run(&self) -> Result<(), Fail> {
+        let video = video_url(&self.video)?;
+        if self.wait {
+            return smol::block_on(self.wait_for(video));
+        }
+        let body = api::body(|json| {
+            json.name("video_url")
+                .string(&video)
+                .name("target_language")
+                .string(&self.to);
+            let rest = [
+                ("source_language", &self.from),
+                ("callback_url", &self.callback),
+                ("reference", &self.reference),
+            ];
+            for (name, value) in rest {
+                if let Some(value) = value {
+                    json.name(name).string(value);
+                }
+            }
+        });
+        let job = Api::new(&self.remote)?.call(Method::Post, "/v1/translations", &body)?;
+        show_members(&self.remote, &job)
+    }
+
+    async fn wait_for(&self, video: String) -> Result<(), Fail> {
+        let client = self.client().await?;
+        let too_late = async {
+            Timer::after(self.timeout).await;
+            let seconds = self.timeout.as_secs_f32();
+            Err(Fail::OutOfTime(format!(
+                "it has not ended within {seconds} s; it goes on without us"
+            )))
+        };
+        let ended = self.follow(&client, video).or(too_late).await;
+        client.close().await.map_err(blame)?;
+        self.show(&ended?)
+    }
+
+    /// A client that is told, or if the server cannot or may not call this machine, one that asks.
+    async fn client(&self) -> Result<Client, Fail> {
+        let with_key = |client: Client| match &self.remote.api_key {
+            Some(key) => client.api_key(key),
+            None => client,
+        };
+        let told = with_key(Client::new(&self.remote.server))
+            .webhook(&self.host, 0)
+            .description("dubhook translate --wait");
+        match told.register_webhook().await {
+            Ok(()) => Ok(told),
+            Err(Error::Refused(_) | Error::Listen { .. } | Error::WebhookUrl { .. }) => {
+                let paint = Paint::stderr();
+                let note = format!(
+                    "the server cannot tell {}, so it is asked now and then",
+                    self.host
+                );
+                eprintln!("{}", paint.dim(&note));
+                Ok(with_key(Client::new(&self.remote.server)))
+            }
+            Err(error) => Err(blame(error)),
+        }
+    }
+
+    async fn follow(&self, client: &Client, video: String) -> Result<Translation, Fail> {
+        let mut request = Request::new(video).to(&self.to);
+        if let Some(from) = &self.from {
+            request = request.from(from);
+        }
+        if let Some(callback) = &self.callback {
+            request = request.callback(callback);
+        }
+        if let Some(reference) = &self.reference {
+            request = request.reference(reference);
+        }
+        let job = client.translate(request).await.map_err(blame)?;
+        watch(&job).await.map_err(blame)
+    }
+
+    fn show(&self, job: &Translation) -> Result<(), Fail> {
+        if self.remote.json {
+            let path = format!("/v1/translations/{}", job.id);
+            show::print_json(&Api::new(&self.remote)?.get(&path)?)?;
+        }
+        let paint = Paint::stdout();
+        match job.status {
+            Status::Completed => {
+                if !self.remote.json {
+                    let output = show::plain(job.output_url.as_deref().unwrap_or_default());
+                    println!("{}  {output}", paint.green("completed"));
+                }
+                Ok(())
+            }
+            Status::Canceled => Err(Fail::NotDone(format!("{} was called off", job.id))),
+            _ => {
+                let why = show::plain(job.error.as_deref().unwrap_or("no reason was given"));
+                Err(Fail::NotDone(why))
+            }
+        }
+    }
+}
+
+/// Shows how the job comes on, and returns how it ended.
+async fn watch(job: &Job) -> Result<Translation, Error> {
+    let style = ProgressStyle::with_template("{msg:<11} {bar:40.cyan/dim} {pos:>3} %  {elapsed}");
+    // The template is a constant that indicatif accepts.
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(100).with_style(style.progress_chars("━━─"));
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar.println(job.id());
+    let mut latest = job.after(0).await?;
+    loop {
+        bar.set_message(latest.status.as_str());
+        bar.set_position(latest.progress.into());
+        if latest.has_ended() {
+            bar.finish_and_clear();
+            return Ok(latest);
+        }
+        latest = job.after(latest.sequence).await?;
+    }
+}
+
+/// What went wrong in the client, as the command line says it.
+pub(super) fn blame(error: Error) -> Fail {
+    match &error {
+        Error::NoAnswer { .. } => Fail::NoAnswer(error.to_string()),
+        Error::Refused(refusal) if matches!(refusal.status, 400 | 422) => {
+            let field = &refusal.field;
+            match field.as_str() {
+                "" => Fail::Usage(refusal.detail.clone()),
+                _ => Fail::Usage(format!("{field}: {}", refusal.detail)),
+            }
+        }
+        Error::Server { .. } | Error::Tls { .. } | Error::WebhookUrl { .. } | Error::JobId(_) => {
+            Fail::Usage(error.to_string())
+        }
+        _ => Fail::NotDone(error.to_string()),
+    }
+}
+
+/// The video as a URL: a path becomes one of a file.
+fn video_url(video: &str) -> Result<String, Fail> {
+    if video.contains("://") {
+        return Ok(video.to_owned());
+    }
+    let path = Path::new(video).canonicalize();
+    let path = path.map_err(|error| Fail::Usage(format!("{video}: {error}")))?;
+    let mut url = "file://".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => url.push(char::from(*byte)),
+            // Writing to a string cannot fail.
+            byte => _ = write!(url, "%{byte:02X}"),
+        }
+    }
+    Ok(url)
+}
+
+fn parse_language(text: &str) -> Result<String, String> {
+    if language::is_well_formed(text) {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "it is no BCP 47 language tag; write es for Spanish, pt-BR for Portuguese as in Brazil"
+            .to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn videos_are_urls_or_files_that_are_there() {
+        assert_eq!(
+            video_url("https://v.test/a b").unwrap(),
+            "https://v.test/a b"
+        );
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .canonicalize()
+            .unwrap();
+        let expect = format!("file://{}/Cargo.toml", here.display());
+        let given = format!("{}/src/../Cargo.toml", here.display());
+        assert_eq!(video_url(&given).unwrap(), expect.replace(' ', "%20"));
+        assert!(matches!(video_url("no such file.mp4"), Err(Fail::Usage(_))));
+    }
+}

@@ -1,0 +1,462 @@
+//! The program as people and scripts use it: what it prints, and how it ends.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+/// The program with these arguments, and nothing of this environment that it would listen to.
+fn dubhook(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dubhook"));
+    command.args(arguments).stdin(Stdio::null());
+    for name in ["DUBHOOK_SERVER", "DUBHOOK_API_KEY", "DUBHOOK_API_KEYS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs it to its end, against `server`.
+fn run(server: &str, arguments: &[&str]) -> Output {
+    let mut command = dubhook(arguments);
+    command
+        .env("DUBHOOK_SERVER", server)
+        .output()
+        .expect("the program runs")
+}
+
+#[track_caller]
+fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{out}{err}");
+    assert!(out.contains(stdout), "no {stdout:?} in {out:?}");
+    assert!(err.contains(stderr), "no {stderr:?} in {err:?}");
+}
+
+/// A server that runs until it is dropped.
+struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    url: String,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = dubhook(&["serve", "--listen", "127.0.0.1:0"]);
+        let child = command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = child.spawn().expect("the program runs");
+        let mut stdout = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("a line");
+        let url = line
+            .strip_prefix("listening on ")
+            .expect("the one line that it prints");
+        Self {
+            url: url.trim_end().to_owned(),
+            child,
+            stdout,
+        }
+    }
+
+    fn in_memory(arguments: &[&str]) -> Self {
+        Self::start(&[&["--in-memory"], arguments].concat())
+    }
+
+    /// Asks it to end; returns the exit code and what else it had printed.
+    fn terminate(mut self) -> (Option<i32>, String) {
+        let kill = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(kill.expect("kill runs").success());
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).expect("text");
+        (self.child.wait().expect("its end").code(), rest)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A directory of this test's own that is gone after it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let name = format!("dubhook-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("a directory");
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const VIDEO: &str = "https://v.test/1.mp4";
+
+#[test]
+fn a_job_from_the_command_line_to_its_end() {
+    let server = Server::in_memory(&["--simulate", "20ms"]);
+    let run = |arguments: &[&str]| run(&server.url, arguments);
+    check(&run(&["status"]), 1, "", "No translation was submitted yet");
+    let done = run(&["translate", VIDEO, "--to", "es", "--wait"]);
+    check(&done, 0, "completed  https://example.com/dubbed/job_", "");
+    check(&run(&["status"]), 0, "completed\n", "");
+    let json = run(&[
+        "translate",
+        VIDEO,
+        "--to",
+        "es",
+        "--json",
+        "--reference",
+        "r1",
+    ]);
+    check(&json, 0, "\"reference\":\"r1\"", "");
+    let jobs = run(&["jobs", "--limit", "1"]);
+    check(&jobs, 0, VIDEO, "");
+    let jobs = String::from_utf8(jobs.stdout).unwrap();
+    assert_eq!(jobs.lines().count(), 2, "a heading and one job: {jobs}");
+    let job = jobs
+        .split_whitespace()
+        .find(|word| word.starts_with("job_"))
+        .expect("an id");
+    check(&run(&["status", job]), 0, "r1", "");
+    let (code, rest) = server.terminate();
+    assert_eq!(
+        (code, rest.as_str()),
+        (Some(0), ""),
+        "one line is all that it prints"
+    );
+}
+
+#[test]
+fn how_a_wait_ends_is_in_the_exit_code() {
+    let failing = Server::in_memory(&["--simulate", "20ms", "--simulate-errors", "1"]);
+    let ended = run(&failing.url, &["translate", VIDEO, "--to", "es", "--wait"]);
+    check(
+        &ended,
+        1,
+        "",
+        "The translation was simulated, and so was this error.",
+    );
+    let slow = Server::in_memory(&["--simulate", "1h"]);
+    let waited = [
+        "translate",
+        VIDEO,
+        "--to",
+        "es",
+        "--wait",
+        "--timeout",
+        "100ms",
+    ];
+    check(
+        &run(&slow.url, &waited),
+        4,
+        "",
+        "has not ended within 0.1 s",
+    );
+    let list = run(&slow.url, &["webhooks", "list"]);
+    check(&list, 0, "WEBHOOK", "");
+    assert!(
+        !String::from_utf8_lossy(&list.stdout).contains("ep_"),
+        "it has cleaned up"
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_a_sentence() {
+    let server = Server::in_memory(&[]);
+    let ask = |arguments: &[&str]| run(&server.url, arguments);
+    check(
+        &ask(&["translate", VIDEO, "--to", "spanish"]),
+        2,
+        "",
+        "write es for Spanish",
+    );
+    check(
+        &ask(&["translate", "no-such-file.mp4", "--to", "es"]),
+        2,
+        "",
+        "No such file",
+    );
+    check(
+        &ask(&["status", "job_01k3aaaaaaaaaaaaaaaaaaaaaa"]),
+        1,
+        "",
+        "no translation with this id",
+    );
+    check(&ask(&["cancel", "17"]), 2, "", "is no id");
+    check(
+        &ask(&["webhooks", "add", "http://10.0.0.1/"]),
+        2,
+        "",
+        "not allowed",
+    );
+    check(
+        &ask(&["webhooks", "add", "http://127.0.0.1:3120/", "--events", "x"]),
+        2,
+        "",
+        "events",
+    );
+    let in_use = server.url.strip_prefix("http://").unwrap();
+    let second = dubhook(&["serve", "--in-memory", "--listen", in_use])
+        .output()
+        .unwrap();
+    check(&second, 1, "", "is in use");
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    check(
+        &run(&address, &["status"]),
+        3,
+        "",
+        "Is `dubhook serve` running there?",
+    );
+    let asked = ["translate", VIDEO, "--to", "es"];
+    check(&run(&address, &asked), 3, "", "does not answer");
+    check(
+        &run("https://127.0.0.1", &["status"]),
+        3,
+        "",
+        "https is not supported yet",
+    );
+    check(
+        &run("localhost", &["status"]),
+        2,
+        "",
+        "must start with http",
+    );
+}
+
+#[test]
+fn a_key_is_wanted_where_one_is_set() {
+    let server = Server::in_memory(&["--api-key", "one", "--api-key", "two"]);
+    check(&run(&server.url, &["jobs"]), 1, "", "Send an API key");
+    check(
+        &run(&server.url, &["jobs", "--api-key", "three"]),
+        1,
+        "",
+        "Send an API key",
+    );
+    check(
+        &run(&server.url, &["jobs", "--api-key", "two"]),
+        0,
+        "JOB",
+        "",
+    );
+}
+
+#[test]
+fn webhooks_are_managed_from_the_command_line() {
+    let server = Server::in_memory(&[]);
+    let run = |arguments: &[&str]| run(&server.url, arguments);
+    let url = "http://127.0.0.1:3120/hook";
+    let added = run(&[
+        "webhooks",
+        "add",
+        url,
+        "--events",
+        "translation.error",
+        "--description",
+        "mine",
+    ]);
+    check(&added, 0, "whsec_", "");
+    let added = String::from_utf8(added.stdout).unwrap();
+    let id = added
+        .split_whitespace()
+        .find(|word| word.starts_with("ep_"))
+        .expect("an id");
+    let list = run(&["webhooks", "list"]);
+    check(&list, 0, url, "");
+    assert!(
+        !String::from_utf8_lossy(&list.stdout).contains("whsec_"),
+        "shown once"
+    );
+    check(&run(&["webhooks", "rotate", id]), 0, "whsec_", "");
+    check(&run(&["webhooks", "test", id]), 0, "evt_", "");
+    check(&run(&["webhooks", "redeliver", id]), 0, "0", "");
+    check(&run(&["webhooks", "attempts", id]), 0, "EVENT", "");
+    check(&run(&["webhooks", "enable", id]), 0, "true", "");
+    check(&run(&["webhooks", "remove", id]), 0, "removed", "");
+    check(&run(&["webhooks", "remove", id]), 1, "", "no webhook");
+}
+
+#[test]
+fn a_listener_hands_events_on_until_it_is_interrupted() {
+    let server = Server::in_memory(&["--simulate", "20ms"]);
+    let scratch = Scratch::new("listen");
+    let heard = scratch.path("heard");
+    let exec = format!("cat >> {heard}; echo >> {heard}");
+    let arguments = [
+        "listen",
+        "--port",
+        "0",
+        "--exec",
+        &exec,
+        "--events",
+        "translation.completed",
+    ];
+    let mut command = dubhook(&arguments);
+    command.env("DUBHOOK_SERVER", &server.url);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told_at = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut told_at).unwrap();
+    assert!(told_at.contains("told at http://localhost:"), "{told_at}");
+    check(
+        &run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]),
+        0,
+        "completed",
+        "",
+    );
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert!(
+        line.contains("translation.completed") && line.contains("job_"),
+        "{line}"
+    );
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let heard = std::fs::read_to_string(heard).expect("--exec was run");
+    assert!(
+        heard.starts_with("{\"type\":\"translation.completed\""),
+        "{heard}"
+    );
+    let list = run(&server.url, &["webhooks", "list", "--json"]);
+    check(&list, 0, "\"data\":[]", "");
+}
+
+#[test]
+fn the_demonstration_ends_well_and_says_what_happened() {
+    let told = dubhook(&["demo"]).output().unwrap();
+    check(&told, 0, "translation.completed", "");
+    check(&told, 0, "signature verified", "");
+}
+
+/// A server whose translator is this shell command.
+fn translating(scratch: &Scratch, command: &str, more: &[&str]) -> Server {
+    let output = scratch.path("output");
+    let arguments = [
+        "--translator",
+        "command",
+        "--command",
+        command,
+        "--output",
+        &output,
+    ];
+    Server::in_memory(&[&arguments, more].concat())
+}
+
+#[test]
+fn a_program_translates() {
+    let scratch = Scratch::new("program");
+    let server = translating(
+        &scratch,
+        r#"job=$(cat); echo '{"progress":42}'; echo noise
+        printf %s "$job" > "$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.json"
+        echo "{\"output_url\":\"file://$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.json\"}""#,
+        &[],
+    );
+    let done = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
+    check(&done, 0, "completed  file://", "");
+    let done = String::from_utf8(done.stdout).unwrap();
+    let output = done.trim().rsplit("file://").next().unwrap();
+    let job = std::fs::read_to_string(output).expect("the output is there");
+    assert!(
+        job.contains("\"status\":\"processing\"") && job.contains(VIDEO),
+        "{job}"
+    );
+}
+
+#[test]
+fn a_program_that_fails_says_why() {
+    let scratch = Scratch::new("failure");
+    for (command, why) in [
+        (
+            "echo first >&2; echo 'the video has no sound' >&2; exit 1",
+            "the video has no sound",
+        ),
+        ("exit 7", "failed without a word"),
+        ("true", "named no output_url"),
+        ("kill -9 $$", "signal: 9"),
+    ] {
+        let server = translating(&scratch, command, &[]);
+        let ended = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
+        check(&ended, 1, "", why);
+    }
+}
+
+/// Whether the process whose number is in this file runs; waits for the file.
+fn lives(pid: &str) -> bool {
+    let pid = loop {
+        match std::fs::read_to_string(pid) {
+            Ok(pid) if pid.ends_with('\n') => break pid,
+            _ => std::thread::yield_now(),
+        }
+    };
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    // A zombie is one that nobody has buried yet.
+    state.is_ok_and(|state| !state.contains(") Z "))
+}
+
+#[test]
+fn a_program_ends_with_its_children_when_its_time_is_over() {
+    let scratch = Scratch::new("late");
+    let pid = scratch.path("pid");
+    let command = format!("sleep 1000 & echo $! > {pid}; wait");
+    let server = translating(&scratch, &command, &["--command-timeout", "300ms"]);
+    let ended = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
+    check(&ended, 1, "", "took longer than 0.3 s");
+    assert!(!lives(&pid), "the child lives");
+}
+
+#[test]
+fn a_program_ends_with_its_children_when_its_job_is_called_off() {
+    let scratch = Scratch::new("canceled");
+    let pid = scratch.path("pid");
+    let command = format!("trap '' TERM; sleep 1000 & echo $! > {pid}; wait");
+    let server = translating(&scratch, &command, &[]);
+    let asked = run(&server.url, &["translate", VIDEO, "--to", "es", "--json"]);
+    let asked = String::from_utf8(asked.stdout).unwrap();
+    let job = asked
+        .split('"')
+        .find(|word| word.starts_with("job_"))
+        .expect("an id");
+    assert!(lives(&pid));
+    check(&run(&server.url, &["cancel", job]), 0, "canceled", "");
+    while lives(&pid) {
+        std::thread::yield_now();
+    }
+    check(&run(&server.url, &["status", job]), 0, "canceled", "");
+    // A server that ends takes its programs along.
+    std::fs::remove_file(&pid).unwrap();
+    run(&server.url, &["translate", VIDEO, "--to", "es"]);
+    assert!(lives(&pid));
+    assert_eq!(server.terminate().0, Some(0));
+    assert!(!lives(&pid), "the child lives on");
+}
