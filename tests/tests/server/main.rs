@@ -1,5 +1,6 @@
 //! The server machine under good, bad and hostile connections.
 
+mod attacker;
 mod cases;
 mod deadlines;
 mod pipelines;
