@@ -1,7 +1,7 @@
-//! The client's end of a connection to a [`Machine`]: bytes go in as they would from a socket, whole answers come
+//! The client's end of a connection to a [`MachineIn`]: bytes go in as they would from a socket, whole answers come
 //! out, and each of them is held to the rules for answers.
 
-use crate::machine::{Machine, START_UNIX_MS, config};
+use crate::machine::{MachineIn, START_UNIX_MS, config};
 use dubhook_core::{
     http::{RecvBuf, parse_date},
     out::Out,
@@ -30,7 +30,7 @@ impl Caller {
     ///
     /// If no connection is free.
     #[must_use]
-    pub fn open(machine: &mut Machine) -> Self {
+    pub fn open(machine: &mut MachineIn<'_>) -> Self {
         Self::with_output(machine, machine.server.config().answer_bytes_max())
     }
 
@@ -40,7 +40,7 @@ impl Caller {
     ///
     /// If no connection is free.
     #[must_use]
-    pub fn with_output(machine: &mut Machine, output_bytes: usize) -> Self {
+    pub fn with_output(machine: &mut MachineIn<'_>, output_bytes: usize) -> Self {
         let limits = machine.server.config().http;
         // A chunked body needs room for one line of its framing besides.
         let input_bytes =
@@ -60,7 +60,7 @@ impl Caller {
 
     /// Sends bytes, as many at a time as are taken. Returns how many of them never were, because the connection
     /// closed or waits.
-    pub fn send(&mut self, machine: &mut Machine, mut bytes: &[u8]) -> usize {
+    pub fn send(&mut self, machine: &mut MachineIn<'_>, mut bytes: &[u8]) -> usize {
         while !bytes.is_empty() && matches!(self.wants, Drive::Input { .. }) {
             let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
             let room = input.room();
@@ -76,7 +76,7 @@ impl Caller {
     }
 
     /// Drives the connection until it waits for something other than room, though nothing has come.
-    pub fn turn(&mut self, machine: &mut Machine) {
+    pub fn turn(&mut self, machine: &mut MachineIn<'_>) {
         loop {
             self.step(machine);
             if self.wants != Drive::Flush {
@@ -90,7 +90,7 @@ impl Caller {
     /// # Panics
     ///
     /// If the machine breaks its word: an output that overflows, a wish for no bytes or for room where all is free.
-    pub fn step(&mut self, machine: &mut Machine) {
+    pub fn step(&mut self, machine: &mut MachineIn<'_>) {
         let mut memory = vec![0; self.output_bytes];
         let mut out = Out::new(&mut memory);
         let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
@@ -239,33 +239,56 @@ pub fn answers(mut bytes: &[u8], head_only: impl IntoIterator<Item = bool>) -> V
     let mut head_only = head_only.into_iter();
     let mut answers = Vec::new();
     while !bytes.is_empty() {
-        let mut fields = [httparse::EMPTY_HEADER; 16];
-        let mut head = httparse::Response::new(&mut fields);
-        let parsed = head.parse(bytes).expect("a head");
-        let httparse::Status::Complete(head_len) = parsed else {
-            panic!("half a head: {:?}", String::from_utf8_lossy(bytes));
-        };
-        let mut answer = Answer {
-            status: head.code.expect("a status"),
-            fields: (head.headers.iter())
-                .map(|field| {
-                    let value = std::str::from_utf8(field.value).expect("text");
-                    (field.name.to_owned(), value.to_owned())
-                })
-                .collect(),
-            body: Vec::new(),
-        };
-        let has_body = answer.status >= 200 && !head_only.next().expect("no answer unasked");
-        let length = answer.field("content-length").filter(|_| has_body);
-        let length = length.map_or(0, |length| length.parse().expect("a length"));
-        bytes = &bytes[head_len..];
-        assert!(bytes.len() >= length, "half a body");
-        answer.body = bytes[..length].to_vec();
-        bytes = &bytes[length..];
-        answer.check();
+        let (answer, rest) = answer(bytes, |answer, _| {
+            answer.status >= 200 && !head_only.next().expect("no answer unasked")
+        });
         answers.push(answer);
+        bytes = rest;
     }
     answers
+}
+
+/// As [`answers`], to requests that nobody knows: whether there is content is told by what comes next.
+///
+/// # Panics
+///
+/// If there is anything but whole answers that keep the rules.
+#[must_use]
+pub fn answers_to_anything(mut bytes: &[u8]) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    while !bytes.is_empty() {
+        let (answer, rest) = answer(bytes, |_, rest| rest.starts_with(b"{"));
+        answers.push(answer);
+        bytes = rest;
+    }
+    answers
+}
+
+/// The answer that `bytes` begin with, and what follows it.
+fn answer(bytes: &[u8], has_content: impl FnOnce(&Answer, &[u8]) -> bool) -> (Answer, &[u8]) {
+    let mut fields = [httparse::EMPTY_HEADER; 16];
+    let mut head = httparse::Response::new(&mut fields);
+    let httparse::Status::Complete(head_len) = head.parse(bytes).expect("a head") else {
+        panic!("half a head: {:?}", String::from_utf8_lossy(bytes));
+    };
+    let fields = head.headers.iter().map(|field| {
+        let value = std::str::from_utf8(field.value).expect("text");
+        (field.name.to_owned(), value.to_owned())
+    });
+    let mut answer = Answer {
+        status: head.code.expect("a status"),
+        fields: fields.collect(),
+        body: Vec::new(),
+    };
+    let rest = &bytes[head_len..];
+    let has_content = has_content(&answer, rest);
+    let length = answer.field("content-length").filter(|_| has_content);
+    let length = length.map_or(0, |length| length.parse().expect("a length"));
+    assert!(rest.len() >= length, "half an answer's content");
+    let (body, rest) = rest.split_at(length);
+    answer.body = body.to_vec();
+    answer.check();
+    (answer, rest)
 }
 
 /// One request as bytes. `fields` are whole lines; a body brings its length and type.
@@ -289,7 +312,13 @@ pub fn request(method: &str, path: &str, fields: &str, body: &str) -> Vec<u8> {
 /// # Panics
 ///
 /// If there is not one whole answer.
-pub fn ask(machine: &mut Machine, method: &str, path: &str, fields: &str, body: &str) -> Answer {
+pub fn ask(
+    machine: &mut MachineIn<'_>,
+    method: &str,
+    path: &str,
+    fields: &str,
+    body: &str,
+) -> Answer {
     let mut caller = Caller::open(machine);
     let unsent = caller.send(machine, &request(method, path, fields, body));
     assert_eq!(unsent, 0, "{method} {path}: a request that is not taken");

@@ -19,11 +19,15 @@ pub const START_UNIX_MS: u64 = 1_795_510_800_000;
 /// Records as a store holds them.
 pub type Records = BTreeMap<Key, Vec<u8>>;
 
-/// A server of 16 jobs, 8 endpoints, 8 connections and 16 attempts in flight, with a clock of its own.
+/// A server of 16 jobs, 8 endpoints, 8 connections and 16 attempts in flight where not said otherwise, with a clock
+/// of its own. Its memory lasts as long as the process.
+pub type Machine = MachineIn<'static>;
+
+/// A server in memory that is lent, with a clock of its own.
 #[derive(Debug)]
-pub struct Machine {
+pub struct MachineIn<'m> {
     /// The machine itself.
-    pub server: Server<'static>,
+    pub server: Server<'m>,
     /// The present moment.
     pub now: Now,
     /// What was written down.
@@ -32,7 +36,7 @@ pub struct Machine {
     pub archive: BTreeMap<Id, Vec<u8>>,
 }
 
-impl Machine {
+impl MachineIn<'static> {
     /// A new machine that keeps nothing.
     #[must_use]
     pub fn volatile(seed: u8) -> Self {
@@ -83,8 +87,12 @@ impl Machine {
         machine.commit();
         machine
     }
+}
 
-    fn over(server: Server<'static>, now: Now) -> Self {
+impl<'m> MachineIn<'m> {
+    /// A machine around this server.
+    #[must_use]
+    pub fn over(server: Server<'m>, now: Now) -> Self {
         Self {
             server,
             now,

@@ -269,10 +269,10 @@ impl Problem {
             .string(parts.code)
             .name("detail")
             .quoted(|out| {
-                out.put(parts.detail.as_bytes());
+                json::write_escaped(out, parts.detail.as_bytes());
                 if let Some(why) = parts.why {
                     out.put(b": ");
-                    out.put(why.as_bytes());
+                    json::write_escaped(out, why.as_bytes());
                     out.put(b".");
                 }
             });
