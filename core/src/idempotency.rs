@@ -197,23 +197,67 @@ impl<'a> Keys<'a> {
 
     /// Finds the start of the ring when all keys are back: the one after a gap. `false` if they do
     /// not lie in one piece, so that the records contradict each other.
+    ///
+    /// In a ring that has grown since, keys that went around its old end lie in two pieces; the older
+    /// one is moved to the new end, and `moved` hears of each slot whose record has changed by that.
     #[must_use]
-    pub fn restore_done(&mut self) -> bool {
+    pub fn restore_done(&mut self, moved: impl FnMut(Ix)) -> bool {
         let capacity = self.ring.len();
-        let used = |at: usize| {
-            self.ring
-                .get(at % capacity.max(1))
-                .is_some_and(KeySlot::is_used)
-        };
-        let starts = (0..capacity).filter(|at| used(*at) && !used(at + capacity - 1));
-        let mut starts = starts.fold((None, 0), |(_, count), at| (Some(at), count + 1));
-        if self.len == capacity && capacity > 0 {
-            // No gap: the oldest is the one that expires first.
-            let oldest = (0..capacity).min_by_key(|at| self.ring.get(*at).map(|s| s.expires));
-            starts = (oldest, 1);
+        if self.len == 0 {
+            return true;
         }
-        self.oldest = starts.0.unwrap_or(0);
-        starts.1 <= 1
+        if self.len == capacity {
+            // No gap: the oldest expires first. Of those that expire at once, it is the one after the newest.
+            let expires = |at: usize| self.ring.get(at % capacity).map(|slot| slot.expires);
+            let turns = (0..capacity).filter(|at| expires(at + capacity - 1) > expires(*at));
+            self.oldest = turns.min_by_key(|at| expires(*at)).unwrap_or(0);
+            return true;
+        }
+        let starts =
+            (0..capacity).filter(|at| self.is_used(*at) && !self.is_used(at + capacity - 1));
+        let (first, last, count) = starts.fold((None, 0, 0), |(first, _, count), at| {
+            (first.or(Some(at)), at, count + 1)
+        });
+        self.oldest = match (first, count) {
+            (Some(first), 1) => first,
+            (Some(0), 2) => self.move_to_end(last, moved),
+            _ => return false,
+        };
+        true
+    }
+
+    /// Moves the piece of the ring that starts at `start` to the ring's end; returns where it starts then.
+    fn move_to_end(&mut self, start: usize, mut moved: impl FnMut(Ix)) -> usize {
+        let capacity = self.ring.len();
+        let len = (start..capacity).take_while(|at| self.is_used(*at)).count();
+        let shift = capacity - start - len;
+        for from in (start..start + len).rev() {
+            let to = from + shift;
+            let Some(slot) = self.ring.get(from).copied() else {
+                break;
+            };
+            if let Ok(place) = self.search(&slot.key)
+                && let Some(entry) = self.index.get_mut(place)
+            {
+                *entry = to as u32 + 1;
+            }
+            for (at, value) in [(from, KeySlot::EMPTY), (to, slot)] {
+                if let Some(room) = self.ring.get_mut(at) {
+                    *room = value;
+                }
+            }
+            for at in [from, to] {
+                if let Some(ix) = Ix::new(at as u32 + 1) {
+                    moved(ix);
+                }
+            }
+        }
+        start + shift
+    }
+
+    fn is_used(&self, at: usize) -> bool {
+        let at = at % self.ring.len().max(1);
+        self.ring.get(at).is_some_and(KeySlot::is_used)
     }
 
     fn slot(&self, place: usize) -> Option<&KeySlot> {
@@ -317,6 +361,7 @@ mod tests {
             (&[1, 2], Some(1)),
             (&[4, 1], Some(4)),
             (&[3, 4, 1, 2], Some(3)),
+            (&[1, 2, 3, 4], Some(1)),
         ] {
             let (mut ring, mut index) = ([KeySlot::EMPTY; 4], [0; 8]);
             let mut keys = Keys::new(&mut ring, &mut index);
@@ -330,9 +375,36 @@ mod tests {
                 };
                 assert!(keys.restore(Ix::new(*slot).unwrap(), restored));
             }
-            assert!(keys.restore_done());
+            assert!(keys.restore_done(|slot| panic!("{slot} moved")));
             let first = keys.oldest().map(|slot| slot.job);
             assert_eq!(first, oldest.map(|slot: u128| Id::from_bits(slot)));
         }
+    }
+
+    #[test]
+    fn a_ring_that_has_grown_closes_the_gap_at_its_old_end() {
+        let (mut ring, mut index) = ([KeySlot::EMPTY; 9], [0; 18]);
+        let mut keys = Keys::new(&mut ring, &mut index);
+        // Of a ring of 5: the oldest in slot 4, the newest in slot 2.
+        for (age, slot) in (1..).zip([4, 5, 1, 2]) {
+            let restored = KeySlot {
+                key: [slot; 16],
+                request: [0; 8],
+                job: Id::from_bits(slot.into()),
+                expires: Timestamp::from_unix_ms(age),
+            };
+            assert!(keys.restore(Ix::new(slot.into()).unwrap(), restored));
+        }
+        let mut moved = Vec::new();
+        assert!(keys.restore_done(|slot| moved.push(slot.get())));
+        moved.sort_unstable();
+        assert_eq!(moved, [4, 5, 8, 9]);
+        for slot in [4, 5, 1, 2] {
+            let job = Id::from_bits(slot.into());
+            assert_eq!(keys.find(&[slot; 16], &[0; 8]), Some(Found::Same(job)));
+            assert_eq!(keys.oldest().map(|oldest| oldest.job), Some(job));
+            keys.forget_oldest();
+        }
+        assert!(keys.is_empty());
     }
 }

@@ -8,8 +8,9 @@ use dubhook_core::{
     endpoint::Endpoint,
     idempotency::KeySlot,
     log::Line,
+    record::{Key, Table},
     server::{self, Config, Conn},
-    service::{self, Job},
+    service::{self, Job, Limits},
     simulate::SimSlot,
     slab::{SLOTS_MAX, Slot},
     text::{BLOCK_BYTES, Block},
@@ -42,6 +43,18 @@ impl Capacity {
             endpoints: jobs.clamp(64, 16_384),
             connections: jobs.clamp(256, 16_384),
             attempts: 1_024,
+        }
+    }
+
+    /// For how many jobs a capacity has the slot that this record needs.
+    #[must_use]
+    pub fn jobs_for(key: Key) -> usize {
+        let slot = key.slot as usize;
+        match key.table {
+            Table::Meta => 0,
+            Table::Job | Table::State | Table::Key | Table::Endpoint => slot,
+            Table::Event => slot.div_ceil(Limits::SERVER.state_events_max().into()),
+            Table::Stream => slot.div_ceil(STREAMS_PER_JOB),
         }
     }
 }

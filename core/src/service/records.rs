@@ -173,6 +173,8 @@ impl Service<'_> {
         if key.slot as usize > capacity {
             return Err(RestoreError::Capacity);
         }
+        // A record's text is shorter than the record.
+        let roomy = self.pool.room() >= blocks_for(value.len());
         let restored = match key.table {
             Table::Meta => Some(()),
             Table::Job => self.restore_request(ix, &mut read),
@@ -184,6 +186,7 @@ impl Service<'_> {
         };
         match restored {
             Some(()) if read.is_done() => Ok(()),
+            None if !roomy => Err(RestoreError::Capacity),
             _ => Err(RestoreError::Corrupt),
         }
     }
@@ -195,7 +198,8 @@ impl Service<'_> {
     ///
     /// [`RestoreError`] where the records contradict each other.
     pub fn start(&mut self, now: Now) -> Result<(), RestoreError> {
-        if !self.keys.restore_done() {
+        let dirty = &mut self.keys_dirty;
+        if !self.keys.restore_done(|moved| dirty.mark(moved)) {
             return Err(RestoreError::Corrupt);
         }
         self.newest_jobs.sort(&mut self.jobs, |a, b| a.id > b.id);

@@ -20,6 +20,8 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 
 /// How often old jobs are looked for.
 const PRUNE: Duration = Duration::from_secs(600);
+/// How long the store is left alone between two steps of dropping them.
+const PRUNE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Takes records to the store, if there is one.
 #[derive(Debug)]
@@ -123,7 +125,7 @@ impl Committer {
             let before = Timestamp::from_unix_ms(now_ms.saturating_sub(retain_ms));
             let store = Arc::clone(store);
             match unblock(move || store.prune(before)).await {
-                Ok(true) => {}
+                Ok(true) => _ = Timer::after(PRUNE_PAUSE).await,
                 Ok(false) => _ = Timer::after(PRUNE).await,
                 Err(error) => return self.fail(error),
             }

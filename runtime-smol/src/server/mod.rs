@@ -43,7 +43,7 @@ use commit::Committer;
 use dubhook_core::{
     address::{Cidr, Guard},
     server::{self as machine, ApiKey, Config},
-    service::{Limits, Service},
+    service::{Limits, RestoreError, Service},
     simulate::Simulator,
     time::Now,
 };
@@ -118,8 +118,13 @@ impl Server {
     /// [`RunError`], where it cannot go on.
     pub async fn run(self) -> Result<(), RunError> {
         let own = [self.address];
+        let retain_ms = u64::try_from(self.retain.as_millis()).unwrap_or(u64::MAX);
         let config = Config {
-            service: self.limits,
+            service: Limits {
+                // What the store forgets must not be found in memory.
+                retain_ms: self.limits.retain_ms.min(retain_ms),
+                ..self.limits
+            },
             keys: &self.keys,
             guard: Guard {
                 allow: &self.allow,
@@ -134,7 +139,12 @@ impl Server {
         let clock = Clock::start();
         let mut server = machine::Server::new(memory, config, self.seed);
         if let Some(store) = &self.store {
-            restore(clock.now(), server.service_mut(), store.as_ref())?;
+            restore(
+                clock.now(),
+                server.service_mut(),
+                store.as_ref(),
+                self.capacity,
+            )?;
         }
         let workers = workers(self.translator, simulated, &mut server);
         let engine = Engine {
@@ -222,9 +232,45 @@ fn workers<'m>(
 }
 
 /// Puts back what the store holds.
-fn restore(now: Now, service: &mut Service<'_>, store: &dyn Store) -> Result<(), StoreError> {
-    store.load(&mut |key, value| service.restore(now, key, value))?;
-    service.start(now).map_err(StoreError::Restore)
+fn restore(
+    now: Now,
+    service: &mut Service<'_>,
+    store: &dyn Store,
+    capacity: Capacity,
+) -> Result<(), StoreError> {
+    let started = std::time::Instant::now();
+    let mut records = 0_u64;
+    let restored = store.load(&mut |key, value| {
+        records += 1;
+        service.restore(now, key, value)
+    });
+    let begin = |()| {
+        let begun = service.start(now);
+        begun.map_err(|error| StoreError::Restore { key: None, error })
+    };
+    match restored.and_then(begin) {
+        Err(StoreError::Restore {
+            error: RestoreError::Capacity,
+            ..
+        }) => Err(too_small(store, capacity)?),
+        Err(error) => Err(error),
+        Ok(()) => {
+            let jobs = service.jobs_len();
+            tracing::info!(records, jobs, took = ?started.elapsed(), "restored");
+            Ok(())
+        }
+    }
+}
+
+/// How many jobs the capacity must be for.
+fn too_small(store: &dyn Store, capacity: Capacity) -> Result<StoreError, StoreError> {
+    // Where every slot is there, it is the room for text or for what may still happen that is short.
+    let mut jobs_min = capacity.jobs + 1;
+    store.load(&mut |key, _| {
+        jobs_min = jobs_min.max(Capacity::jobs_for(key));
+        Ok(())
+    })?;
+    Ok(StoreError::Capacity { jobs_min })
 }
 
 /// Why a server ended that was not told to.
@@ -232,7 +278,7 @@ fn restore(now: Now, service: &mut Service<'_>, store: &dyn Store) -> Result<(),
 pub enum RunError {
     /// The operating system would not do what was asked.
     Io(io::Error),
-    /// The store failed: what was not acknowledged may be lost, what was is not.
+    /// The store is no use, or failed: what was not acknowledged may be lost, what was is not.
     Store(StoreError),
 }
 
@@ -240,7 +286,7 @@ impl std::fmt::Display for RunError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
-            Self::Store(error) => write!(f, "the store failed: {error}"),
+            Self::Store(error) => error.fmt(f),
         }
     }
 }

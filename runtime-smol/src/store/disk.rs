@@ -1,28 +1,37 @@
 //! Records on a disk, in an embedded log-structured store.
 
-use super::{Batch, Restore, Store, StoreError};
-use dubhook_core::{id::Id, record::Key, service::RestoreError, time::Timestamp};
+use super::{Batch, Restore, Store, StoreError, directory::Directory};
+use dubhook_core::{id::Id, record::Key, time::Timestamp};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use std::{
-    fmt, fs, io,
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::PathBuf, sync::Mutex};
 
 /// What is kept in memory of what was read, in bytes. Everything that is in use is in the machine's memory already.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// What is gathered in memory before it becomes a file, in bytes, for each of the two kinds of records.
+/// What is gathered in memory before it becomes a file, in bytes, for each kind of records.
 const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
 /// Jobs that are dropped from the archive in one transaction.
 const PRUNED_MAX: usize = 1_000;
+/// Under which key the number of the last batch is kept.
+const BATCH: &[u8] = b"batch";
 
 /// A directory that holds everything, and that one process uses at a time.
-#[derive(Clone)]
 pub struct Disk {
-    database: Database,
+    // Fields are dropped in this order: the lock, which the directory holds, goes last.
     records: Keyspace,
     archive: Keyspace,
-    directory: PathBuf,
+    /// The number of the last batch.
+    marks: Keyspace,
+    database: Database,
+    progress: Mutex<Progress>,
+    directory: Directory,
+}
+
+#[derive(Debug)]
+struct Progress {
+    /// The number of the last batch.
+    batch: u64,
+    /// Of the archive, what lies before this was pruned: reading it again would only meet what is deleted.
+    pruned: u128,
 }
 
 impl fmt::Debug for Disk {
@@ -38,45 +47,62 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// [`StoreError`], where another process uses it, or what it holds cannot be read.
+    /// [`StoreError`], where another process uses it, or what it holds cannot be read or is not ours.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let directory = directory.into();
-        make(&directory)?;
+        let directory = Directory::open(directory.into())?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(GATHERED_BYTES);
-        let database = Database::builder(&directory)
+        let database = Database::builder(directory.store())
             .cache_size(CACHE_BYTES)
             .worker_threads(1)
             // What is written is synced batch by batch.
             .manual_journal_persist(true)
             .open()?;
+        let marks = database.keyspace("marks", options)?;
+        let batch = marks.get(BATCH)?.and_then(|mark| (*mark).try_into().ok());
+        let batch = batch.map_or(0, u64::from_le_bytes);
+        let written = directory.last_batch()?;
+        if written > batch {
+            return Err(StoreError::Lost {
+                found: batch,
+                written,
+            });
+        }
         Ok(Self {
             records: database.keyspace("records", options)?,
             archive: database.keyspace("archive", options)?,
+            marks,
             database,
+            progress: Mutex::new(Progress { batch, pruned: 0 }),
             directory,
         })
     }
-}
 
-/// Makes the directory for its owner alone: it will hold secrets.
-fn make(directory: &Path) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
+    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        // Nothing that holds the lock leaves half a change behind.
+        self.progress
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 impl Store for Disk {
     fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError> {
         for record in self.records.iter() {
             let (key, value) = record.into_inner()?;
-            let key = <[u8; 5]>::try_from(&*key).ok().and_then(Key::from_bytes);
-            each(key.ok_or(RestoreError::Corrupt)?, &value)?;
+            let Some(key) = <[u8; 5]>::try_from(&*key).ok().and_then(Key::from_bytes) else {
+                return Err(StoreError::UnknownKey((*key).into()));
+            };
+            each(key, &value).map_err(|error| StoreError::Restore {
+                key: Some(key),
+                error,
+            })?;
         }
         Ok(())
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut progress = self.progress();
+        let number = progress.batch + 1;
         let mut write = self
             .database
             .batch()
@@ -91,7 +117,10 @@ impl Store for Disk {
         for (job, json) in batch.archive() {
             write.insert(&self.archive, job.to_bits().to_be_bytes(), json);
         }
-        Ok(write.commit()?)
+        write.insert(&self.marks, BATCH, number.to_le_bytes());
+        write.commit()?;
+        progress.batch = number;
+        Ok(self.directory.note_batch(number)?)
     }
 
     fn find(&self, job: Id) -> Result<Option<Vec<u8>>, StoreError> {
@@ -100,31 +129,22 @@ impl Store for Disk {
     }
 
     fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
+        let start = self.progress().pruned;
         // Ids begin with the time when they were made, and sort by it.
-        let end = u128::from(before.as_unix_ms()) << 80;
-        let old = self.archive.range(..end.to_be_bytes());
+        let end = (u128::from(before.as_unix_ms()) << 80).max(start);
+        let mut last = None;
         let mut write = self.database.batch();
+        let old = self.archive.range(start.to_be_bytes()..end.to_be_bytes());
         for record in old.take(PRUNED_MAX) {
-            write.remove(&self.archive, record.key()?);
+            let key = record.key()?;
+            last = (*key).try_into().ok().map(u128::from_be_bytes);
+            write.remove(&self.archive, key);
         }
         let more = write.len() == PRUNED_MAX;
         write.commit()?;
+        // The next round starts from the front: a job may have ended long after it was made.
+        self.progress().pruned = if more { last.unwrap_or(start) } else { 0 };
         Ok(more)
-    }
-}
-
-impl From<fjall::Error> for StoreError {
-    fn from(error: fjall::Error) -> Self {
-        match error {
-            fjall::Error::Locked => Self::InUse,
-            error => Self::Failed(Box::new(error)),
-        }
-    }
-}
-
-impl From<io::Error> for StoreError {
-    fn from(error: io::Error) -> Self {
-        Self::Failed(Box::new(error))
     }
 }
 
@@ -145,7 +165,7 @@ mod tests {
 
     impl Drop for Scratch {
         fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
+            let _ = std::fs::remove_dir_all(&self.0);
         }
     }
 

@@ -1,15 +1,43 @@
 //! Where records are kept between one run and the next.
 //!
-//! The core hands out records, last value wins by key; a [`Store`] writes all records of a batch in one transaction and
-//! returns only when they would survive a loss of power. That is all it must do, so it can be an embedded database, a
-//! file, or something on another machine. Without a store everything is gone when the program ends (`--in-memory`).
+//! The core hands out records, last value wins by key; a [`Store`] writes all records of a [`Batch`] in one transaction
+//! and returns only when they would survive a loss of power. That is all it must do, so it can be an embedded database,
+//! a file, or something on another machine. Without a store everything is gone when the program ends (`--in-memory`).
+//!
+//! A store that fails once is done for: after a write or a sync that failed nobody knows what is on the disk, and trying
+//! again can report a success that is none. Whoever uses it ends, and finds out at the next start.
+//!
+//! ```
+//! use dubhook_core::record::{Key, Table};
+//! use dubhook_smol::store::{Batch, Disk, Store};
+//!
+//! # let directory = std::env::temp_dir().join(format!("dubhook-doc-{}", std::process::id()));
+//! let key = Key { table: Table::Job, slot: 1 };
+//! let disk = Disk::open(&directory)?;
+//! let mut batch = Batch::default();
+//! batch.add(key, Some(b"what was asked for"));
+//! disk.write(&batch)?;
+//! // Whatever happens from here on, the record is there at the next start.
+//! drop(disk);
+//! Disk::open(&directory)?.load(&mut |found, value| {
+//!     assert_eq!((found, value), (key, &b"what was asked for"[..]));
+//!     Ok(())
+//! })?;
+//! # std::fs::remove_dir_all(&directory)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod batch;
+mod directory;
 mod disk;
+mod error;
 
+pub use batch::Batch;
 pub use disk::Disk;
+pub use error::StoreError;
 
 use dubhook_core::{id::Id, record::Key, service::RestoreError, time::Timestamp};
-use std::{fmt, ops::Range};
+use std::fmt;
 
 /// Puts one record back.
 pub type Restore<'r> = dyn FnMut(Key, &[u8]) -> Result<(), RestoreError> + 'r;
@@ -20,7 +48,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// [`StoreError`], its own or the one that `each` returned.
+    /// [`StoreError`], its own or the one that `each` returned, with the record that it was about.
     fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError>;
 
     /// Writes a batch: all of it or nothing. When it returns, the batch is durable.
@@ -43,88 +71,4 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// [`StoreError`].
     fn prune(&self, before: Timestamp) -> Result<bool, StoreError>;
-}
-
-/// Why a store is no use.
-#[derive(Debug)]
-pub enum StoreError {
-    /// Another process uses it.
-    InUse,
-    /// What was kept cannot be put back.
-    Restore(RestoreError),
-    /// Reading or writing failed, for this reason.
-    Failed(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InUse => f.write_str("another process uses it"),
-            Self::Restore(error) => f.write_str(error.as_str()),
-            Self::Failed(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-impl From<RestoreError> for StoreError {
-    fn from(error: RestoreError) -> Self {
-        Self::Restore(error)
-    }
-}
-
-/// Records that become durable together.
-#[derive(Debug, Default)]
-pub struct Batch {
-    bytes: Vec<u8>,
-    records: Vec<(Key, Option<Range<usize>>)>,
-    archive: Vec<(Id, Range<usize>)>,
-}
-
-impl Batch {
-    /// The records: each with its new value, or none where it is to be deleted.
-    pub fn records(&self) -> impl ExactSizeIterator<Item = (Key, Option<&[u8]>)> {
-        self.records
-            .iter()
-            .map(|(key, value)| (*key, value.clone().map(|range| &self.bytes[range])))
-    }
-
-    /// Jobs that have ended, each with its JSON as it will be for ever.
-    pub fn archive(&self) -> impl ExactSizeIterator<Item = (Id, &[u8])> {
-        self.archive
-            .iter()
-            .map(|(job, json)| (*job, &self.bytes[json.clone()]))
-    }
-
-    /// Whether there is nothing to write.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.archive.is_empty()
-    }
-
-    /// Adds a record.
-    pub fn add(&mut self, key: Key, value: Option<&[u8]>) {
-        let value = value.map(|value| self.keep(value));
-        self.records.push((key, value));
-    }
-
-    /// Adds a job that has ended.
-    pub fn add_archived(&mut self, job: Id, json: &[u8]) {
-        let json = self.keep(json);
-        self.archive.push((job, json));
-    }
-
-    /// Takes all records out and keeps the memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.records.clear();
-        self.archive.clear();
-    }
-
-    fn keep(&mut self, value: &[u8]) -> Range<usize> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(value);
-        start..self.bytes.len()
-    }
 }

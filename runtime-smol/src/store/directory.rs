@@ -1,0 +1,152 @@
+//! The directory around the store: whose it is, in which form, and what was written last.
+//!
+//! | name | holds |
+//! | --- | --- |
+//! | `lock` | nothing; locked by the process that uses the directory |
+//! | `format` | the number of this layout, so that a newer one is refused, not guessed at |
+//! | `last-batch` | the number of the last batch that was durable |
+//! | `store/` | the embedded store |
+//!
+//! **Why `last-batch`.** The store's journal ends at the first entry that cannot be read, and at a start it cannot tell a
+//! batch that was being written from one that was damaged later: it drops it and all behind it. The first is right and the
+//! second is a silent loss of what was acknowledged. So after each batch its number is noted outside the store, without a
+//! sync of its own. A note that says more than the store knows proves that something is gone; a note that is old, as it
+//! may be after a loss of power, says nothing.
+
+use super::StoreError;
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, ErrorKind, Write},
+    os::unix::fs::{DirBuilderExt, FileExt},
+    path::{Path, PathBuf},
+};
+
+/// The number of this layout.
+const FORMAT: u32 = 1;
+/// What stands before the number.
+const FORMAT_INTRO: &str = "dubhook data, format ";
+/// Names that may be there before the format is: what an interrupted first start leaves, and what file systems do.
+const HARMLESS: [&str; 3] = ["lock", "format.new", "lost+found"];
+
+/// A directory that this process alone uses.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    last_batch: File,
+    /// Holds the lock as long as it is open.
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes the directory if it is not there, locks it, and sees to its format.
+    pub(super) fn open(path: PathBuf) -> Result<Self, StoreError> {
+        make(&path)?;
+        if !path.join("format").try_exists()? {
+            refuse_foreign(&path)?;
+        }
+        let lock = open(&path.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        settle_format(&path)?;
+        Ok(Self {
+            last_batch: open(&path.join("last-batch"))?,
+            path,
+            _lock: lock,
+        })
+    }
+
+    /// Where the store itself lies.
+    pub(super) fn store(&self) -> PathBuf {
+        self.path.join("store")
+    }
+
+    /// The number of the last batch that is known to have been durable; 0 where none is.
+    pub(super) fn last_batch(&self) -> io::Result<u64> {
+        let mut note = [0; 16];
+        match self.last_batch.read_exact_at(&mut note, 0) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
+            Err(error) => return Err(error),
+        }
+        let note = u128::from_le_bytes(note);
+        let (number, check) = (note as u64, (note >> 64) as u64);
+        Ok(if check == !number { number } else { 0 })
+    }
+
+    /// Notes that a batch is durable.
+    pub(super) fn note_batch(&self, number: u64) -> io::Result<()> {
+        let note = u128::from(number) | u128::from(!number) << 64;
+        self.last_batch.write_all_at(&note.to_le_bytes(), 0)
+    }
+}
+
+/// Makes the directory for its owner alone: it will hold secrets.
+fn make(path: &Path) -> io::Result<()> {
+    if path.try_exists()? {
+        return Ok(());
+    }
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)?;
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => sync_directory(parent),
+        _ => sync_directory(Path::new(".")),
+    }
+}
+
+fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if !HARMLESS.iter().any(|harmless| name == *harmless) {
+            return Err(StoreError::Foreign);
+        }
+    }
+    Ok(())
+}
+
+/// Checks the format, or writes it into a directory that is new.
+fn settle_format(path: &Path) -> Result<(), StoreError> {
+    let file = path.join("format");
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(write_format(path)?),
+        Err(error) if error.kind() == ErrorKind::InvalidData => return Err(StoreError::Foreign),
+        Err(error) => return Err(error.into()),
+    };
+    let number = text.strip_prefix(FORMAT_INTRO).map(str::trim_end);
+    match number.and_then(|number| number.parse().ok()) {
+        Some(FORMAT) => Ok(()),
+        Some(found) if found > FORMAT => Err(StoreError::Newer {
+            found,
+            known: FORMAT,
+        }),
+        _ => Err(StoreError::Foreign),
+    }
+}
+
+/// The whole file or none: an interrupted start must not leave half of it.
+fn write_format(path: &Path) -> io::Result<()> {
+    let new = path.join("format.new");
+    let mut file = File::create(&new)?;
+    writeln!(file, "{FORMAT_INTRO}{FORMAT}")?;
+    file.sync_all()?;
+    fs::rename(&new, path.join("format"))?;
+    sync_directory(path)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+}

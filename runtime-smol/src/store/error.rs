@@ -1,0 +1,129 @@
+//! Why a store is no use, in words for whoever runs the server.
+
+use dubhook_core::{
+    record::{Key, Table},
+    service::RestoreError,
+};
+use std::{error::Error, fmt, io};
+
+/// Why a store is no use.
+#[derive(Debug)]
+pub enum StoreError {
+    /// Another process uses it.
+    InUse,
+    /// A newer version of this program made it, in a form that this one does not know.
+    Newer {
+        /// The number of its form.
+        found: u32,
+        /// The newest one that this program knows.
+        known: u32,
+    },
+    /// There is something in its place that is not ours and must not be touched.
+    Foreign,
+    /// Of the batches that were durable once, the last ones are gone.
+    Lost {
+        /// How many batches there are.
+        found: u64,
+        /// How many there were.
+        written: u64,
+    },
+    /// A record has a key that no record can have.
+    UnknownKey(Box<[u8]>),
+    /// What was kept cannot be put back.
+    Restore {
+        /// The record that shows it, if it is one.
+        key: Option<Key>,
+        /// What is wrong.
+        error: RestoreError,
+    },
+    /// There is more than fits into the machine's memory.
+    Capacity {
+        /// How many jobs the capacity must allow, at least.
+        jobs_min: usize,
+    },
+    /// Reading or writing failed, for this reason.
+    Failed(Box<dyn Error + Send + Sync>),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse => f.write_str("another process uses this data"),
+            Self::Newer { found, known } => write!(
+                f,
+                "this data has form {found}, made by a newer version of dubhook; this version knows forms up to {known}"
+            ),
+            Self::Foreign => {
+                f.write_str("there are other files there; choose a directory that is empty or new")
+            }
+            Self::Lost { found, written } => write!(
+                f,
+                "of {written} batches of records that were written the last {} are gone: the data is damaged, or not \
+                 all of it was copied. Removing the file `last-batch` accepts the loss",
+                written.saturating_sub(*found)
+            ),
+            Self::UnknownKey(key) => {
+                write!(
+                    f,
+                    "the data is damaged: no record can have the key {key:02x?}"
+                )
+            }
+            Self::Restore { key: None, error } => f.write_str(error.as_str()),
+            Self::Restore {
+                key: Some(key),
+                error,
+            } => write!(
+                f,
+                "record {} {}: {}",
+                name(key.table),
+                key.slot,
+                error.as_str()
+            ),
+            Self::Capacity { jobs_min } => write!(
+                f,
+                "there are more jobs in the data than fit: it needs a capacity of {jobs_min} or more"
+            ),
+            Self::Failed(error) => write!(f, "the store failed: {error}"),
+        }
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
+
+impl From<fjall::Error> for StoreError {
+    fn from(error: fjall::Error) -> Self {
+        use fjall::Error as E;
+        Self::Failed(match error {
+            E::Locked => return Self::InUse,
+            E::Io(error) | E::Storage(fjall::LsmError::Io(error)) => Box::new(error),
+            E::Poisoned => "an earlier write failed".into(),
+            E::InvalidVersion(_) => "the data is damaged, or of another version".into(),
+            error => format!("the data is damaged ({error:?})").into(),
+        })
+    }
+}
+
+const fn name(table: Table) -> &'static str {
+    match table {
+        Table::Meta => "of the service",
+        Table::Job => "of a job, number",
+        Table::State => "of a job's state, number",
+        Table::Endpoint => "of a webhook, number",
+        Table::Event => "of an event, number",
+        Table::Stream => "of deliveries, number",
+        Table::Key => "of an idempotency key, number",
+    }
+}
