@@ -176,9 +176,12 @@ fn views(world: &mut World<'_>) {
     let mut out = Out::new(world.room);
     service.write_job(world.ix, &mut out);
     service.write_job_accepted(world.ix, &mut out);
+    service.write_job_as(world.ix, &world.attempt.event, &mut out);
+    black_box(&service.durable_job(world.ix));
+    black_box(&service.durable_endpoint(world.ix));
     service.write_work(world.id, &mut out);
     service.write_event(world.ix, &world.attempt.event, &mut out);
-    service.write_endpoint(world.ix, world.flag, &mut out);
+    service.write_endpoint(world.ix, Some(&world.attempt.event), world.flag, &mut out);
     black_box(service.write_attempt_line(world.ix, world.size, &mut out));
     black_box(json::validate(out.written()).is_ok());
 }
