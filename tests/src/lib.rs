@@ -4,5 +4,6 @@ pub mod caller;
 pub mod cases;
 pub mod fuzz;
 pub mod machine;
+pub mod pair;
 pub mod paths;
 pub mod wire;
