@@ -8,7 +8,7 @@ use dubhook_core::{
     time::Timestamp,
 };
 use dubhook_smol::server::{Handle, Server};
-use dubhook_tests::wire::{Arrival, Asker, Hearer};
+use dubhook_tests::wire::{Arrival, Asker, Hearer, PATIENCE};
 use std::{
     collections::HashSet,
     io::Write,
@@ -18,7 +18,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 
 /// A server whose jobs take no time, whose attempts have 300 ms, and which tries again after 20 ms, twice.
@@ -67,6 +67,7 @@ fn check_signature(arrival: &Arrival, secret: &Secret) {
 
 /// The attempts to an endpoint, oldest first, once there are so many: status (0 for none), and why it failed.
 fn attempts(asker: &mut Asker, endpoint: &str, count: usize) -> Vec<(u64, String)> {
+    let give_up = Instant::now() + PATIENCE;
     loop {
         let list = asker.call("GET", &format!("/v1/webhooks/{endpoint}/attempts"), "");
         let list = list.json();
@@ -78,6 +79,7 @@ fn attempts(asker: &mut Asker, endpoint: &str, count: usize) -> Vec<(u64, String
             };
             return lines.iter().rev().map(line).collect();
         }
+        assert!(Instant::now() < give_up, "{list}");
         thread::yield_now();
     }
 }
@@ -125,12 +127,13 @@ fn one_connection_serves_many_deliveries_and_its_end_costs_none() {
     });
     let (endpoint, _) = register(&mut asker, &hearer.url());
     let mut ports = HashSet::new();
-    for reference in ["one", "two", "last", "four", "five"] {
+    for (settled, reference) in (1..).zip(["one", "two", "last", "four", "five"]) {
         let body = format!(
             r#"{{"video_url":"https://v.test/1.mp4","target_language":"es","reference":"{reference}"}}"#
         );
         assert_eq!(asker.call("POST", "/v1/translations", &body).status, 202);
         ports.insert(hearer.next().peer);
+        attempts(&mut asker, &endpoint, settled);
     }
     assert_eq!(ports.len(), 2, "a new one only after the close");
     let expect: Vec<_> = [204, 204, 200, 204, 204]
