@@ -5,4 +5,5 @@ pub mod cases;
 pub mod fuzz;
 pub mod machine;
 pub mod paths;
+pub mod program;
 pub mod wire;
