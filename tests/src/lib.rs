@@ -6,4 +6,5 @@ pub mod fuzz;
 pub mod machine;
 pub mod pair;
 pub mod paths;
+pub mod program;
 pub mod wire;

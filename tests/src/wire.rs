@@ -6,7 +6,7 @@ use dubhook_core::http::{
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::mpsc::{Receiver, Sender, channel},
     thread,
@@ -65,21 +65,48 @@ impl Asker {
         }
     }
 
+    /// Which server it is connected to.
+    ///
+    /// # Panics
+    ///
+    /// If the connection is broken.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.stream.peer_addr().expect("a connection")
+    }
+
     /// Makes a request, with a JSON body or none.
     ///
     /// # Panics
     ///
     /// If no whole answer comes.
     pub fn call(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        self.try_call(method, path, "", body).expect("an answer")
+    }
+
+    /// Makes a request, with more field lines that each end in CRLF.
+    ///
+    /// # Errors
+    ///
+    /// Where the connection breaks before a whole answer has come.
+    ///
+    /// # Panics
+    ///
+    /// If what comes is not HTTP.
+    pub fn try_call(
+        &mut self,
+        method: &str,
+        path: &str,
+        fields: &str,
+        body: &str,
+    ) -> io::Result<Answer> {
         let length = body.len();
-        self.send(
-            format!(
-                "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
-                 content-length: {length}\r\n\r\n{body}"
-            )
-            .as_bytes(),
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n{fields}\
+             content-length: {length}\r\n\r\n{body}"
         );
-        self.answer(method)
+        self.stream.write_all(request.as_bytes())?;
+        self.try_answer(method)
     }
 
     /// Sends bytes.
@@ -97,6 +124,10 @@ impl Asker {
     ///
     /// If no whole answer comes.
     pub fn answer(&mut self, method: &str) -> Answer {
+        self.try_answer(method).expect("an answer")
+    }
+
+    fn try_answer(&mut self, method: &str) -> io::Result<Answer> {
         let method = match method {
             "HEAD" => Method::Head,
             _ => Method::Get,
@@ -106,8 +137,10 @@ impl Asker {
         while parser.advance(&Limits::SERVER, &mut input).expect("HTTP")
             != ResponseProgress::Complete
         {
-            let len = self.stream.read(input.room()).expect("an answer");
-            assert!(len > 0, "the server closed the connection");
+            let len = self.stream.read(input.room())?;
+            if len == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             input.commit(len);
         }
         let response = parser.response(input.filled()).expect("an answer");
@@ -118,7 +151,7 @@ impl Asker {
         };
         parser.finish(method, &mut input);
         self.filled = input.filled_range();
-        answer
+        Ok(answer)
     }
 }
 
@@ -221,6 +254,11 @@ impl Hearer {
     #[must_use]
     pub fn next(&self) -> Arrival {
         self.arrivals.recv_timeout(PATIENCE).expect("a webhook")
+    }
+
+    /// The webhooks that have come and were not taken yet.
+    pub fn arrived(&self) -> impl Iterator<Item = Arrival> {
+        self.arrivals.try_iter()
     }
 }
 

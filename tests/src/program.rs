@@ -1,0 +1,114 @@
+//! The real program `dubhook`, run as a process.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
+};
+
+/// A server that runs as a process of its own. Dropping it kills it.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    /// Starts `dubhook serve` on a free port with these arguments. What it logs is added to the file `log`.
+    ///
+    /// # Panics
+    ///
+    /// If the program cannot be built or started.
+    #[must_use]
+    pub fn serve(arguments: &[&str], log: &Path) -> Self {
+        let file = File::options().create(true).append(true).open(log);
+        let child = Command::new(dubhook())
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(file.expect("a log"))
+            .spawn()
+            .expect("the program starts");
+        Self {
+            child,
+            log: log.to_owned(),
+        }
+    }
+
+    /// Where it listens, as it says once it does.
+    ///
+    /// # Panics
+    ///
+    /// If it ends instead.
+    pub fn address(&mut self) -> SocketAddr {
+        let stdout = self.child.stdout.take().expect("asked once");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        match line.trim_end().strip_prefix("listening on http://") {
+            Some(address) => address.parse().expect("an address"),
+            None => panic!("it said {line:?} and logged:\n{}", self.logged()),
+        }
+    }
+
+    /// Kills it as `kill -9` does: it has no chance to do anything more.
+    ///
+    /// # Panics
+    ///
+    /// If it had ended on its own.
+    pub fn kill(mut self) {
+        let ended = self.child.try_wait().expect("a child");
+        assert!(ended.is_none(), "it ended by itself: {}", self.logged());
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits for its end. Returns its exit status and everything in its log.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be waited for.
+    pub fn wait(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("it ends");
+        (status, self.logged())
+    }
+
+    fn logged(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already, and then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where the program is. It is built first, in the profile of this test: Cargo builds a package's programs only for that
+/// package's own tests.
+fn dubhook() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        // This test lies in TARGET/PROFILE/deps.
+        let test = std::env::current_exe().expect("a path");
+        let folder = test.ancestors().nth(2).expect("a folder of a profile");
+        let profile = match folder.file_name().and_then(|name| name.to_str()) {
+            Some("debug") | None => "dev",
+            Some(profile) => profile,
+        };
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "dubhook-smol"])
+            .args(["--bin", "dubhook", "--profile", profile, "--target-dir"])
+            .arg(folder.parent().expect("a target folder"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .expect("cargo");
+        assert!(built.success(), "the program could not be built");
+        folder.join("dubhook")
+    })
+}

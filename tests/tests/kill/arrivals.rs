@@ -1,0 +1,108 @@
+//! What arrived at the receiver, each held against all that arrived before it.
+
+use dubhook_tests::wire::{Arrival, Hearer};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was told last of a job at one address.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) sequence: u64,
+    pub(crate) status: String,
+    kind: String,
+}
+
+impl Told {
+    pub(crate) fn is_ending(&self) -> bool {
+        ["completed", "error", "canceled"].contains(&self.status.as_str())
+    }
+
+    /// Whether `next` may be what is told after this one. Overtaken progress may be left out, a change of state never.
+    fn may_come_before(&self, next: &Self) -> bool {
+        let follows = next.sequence == self.sequence + 1;
+        match self.kind.as_str() {
+            "translation.pending" => {
+                follows && ["processing", "canceled"].contains(&next.status.as_str())
+            }
+            "translation.processing" | "translation.progress" => {
+                // Only progress can lie between, and another start cannot.
+                next.kind != "translation.processing"
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Everything that arrived.
+#[derive(Debug, Default)]
+pub(crate) struct Arrivals {
+    /// By path and job.
+    last: BTreeMap<(String, String), Told>,
+    /// Of each event, its `webhook-id` and its body: the same at every attempt and at every address.
+    events: BTreeMap<(String, u64), (String, Vec<u8>)>,
+    ids: BTreeSet<String>,
+    count: usize,
+    repeated: usize,
+}
+
+impl Arrivals {
+    /// Takes what has arrived since.
+    pub(crate) fn take(&mut self, hearer: &Hearer) {
+        for arrival in hearer.arrived() {
+            self.add(arrival);
+        }
+    }
+
+    pub(crate) fn add(&mut self, arrival: Arrival) {
+        let json = arrival.json();
+        let text = |name: &str| json["data"][name].as_str().expect("text").to_owned();
+        let job = text("id");
+        let told = Told {
+            sequence: json["data"]["sequence"].as_u64().expect("a number"),
+            status: text("status"),
+            kind: arrival.kind(),
+        };
+        self.count += 1;
+        let webhook_id = arrival.fields["webhook-id"].clone();
+        let event = (job.clone(), told.sequence);
+        match self.events.get(&event) {
+            Some((known, body)) => {
+                assert_eq!(*known, webhook_id, "one event, two ids");
+                assert_eq!(*body, arrival.body, "one event, two bodies");
+            }
+            None => {
+                assert!(self.ids.insert(webhook_id.clone()), "two events, one id");
+                self.events.insert(event, (webhook_id, arrival.body));
+            }
+        }
+        let narrow = arrival.path != "/hook" && !arrival.path.ends_with("/callback");
+        match self.last.get(&(arrival.path.clone(), job.clone())) {
+            Some(last) if told.sequence <= last.sequence => {
+                self.repeated += 1;
+                return;
+            }
+            Some(last) => assert!(last.may_come_before(&told), "{told:?} after {last:?}"),
+            None => assert!(
+                narrow || told.sequence == 1,
+                "the first of {job} is {told:?}"
+            ),
+        }
+        self.last.insert((arrival.path, job), told);
+    }
+
+    /// What was told last of a job at an address.
+    pub(crate) fn last(&self, path: &str, job: &str) -> Option<&Told> {
+        self.last.get(&(path.to_owned(), job.to_owned()))
+    }
+
+    /// Every job that anything was told of.
+    pub(crate) fn jobs(&self) -> BTreeSet<&str> {
+        self.events.keys().map(|(job, _)| job.as_str()).collect()
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        let Self {
+            count, repeated, ..
+        } = self;
+        format!("{count} arrivals, {repeated} of them again")
+    }
+}
