@@ -4,5 +4,8 @@ pub mod caller;
 pub mod cases;
 pub mod fuzz;
 pub mod machine;
+pub mod model;
 pub mod paths;
+pub mod rig;
+pub mod tables;
 pub mod wire;
