@@ -193,9 +193,48 @@ pub const fn step(state: State, happening: Happening, attempts_max: u8) -> Resul
     })
 }
 
+/// How many changes of state can still come at most, [`Happening::Release`] apart: what room must be kept for.
+#[must_use]
+pub const fn changes_left(state: State, attempts_max: u8) -> u8 {
+    let starts = attempts_max.saturating_sub(state.attempts);
+    match state.status {
+        Status::Completed | Status::Error | Status::Canceled => 0,
+        // Its end, and before it a loss and a start for each other attempt.
+        Status::Processing => starts.saturating_mul(2).saturating_add(1),
+        // Each attempt is a start, and a loss or the end. There is always one, though a limit was lowered.
+        Status::Pending if starts == 0 => 2,
+        Status::Pending => starts.saturating_mul(2),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The longest way from here, walked.
+    fn longest(from: State, attempts_max: u8) -> u8 {
+        use Happening::*;
+        let ways = [Start, Complete, Fail, Cancel, Lose];
+        let next = ways.map(|way| step(from, way, attempts_max));
+        let lengths = next
+            .into_iter()
+            .flatten()
+            .map(|step| 1 + longest(step.state, attempts_max));
+        lengths.max().unwrap_or(0)
+    }
+
+    #[test]
+    fn the_changes_left_are_those_of_the_longest_way() {
+        for attempts_max in 1..5 {
+            for status in Status::ALL {
+                for attempts in u8::from(status == Status::Processing)..=attempts_max {
+                    let from = state(status, 0, attempts);
+                    let walked = longest(from, attempts_max);
+                    assert_eq!(changes_left(from, attempts_max), walked, "{from:?}");
+                }
+            }
+        }
+    }
 
     const fn state(status: Status, progress: u8, attempts: u8) -> State {
         State {

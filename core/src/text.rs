@@ -71,6 +71,12 @@ impl<const FIELDS: usize> Text<FIELDS> {
         self.len(field) == 0
     }
 
+    /// How many blocks it takes.
+    #[must_use]
+    pub fn blocks(&self) -> usize {
+        blocks_for(self.bytes_total())
+    }
+
     fn bytes_total(&self) -> usize {
         self.lens.iter().map(|len| usize::from(*len)).sum()
     }
@@ -103,6 +109,18 @@ impl<'a> Pool<'a> {
             used: 0,
             reserved: 0,
         }
+    }
+
+    /// How many blocks hold text.
+    #[must_use]
+    pub const fn used(&self) -> usize {
+        self.used
+    }
+
+    /// How many blocks are set aside.
+    #[must_use]
+    pub const fn reserved(&self) -> usize {
+        self.reserved
     }
 
     /// How many blocks are neither used nor set aside.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Outbox<'_> {
-    /// Hangs an event behind the job's last one. `None` where it may take no slot: progress never
+    /// Hangs an event behind the job's last one, pinned. `None` where it may take no slot: progress never
     /// takes one that a change of state may need.
     pub(super) fn append(&mut self, job: Ix, event: Event, batch: u64) -> Link {
         let kept = event.kind.is_state_change() && self.chain(job)?.events_kept > 0;
@@ -20,10 +20,7 @@ impl Outbox<'_> {
         } else if self.events.room() <= self.events_kept {
             return None;
         }
-        let ix = self
-            .events
-            .insert(EventSlot::new(event, Some(job), batch))?;
-        self.events_dirty.mark(ix);
+        let ix = self.insert_event(event, Some(job), batch)?;
         let chain = self.chains.get_mut(job.get() as usize - 1)?;
         let before = chain.events.tail();
         chain.events.push_back(&mut self.events, ix);
@@ -33,6 +30,31 @@ impl Outbox<'_> {
         Some(ix)
     }
 
+    /// Puts a new event into the table and pins it: it stays, though no stream has it before it yet, whatever else is
+    /// forgotten to make room. Follow with [`unpin`](Self::unpin).
+    pub(super) fn insert_event(&mut self, event: Event, job: Link, batch: u64) -> Link {
+        let mut slot = EventSlot::new(event, job, batch);
+        slot.heads = 1;
+        let ix = self.events.insert(slot)?;
+        self.events_dirty.mark(ix);
+        Some(ix)
+    }
+
+    /// Takes the pin off an event.
+    pub(super) fn unpin(&mut self, ix: Ix) {
+        if let Some(slot) = self.events.get_mut(ix) {
+            slot.heads = slot.heads.saturating_sub(1);
+        }
+        self.tidy(ix);
+    }
+
+    /// Whether an event is progress that newer events have overtaken.
+    pub(super) fn is_overtaken(&self, ix: Ix) -> bool {
+        self.events.get(ix).is_some_and(|slot| {
+            slot.event.kind == Kind::Progress && List::<OF_JOB>::next(&self.events, ix).is_some()
+        })
+    }
+
     /// The event after `ix` that a stream must send: the next change of state it wants, or the job's
     /// newest progress.
     pub(super) fn following(&self, ix: Ix, wanted: impl Fn(Kind) -> bool) -> Link {
@@ -40,9 +62,7 @@ impl Outbox<'_> {
         loop {
             at = List::<OF_JOB>::next(&self.events, at)?;
             let kind = self.events.get(at)?.event.kind;
-            let overtaken =
-                kind == Kind::Progress && List::<OF_JOB>::next(&self.events, at).is_some();
-            if !overtaken && wanted(kind) {
+            if !self.is_overtaken(at) && wanted(kind) {
                 return Some(at);
             }
         }
@@ -64,9 +84,7 @@ impl Outbox<'_> {
             self.events_dirty.mark(ix);
             return;
         };
-        let overtaken =
-            slot.event.kind == Kind::Progress && List::<OF_JOB>::next(&self.events, ix).is_some();
-        if overtaken {
+        if self.is_overtaken(ix) {
             self.forget(job, ix);
         }
         while let Some(first) = self.chain(job).and_then(|chain| chain.events.head()) {
@@ -85,22 +103,10 @@ impl Outbox<'_> {
         self.events_dirty.mark(ix);
     }
 
-    /// Lets a stream that has settled its event go on to the next one it must send, or end.
+    /// Lets a stream that has settled its event, and waits in nothing, go on to the next one it must send, or end.
     pub(super) fn advance(&mut self, ix: Ix) {
-        let Some(stream) = self.streams.get(ix).copied() else {
-            return;
-        };
-        let filter = stream
-            .lane
-            .and_then(|lane| self.lanes.get(lane))
-            .map(|lane| lane.filter);
-        let wanted = |kind| stream.callback || filter.is_some_and(|filter| filter.matches(kind));
-        let next = match stream.event {
-            Some(event) if !stream.solo => self.following(event, wanted),
-            _ => None,
-        };
-        match next {
-            None => self.remove_stream(ix),
+        match self.next_event(ix) {
+            None => self.end_stream(ix),
             Some(next) => {
                 self.point(ix, Some(next));
                 if let Some(stream) = self.streams.get_mut(ix) {
@@ -111,6 +117,18 @@ impl Outbox<'_> {
                 self.enqueue(ix);
             }
         }
+    }
+
+    /// The event that a stream must send after the one before it, if there is one.
+    pub(super) fn next_event(&self, ix: Ix) -> Link {
+        let stream = self.streams.get(ix)?;
+        if stream.solo {
+            return None;
+        }
+        let filter = self.lanes.get(stream.lane?)?.filter;
+        self.following(stream.event?, |kind| {
+            stream.callback || filter.matches(kind)
+        })
     }
 
     /// Points a stream at another event, and forgets the one it leaves if it was the last to need it.

@@ -24,6 +24,8 @@ pub struct Lane {
     pub(super) paused: bool,
     /// Whether its endpoint exists and wants events.
     pub(super) open: bool,
+    /// Whether room is kept for a stream of every job under way.
+    pub(super) counted: bool,
     pub(super) proven: bool,
     pub(super) queued: bool,
     /// First attempts taken since the last retry was.
@@ -60,6 +62,7 @@ impl Lane {
         filter: Filter::NONE,
         paused: false,
         open: false,
+        counted: false,
         proven: false,
         queued: false,
         fresh_taken: 0,

@@ -30,6 +30,7 @@
 //! Every operation is O(1) or O(log n), but for publishing, which must look at each endpoint that
 //! wants the event, and closing a lane, which is done a piece at a time.
 
+mod audit;
 mod chain;
 mod lane;
 mod outbox;
@@ -42,6 +43,8 @@ mod stream;
 mod turns;
 mod types;
 
+pub use audit::Flaw;
+pub(crate) use audit::{ensure, len, used};
 pub use lane::Lane;
 pub use outbox::{Memory, Outbox, OutboxLimits};
 pub use schedule::{JITTER_PERCENT, PAUSES_MAX, RETRY_AFTER_MS_MAX, Schedule};

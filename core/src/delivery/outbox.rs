@@ -95,6 +95,7 @@ pub struct Outbox<'a> {
     pub(super) unproven_turn: bool,
 
     pub(super) dead_letters: usize,
+    pub(super) letters_dropped: u64,
     pub(super) lanes_for_all: usize,
     pub(super) jobs_active: usize,
     pub(super) targets_own: usize,
@@ -131,6 +132,7 @@ impl<'a> Outbox<'a> {
             unproven_in_flight: 0,
             unproven_turn: false,
             dead_letters: 0,
+            letters_dropped: 0,
             lanes_for_all: 0,
             jobs_active: 0,
             targets_own: 0,
@@ -143,17 +145,22 @@ impl<'a> Outbox<'a> {
     /// job, for which room must be there; `false`, and nothing has changed, where it is not.
     #[must_use]
     pub fn open_lane(&mut self, lane: Ix, filter: Filter, for_all: bool) -> bool {
-        let needed = if for_all { self.jobs_active } else { 0 };
-        if self.streams_spare() < needed {
-            return false;
-        }
+        let spare = self.streams_spare();
         let Some(slot) = self.lanes.get_mut(lane) else {
             return false;
         };
+        // A lane that has not let go of everything yet still has its room.
+        let counts = for_all && !slot.counted;
+        if counts && spare < self.jobs_active {
+            return false;
+        }
         slot.open = true;
         slot.filter = filter;
         slot.removing = false;
-        if for_all {
+        slot.paused = false;
+        self.lane_timers.clear(lane);
+        if counts {
+            slot.counted = true;
             self.lanes_for_all += 1;
         }
         self.offer(lane);
@@ -167,15 +174,12 @@ impl<'a> Outbox<'a> {
         }
     }
 
-    /// Closes a lane: nothing more is owed to it. What it is owed now becomes dead letters, or with
-    /// `remove` is forgotten; a piece at a time, in [`handle_timeout`](Self::handle_timeout).
-    pub fn close_lane(&mut self, lane: Ix, for_all: bool, remove: bool) {
+    /// Closes a lane: nothing more is owed to it. What it is owed now becomes dead letters, each event its own and
+    /// what is in flight when that has failed; or with `remove` is forgotten; a piece at a time, in [`handle_timeout`](Self::handle_timeout).
+    pub fn close_lane(&mut self, lane: Ix, remove: bool) {
         let Some(slot) = self.lanes.get_mut(lane) else {
             return;
         };
-        if slot.open && for_all {
-            self.lanes_for_all = self.lanes_for_all.saturating_sub(1);
-        }
         slot.open = false;
         slot.removing |= remove;
         slot.unreachable();
@@ -186,7 +190,8 @@ impl<'a> Outbox<'a> {
     #[must_use]
     pub fn is_vacant(&self, lane: Ix) -> bool {
         self.lanes.get(lane).is_some_and(|lane| {
-            !lane.open && lane.live.is_empty() && lane.dead.is_empty() && lane.in_flight == 0
+            let used = lane.open || lane.counted || lane.in_flight > 0;
+            !used && lane.live.is_empty() && lane.dead.is_empty()
         })
     }
 
@@ -203,6 +208,9 @@ impl<'a> Outbox<'a> {
         targets: impl Iterator<Item = Target>,
     ) {
         let Some(ix) = self.append(job, event, batch) else {
+            if event.kind.is_terminal() {
+                self.end(job);
+            }
             return;
         };
         self.publications += 1;
@@ -220,27 +228,55 @@ impl<'a> Outbox<'a> {
         if event.kind.is_terminal() {
             self.end(job);
         }
-        self.tidy(ix);
+        self.unpin(ix);
     }
 
     /// Sends one event to one target, apart from whatever else it is owed: a test (with no job), or
     /// the ending of a job that ended before the target came. `false` where there is no room.
     #[must_use]
     pub fn send(&mut self, job: Link, event: Event, batch: u64, target: Target) -> bool {
-        if self.streams_spare() == 0 || self.events.room() <= self.events_kept {
+        if self.streams_spare() == 0 {
             return false;
         }
-        let ix = match job {
-            Some(job) => self.append(job, event, batch),
-            None => self.events.insert(EventSlot::new(event, None, batch)),
-        };
-        let Some(ix) = ix else {
+        let Some(ix) = self.hold(job, event, batch) else {
             return false;
         };
-        self.events_dirty.mark(ix);
         self.owe(job, target, ix, true);
-        self.tidy(ix);
+        self.unpin(ix);
         true
+    }
+
+    /// A pinned event to send apart: the job's last one if that is it, or a new one.
+    fn hold(&mut self, job: Link, event: Event, batch: u64) -> Link {
+        let last = job.and_then(|job| self.chain(job)?.events.tail());
+        if let Some(ix) = last
+            && let Some(slot) = self.events.get_mut(ix)
+            && slot.event == event
+        {
+            slot.heads += 1;
+            return Some(ix);
+        }
+        if self.events.room() <= self.events_kept {
+            return None;
+        }
+        match job {
+            Some(job) => self.append(job, event, batch),
+            None => self.insert_event(event, None, batch),
+        }
+    }
+
+    /// Lets go of what a target that only `job` has is owed of it: that becomes dead letters, or with `remove` is
+    /// forgotten. Gives back the room that was kept for what it would have been owed.
+    pub fn close_target(&mut self, job: Ix, target: Target, remove: bool) {
+        while let Some(ix) = self.stream_of(job, target) {
+            if remove {
+                self.remove_stream(ix);
+            } else {
+                self.dequeue(ix);
+                self.set_aside(ix);
+            }
+        }
+        self.release_target(job);
     }
 
     /// Sends dead letters of a lane again: those whose event was at `since` or later, and at most
@@ -251,7 +287,10 @@ impl<'a> Outbox<'a> {
         while let Some(ix) = at {
             at = List::<IN_LANE>::next(&self.streams, ix);
             let event = self.head_of(ix).map(|slot| slot.event.at);
-            if count == limit || event.is_none_or(|at| at < since) {
+            if count == limit || self.streams_spare() == 0 {
+                break;
+            }
+            if event.is_none_or(|at| at < since) {
                 continue;
             }
             self.revive(ix);
@@ -308,6 +347,9 @@ impl<'a> Outbox<'a> {
             settled.job = self.streams.get(ix)?.job;
             settled.verdict = self.conclude(now, ix, outcome, random);
         }
+        if !self.is_open(lane) {
+            self.lanes_closing.mark(lane);
+        }
         self.offer(lane);
         Some(settled)
     }
@@ -321,14 +363,8 @@ impl Outbox<'_> {
         if self.attempts.room() == 0 {
             return None;
         }
-        let lane = self.next_lane()?;
+        let (lane, ix) = self.next_stream()?;
         let slot = self.lanes.get_mut(lane)?;
-        let queue = if slot.takes_retry() {
-            &mut slot.retries
-        } else {
-            &mut slot.fresh
-        };
-        let ix = queue.pop_front(&mut self.streams)?;
         slot.in_flight += 1;
         let unproven = !slot.proven;
         self.unproven_in_flight += usize::from(unproven);
@@ -417,6 +453,30 @@ impl Outbox<'_> {
     #[must_use]
     pub const fn dead_letters(&self) -> usize {
         self.dead_letters
+    }
+
+    /// How many dead letters were forgotten because room was wanted.
+    #[must_use]
+    pub const fn letters_dropped(&self) -> u64 {
+        self.letters_dropped
+    }
+
+    /// Whether a lane is open.
+    #[must_use]
+    pub fn is_open(&self, lane: Ix) -> bool {
+        self.lanes.get(lane).is_some_and(|lane| lane.open)
+    }
+
+    /// Whether a job is admitted and has not ended.
+    #[must_use]
+    pub fn is_active(&self, job: Ix) -> bool {
+        self.chain(job).is_some_and(|chain| chain.active)
+    }
+
+    /// How many events are kept because somebody is owed them.
+    #[must_use]
+    pub const fn events_len(&self) -> usize {
+        self.events.len()
     }
 
     /// Whether a job owes nobody anything, dead letters included.

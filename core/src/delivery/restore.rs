@@ -78,7 +78,8 @@ impl Outbox<'_> {
     pub fn restore_stream(&mut self, ix: Ix, saved: &SavedStream) -> bool {
         let fits = self.events.get(saved.event).map(|slot| slot.job) == Some(saved.job)
             && self.lanes.get(saved.target.lane).is_some();
-        let mut stream = StreamSlot::new(saved.job, saved.target, saved.event, saved.solo);
+        let solo = saved.solo || saved.dead;
+        let mut stream = StreamSlot::new(saved.job, saved.target, saved.event, solo);
         stream.attempts = saved.attempts;
         stream.due = saved.due;
         if !fits || self.streams.insert_at(ix, stream).is_none() {
@@ -132,8 +133,27 @@ impl Outbox<'_> {
         true
     }
 
-    /// Forgets events that nobody is owed: what a restart finds of a batch that was never whole.
+    /// Sorts out what is back, before room is kept for jobs: closed lanes let go of what they still have, dead letters
+    /// are put in the order of their events, and events that nobody is owed are forgotten.
     pub fn restore_done(&mut self) {
+        while let Some(lane) = self.lanes_closing.pop() {
+            self.drain(lane);
+        }
+        let events = &self.events;
+        let age = |stream: &StreamSlot| {
+            stream
+                .event
+                .and_then(|ix| events.get(ix))
+                .map(|slot| (slot.event.at, slot.event.sequence))
+        };
+        self.dead.sort(&mut self.streams, |a, b| age(a) < age(b));
+        let mut at = self.lanes.next_used(None);
+        while let Some(ix) = at {
+            if let Some(lane) = self.lanes.get_mut(ix) {
+                lane.dead.sort(&mut self.streams, |a, b| age(a) < age(b));
+            }
+            at = self.lanes.next_used(Some(ix));
+        }
         let mut at = self.events.next_used(None);
         while let Some(ix) = at {
             self.tidy(ix);

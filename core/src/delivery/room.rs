@@ -17,17 +17,15 @@ impl Outbox<'_> {
     #[must_use]
     pub fn admit(&mut self, job: Ix, state_events: u8, targets_own: u32) -> bool {
         let targets = self.lanes_for_all.saturating_add(targets_own as usize);
+        if self.streams_spare() < targets {
+            return false;
+        }
         for _ in 0..EVICTIONS_MAX {
-            let events = self.events.room().saturating_sub(self.events_kept);
-            if events >= usize::from(state_events) && self.streams_spare() >= targets {
-                break;
-            }
-            if !self.evict_dead_letter() {
+            if self.events_spare() >= usize::from(state_events) || !self.evict_dead_letter() {
                 break;
             }
         }
-        let events = self.events.room().saturating_sub(self.events_kept);
-        if events < usize::from(state_events) || self.streams_spare() < targets {
+        if self.events_spare() < usize::from(state_events) {
             return false;
         }
         let Some(chain) = self.chain_mut(job) else {
@@ -59,6 +57,32 @@ impl Outbox<'_> {
         true
     }
 
+    /// Gives back the room kept for one target of a job under way.
+    pub(super) fn release_target(&mut self, job: Ix) {
+        if let Some(chain) = self.chain_mut(job)
+            && chain.active
+            && chain.targets_own > 0
+        {
+            chain.targets_own -= 1;
+            self.targets_own = self.targets_own.saturating_sub(1);
+        }
+    }
+
+    /// Keeps room for so many more changes of state of a job under way. `false`, and nothing has changed, where there
+    /// is none.
+    #[must_use]
+    pub fn admit_events(&mut self, job: Ix, state_events: u8) -> bool {
+        if self.events_spare() < usize::from(state_events) {
+            return false;
+        }
+        let Some(chain) = self.chain_mut(job).filter(|chain| chain.active) else {
+            return false;
+        };
+        chain.events_kept = chain.events_kept.saturating_add(state_events);
+        self.events_kept += usize::from(state_events);
+        true
+    }
+
     /// Gives back what was kept for the future of a job that has none any more.
     pub(super) fn end(&mut self, job: Ix) {
         let Some(chain) = self.chain_mut(job) else {
@@ -77,8 +101,26 @@ impl Outbox<'_> {
         self.jobs_active = self.jobs_active.saturating_sub(1);
     }
 
+    /// How many events are neither used nor needed by what was admitted.
+    fn events_spare(&self) -> usize {
+        self.events.room().saturating_sub(self.events_kept)
+    }
+
+    /// Whether what was admitted fits, as it must: a restart may have brought smaller tables.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        self.events_kept <= self.events.room() && self.streams_needed() <= self.streams.capacity()
+    }
+
     /// How many streams are neither used nor needed by what was admitted, dead letters not counted.
     pub(super) fn streams_spare(&self) -> usize {
+        self.streams
+            .capacity()
+            .saturating_sub(self.streams_needed())
+    }
+
+    /// How many streams are used, dead letters not counted, or needed by what was admitted.
+    pub(super) fn streams_needed(&self) -> usize {
         let settling = self
             .streams
             .len()
@@ -88,8 +130,6 @@ impl Outbox<'_> {
             .jobs_active
             .saturating_mul(self.lanes_for_all)
             .saturating_add(self.targets_own);
-        self.streams
-            .capacity()
-            .saturating_sub(settling.saturating_add(promised))
+        settling.saturating_add(promised)
     }
 }

@@ -1,11 +1,15 @@
 //! What an attempt's end brings about: for the lane, and for the delivery.
 
 use super::{
-    Outbox,
+    OF_JOB, Outbox,
     slots::{Phase, StreamSlot},
     types::{Failure, Outcome, Target, Verdict},
 };
-use crate::{random::Random, slab::Ix, time::Instant};
+use crate::{
+    random::Random,
+    slab::{Ix, List},
+    time::Instant,
+};
 
 impl Outbox<'_> {
     /// Learns about the lane from how an attempt ended.
@@ -53,31 +57,33 @@ impl Outbox<'_> {
                 return Verdict::Delivered;
             }
             Outcome::Gone => {
-                self.bury(ix);
+                self.set_aside(ix);
                 return Verdict::Dead;
             }
             Outcome::Failed { retry_after_ms, .. } => retry_after_ms,
         };
         stream.attempts = stream.attempts.saturating_add(1);
-        let pause = self
-            .limits
-            .schedule
-            .pause_ms(stream.attempts, retry_after_ms, random);
-        match pause {
-            Some(pause_ms) => {
+        let (attempts, lane) = (stream.attempts, stream.lane);
+        let schedule = &self.limits.schedule;
+        let pause = match lane {
+            Some(lane) if self.is_open(lane) => schedule.pause_ms(attempts, retry_after_ms, random),
+            _ => None,
+        };
+        match (pause, self.streams.get_mut(ix)) {
+            (Some(pause_ms), Some(stream)) => {
                 stream.phase = Phase::Waiting;
                 stream.due = now.after_ms(pause_ms);
                 self.stream_timers.set(ix, stream.due);
                 Verdict::Retry { pause_ms }
             }
-            None => {
+            _ => {
                 self.set_aside(ix);
                 Verdict::Dead
             }
         }
     }
 
-    /// Makes the head of a stream a dead letter of its own and lets the stream go on.
+    /// Makes the event before a stream, which must wait in nothing, a dead letter of its own and lets the stream go on.
     pub(super) fn set_aside(&mut self, ix: Ix) {
         let Some(stream) = self.streams.get(ix).copied() else {
             return;
@@ -85,8 +91,10 @@ impl Outbox<'_> {
         let (Some(lane), Some(event)) = (stream.lane, stream.event) else {
             return;
         };
-        if stream.solo {
+        if self.next_event(ix).is_none() {
+            self.make_solo(ix);
             self.bury(ix);
+            self.streams_dirty.mark(ix);
             return;
         }
         let target = Target {
@@ -98,34 +106,30 @@ impl Outbox<'_> {
         if self.streams.room() == 0 {
             self.evict_dead_letter();
         }
-        if let Some(letter) = self.streams.insert(letter) {
-            self.link(letter);
-            self.bury(letter);
+        match self.streams.insert(letter) {
+            Some(letter) => {
+                self.link(letter);
+                self.bury(letter);
+                self.streams_dirty.mark(letter);
+            }
+            None => self.letters_dropped += 1,
         }
         self.advance(ix);
     }
 
-    /// Makes a stream a dead letter. It must wait in nothing.
+    /// Makes a stream a dead letter. It must be solo, and wait in nothing.
     pub(super) fn bury(&mut self, ix: Ix) {
-        self.count_active(ix, -1);
         let Some(stream) = self.streams.get_mut(ix) else {
             return;
         };
         stream.phase = Phase::Dead;
         stream.due = Instant::ZERO;
-        let (job, lane, solo) = (stream.job, stream.lane, stream.solo);
-        if let Some(lane) = lane.and_then(|lane| self.lanes.get_mut(lane)) {
+        if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
             lane.live.remove(&mut self.streams, ix);
             lane.dead.push_back(&mut self.streams, ix);
         }
-        if let Some(chain) = job.and_then(|job| self.chain_mut(job))
-            && !solo
-        {
-            chain.streams_live = chain.streams_live.saturating_sub(1);
-        }
         self.dead.push_back(&mut self.streams, ix);
         self.dead_letters += 1;
-        self.streams_dirty.mark(ix);
     }
 
     /// Makes a dead letter a delivery that is owed.
@@ -137,25 +141,44 @@ impl Outbox<'_> {
         };
         stream.phase = Phase::Unsaved;
         stream.attempts = 0;
-        let (job, lane, solo) = (stream.job, stream.lane, stream.solo);
-        if let Some(lane) = lane.and_then(|lane| self.lanes.get_mut(lane)) {
+        if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
             lane.dead.remove(&mut self.streams, ix);
             lane.live.push_back(&mut self.streams, ix);
         }
-        if let Some(chain) = job.and_then(|job| self.chain_mut(job))
-            && !solo
-        {
-            chain.streams_live += 1;
-        }
-        self.count_active(ix, 1);
         self.streams_dirty.mark(ix);
         self.enqueue(ix);
+    }
+
+    /// Forgets a job's dead letters because room is wanted. `false`, and nothing has changed, where the job still owes
+    /// somebody something, or may come to.
+    pub fn drop_letters(&mut self, job: Ix) -> bool {
+        let letters = |outbox: &Self| outbox.chain(job).and_then(|chain| chain.streams.head());
+        let mut at = letters(self);
+        while let Some(ix) = at {
+            if self
+                .streams
+                .get(ix)
+                .is_none_or(|stream| stream.phase != Phase::Dead)
+            {
+                return false;
+            }
+            at = List::<OF_JOB>::next(&self.streams, ix);
+        }
+        if self.is_active(job) {
+            return false;
+        }
+        while let Some(ix) = letters(self) {
+            self.letters_dropped += 1;
+            self.remove_stream(ix);
+        }
+        true
     }
 
     /// Forgets the oldest dead letter. `false` where there is none.
     pub(super) fn evict_dead_letter(&mut self) -> bool {
         match self.dead.head() {
             Some(oldest) => {
+                self.letters_dropped += 1;
                 self.remove_stream(oldest);
                 true
             }

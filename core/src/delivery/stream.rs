@@ -16,6 +16,20 @@ impl Outbox<'_> {
         self.chains.get_mut(job.get() as usize - 1)
     }
 
+    /// The stream by which a target gets a job's events, dead letters and such apart.
+    pub(super) fn stream_of(&self, job: Ix, target: Target) -> Link {
+        let mut at = self.chain(job)?.streams.head();
+        while let Some(ix) = at {
+            let stream = self.streams.get(ix)?;
+            let fits = stream.lane == Some(target.lane) && stream.callback == target.callback;
+            if fits && !stream.solo {
+                return Some(ix);
+            }
+            at = List::<OF_JOB>::next(&self.streams, ix);
+        }
+        None
+    }
+
     pub(super) fn head_of(&self, stream: Ix) -> Option<&EventSlot> {
         self.events.get(self.streams.get(stream)?.event?)
     }
@@ -154,9 +168,28 @@ impl Outbox<'_> {
         }
     }
 
+    /// Cuts a stream off from what comes after its event.
+    pub(super) fn make_solo(&mut self, ix: Ix) {
+        self.count_active(ix, -1);
+        let Some(stream) = self.streams.get_mut(ix) else {
+            return;
+        };
+        let job = stream.job;
+        if !core::mem::replace(&mut stream.solo, true)
+            && let Some(chain) = job.and_then(|job| self.chain_mut(job))
+        {
+            chain.streams_live = chain.streams_live.saturating_sub(1);
+        }
+    }
+
     /// Ends a stream, wherever it is.
     pub(super) fn remove_stream(&mut self, ix: Ix) {
         self.dequeue(ix);
+        self.end_stream(ix);
+    }
+
+    /// Ends a stream, which must wait in nothing.
+    pub(super) fn end_stream(&mut self, ix: Ix) {
         self.count_active(ix, -1);
         let Some(stream) = self.streams.get(ix).copied() else {
             return;
@@ -174,7 +207,7 @@ impl Outbox<'_> {
             .and_then(|job| self.chains.get_mut(job.get() as usize - 1))
         {
             chain.streams.remove(&mut self.streams, ix);
-            if !stream.solo && stream.phase != Phase::Dead {
+            if !stream.solo {
                 chain.streams_live = chain.streams_live.saturating_sub(1);
             }
         }

@@ -12,7 +12,7 @@ use crate::{
     id::{Id, Prefix},
     job::Status,
     out::Out,
-    service::Durable,
+    service::{self, Durable},
     slab::{Ix, Link},
     time::Now,
 };
@@ -229,7 +229,7 @@ impl Server<'_> {
         let Some(job) = self.service.job(ix) else {
             return;
         };
-        if !job.has_callback {
+        if job.request.is_empty(service::request_field::CALLBACK_URL) {
             return;
         }
         if let Some(secret) = self.service.callback_secret(Some(ix)) {

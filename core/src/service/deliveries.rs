@@ -2,7 +2,7 @@
 
 use super::{Service, request_field};
 use crate::{
-    delivery::{Attempt, AttemptId, Failure, Outcome, Settled, Verdict},
+    delivery::{Attempt, AttemptId, Failure, Outcome, Settled, Target, Verdict},
     endpoint::{self, Disabled},
     id::{Id, Prefix},
     log::{AttemptError, Line},
@@ -166,10 +166,15 @@ impl Service<'_> {
             verdict: settled.verdict,
             disabled: None,
         };
-        if !settled.target.callback {
+        if settled.target.callback {
+            if outcome == Outcome::Gone {
+                self.end_callback(settled.job);
+            }
+        } else {
             attempted.endpoint = self.endpoints.get(lane).map(|endpoint| endpoint.id);
             attempted.disabled = self.judge_endpoint(now, lane, outcome);
             self.log_attempt(now, &settled, &attempted, answer);
+            self.reap_endpoints();
         }
         Some(attempted)
     }
@@ -183,6 +188,24 @@ impl Service<'_> {
         mac.update(b"callback secret");
         mac.update(&job.id.to_bits().to_be_bytes());
         Some(Secret::from_random(mac.finalize().into_bytes().into()))
+    }
+
+    /// Tells a job's callback nothing more: its receiver answered `410 Gone`.
+    fn end_callback(&mut self, job: Link) {
+        let Some((ix, lane)) = job.and_then(|ix| Some((ix, self.callback_lane(ix)?))) else {
+            return;
+        };
+        let Some(job) = self.jobs.get_mut(ix) else {
+            return;
+        };
+        if core::mem::take(&mut job.has_callback) {
+            self.jobs_dirty.mark(ix);
+            let target = Target {
+                lane,
+                callback: true,
+            };
+            self.outbox.close_target(ix, target, false);
+        }
     }
 
     fn log_attempt(&mut self, now: Now, settled: &Settled, attempted: &Attempted, answer: &[u8]) {

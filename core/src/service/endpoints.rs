@@ -133,7 +133,9 @@ impl Service<'_> {
                     endpoint.disabled = Disabled::No;
                     endpoint.failing_since = Timestamp::EPOCH;
                 }
-                self.want(ix);
+                if endpoint.for_all {
+                    self.for_all.push_back(&mut self.endpoints, ix);
+                }
             }
             (true, false) => self.disable(ix, Disabled::ByRequest),
             _ => {}
@@ -156,7 +158,14 @@ impl Service<'_> {
         }
         self.unwant(ix);
         self.untie(ix);
-        self.outbox.close_lane(ix, endpoint.for_all, true);
+        if let Some(job) = endpoint.job {
+            let target = Target {
+                lane: ix,
+                callback: false,
+            };
+            self.outbox.close_target(job, target, true);
+        }
+        self.outbox.close_lane(ix, true);
         self.newest_endpoints.remove(&mut self.endpoints, ix);
         self.pool.free(endpoint.text);
         self.log.clear(ix);
@@ -218,9 +227,10 @@ impl Service<'_> {
             return;
         }
         endpoint.disabled = why;
-        let for_all = endpoint.for_all;
-        self.unwant(ix);
-        self.outbox.close_lane(ix, for_all, false);
+        if endpoint.for_all {
+            self.for_all.remove(&mut self.endpoints, ix);
+        }
+        self.outbox.close_lane(ix, false);
         self.touch_endpoint(ix);
     }
 

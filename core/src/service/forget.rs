@@ -3,8 +3,11 @@
 //! Both leave only when nobody needs them: a job when it owes nobody anything and its ending is durable, a key
 //! when it has expired or, for want of room, when its job has ended.
 
-use super::Service;
-use crate::{slab::Ix, time::Now};
+use super::{QUEUED, Service};
+use crate::{
+    slab::{Ix, List},
+    time::Now,
+};
 
 /// How many ended jobs are looked at for one that can make room: it bounds the work of a call.
 const EVICTIONS_TRIED_MAX: usize = 16;
@@ -12,8 +15,31 @@ const EVICTIONS_TRIED_MAX: usize = 16;
 const STEP: usize = 64;
 
 impl Service<'_> {
-    /// Forgets an ended job that makes room for another one. `false` where there is none.
+    /// Forgets an ended job that makes room for another one: one that owes nobody anything, or else the oldest that has
+    /// nothing but dead letters. `false` where there is none.
     pub(super) fn make_room(&mut self) -> bool {
+        self.forget_settled() || self.forget_dead()
+    }
+
+    fn forget_dead(&mut self) -> bool {
+        let mut at = self.ended.head();
+        for _ in 0..EVICTIONS_TRIED_MAX {
+            let Some(ix) = at else {
+                return false;
+            };
+            let durable = self
+                .jobs
+                .get(ix)
+                .is_some_and(|job| job.changed <= self.committed);
+            if durable && self.outbox.drop_letters(ix) && self.forget(ix) {
+                return true;
+            }
+            at = List::<QUEUED>::next(&self.jobs, ix);
+        }
+        false
+    }
+
+    fn forget_settled(&mut self) -> bool {
         for _ in 0..EVICTIONS_TRIED_MAX {
             let Some(ix) = self.ended.head() else {
                 return false;

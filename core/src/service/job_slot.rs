@@ -35,7 +35,7 @@ pub struct Job {
     /// What had happened to it when it was durable last, while `last` is not.
     pub(super) settled: Event,
     pub(crate) attempts: u8,
-    /// Whether it has a `callback_url`.
+    /// Whether its `callback_url`, if it has one, wants to be told.
     pub(crate) has_callback: bool,
     /// Whether the asker gave a `reference`, which may be empty.
     pub(crate) has_reference: bool,

@@ -124,12 +124,15 @@ pub enum Work {
     Stop(Ix, Id),
 }
 
+/// Ended jobs that make room for the text of a new one at most.
+const EVICTIONS_MAX: usize = 16;
 /// Timers taken in one call at most.
 const STEP: usize = 64;
 /// How long to leave an ended job that still owes somebody something, in milliseconds.
 const UNSETTLED_MS: u64 = 60_000;
 
-const LOST: &str = "The worker stopped answering, and the job was given up after several attempts.";
+pub(super) const LOST: &str =
+    "The worker stopped answering, and the job was given up after several attempts.";
 
 impl Service<'_> {
     /// What a request with this idempotency key and body is known by.
@@ -211,7 +214,7 @@ impl Service<'_> {
                 return Err(ReportError::OutputUrl);
             }
             Report::Completed(url) => (Happening::Complete, url),
-            Report::Failed(why) => (Happening::Fail, cut(why, self.limits.error_bytes_max)),
+            Report::Failed(why) => (Happening::Fail, why),
         };
         let taken = self.happen(now, ix, happening, result);
         if matches!(report, Report::Alive | Report::Progress(_))
@@ -280,16 +283,24 @@ impl Service<'_> {
         if self.jobs.room() == 0 && !self.make_room() {
             return None;
         }
-        let ix = self.jobs.vacant()?;
+        let strings = [
+            new.video_url,
+            new.source_language.unwrap_or(Words::EMPTY),
+            new.target_language,
+            new.reference.unwrap_or(Words::EMPTY),
+            new.callback_url.unwrap_or(Words::EMPTY),
+        ];
         let result_blocks = blocks_for(self.limits.result_bytes_max());
+        let bytes = strings.iter().map(|words| words.bytes().count()).sum();
+        for _ in 0..EVICTIONS_MAX {
+            let room = self.pool.room() >= blocks_for(bytes).saturating_add(result_blocks);
+            if room || !self.make_room() {
+                break;
+            }
+        }
+        let ix = self.jobs.vacant()?;
         let has_callback = new.callback_url.is_some();
-        let request = self.pool.store([
-            new.video_url.bytes(),
-            new.source_language.unwrap_or(Words::EMPTY).bytes(),
-            new.target_language.bytes(),
-            new.reference.unwrap_or(Words::EMPTY).bytes(),
-            new.callback_url.unwrap_or(Words::EMPTY).bytes(),
-        ])?;
+        let request = self.pool.store(strings.map(Words::bytes))?;
         if !self.pool.reserve(result_blocks) {
             self.pool.free(request);
             return None;
@@ -358,7 +369,11 @@ impl Service<'_> {
     /// Puts an ended job where it belongs and keeps its result.
     fn end(&mut self, now: Now, ix: Ix, from: Status, stop: bool, result: &str, to: Status) {
         let reserved = blocks_for(self.limits.result_bytes_max());
-        let words = if to == Status::Canceled { "" } else { result };
+        let words = match to {
+            Status::Canceled => "",
+            Status::Error => cut(result, self.limits.error_bytes_max),
+            _ => result,
+        };
         // The room was set aside when the job was accepted.
         let text = self.pool.store_reserved([words.bytes()], reserved);
         let stopping = stop && from == Status::Processing;

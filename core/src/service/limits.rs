@@ -1,6 +1,9 @@
 //! What a service allows: sizes, times and counts, each with a number.
 
-use crate::delivery::OutboxLimits;
+use crate::{
+    delivery::OutboxLimits,
+    job::{State, changes_left},
+};
 
 /// What a service allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +69,10 @@ impl Limits {
     };
 
     /// How many changes of state a job can go through at most: accepted, then started and lost again
-    /// for each attempt, then ended.
+    /// for each attempt, the last of which ends it.
     #[must_use]
     pub const fn state_events_max(&self) -> u8 {
-        self.attempts_max.saturating_mul(2).saturating_add(2)
+        changes_left(State::NEW, self.attempts_max).saturating_add(1)
     }
 
     /// The longest text that an ending brings, in bytes.

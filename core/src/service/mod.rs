@@ -30,6 +30,7 @@
 //! `None`, and call [`handle_timeout`](Service::handle_timeout) when
 //! [`poll_timeout`](Service::poll_timeout) says.
 
+mod audit;
 mod deliveries;
 mod durable;
 mod endpoints;
@@ -41,6 +42,7 @@ mod records;
 mod targets;
 mod view;
 
+pub use crate::delivery::Flaw;
 pub use deliveries::{AttemptResult, Attempted};
 pub use durable::Durable;
 pub use endpoints::{EndpointChange, NewEndpoint};

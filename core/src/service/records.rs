@@ -1,13 +1,13 @@
 //! What a service writes down, and how it comes back.
 
-use super::{Job, Service};
+use super::{Job, Service, jobs::LOST};
 use crate::{
     delivery::{SavedStream, Target},
     endpoint::{self, Disabled, Endpoint, StoredSecret, field},
     event::{Event, Filter, Kind},
     id::Id,
     idempotency::KeySlot,
-    job::{Happening, Status},
+    job::{Happening, Status, changes_left},
     out::{Full, Out},
     record::{FORMAT_VERSION, Key, Read, Table, Write},
     signature::Secret,
@@ -50,6 +50,9 @@ impl RestoreError {
         }
     }
 }
+
+/// What a released job can go through more than one that was not: it is pending again, and started again.
+const RELEASE_EVENTS: u8 = 2;
 
 impl Service<'_> {
     /// The next record of the open batch, its value written to the front of `memory`. When there is
@@ -210,13 +213,20 @@ impl Service<'_> {
             at = self.older_endpoint(ix);
             self.start_endpoint(ix);
         }
+        self.outbox.restore_done();
         let mut at = self.newest_jobs.tail();
         while let Some(ix) = at {
             at = List::<{ super::ALL }>::prev(&self.jobs, ix);
             self.start_job(now, ix)?;
         }
-        self.outbox.restore_done();
-        self.outbox.committed(self.committed);
+        if !self.outbox.fits() {
+            return Err(RestoreError::Capacity);
+        }
+        let mut at = self.newest_jobs.tail();
+        while let Some(ix) = at {
+            at = List::<{ super::ALL }>::prev(&self.jobs, ix);
+            self.release_job(now, ix)?;
+        }
         Ok(())
     }
 
@@ -239,19 +249,32 @@ impl Service<'_> {
             targets_own += 1;
             endpoint = List::<{ endpoint::WANTING }>::next(&self.endpoints, at);
         }
-        let budget = self.limits.state_events_max();
+        let budget = changes_left(job.state(), self.limits.attempts_max);
         let blocks = blocks_for(self.limits.result_bytes_max());
         if !self.outbox.restore_active(ix, budget, targets_own) || !self.pool.reserve(blocks) {
             return Err(RestoreError::Capacity);
         }
         if status == Status::Processing {
             self.processing += 1;
-            self.happen(now, ix, Happening::Release, "")
-                .map_err(|_| RestoreError::Corrupt)
         } else {
             self.waiting.push_back(&mut self.jobs, ix);
-            Ok(())
         }
+        Ok(())
+    }
+
+    /// Takes a job from the worker that ended with the run before. That is no fault of the job, so the attempt does not
+    /// count; unless there is no room for the changes of state of one attempt more.
+    fn release_job(&mut self, now: Now, ix: Ix) -> Result<(), RestoreError> {
+        let job = self.jobs.get(ix).ok_or(RestoreError::Corrupt)?;
+        if job.state().status != Status::Processing {
+            return Ok(());
+        }
+        let taken = if self.outbox.admit_events(ix, RELEASE_EVENTS) {
+            self.happen(now, ix, Happening::Release, "")
+        } else {
+            self.happen(now, ix, Happening::Lose, LOST)
+        };
+        taken.map_err(|_| RestoreError::Corrupt)
     }
 
     fn write_request(&self, ix: Ix, write: &mut Write<'_>) -> bool {
@@ -357,10 +380,11 @@ impl Service<'_> {
         }
         self.endpoints.insert_at(ix, endpoint)?;
         self.newest_endpoints.push_front(&mut self.endpoints, ix);
-        if endpoint.is_enabled() && !self.outbox.open_lane(ix, endpoint.filter, endpoint.for_all) {
-            return None;
-        }
-        Some(())
+        // A lane that stays closed may still have to let go of something.
+        self.outbox.set_filter(ix, endpoint.filter);
+        let open =
+            !endpoint.is_enabled() || self.outbox.open_lane(ix, endpoint.filter, endpoint.for_all);
+        open.then_some(())
     }
 
     fn restore_event(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
@@ -383,12 +407,11 @@ impl Service<'_> {
             solo: read.bool()?,
             due: Instant::ZERO,
         };
-        let due = read.timestamp()?;
-        let left_ms = due.ms_since(now.timestamp);
-        if due > Timestamp::EPOCH && left_ms > 0 {
-            // A clock that was set back must not turn a pause into years.
-            let longest_ms = crate::delivery::RETRY_AFTER_MS_MAX * 2;
-            saved.due = now.instant.after_ms(left_ms.min(longest_ms));
+        let (due, pause_ms) = (read.timestamp()?, read.u64()?);
+        // A clock that was set back does not lengthen a pause.
+        let left_ms = due.ms_since(now.timestamp).min(pause_ms);
+        if left_ms > 0 {
+            saved.due = now.instant.after_ms(left_ms);
         }
         if saved.target.callback {
             // The number of lanes may have changed; the URL has not.
@@ -451,4 +474,5 @@ fn write_stream(now: Now, stream: &SavedStream, write: &mut Write<'_>) {
         now.timestamp.after_ms(left_ms)
     };
     write.timestamp(due);
+    write.u64(left_ms);
 }

@@ -1,0 +1,159 @@
+//! Whether sums and lists say the same: what must hold between any two calls.
+//!
+//! The outbox never scans its tables; it keeps sums and lists in step instead. This is the scan that checks them, for
+//! a tool that verifies what was stored and for tests. It is O(everything): not for a hot path.
+
+use super::{
+    IN_LANE, OF_JOB, Outbox, QUEUED,
+    lane::Lane,
+    slots::{Chain, Phase, StreamSlot},
+};
+use crate::slab::{Ix, Link, List, Node, Slab};
+
+/// What does not fit together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// An event counts another number of streams before it than there are.
+    Heads,
+    /// A job's events are out of order, or belong to another job.
+    Order,
+    /// A job's first event is needed by nobody.
+    Unneeded,
+    /// A job's streams are not those that say they are its.
+    StreamsOfJob,
+    /// A lane's streams are not those that say they are its.
+    StreamsOfLane,
+    /// A stream does not wait where its phase says.
+    Phase,
+    /// A sum over all jobs is not the sum.
+    Sum,
+    /// More was promised than there is.
+    Promise,
+    /// Attempts in flight are miscounted.
+    InFlight,
+    /// A job's state is not what its lists say.
+    Job,
+    /// Blocks of text are miscounted: some leak.
+    Text,
+    /// An endpoint is not where its state says.
+    Endpoint,
+}
+
+/// `Ok` where it holds.
+pub(crate) const fn ensure(holds: bool, flaw: Flaw) -> Result<(), Flaw> {
+    if holds { Ok(()) } else { Err(flaw) }
+}
+
+/// How long a list is.
+pub(crate) fn len<const LIST: u8, T: Node<LIST>>(list: &List<LIST>, slab: &Slab<'_, T>) -> usize {
+    core::iter::successors(list.head(), |ix| List::<LIST>::next(slab, *ix)).count()
+}
+
+/// The slots in use.
+pub(crate) fn used<'s, T>(slab: &'s Slab<'_, T>) -> impl Iterator<Item = (Ix, &'s T)> {
+    core::iter::successors(slab.next_used(None), |ix| slab.next_used(Some(*ix)))
+        .filter_map(|ix| Some((ix, slab.get(ix)?)))
+}
+
+impl Outbox<'_> {
+    /// Checks that all sums and lists agree.
+    ///
+    /// # Errors
+    ///
+    /// [`Flaw`] names the first that does not.
+    pub fn audit(&self) -> Result<(), Flaw> {
+        for (ix, event) in used(&self.events) {
+            let heads = self.count_streams(|stream| stream.event == Some(ix));
+            ensure(heads == event.heads as usize, Flaw::Heads)?;
+        }
+        for (place, chain) in self.chains.iter().enumerate() {
+            self.audit_chain(Ix::new(place as u32 + 1), chain)?;
+        }
+        for (ix, lane) in used(&self.lanes) {
+            self.audit_lane(ix, lane)?;
+        }
+        self.audit_phases()?;
+        self.audit_sums()
+    }
+
+    fn count_streams(&self, which: impl Fn(&StreamSlot) -> bool) -> usize {
+        used(&self.streams).filter(|(_, s)| which(s)).count()
+    }
+
+    fn audit_chain(&self, job: Link, chain: &Chain) -> Result<(), Flaw> {
+        let first = chain.events.head().and_then(|ix| self.events.get(ix));
+        ensure(first.is_none_or(|event| event.heads > 0), Flaw::Unneeded)?;
+        let mut before = 0;
+        let mut at = chain.events.head();
+        while let Some(ix) = at {
+            let event = self.events.get(ix).ok_or(Flaw::Order)?;
+            let in_order = event.job == job && event.event.sequence > before;
+            ensure(in_order, Flaw::Order)?;
+            before = event.event.sequence;
+            at = List::<OF_JOB>::next(&self.events, ix);
+        }
+        let of_job = self.count_streams(|stream| stream.job == job);
+        ensure(
+            len(&chain.streams, &self.streams) == of_job,
+            Flaw::StreamsOfJob,
+        )?;
+        let live = self.count_streams(|s| s.job == job && !s.solo && s.phase != Phase::Dead);
+        ensure(live == chain.streams_live as usize, Flaw::StreamsOfJob)
+    }
+
+    fn audit_lane(&self, ix: Ix, lane: &Lane) -> Result<(), Flaw> {
+        let mine = |dead: bool| {
+            self.count_streams(move |s| s.lane == Some(ix) && (s.phase == Phase::Dead) == dead)
+        };
+        let lists: [(&List<IN_LANE>, bool); 2] = [(&lane.live, false), (&lane.dead, true)];
+        for (list, dead) in lists {
+            ensure(len(list, &self.streams) == mine(dead), Flaw::StreamsOfLane)?;
+        }
+        let ready = self.count_streams(|s| s.lane == Some(ix) && s.phase == Phase::Ready);
+        let queues: [&List<QUEUED>; 2] = [&lane.fresh, &lane.retries];
+        let queued: usize = queues.iter().map(|list| len(list, &self.streams)).sum();
+        ensure(ready == queued, Flaw::Phase)?;
+        let in_flight = used(&self.attempts).filter(|(_, a)| a.lane == Some(ix));
+        ensure(
+            in_flight.count() == usize::from(lane.in_flight),
+            Flaw::InFlight,
+        )?;
+        ensure(lane.queued || !lane.is_ready(), Flaw::Phase)
+    }
+
+    fn audit_phases(&self) -> Result<(), Flaw> {
+        let in_phase = |phase| self.count_streams(move |stream| stream.phase == phase);
+        let dead = len(&self.dead, &self.streams);
+        ensure(dead == in_phase(Phase::Dead), Flaw::Phase)?;
+        ensure(dead == self.dead_letters, Flaw::Sum)?;
+        let unsaved = len(&self.unsaved, &self.streams);
+        ensure(unsaved == in_phase(Phase::Unsaved), Flaw::Phase)?;
+        for (ix, stream) in used(&self.streams) {
+            let waiting = stream.phase == Phase::Waiting;
+            let fits = self.stream_timers.get(ix).is_some() == waiting
+                && stream.attempt.is_some() == (stream.phase == Phase::InFlight)
+                && stream
+                    .event
+                    .is_some_and(|event| self.events.get(event).is_some());
+            ensure(fits, Flaw::Phase)?;
+        }
+        let unproven = used(&self.attempts).filter(|(_, attempt)| attempt.unproven);
+        ensure(unproven.count() == self.unproven_in_flight, Flaw::InFlight)
+    }
+
+    fn audit_sums(&self) -> Result<(), Flaw> {
+        let active = || self.chains.iter().filter(|chain| chain.active);
+        let kept: usize = active().map(|chain| usize::from(chain.events_kept)).sum();
+        let own: usize = active().map(|chain| chain.targets_own as usize).sum();
+        let live: usize = active().map(|chain| chain.streams_live as usize).sum();
+        ensure(kept == self.events_kept, Flaw::Sum)?;
+        ensure(own == self.targets_own, Flaw::Sum)?;
+        ensure(live == self.streams_active, Flaw::Sum)?;
+        ensure(active().count() == self.jobs_active, Flaw::Sum)?;
+        ensure(kept <= self.events.room(), Flaw::Promise)?;
+        ensure(
+            self.streams_needed() <= self.streams.capacity(),
+            Flaw::Promise,
+        )
+    }
+}

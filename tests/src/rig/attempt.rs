@@ -1,0 +1,168 @@
+//! Attempts: whether each is allowed, in its turn and well made, and what its end means.
+
+use super::{InFlight, Reply, Rig};
+use crate::{
+    machine::field,
+    model::{Debt, Standing, Target},
+};
+use dubhook_core::{
+    delivery::{Attempt, Verdict},
+    event::{Event, Kind},
+    id::{Id, Prefix},
+    service::Service,
+    signature::{Headers, Secret, TOLERANCE_S, verify},
+    url::Url,
+};
+
+impl Rig {
+    /// An attempt begins: it must be allowed, in its turn, and well made.
+    pub(super) fn begin(&mut self, service: &mut Service<'_>, attempt: &Attempt) {
+        let job = attempt.job.map(|ix| service.job(ix).expect("the job").id());
+        let target = match job {
+            Some(job) if attempt.target.callback => Target::Callback(job),
+            _ => Target::Hook(
+                service
+                    .endpoint(attempt.target.lane)
+                    .expect("the endpoint")
+                    .id,
+            ),
+        };
+        let event = attempt.event;
+        if let Some(job) = job {
+            self.check_turn(target, job, &event);
+        }
+        let twice = self
+            .in_flight
+            .iter()
+            .any(|flight| (flight.target, flight.job, flight.event) == (target, job, event));
+        assert!(!twice, "S7: {event:?} is in flight to {target:?} already");
+        self.check_bytes(service, attempt, target);
+        self.in_flight.push(InFlight {
+            id: attempt.id,
+            target,
+            job,
+            event,
+        });
+    }
+
+    fn check_turn(&self, target: Target, job: Id, event: &Event) {
+        let durable = self.durable.jobs.get(&job).map(|job| &job.events);
+        let durable = durable.and_then(|events| events.get(event.sequence as usize - 1));
+        assert_eq!(durable, Some(event), "S9: sent before it is durable");
+        let debt = Debt {
+            target,
+            job,
+            sequence: event.sequence,
+        };
+        let before: Vec<u32> = self.model.before(debt).collect();
+        if self.model.debts.get(&debt) != Some(&Standing::Loose) {
+            assert!(
+                before.is_empty(),
+                "S4: {event:?} overtakes on its way to {target:?}"
+            );
+        }
+        if let Target::Hook(id) = target {
+            let hook = self.model.hooks.get(&id);
+            let hook = hook.unwrap_or_else(|| panic!("sent to {id:?}, which was removed"));
+            assert!(hook.enabled, "sent to {id:?}, which is switched off");
+            assert!(hook.job.is_none_or(|only| only == job), "S5: not its job");
+            if hook.changed {
+                return;
+            }
+        }
+        let owed = self.model.debts.contains_key(&debt) || event.kind == Kind::Progress;
+        assert!(owed, "{event:?} is sent again though {target:?} has it");
+    }
+
+    fn check_bytes(&mut self, service: &mut Service<'_>, attempt: &Attempt, target: Target) {
+        let mut url = [0; 2_048];
+        let url = service.attempt_url(attempt, &mut url).expect("a URL");
+        let url = Url::parse(url, usize::MAX).expect("a stored URL");
+        let mut memory = vec![0; 4_096];
+        let len = service
+            .write_attempt(self.now, attempt, &url, &mut memory)
+            .expect("room for an attempt");
+        let text = std::str::from_utf8(&memory[..len]).expect("text");
+        let (_, body) = text.split_once("\r\n\r\n").expect("a head");
+        let id = field(text, "webhook-id");
+        let headers = Headers {
+            id: id.as_bytes(),
+            timestamp: field(text, "webhook-timestamp").as_bytes(),
+            signature: field(text, "webhook-signature").as_bytes(),
+        };
+        // A new secret that a crash takes back was shown to nobody.
+        let secrets = match target {
+            Target::Callback(job) => vec![service.callback_secret(service.find_job(job))],
+            Target::Hook(hook) => self.secrets[&hook].iter().cloned().map(Some).collect(),
+        };
+        let keys: Vec<_> = secrets.iter().flatten().map(Secret::signing_key).collect();
+        let at = self.now.timestamp;
+        verify(&headers, body.as_bytes(), &keys, at, TOLERANCE_S).expect("S6: a signature");
+        let id = Id::parse(Prefix::Event, id).expect("an event's id");
+        if attempt.job.is_none() {
+            assert!(
+                self.durable.tests.contains(&id),
+                "S5: a test nobody asked for"
+            );
+        }
+        let body = body.as_bytes().to_vec();
+        let first = self.bodies.entry(id).or_insert_with(|| body.clone());
+        assert_eq!(*first, body, "S6: the same event, another body");
+    }
+
+    pub(super) fn settle(&mut self, service: &mut Service<'_>, at: u8, reply: Reply) {
+        if self.in_flight.is_empty() {
+            return;
+        }
+        let at = usize::from(at) % self.in_flight.len();
+        let flight = self.in_flight.remove(at);
+        let attempted = service
+            .handle_attempt(self.now, flight.id, reply.result())
+            .expect("in flight");
+        let again = service.handle_attempt(self.now, flight.id, reply.result());
+        assert_eq!(again, None, "a stale attempt names nothing");
+        let debt = flight.job.map(|job| Debt {
+            target: flight.target,
+            job,
+            sequence: flight.event.sequence,
+        });
+        if matches!(reply, Reply::Ok)
+            && let Some(debt) = debt
+        {
+            self.got.insert(debt);
+        }
+        let owed = debt.filter(|debt| self.model.debts.contains_key(debt));
+        match (attempted.verdict, owed) {
+            (Verdict::Delivered, Some(debt)) => {
+                self.model.debts.remove(&debt);
+            }
+            (Verdict::Dead, Some(debt)) => {
+                self.model.debts.insert(debt, Standing::Dead);
+            }
+            _ => {}
+        }
+        match flight.target {
+            Target::Hook(id) if self.is_off(id) || attempted.disabled.is_some() => {
+                self.model.set_enabled(id, false, &self.debts_in_flight());
+            }
+            Target::Callback(id) if matches!(reply, Reply::Gone) => self.model.end_callback(id),
+            _ => {}
+        }
+    }
+
+    /// Whether an endpoint is there, but switched off.
+    fn is_off(&self, id: Id) -> bool {
+        self.model.hooks.get(&id).is_some_and(|hook| !hook.enabled)
+    }
+
+    pub(super) fn debts_in_flight(&self) -> Vec<Debt> {
+        let debt = |flight: &InFlight| {
+            Some(Debt {
+                target: flight.target,
+                job: flight.job?,
+                sequence: flight.event.sequence,
+            })
+        };
+        self.in_flight.iter().filter_map(debt).collect()
+    }
+}

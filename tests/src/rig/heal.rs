@@ -1,0 +1,116 @@
+//! The end of every test: all faults are over, everything must drain, and nothing be left behind.
+
+use super::{Op, Reply, Rig, dump, limits};
+use crate::model::{Standing, Step, Target};
+use dubhook_core::{id::Id, record::Key, service::Service};
+
+impl Rig {
+    /// All faults are over: everything must come to an end, and nothing be left behind.
+    pub(super) fn heal(&mut self, service: &mut Service<'_>) {
+        let enable: Vec<Id> = self.model.hooks.keys().copied().collect();
+        for round in 0..1_000 {
+            for at in 0..enable.len() as u8 {
+                self.apply(service, &Op::Enable(at, true));
+                self.apply(service, &Op::Redeliver(at));
+            }
+            self.apply(service, &Op::Start);
+            for at in 0..self.model.jobs.len() as u8 {
+                self.apply(service, &Op::Report(at, Step::Complete));
+            }
+            self.apply(service, &Op::Seal);
+            while !self.batches.is_empty() {
+                self.apply(service, &Op::Sync);
+            }
+            while !self.in_flight.is_empty() {
+                self.apply(service, &Op::Settle(0, Reply::Ok));
+            }
+            let ended = self
+                .model
+                .jobs
+                .values()
+                .all(|job| job.status().is_terminal());
+            let off = self.model.hooks.values().any(|hook| !hook.enabled);
+            let owed = self.model.count(Standing::Due) as u64;
+            let paid = owed <= self.pushed(service) && service.outbox().streams_live() == 0;
+            if ended && !off && paid {
+                break;
+            }
+            let next = service.poll_timeout().unwrap_or(self.now.instant);
+            self.apply(
+                service,
+                &Op::Pass(next.ms_since(self.now.instant).min(60_000)),
+            );
+            assert!(
+                round < 300,
+                "L1: it does not drain: ended {ended}, off {off}, owed {owed}, {}, {:?}",
+                dump(service).last().expect("a summary"),
+                self.model.debts
+            );
+        }
+        self.check_debts(service);
+        self.check_empty(service);
+    }
+
+    /// What nobody got must be a dead letter that is still there, or was pushed out.
+    fn check_debts(&self, service: &Service<'_>) {
+        let missing =
+            self.model.debts.iter().filter(|(debt, _)| {
+                !self.got.contains(debt) && matches!(debt.target, Target::Hook(_))
+            });
+        let missing: Vec<_> = missing.collect();
+        let pushed = self.pushed(service);
+        assert!(
+            missing.len() as u64 <= pushed,
+            "S3: nobody got {missing:?}, and only {pushed} dead letters were pushed out"
+        );
+    }
+
+    /// With everything forgotten the tables are as at the start.
+    fn check_empty(&mut self, service: &mut Service<'_>) {
+        for _ in 0..self.sizes.endpoints {
+            self.apply(service, &Op::Remove(0));
+        }
+        // Dead letters of callbacks stay until room is wanted: so want all there is, at once.
+        for round in 0..self.sizes.jobs {
+            let before = service.counters().submitted;
+            self.apply(service, &submit(round as u8));
+            let submitted = service.counters().submitted;
+            assert_eq!(submitted, before + 1, "L1: room for a job");
+            self.apply(service, &Op::Seal);
+            self.apply(service, &Op::Sync);
+        }
+        for at in 0..self.model.jobs.len() as u8 {
+            self.apply(service, &Op::Cancel(at));
+        }
+        self.apply(service, &Op::Seal);
+        self.apply(service, &Op::Sync);
+        self.apply(service, &Op::Pass(4 * limits().retain_ms));
+        service.handle_timeout(self.now);
+        self.apply(service, &Op::Seal);
+        self.apply(service, &Op::Sync);
+        assert_eq!(service.jobs_len(), 0, "S10: jobs");
+        assert_eq!(service.endpoints_len(), 0, "S10: endpoints");
+        let outbox = service.outbox();
+        let left = (
+            outbox.streams_live(),
+            outbox.dead_letters(),
+            outbox.events_len(),
+            outbox.attempts_in_flight(),
+        );
+        assert_eq!(
+            left,
+            (0, 0, 0, 0),
+            "S10: streams, letters, events, attempts"
+        );
+        let rest: Vec<&Key> = self.disk.keys().filter(|key| key.slot > 0).collect();
+        assert_eq!(rest, Vec::<&Key>::new(), "S10: records");
+    }
+}
+
+const fn submit(body: u8) -> Op {
+    Op::Submit {
+        callback: false,
+        key: None,
+        body,
+    }
+}

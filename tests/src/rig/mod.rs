@@ -1,0 +1,358 @@
+//! A service beside its model: commands go to both, and every difference is a panic that says what is wrong.
+//!
+//! A [`Rig`] is the world around the service: the disk, the batches on their way to it, the receivers, the clock. It
+//! lives on when the service crashes.
+
+mod attempt;
+mod command;
+mod heal;
+mod op;
+
+pub use op::{Op, Reply};
+
+use crate::{
+    machine::{Records, START_UNIX_MS},
+    model::{Debt, Model, Standing, Step, Target},
+    tables::{Sizes, Tables},
+};
+use dubhook_core::{
+    delivery::{AttemptId, OutboxLimits, Schedule},
+    event::{Event, Kind},
+    id::Id,
+    job::Status,
+    out::Out,
+    record::Key,
+    service::{Limits, Service, Work},
+    signature::Secret,
+    slab::Link,
+    time::{Instant, Now, Timestamp},
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A batch on its way to the disk.
+#[derive(Debug)]
+struct Batch {
+    number: u64,
+    changes: Vec<(Key, Option<Vec<u8>>)>,
+    model: Model,
+}
+
+/// An attempt whose receiver has not answered.
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    id: AttemptId,
+    target: Target,
+    job: Option<Id>,
+    event: Event,
+}
+
+/// The world around a service.
+#[derive(Debug)]
+pub struct Rig {
+    sizes: Sizes,
+    now: Now,
+    /// What is in memory.
+    pub model: Model,
+    /// What is on the disk, as the model has it.
+    durable: Model,
+    disk: Records,
+    batches: VecDeque<Batch>,
+    in_flight: Vec<InFlight>,
+    /// Every event that was ever sent, and its body.
+    bodies: BTreeMap<Id, Vec<u8>>,
+    /// Who got what.
+    got: BTreeSet<Debt>,
+    secrets: BTreeMap<Id, Vec<Secret>>,
+    /// Dead letters that were pushed out.
+    pub pushed_out: u64,
+    crashes: u8,
+}
+
+/// What the services of these tests allow: a short schedule, so that dead letters come soon.
+#[must_use]
+pub fn limits() -> Limits {
+    Limits {
+        outbox: OutboxLimits {
+            schedule: Schedule::new(&[5_000, 60_000]),
+            window_max: 2,
+            throttle_ms: 5_000,
+        },
+        ..Limits::DEVICE
+    }
+}
+
+impl Rig {
+    /// An empty world.
+    #[must_use]
+    pub fn new(sizes: Sizes) -> Self {
+        Self {
+            sizes,
+            now: Now {
+                instant: Instant::ZERO,
+                timestamp: Timestamp::from_unix_ms(START_UNIX_MS),
+            },
+            model: Model::default(),
+            durable: Model::default(),
+            disk: Records::new(),
+            batches: VecDeque::new(),
+            in_flight: Vec::new(),
+            bodies: BTreeMap::new(),
+            got: BTreeSet::new(),
+            secrets: BTreeMap::new(),
+            pushed_out: 0,
+            crashes: 0,
+        }
+    }
+
+    /// Does all of `ops`, one service life after the other, then heals the world and sees that everything drains.
+    pub fn run(&mut self, ops: &[Op]) {
+        let mut ops = ops.iter();
+        loop {
+            let mut tables = Tables::new(&self.sizes);
+            let mut service = self.boot(&mut tables);
+            let crashed = ops.by_ref().any(|op| {
+                self.apply(&mut service, op);
+                matches!(op, Op::Crash)
+            });
+            self.pushed_out += service.outbox().letters_dropped();
+            if crashed {
+                self.crash();
+                continue;
+            }
+            self.heal(&mut service);
+            return;
+        }
+    }
+
+    /// A service as it comes up from what is on the disk.
+    fn restore<'t>(&self, tables: &'t mut Tables, seed: u8) -> Service<'t> {
+        let mut service = Service::new(tables.lend(), limits(), [seed; 32]);
+        for (key, value) in &self.disk {
+            service
+                .restore(self.now, *key, value)
+                .unwrap_or_else(|error| panic!("{key:?}: {error:?}"));
+        }
+        service.start(self.now).expect("what was written starts");
+        service.audit().expect("a restored service in step");
+        service
+    }
+
+    /// Starts a service, and checks that starting is the same every time.
+    fn boot<'t>(&mut self, tables: &'t mut Tables) -> Service<'t> {
+        let seed = self.crashes.wrapping_add(1);
+        let mut service = self.restore(tables, seed);
+        self.restart_jobs(&service);
+        self.take_batch(&mut service);
+        while !self.batches.is_empty() {
+            self.sync(&mut service);
+        }
+        let mut again = Tables::new(&self.sizes);
+        let mut again = self.restore(&mut again, seed.wrapping_add(100));
+        assert_eq!(
+            dump(&service),
+            dump(&again),
+            "S13: recovery is deterministic"
+        );
+        let changes = drain_records(&mut again, self.now);
+        assert_eq!(changes, [], "S13: recovery is idempotent");
+        self.settle_down(&mut service);
+        service
+    }
+
+    /// What a restart does to jobs that were with a worker.
+    fn restart_jobs(&mut self, service: &Service<'_>) {
+        let running: Vec<Id> = self.model.jobs.iter().filter_map(running).collect();
+        for id in running {
+            let ix = service.find_job(id).expect("S1: the job is still there");
+            let job = service.job(ix).expect("the job");
+            let last = job.last_event();
+            let kind = last.kind;
+            assert!(matches!(kind, Kind::Pending | Kind::Error), "{kind:?}");
+            self.model.tell(id, kind, last.progress, self.now.timestamp);
+            let attempts = job.state().attempts;
+            self.model.jobs.get_mut(&id).expect("the job").attempts = attempts;
+        }
+    }
+
+    fn crash(&mut self) {
+        self.model = self.durable.clone();
+        self.batches.clear();
+        self.in_flight.clear();
+        let off = self.model.hooks.iter().filter(|(_, hook)| !hook.enabled);
+        let off: Vec<Id> = off.map(|(id, _)| *id).collect();
+        for id in off {
+            self.model.set_enabled(id, false, &[]);
+        }
+        self.crashes += 1;
+    }
+
+    /// Lets time pass, stopping at every deadline.
+    fn pass(&mut self, service: &mut Service<'_>, ms: u64) {
+        let end = self.now.instant.after_ms(ms);
+        while let Some(due) = service.poll_timeout().filter(|due| *due <= end) {
+            let passed = due.ms_since(self.now.instant);
+            self.forward(passed);
+            self.settle_down(service);
+        }
+        self.forward(end.ms_since(self.now.instant));
+    }
+
+    fn forward(&mut self, ms: u64) {
+        self.now.instant = self.now.instant.after_ms(ms);
+        self.now.timestamp = self.now.timestamp.after_ms(ms);
+    }
+
+    /// Keeps the driver's side of the contract, and compares.
+    fn settle_down(&mut self, service: &mut Service<'_>) {
+        let mut rounds = 0;
+        while service
+            .poll_timeout()
+            .is_some_and(|due| due <= self.now.instant)
+        {
+            service.handle_timeout(self.now);
+            self.follow(service);
+            rounds += 1;
+            assert!(rounds < 1_000, "handle_timeout makes no progress");
+        }
+        self.follow(service);
+        while let Some(work) = service.poll_work(self.now, false) {
+            let Work::Stop(_, id) = work else {
+                panic!("work is started though nobody may");
+            };
+            let job = self.model.jobs.get(&id);
+            assert!(
+                job.is_none_or(|job| job.status().is_terminal()),
+                "S2: {id:?} goes on"
+            );
+        }
+        while let Some(attempt) = service.poll_attempt(self.now) {
+            self.begin(service, &attempt);
+        }
+        service
+            .audit()
+            .unwrap_or_else(|flaw| panic!("S10: out of step: {flaw:?}"));
+        self.compare(service);
+    }
+
+    /// Takes over what the service does by itself: leases that run out, jobs that are forgotten.
+    fn follow(&mut self, service: &Service<'_>) {
+        let running: Vec<Id> = self.model.jobs.iter().filter_map(running).collect();
+        for id in running {
+            let job = service.find_job(id).and_then(|ix| service.job(ix));
+            let known = self.model.jobs[&id].events.len() as u32;
+            if job.is_some_and(|job| job.last_event().sequence > known) {
+                assert!(self.happen(id, Step::Lose));
+            }
+        }
+        let gone: Vec<Id> = self
+            .model
+            .jobs
+            .keys()
+            .filter(|id| service.find_job(**id).is_none())
+            .copied()
+            .collect();
+        for id in gone {
+            let job = &self.model.jobs[&id];
+            assert!(job.status().is_terminal(), "S1: {id:?} is gone");
+            let durable = self.durable.jobs.get(&id).map(|durable| &durable.events);
+            assert_eq!(durable, Some(&job.events), "S1: gone too soon");
+            let owed = self.model.debts.iter().filter(|(debt, _)| debt.job == id);
+            for (debt, standing) in owed {
+                let lost = *standing != Standing::Due || self.pushed(service) > 0;
+                assert!(lost, "S3: forgotten though owed: {debt:?}");
+            }
+            self.model.forget(id);
+        }
+    }
+
+    fn pushed(&self, service: &Service<'_>) -> u64 {
+        self.pushed_out + service.outbox().letters_dropped()
+    }
+
+    fn compare(&self, service: &Service<'_>) {
+        assert_eq!(service.jobs_len(), self.model.jobs.len());
+        for (id, job) in &self.model.jobs {
+            let ix = service.find_job(*id).expect("S1: the job");
+            let held = service.job(ix).expect("the job");
+            assert_eq!(held.last_event(), job.last(), "S2: {id:?}");
+            assert_eq!(held.state().attempts, job.attempts);
+        }
+        for (id, hook) in &self.model.hooks {
+            let ix = service.find_endpoint(*id).expect("S1: the endpoint");
+            let held = service.endpoint(ix).expect("the endpoint");
+            assert_eq!(
+                (held.is_enabled(), held.filter),
+                (hook.enabled, hook.filter)
+            );
+        }
+    }
+
+    fn take_batch(&mut self, service: &mut Service<'_>) {
+        let changes = drain_records(service, self.now);
+        let number = service.seal();
+        self.batches.push_back(Batch {
+            number,
+            changes,
+            model: self.model.clone(),
+        });
+    }
+
+    fn sync(&mut self, service: &mut Service<'_>) {
+        let Some(batch) = self.batches.pop_front() else {
+            return;
+        };
+        for (key, value) in batch.changes {
+            match value {
+                Some(value) => self.disk.insert(key, value),
+                None => self.disk.remove(&key),
+            };
+        }
+        self.durable = batch.model;
+        service.committed(batch.number);
+    }
+}
+
+fn running((id, job): (&Id, &crate::model::Job)) -> Option<Id> {
+    (job.status() == Status::Processing).then_some(*id)
+}
+
+/// The records of the open batch.
+fn drain_records(service: &mut Service<'_>, now: Now) -> Vec<(Key, Option<Vec<u8>>)> {
+    let mut memory = [0; 2_048];
+    let mut changes = Vec::new();
+    while let Some(record) = service.poll_record(now, &mut memory).expect("room") {
+        let value = record.len.map(|len| memory[..len].to_vec());
+        changes.push((record.key, value));
+    }
+    changes
+}
+
+/// Everything that a caller can read, in the order in which it is listed.
+fn dump(service: &Service<'_>) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut at: Link = service.newest_job();
+    while let Some(ix) = at {
+        all.push(written(|out| service.write_job(ix, out)));
+        at = service.older_job(ix);
+    }
+    let mut at = service.newest_endpoint();
+    while let Some(ix) = at {
+        all.push(written(|out| service.write_endpoint(ix, true, out)));
+        at = service.older_endpoint(ix);
+    }
+    let outbox = service.outbox();
+    all.push(format!(
+        "{} live, {} dead, {} events",
+        outbox.streams_live(),
+        outbox.dead_letters(),
+        outbox.events_len()
+    ));
+    all
+}
+
+fn written(write: impl FnOnce(&mut Out<'_>)) -> String {
+    let mut memory = [0; 4_096];
+    let mut out = Out::new(&mut memory);
+    write(&mut out);
+    String::from_utf8(out.written().to_vec()).expect("text")
+}
