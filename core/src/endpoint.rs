@@ -126,6 +126,8 @@ pub struct Endpoint {
     pub for_all: bool,
     /// The batch of records that makes it durable as it is.
     pub changed: u64,
+    /// How many lines the attempt log has had for it.
+    pub(crate) logged: u64,
     pub(crate) of_all: Links,
     pub(crate) wanting: Links,
 }
@@ -151,6 +153,7 @@ impl Endpoint {
         removed: false,
         for_all: false,
         changed: 0,
+        logged: 0,
         of_all: Links::NONE,
         wanting: Links::NONE,
     };
