@@ -53,7 +53,10 @@ pub fn print(title: &str, all: Vec<Figures>) {
         let jobs = figures.jobs as f64;
         let nothing_new = match figures.requests {
             0 => "-".to_owned(),
-            requests => format!("{:.1} %", 100.0 * figures.nothing_new as f64 / requests as f64),
+            requests => format!(
+                "{:.1} %",
+                100.0 * figures.nothing_new as f64 / requests as f64
+            ),
         };
         println!(
             "| {} | {:.2} | {nothing_new} | {:.2} | {} | {} |",

@@ -70,7 +70,12 @@ pub fn run(jobs: usize, every_ms: Option<u64>) -> Figures {
     };
     let mut world = World {
         server,
-        simulator: Simulator::new(&mut simulated.slots, &mut simulated.timers, Settings::STANDARD, [2; 32]),
+        simulator: Simulator::new(
+            &mut simulated.slots,
+            &mut simulated.timers,
+            Settings::STANDARD,
+            [2; 32],
+        ),
         now,
         conn,
         next: BinaryHeap::new(),
@@ -115,7 +120,11 @@ impl World<'_> {
             self.server.poll_timeout().map(Instant::as_ms),
             self.simulator.poll_timeout().map(Instant::as_ms),
         ];
-        let due = due.into_iter().flatten().min().expect("something to wait for");
+        let due = due
+            .into_iter()
+            .flatten()
+            .min()
+            .expect("something to wait for");
         self.now = at(due.max(self.now.instant.as_ms()));
         self.server.handle_timeout(self.now);
         while let Some(Reverse((when, _))) = self.next.peek()
@@ -162,7 +171,8 @@ impl World<'_> {
             Next::Arrive(slot) => {
                 let id = self.flying[&slot].1.clone();
                 self.knows(&id, ms);
-                self.next.push(Reverse((ms + ONE_WAY_MS, Next::Settle(slot))));
+                self.next
+                    .push(Reverse((ms + ONE_WAY_MS, Next::Settle(slot))));
             }
             Next::Settle(slot) => {
                 if let Some((attempt, _)) = self.flying.remove(&slot) {
@@ -256,13 +266,17 @@ impl World<'_> {
 /// The number that a member of a JSON object has.
 fn number<'j>(json: &'j str, name: &str) -> &'j str {
     let mark = format!("\"{name}\":");
-    let (_, rest) = json.split_once(&mark).unwrap_or_else(|| panic!("no {name} in {json}"));
+    let (_, rest) = json
+        .split_once(&mark)
+        .unwrap_or_else(|| panic!("no {name} in {json}"));
     rest.split([',', '}']).next().unwrap_or_default()
 }
 
 /// The string that a member of a JSON object has; ours hold no escapes here.
 fn member<'j>(json: &'j str, name: &str) -> &'j str {
     let mark = format!("\"{name}\":\"");
-    let (_, rest) = json.split_once(&mark).unwrap_or_else(|| panic!("no {name} in {json}"));
+    let (_, rest) = json
+        .split_once(&mark)
+        .unwrap_or_else(|| panic!("no {name} in {json}"));
     rest.split('"').next().unwrap_or_default()
 }
