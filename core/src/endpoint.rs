@@ -128,6 +128,8 @@ pub struct Endpoint {
     pub made: u64,
     /// The batch of records that makes it durable as it is.
     pub changed: u64,
+    /// How many lines the attempt log has had for it.
+    pub(crate) logged: u64,
     pub(crate) of_all: Links,
     pub(crate) wanting: Links,
 }
@@ -154,6 +156,7 @@ impl Endpoint {
         for_all: false,
         made: 0,
         changed: 0,
+        logged: 0,
         of_all: Links::NONE,
         wanting: Links::NONE,
     };

@@ -54,7 +54,7 @@ impl AttemptError {
 /// One attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
 pub struct Line {
-    /// When it ended; the epoch marks an empty line.
+    /// When it ended.
     pub at: Timestamp,
     /// The event's id.
     pub event: Id,
@@ -109,17 +109,10 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// Writes a line for an endpoint, over its oldest one. `answer` is how the receiver's body began.
-    pub fn add(&mut self, endpoint: Ix, mut line: Line, answer: &[u8]) {
-        if self.depth == 0 {
-            return;
-        }
-        let start = (endpoint.get() as usize - 1).saturating_mul(self.depth);
-        let ring = self.lines.get(start..start.saturating_add(self.depth));
-        let oldest = ring.and_then(|ring| {
-            (0..ring.len()).min_by_key(|place| ring.get(*place).map(|line| line.at))
-        });
-        let Some(place) = oldest.map(|place| start + place) else {
+    /// Writes a line for an endpoint, which has had `count` of them before, over its oldest one. `answer` is how the
+    /// receiver's body began.
+    pub fn add(&mut self, endpoint: Ix, count: u64, mut line: Line, answer: &[u8]) {
+        let Some(place) = self.place(endpoint, count) else {
             return;
         };
         let kept = answer.get(..self.answer_bytes).unwrap_or(answer);
@@ -142,27 +135,26 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// An endpoint's line number `rank`, with the answer's start: 0 is the newest.
+    /// Line number `rank` of an endpoint that has had `count` of them, with the answer's start: 0 is the newest.
     #[must_use]
-    pub fn newest(&self, endpoint: Ix, rank: usize) -> Option<(&Line, &[u8])> {
-        let start = (endpoint.get() as usize - 1).saturating_mul(self.depth);
-        let ring = self.lines.get(start..start.saturating_add(self.depth))?;
-        let place = (0..ring.len()).find(|place| {
-            let Some(line) = ring.get(*place) else {
-                return false;
-            };
-            let newer = ring.iter().enumerate().filter(|(other, that)| {
-                that.at > line.at || (that.at == line.at && *other > *place)
-            });
-            line.at != Timestamp::EPOCH && newer.count() == rank
-        })?;
-        let line = ring.get(place)?;
-        let at = (start + place).saturating_mul(self.answer_bytes);
-        let answer = self
-            .answers
-            .get(at..at.saturating_add(line.answer_bytes.into()))
-            .unwrap_or_default();
+    pub fn newest(&self, endpoint: Ix, count: u64, rank: usize) -> Option<(&Line, &[u8])> {
+        if rank >= self.depth {
+            return None;
+        }
+        let number = count.checked_sub(1)?.checked_sub(rank as u64)?;
+        let place = self.place(endpoint, number)?;
+        let line = self.lines.get(place)?;
+        let start = place.saturating_mul(self.answer_bytes);
+        let answer = self.answers.get(start..).unwrap_or_default();
+        let answer = answer.get(..line.answer_bytes.into()).unwrap_or_default();
         Some((line, answer))
+    }
+
+    /// Where an endpoint's line number `number`, counted from 0, is or was.
+    fn place(&self, endpoint: Ix, number: u64) -> Option<usize> {
+        let start = (endpoint.get() as usize - 1).saturating_mul(self.depth);
+        let offset = number.checked_rem(self.depth as u64)?;
+        Some(start.saturating_add(offset as usize))
     }
 }
 
@@ -176,25 +168,23 @@ mod tests {
         let mut answers = [0; 12];
         let mut log = Log::new(&mut lines, &mut answers, 2);
         let (one, two) = (Ix::new(1).unwrap(), Ix::new(2).unwrap());
-        for at in 1..=5 {
+        for count in 0..5 {
             let line = Line {
-                at: Timestamp::from_unix_ms(at),
-                status: 200 + at as u16,
+                status: 201 + count as u16,
                 ..Line::EMPTY
             };
-            log.add(one, line, b"answer");
+            log.add(one, count, line, b"answer");
         }
-        let status = |log: &Log<'_>, endpoint, rank| {
-            log.newest(endpoint, rank).map(|(line, answer)| {
+        let status = |log: &Log<'_>, endpoint, count, rank| {
+            log.newest(endpoint, count, rank).map(|(line, answer)| {
                 assert_eq!(answer, b"ans");
                 line.status
             })
         };
-        assert_eq!(status(&log, one, 0), Some(205));
-        assert_eq!(status(&log, one, 1), Some(204));
-        assert_eq!(status(&log, one, 2), None);
-        assert_eq!(status(&log, two, 0), None);
-        log.clear(one);
-        assert_eq!(status(&log, one, 0), None);
+        assert_eq!(status(&log, one, 5, 0), Some(205));
+        assert_eq!(status(&log, one, 5, 1), Some(204));
+        assert_eq!(status(&log, one, 5, 2), None);
+        assert_eq!(status(&log, one, 1, 1), None);
+        assert_eq!(status(&log, two, 0, 0), None);
     }
 }

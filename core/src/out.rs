@@ -78,6 +78,7 @@ impl<'a> Out<'a> {
     }
 
     /// Writes all of `bytes`, or nothing and marks the output as full.
+    #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
         let end = self.len.wrapping_add(bytes.len());
         match self.bytes.get_mut(self.len..end) {
@@ -121,7 +122,7 @@ impl<'a> Out<'a> {
     /// Digits beyond `width` are cut off on the left, so the width is always exact.
     pub fn put_padded(&mut self, mut value: u64, width: usize) {
         let mut digits = [b'0'; 20];
-        for digit in digits.iter_mut().rev() {
+        for digit in digits.iter_mut().rev().take(width) {
             *digit = b'0' | (value % 10) as u8;
             value /= 10;
         }

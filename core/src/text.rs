@@ -180,33 +180,53 @@ impl<'a> Pool<'a> {
         let mut tail = 0u32;
         let mut at = BLOCK_BYTES;
         for (field, len) in fields.into_iter().zip(0..FIELDS) {
-            let mut count = 0u16;
-            for byte in field {
+            let mut field = field.fuse().peekable();
+            let mut count = 0usize;
+            while field.peek().is_some() {
                 if at == BLOCK_BYTES {
-                    let block = if room == 0 { None } else { self.take() };
-                    let (Some(block), true) = (block, count < u16::MAX) else {
+                    let Some(block) = self.append(&mut text, tail, room) else {
                         self.free(text);
                         return None;
                     };
                     room -= 1;
-                    match self.get_mut(tail) {
-                        Some(last) => last.next = block,
-                        None => text.head = block,
-                    }
                     tail = block;
                     at = 0;
                 }
-                if let Some(place) = self.get_mut(tail).and_then(|b| b.bytes.get_mut(at)) {
+                let rest = self.get_mut(tail).and_then(|b| b.bytes.get_mut(at..));
+                let before = at;
+                for place in rest.unwrap_or_default() {
+                    let Some(byte) = field.next() else {
+                        break;
+                    };
                     *place = byte;
+                    at += 1;
                 }
-                at += 1;
-                count = count.saturating_add(1);
+                count = count.saturating_add(at - before);
             }
+            let Ok(count) = u16::try_from(count) else {
+                self.free(text);
+                return None;
+            };
             if let Some(place) = text.lens.get_mut(len) {
                 *place = count;
             }
         }
         Some(text)
+    }
+
+    /// Hangs a block behind `tail`, the last one of `text`. `None` where there is no `room`.
+    fn append<const FIELDS: usize>(
+        &mut self,
+        text: &mut Text<FIELDS>,
+        tail: u32,
+        room: usize,
+    ) -> Option<u32> {
+        let block = if room == 0 { None } else { self.take() }?;
+        match self.get_mut(tail) {
+            Some(last) => last.next = block,
+            None => text.head = block,
+        }
+        Some(block)
     }
 
     /// Gives a text's blocks back.

@@ -97,9 +97,10 @@ impl Timestamp {
     /// The date and the time of day.
     #[must_use]
     pub const fn calendar(self) -> Calendar {
+        // Days until the year 9999 and what is made of them fit 32 bits, which divide faster.
         let seconds = self.0 / 1_000;
-        let days = seconds / 86_400;
-        let of_day = seconds % 86_400;
+        let days = (seconds / 86_400) as u32;
+        let of_day = (seconds % 86_400) as u32;
         // Civil-from-days: years are counted from March, so that the leap day is the last one.
         let shifted = days + 719_468;
         let era = shifted / 146_097;
@@ -114,7 +115,7 @@ impl Timestamp {
         } else {
             march_month - 9
         };
-        let year = year_of_era + era * 400 + (month <= 2) as u64;
+        let year = year_of_era + era * 400 + (month <= 2) as u32;
         Calendar {
             year: year as u16,
             month: month as u8,
@@ -262,8 +263,9 @@ fn decimal(digits: &[u8]) -> Option<u16> {
     })
 }
 
-const fn two_digits(value: u8) -> (u8, u8) {
-    (b'0' + value / 10 % 10, b'0' + value % 10)
+/// The two decimal digits of a number below 100.
+pub(crate) const fn two_digits(value: u8) -> (u8, u8) {
+    (b'0' + value / 10, b'0' + value % 10)
 }
 
 /// A date and a time of day in UTC.

@@ -364,7 +364,23 @@ fn check_path_and_query(text: &str) -> Result<(), UrlError> {
 }
 
 /// The characters of `pchar`, with `/`, `?` and `%` (RFC 3986 section 3.3 and 3.4).
-const fn is_path_or_query(byte: u8) -> bool {
+fn is_path_or_query(byte: u8) -> bool {
+    PATH_OR_QUERY.get(usize::from(byte)) == Some(&true)
+}
+
+const PATH_OR_QUERY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest: &mut [bool] = &mut table;
+    let mut byte = 0u8;
+    while let [place, tail @ ..] = rest {
+        *place = in_path_or_query(byte);
+        byte = byte.wrapping_add(1);
+        rest = tail;
+    }
+    table
+};
+
+const fn in_path_or_query(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
@@ -392,15 +408,12 @@ const fn is_path_or_query(byte: u8) -> bool {
 
 /// `pct-encoded = "%" HEXDIG HEXDIG` (RFC 3986 section 2.1).
 fn check_percent_encoding(text: &str) -> Result<(), UrlError> {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            continue;
-        }
-        match (bytes.next(), bytes.next()) {
-            (Some(a), Some(b)) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {}
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        rest = match rest.get(at.saturating_add(1)..) {
+            Some([a, b, rest @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest,
             _ => return Err(UrlError::PercentEncoding),
-        }
+        };
     }
     Ok(())
 }

@@ -240,18 +240,19 @@ impl Bench {
         count
     }
 
-    /// The life of one job, with `write` for each of its three events.
+    /// The life of one job, with `write` for each of its three events to each endpoint.
     ///
     /// # Panics
     ///
     /// If one of them is not delivered.
     pub fn job(&mut self, mut write: impl FnMut(&mut Self, &Attempt)) {
+        let endpoints = self.server.service().endpoints_len();
         let id = self.submit();
-        assert_eq!(self.deliver(&mut write), 1);
+        assert_eq!(self.deliver(&mut write), endpoints);
         assert_eq!(self.start(), id);
-        assert_eq!(self.deliver(&mut write), 1);
+        assert_eq!(self.deliver(&mut write), endpoints);
         self.complete(id);
-        assert_eq!(self.deliver(&mut write), 1);
+        assert_eq!(self.deliver(&mut write), endpoints);
     }
 
     /// Renders the body of an attempt.
@@ -363,6 +364,62 @@ impl Bench {
             turn ^= 1;
             self.write(&attempts[turn]);
         })
+    }
+}
+
+/// A machine with many jobs under way.
+#[derive(Debug)]
+pub struct UnderWay {
+    bench: Bench,
+    jobs: Vec<Id>,
+    next: usize,
+    random: bool,
+}
+
+impl UnderWay {
+    /// A machine with `count` jobs under way, of which the oldest ends first, or any one.
+    #[must_use]
+    pub fn new(count: usize, random: bool) -> Self {
+        // Room for some that have ended, which are forgotten when it is wanted.
+        let mut bench = Bench::new(count + count / 8 + 64, 1, false);
+        let jobs = (0..count)
+            .map(|number| {
+                bench.now = at(number as u64);
+                bench.submit();
+                bench.start()
+            })
+            .collect();
+        bench.deliver(|_, _| {});
+        let mut under_way = Self {
+            bench,
+            jobs,
+            next: 0,
+            random,
+        };
+        // Until every slot was used once, the operating system has pages to hand out.
+        for _ in 0..count / 4 + 128 {
+            under_way.replace_one();
+        }
+        under_way
+    }
+
+    /// Ends one of them and puts a new one in its place. Delivers its ending, and that the new one came and began.
+    pub fn replace_one(&mut self) {
+        self.next = if self.random {
+            // Knuth's multiplier: any order will do, if the caches cannot guess it.
+            self.next
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407)
+        } else {
+            self.next + 1
+        };
+        let ms = self.bench.now.instant.as_ms() + 1;
+        self.bench.now = at(ms);
+        let place = (self.next >> if self.random { 20 } else { 0 }) % self.jobs.len();
+        self.bench.complete(self.jobs[place]);
+        self.bench.submit();
+        self.jobs[place] = self.bench.start();
+        self.bench.deliver(|_, _| {});
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::grammar::decimal;
 use crate::out::Out;
-use crate::time::{Calendar, Timestamp};
+use crate::time::{Calendar, Timestamp, two_digits};
 
 const WEEKDAYS: [&[u8; 3]; 7] = [b"Sun", b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat"];
 
@@ -24,23 +24,46 @@ const MONTHS: [&[u8; 3]; 12] = [
 /// GMT`.
 pub fn write_date(date: Timestamp, out: &mut Out<'_>) {
     let c = date.calendar();
-    let weekday = WEEKDAYS.get(usize::from(c.weekday)).copied();
-    let month = MONTHS.get(usize::from(c.month).wrapping_sub(1)).copied();
-    let two = |out: &mut Out<'_>, value: u8, after: &[u8]| {
-        out.put_byte(b'0' + value / 10 % 10);
-        out.put_byte(b'0' + value % 10);
-        out.put(after);
-    };
-    out.put(weekday.unwrap_or(b"Sun"));
-    out.put(b", ");
-    two(out, c.day, b" ");
-    out.put(month.unwrap_or(b"Jan"));
-    out.put(b" ");
-    two(out, (c.year / 100) as u8, b"");
-    two(out, (c.year % 100) as u8, b" ");
-    two(out, c.hour, b":");
-    two(out, c.minute, b":");
-    two(out, c.second, b" GMT");
+    let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+    let [
+        w0,
+        w1,
+        w2,
+        _,
+        _,
+        d0,
+        d1,
+        _,
+        mo0,
+        mo1,
+        mo2,
+        _,
+        y0,
+        y1,
+        y2,
+        y3,
+        _,
+        h0,
+        h1,
+        _,
+        mi0,
+        mi1,
+        _,
+        s0,
+        s1,
+        ..,
+    ] = &mut text;
+    let weekday = WEEKDAYS.get(usize::from(c.weekday));
+    let month = MONTHS.get(usize::from(c.month).wrapping_sub(1));
+    [*w0, *w1, *w2] = **weekday.unwrap_or(&b"Thu");
+    [*mo0, *mo1, *mo2] = **month.unwrap_or(&b"Jan");
+    (*d0, *d1) = two_digits(c.day);
+    (*y0, *y1) = two_digits((c.year / 100) as u8);
+    (*y2, *y3) = two_digits((c.year % 100) as u8);
+    (*h0, *h1) = two_digits(c.hour);
+    (*mi0, *mi1) = two_digits(c.minute);
+    (*s0, *s1) = two_digits(c.second);
+    out.put(&text);
 }
 
 /// Reads any of the three forms that RFC 9110, section 5.6.7, has recipients accept.

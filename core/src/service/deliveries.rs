@@ -222,7 +222,11 @@ impl Service<'_> {
             duration_ms: attempted.duration_ms.try_into().unwrap_or(u32::MAX),
             answer_bytes: 0,
         };
-        self.log.add(settled.target.lane, line, answer);
+        let lane = settled.target.lane;
+        if let Some(endpoint) = self.endpoints.get_mut(lane) {
+            self.log.add(lane, endpoint.logged, line, answer);
+            endpoint.logged = endpoint.logged.wrapping_add(1);
+        }
     }
 
     /// Keeps an endpoint's health, and disables one that is beyond hope. Returns why, if so.

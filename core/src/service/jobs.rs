@@ -29,16 +29,32 @@ impl<'a> Words<'a> {
 
     /// Its bytes: UTF-8.
     pub fn bytes(self) -> impl Iterator<Item = u8> + Clone + 'a {
-        let (plain, json) = match self {
-            Self::Plain(text) => (text, None),
-            Self::Json(text) => match text.plain() {
-                Some(text) => (text, None),
-                None => ("", Some(text)),
-            },
+        let plain = match self {
+            Self::Plain(text) => Some(text),
+            Self::Json(text) => text.plain(),
         };
-        plain
-            .bytes()
-            .chain(json.into_iter().flat_map(|text| text.bytes()))
+        match (plain, self) {
+            (None, Self::Json(text)) => WordsBytes::Json(text.bytes()),
+            (text, _) => WordsBytes::Plain(text.unwrap_or_default().bytes()),
+        }
+    }
+}
+
+/// The bytes of [`Words`]: most strings have no escapes, and are copied as they are.
+#[derive(Debug, Clone)]
+enum WordsBytes<'a> {
+    Plain(core::str::Bytes<'a>),
+    Json(json::Decoded<'a>),
+}
+
+impl Iterator for WordsBytes<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        match self {
+            Self::Plain(bytes) => bytes.next(),
+            Self::Json(bytes) => bytes.next(),
+        }
     }
 }
 

@@ -127,7 +127,8 @@ impl Service<'_> {
     /// Writes line number `rank` of an endpoint's attempt log, 0 the newest. `false` where there is
     /// none.
     pub fn write_attempt_line(&self, endpoint: Ix, rank: usize, out: &mut Out<'_>) -> bool {
-        let Some((line, answer)) = self.log.newest(endpoint, rank) else {
+        let count = self.endpoints.get(endpoint).map_or(0, |e| e.logged);
+        let Some((line, answer)) = self.log.newest(endpoint, count, rank) else {
             return false;
         };
         write_line(line, answer, out);
