@@ -245,6 +245,10 @@ pub enum Source {
     Asked,
 }
 
+// Small enough for a device: a client, and what it knows of each job.
+const _: () = assert!(size_of::<Client<'_>>() <= 1_200);
+const _: () = assert!(size_of::<Slot<Known>>() <= 64);
+
 /// A client of one server. See the [module](self) for how it works.
 #[derive(Debug)]
 pub struct Client<'a> {

@@ -4,7 +4,9 @@ extern crate std;
 
 mod asking;
 mod ending;
+mod known;
 mod receiving;
+mod submitting;
 mod telling;
 
 use super::*;
