@@ -126,7 +126,13 @@ impl Rig {
         assert!(self.happen(id, Step::Start), "S2: work on {id:?}");
     }
 
-    pub(super) fn submit(&mut self, service: &mut Service<'_>, callback: bool, key: Option<u8>, body: u8) {
+    pub(super) fn submit(
+        &mut self,
+        service: &mut Service<'_>,
+        callback: bool,
+        key: Option<u8>,
+        body: u8,
+    ) {
         let words = ["a", "b"][usize::from(body % 2)].repeat(usize::from(body % 32));
         let new = NewJob {
             video_url: VIDEO.into(),

@@ -337,7 +337,7 @@ fn dump(service: &Service<'_>) -> Vec<String> {
     }
     let mut at = service.newest_endpoint();
     while let Some(ix) = at {
-        all.push(written(|out| service.write_endpoint(ix, true, out)));
+        all.push(written(|out| service.write_endpoint(ix, None, true, out)));
         at = service.older_endpoint(ix);
     }
     let outbox = service.outbox();
