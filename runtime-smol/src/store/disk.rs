@@ -1,6 +1,6 @@
 //! Records on a disk, in an embedded log-structured store.
 
-use super::{Batch, Restore, Store, StoreError, directory::Directory};
+use super::{Batch, Restore, Store, StoreError, directory::Directory, journal};
 use dubhook_core::{id::Id, record::Key, time::Timestamp};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::{fmt, path::PathBuf, sync::Mutex};
@@ -51,12 +51,7 @@ impl Disk {
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let directory = Directory::open(directory.into())?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(GATHERED_BYTES);
-        let database = Database::builder(directory.store())
-            .cache_size(CACHE_BYTES)
-            .worker_threads(1)
-            // What is written is synced batch by batch.
-            .manual_journal_persist(true)
-            .open()?;
+        let database = open_database(&directory)?;
         let marks = database.keyspace("marks", options)?;
         let batch = marks.get(BATCH)?.and_then(|mark| (*mark).try_into().ok());
         let batch = batch.map_or(0, u64::from_le_bytes);
@@ -82,6 +77,22 @@ impl Disk {
         self.progress
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn open_database(directory: &Directory) -> Result<Database, StoreError> {
+    let store = directory.store();
+    let open = || {
+        Database::builder(&store)
+            .cache_size(CACHE_BYTES)
+            .worker_threads(1)
+            // What is written is synced batch by batch.
+            .manual_journal_persist(true)
+            .open()
+    };
+    match open() {
+        Err(fjall::Error::JournalRecovery(_)) if journal::cut_torn(&store)? => Ok(open()?),
+        opened => Ok(opened?),
     }
 }
 
@@ -219,6 +230,15 @@ mod tests {
         assert_eq!(rounds, 3);
         assert_eq!(disk.find(id(1_999)).unwrap(), None);
         assert!(disk.find(id(2_000)).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_record_that_is_not_ours_is_named() {
+        let scratch = Scratch::new("foreign");
+        let disk = Disk::open(&scratch.0).unwrap();
+        disk.records.insert([9, 0, 0, 0, 1], "?").unwrap();
+        let error = disk.load(&mut |_, _| Ok(())).unwrap_err().to_string();
+        assert!(error.ends_with("[09, 00, 00, 00, 01]"), "{error}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod batch;
 mod directory;
 mod disk;
 mod error;
+mod journal;
 
 pub use batch::Batch;
 pub use disk::Disk;

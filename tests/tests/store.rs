@@ -1,0 +1,472 @@
+//! The store on a real disk, below a real server: what is refused, what is found again, and what a damaged journal does.
+
+use dubhook_core::{
+    id::Id,
+    random::Random,
+    record::{FORMAT_VERSION, Key, Table},
+    simulate::Settings,
+};
+use dubhook_smol::{
+    server::{Handle, RunError, Server},
+    store::{Batch, Disk, Restore, Store, StoreError},
+};
+use dubhook_tests::{
+    program::Program,
+    wire::{Answer, Asker},
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tempfile::{TempDir, tempdir};
+
+type State = BTreeMap<Key, Vec<u8>>;
+
+fn folder() -> TempDir {
+    tempdir().expect("a folder")
+}
+
+fn open(path: &Path) -> Disk {
+    Disk::open(path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A server whose jobs take a millisecond.
+fn serve(store: impl Store + 'static, capacity: usize, retain: Duration) -> Handle {
+    let settings = Settings {
+        shortest_ms: 1,
+        longest_ms: 1,
+        errors_ppm: 0,
+        steps: 1,
+    };
+    let server = Server::builder().listen("127.0.0.1:0").capacity(capacity);
+    let server = server.simulate(settings).store(store).retain(retain);
+    server.bind().expect("a port").start().expect("a thread")
+}
+
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+fn submit(asker: &mut Asker, key: &str) -> Answer {
+    let fields = format!("idempotency-key: {key}\r\n");
+    let body = format!(
+        r#"{{"video_url":"https://v.test/1.mp4","target_language":"es","reference":"{key}"}}"#
+    );
+    let answer = asker.try_call("POST", "/v1/translations", &fields, &body);
+    answer.expect("an answer")
+}
+
+/// Submits a job and waits for its end; returns its path and its last state.
+fn ended_job(asker: &mut Asker, key: &str) -> (String, Answer) {
+    let answer = submit(asker, key);
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let path = answer.fields["location"].clone();
+    let ended = asker.try_call("GET", &path, "prefer: wait=10\r\n", "");
+    let mut ended = ended.expect("an answer");
+    while ended.json()["status"] != "completed" {
+        ended = asker.call("GET", &path, "");
+    }
+    (path, ended)
+}
+
+/// Why a server with this store does not run.
+#[track_caller]
+fn refused(store: impl Store + 'static, capacity: usize) -> String {
+    match serve(store, capacity, MONTH).stop() {
+        Err(error @ RunError::Store(_)) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_directory_is_for_its_owner_alone_and_says_its_format() {
+    let folder = folder();
+    let data = folder.path().join("new/data");
+    drop(open(&data));
+    let mode = fs::metadata(&data).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let format = fs::read_to_string(data.join("format")).unwrap();
+    assert_eq!(format, "dubhook data, format 1\n");
+}
+
+#[test]
+fn what_is_not_ours_or_from_the_future_is_refused_and_left_alone() {
+    for (name, content, expected) in [
+        ("format", "dubhook data, format 2\n", "newer version"),
+        ("format", "something else\n", "other files"),
+        ("holiday.jpg", "not a store", "other files"),
+    ] {
+        let folder = folder();
+        fs::write(folder.path().join(name), content).unwrap();
+        let error = Disk::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(
+            fs::read_to_string(folder.path().join(name)).unwrap(),
+            content
+        );
+        assert!(!folder.path().join("store").exists());
+    }
+    let folder = folder();
+    let file = folder.path().join("a file");
+    fs::write(&file, "").unwrap();
+    assert!(matches!(Disk::open(&file), Err(StoreError::Failed(_))));
+}
+
+#[test]
+fn a_first_start_that_was_cut_short_is_begun_again() {
+    let folder = folder();
+    fs::write(folder.path().join("lock"), "").unwrap();
+    fs::write(folder.path().join("format.new"), "dubho").unwrap();
+    drop(open(folder.path()));
+}
+
+#[test]
+fn records_that_cannot_be_restored_are_named() {
+    for (table, slot, value, expected) in [
+        (
+            Table::Job,
+            7,
+            &b"scribble"[..],
+            "record of a job, number 7: the data is damaged or contradicts itself",
+        ),
+        (
+            Table::Meta,
+            0,
+            &[FORMAT_VERSION + 1; 33],
+            "record of the service 0: the data was written by a newer version",
+        ),
+    ] {
+        let folder = folder();
+        let disk = open(folder.path());
+        let mut batch = Batch::default();
+        batch.add(Key { table, slot }, Some(value));
+        disk.write(&batch).unwrap();
+        assert_eq!(refused(disk, 10), expected);
+    }
+}
+
+#[test]
+fn a_capacity_too_small_for_the_data_is_refused_with_the_one_it_needs() {
+    let folder = folder();
+    let server = serve(open(folder.path()), 50, MONTH);
+    let mut asker = Asker::new(server.address());
+    for number in 0..9 {
+        submit(&mut asker, &number.to_string());
+    }
+    drop(asker);
+    server.stop().unwrap();
+    let error = refused(open(folder.path()), 4);
+    assert!(
+        error.ends_with("it needs a capacity of 9 or more"),
+        "{error}"
+    );
+    serve(open(folder.path()), 9, MONTH).stop().unwrap();
+}
+
+#[test]
+fn a_larger_capacity_finds_every_idempotency_key() {
+    let folder = folder();
+    let server = serve(open(folder.path()), 4, MONTH);
+    let mut asker = Asker::new(server.address());
+    // Keys go round: of four slots the last two hold the oldest.
+    let ids = [0, 1, 2, 3, 4, 5].map(|number: u8| {
+        let (_, job) = ended_job(&mut asker, &number.to_string());
+        job.json()["id"].clone()
+    });
+    drop(asker);
+    server.stop().unwrap();
+    for _ in 0..2 {
+        let server = serve(open(folder.path()), 8, MONTH);
+        let mut asker = Asker::new(server.address());
+        for number in 2..6 {
+            let again = submit(&mut asker, &number.to_string());
+            assert_eq!((again.status, &again.json()["id"]), (202, &ids[number]));
+        }
+        drop(asker);
+        server.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_job_that_left_memory_is_found_until_it_is_old() {
+    let folder = folder();
+    let server = serve(open(folder.path()), 4, MONTH);
+    let mut asker = Asker::new(server.address());
+    let (path, before) = ended_job(&mut asker, "first");
+    for number in 0..8 {
+        ended_job(&mut asker, &number.to_string());
+    }
+    let check = |asker: &mut Asker| {
+        let after = asker.call("GET", &path, "");
+        assert_eq!((after.status, after.json()), (200, before.json()));
+        let head = asker.call("HEAD", &path, "");
+        assert_eq!(head.status, 200);
+        assert_eq!(head.fields["content-length"], after.body.len().to_string());
+        let cancel = asker.call("POST", &format!("{path}/cancel"), "");
+        assert_eq!(cancel.status, 409);
+    };
+    check(&mut asker);
+    drop(asker);
+    server.stop().unwrap();
+
+    let server = serve(open(folder.path()), 4, MONTH);
+    check(&mut Asker::new(server.address()));
+    server.stop().unwrap();
+
+    let server = serve(open(folder.path()), 4, Duration::from_millis(1));
+    let mut asker = Asker::new(server.address());
+    let since = Instant::now();
+    while asker.call("GET", &path, "").status != 404 {
+        assert!(since.elapsed() < Duration::from_secs(10));
+    }
+    drop(asker);
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let arguments = ["--data", data.to_str().unwrap()];
+    let mut first = Program::serve(&arguments, &folder.path().join("first"));
+    let mut asker = Asker::new(first.address());
+    let second = Program::serve(&arguments, &folder.path().join("second"));
+    let (status, log) = second.wait();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("another process uses this data"), "{log}");
+    assert_eq!(submit(&mut asker, "1").status, 202, "the first one goes on");
+    first.kill();
+    let mut third = Program::serve(&arguments, &folder.path().join("third"));
+    let mut asker = Asker::new(third.address());
+    assert_eq!(asker.call("GET", "/status", "").json()["status"], "pending");
+}
+
+/// A store whose write number `fails_at` fails.
+#[derive(Debug)]
+struct Failing {
+    fails_at: usize,
+    writes: Arc<AtomicUsize>,
+}
+
+impl Store for Failing {
+    fn load(&self, _: &mut Restore<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn write(&self, _: &Batch) -> Result<(), StoreError> {
+        if self.writes.fetch_add(1, Ordering::SeqCst) == self.fails_at {
+            return Err(io::Error::from(io::ErrorKind::StorageFull).into());
+        }
+        Ok(())
+    }
+
+    fn find(&self, _: Id) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    fn prune(&self, _: dubhook_core::time::Timestamp) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+}
+
+#[test]
+fn a_write_that_fails_ends_the_server_and_is_not_tried_again() {
+    for fails_at in 1..10 {
+        let writes = Arc::new(AtomicUsize::new(0));
+        let store = Failing {
+            fails_at,
+            writes: Arc::clone(&writes),
+        };
+        let server = serve(store, 100, MONTH);
+        let mut asker = Asker::new(server.address());
+        let mut answers = 0;
+        while let Ok(answer) = asker.try_call(
+            "POST",
+            "/v1/translations",
+            "",
+            r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#,
+        ) {
+            assert_eq!(answer.status, 202);
+            answers += 1;
+            assert!(answers <= fails_at, "an answer without a write");
+        }
+        let ended = server.stop().unwrap_err().to_string();
+        assert!(ended.starts_with("the store failed: "), "{ended}");
+        assert_eq!(writes.load(Ordering::SeqCst), fails_at + 1);
+    }
+}
+
+/// Copies a directory as it is at this moment, as a crash would leave it. Of the journal, which has megabytes of zeros
+/// at its end, only what is read in these tests.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::write(to, read_start(&entry.path())).unwrap();
+        }
+    }
+}
+
+fn read_start(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).unwrap();
+    file.take(64 * 1024).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Where the zeros at the end begin.
+fn end(bytes: &[u8]) -> usize {
+    bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count()
+}
+
+fn journal(data: &Path) -> std::path::PathBuf {
+    let entries = fs::read_dir(data.join("store")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut journals = paths.filter(|path| path.extension().is_some_and(|name| name == "jnl"));
+    journals.next().expect("a journal")
+}
+
+/// What comes back from a directory.
+fn load(data: &Path) -> Result<State, StoreError> {
+    let mut state = State::new();
+    Disk::open(data)?.load(&mut |key, value| {
+        state.insert(key, value.to_vec());
+        Ok(())
+    })?;
+    Ok(state)
+}
+
+/// Three batches on a disk: the directory as it was after the second and the third, and what they hold.
+struct Journaled {
+    folder: TempDir,
+    states: [State; 2],
+    /// Where each of the three ends in the journal.
+    ends: [usize; 3],
+}
+
+impl Journaled {
+    /// Batches of so many records of so many bytes.
+    fn new(records: u32, len: usize) -> Self {
+        let folder = folder();
+        let data = folder.path().join("data");
+        let disk = open(&data);
+        let mut state = State::new();
+        let mut states = [State::new(), State::new()];
+        let mut ends = [0; 3];
+        for number in 0..3u8 {
+            let mut batch = Batch::default();
+            for slot in 1..=records {
+                let key = Key {
+                    table: Table::Event,
+                    slot: slot + u32::from(number) / 2,
+                };
+                batch.add(key, Some(&vec![number + 1; len]));
+                state.insert(key, vec![number + 1; len]);
+            }
+            disk.write(&batch).unwrap();
+            ends[usize::from(number)] = end(&read_start(&journal(&data)));
+            if number > 0 {
+                copy(&data, &folder.path().join(number.to_string()));
+                states[usize::from(number) - 1].clone_from(&state);
+            }
+        }
+        Self {
+            folder,
+            states,
+            ends,
+        }
+    }
+
+    /// What comes back after the third batch with a journal that was changed. `acknowledged` says whether the third
+    /// batch was known to be durable.
+    fn with_journal(
+        &self,
+        acknowledged: bool,
+        change: impl FnOnce(&mut [u8]),
+    ) -> Result<State, StoreError> {
+        let path = |name: &str| self.folder.path().join(name);
+        let data = path("changed");
+        copy(&path("2"), &data);
+        if !acknowledged {
+            fs::copy(path("1").join("last-batch"), data.join("last-batch")).unwrap();
+        }
+        let mut bytes = read_start(&journal(&data));
+        change(&mut bytes);
+        fs::write(journal(&data), bytes).unwrap();
+        let loaded = load(&data);
+        fs::remove_dir_all(&data).unwrap();
+        loaded
+    }
+}
+
+#[test]
+fn a_batch_that_is_torn_at_any_byte_is_wholly_there_or_not_at_all() {
+    let journaled = Journaled::new(1, 3);
+    let [_, second, third] = journaled.ends;
+    assert!(third - second > 40, "{:?}", journaled.ends);
+    for cut in second..=third {
+        // The power failed before anybody was told of the third batch.
+        let state = journaled.with_journal(false, |bytes| bytes[cut..].fill(0));
+        let state = state.unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+        let whole = usize::from(cut == third);
+        assert_eq!(state, journaled.states[whole], "cut at {cut} of {third}");
+    }
+}
+
+#[test]
+fn a_batch_of_which_any_sectors_are_missing_is_wholly_there_or_not_at_all() {
+    let journaled = Journaled::new(8, 1_500);
+    let [_, second, third] = journaled.ends;
+    let mut random = Random::new([5; 32]);
+    for sector in [512, 4_096] {
+        for round in 0..60 {
+            let mut missing = 0;
+            let state = journaled.with_journal(false, |bytes| {
+                for start in (second / sector * sector..third).step_by(sector) {
+                    if random.below(if round % 2 == 0 { 2 } else { 8 }) == 0 {
+                        bytes[start.max(second)..(start + sector).min(third)].fill(0);
+                        missing += 1;
+                    }
+                }
+            });
+            let state = state.unwrap_or_else(|error| panic!("{missing} missing: {error}"));
+            let whole = usize::from(missing == 0);
+            assert_eq!(state, journaled.states[whole], "{missing} missing");
+        }
+    }
+}
+
+#[test]
+fn a_journal_with_any_bit_flipped_is_refused() {
+    let journaled = Journaled::new(1, 3);
+    let [.., end] = journaled.ends;
+    for at in 0..end {
+        let bit = 1 << (at % 8);
+        match journaled.with_journal(true, |bytes| bytes[at] ^= bit) {
+            Err(_) => {}
+            Ok(state) => assert_eq!(state, journaled.states[1], "bit {bit} of byte {at}"),
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_lost_batches_is_refused() {
+    let journaled = Journaled::new(1, 3);
+    let [first, ..] = journaled.ends;
+    let lost = journaled.with_journal(true, |bytes| bytes[first..].fill(0));
+    let lost = lost.unwrap_err().to_string();
+    assert!(
+        lost.starts_with("of 3 batches of records that were written the last 2 are gone"),
+        "{lost}"
+    );
+}
