@@ -184,6 +184,7 @@ impl<'a> Outbox<'a> {
         slot.removing |= remove;
         slot.unreachable();
         self.lanes_closing.mark(lane);
+        self.drained(lane);
     }
 
     /// Whether a closed lane has let go of everything and can serve another endpoint.

@@ -121,8 +121,8 @@ impl Outbox<'_> {
         if dead { next } else { Some(ix) }
     }
 
-    /// A closed lane has let go of what it could; when that was all, the room kept for it is free.
-    fn drained(&mut self, lane: Ix) {
+    /// A closed lane has let go of what it could. When that was all, the room kept for it is free.
+    pub(super) fn drained(&mut self, lane: Ix) {
         if let Some(slot) = self.lanes.get_mut(lane)
             && slot.live.is_empty()
             && core::mem::take(&mut slot.counted)

@@ -46,7 +46,9 @@ impl Service<'_> {
     fn audit_endpoints(&self) -> Result<(), Flaw> {
         let removed = used(&self.endpoints).filter(|(_, e)| e.removed).count();
         let listed = len(&self.newest_endpoints, &self.endpoints);
+        let for_all = used(&self.endpoints).filter(|(_, e)| e.for_all && e.is_enabled());
         let fits = listed + removed == self.endpoints.len()
+            && len(&self.for_all, &self.endpoints) == for_all.count()
             && len(&self.leaving, &self.endpoints) == removed;
         ensure(fits, Flaw::Endpoint)?;
         for (ix, job) in used(&self.jobs) {

@@ -133,9 +133,7 @@ impl Service<'_> {
                     endpoint.disabled = Disabled::No;
                     endpoint.failing_since = Timestamp::EPOCH;
                 }
-                if endpoint.for_all {
-                    self.for_all.push_back(&mut self.endpoints, ix);
-                }
+                self.want(ix);
             }
             (true, false) => self.disable(ix, Disabled::ByRequest),
             _ => {}
@@ -220,6 +218,7 @@ impl Service<'_> {
 
     /// Disables an endpoint: nothing is sent to it until somebody enables it again.
     pub(super) fn disable(&mut self, ix: Ix, why: Disabled) {
+        self.unwant(ix);
         let Some(endpoint) = self.endpoints.get_mut(ix) else {
             return;
         };
@@ -227,9 +226,6 @@ impl Service<'_> {
             return;
         }
         endpoint.disabled = why;
-        if endpoint.for_all {
-            self.for_all.remove(&mut self.endpoints, ix);
-        }
         self.outbox.close_lane(ix, false);
         self.touch_endpoint(ix);
     }
