@@ -37,18 +37,92 @@ pub fn calendar_time() -> Timestamp {
     Timestamp::from_unix_ms((seconds as u64).saturating_mul(1_000))
 }
 
+/// A file of the host, open for reading and writing.
+#[derive(Debug, Clone, Copy)]
+pub struct File(usize);
+
+/// The host did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileError;
+
+impl File {
+    /// Opens the file at `path`, and makes it if there is none. A path has 127 bytes at most.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] where the path is too long, or the host refuses.
+    pub fn open(path: &str) -> Result<Self, FileError> {
+        let mut name = [0u8; 128];
+        let room = name.get_mut(..path.len()).ok_or(FileError)?;
+        room.copy_from_slice(path.as_bytes());
+        // The name ends with a zero.
+        if path.len() == name.len() {
+            return Err(FileError);
+        }
+        [nr::open::RW_BINARY, nr::open::RW_TRUNC_BINARY]
+            .into_iter()
+            // SAFETY: the call reads `path.len()` bytes of the name and the zero behind them.
+            .map(|mode| unsafe { syscall!(OPEN, name.as_ptr(), mode, path.len()) })
+            .find(|handle| *handle != usize::MAX)
+            .map(Self)
+            .ok_or(FileError)
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        // SAFETY: the call takes no memory of ours.
+        unsafe { syscall!(FLEN, self.0) }
+    }
+
+    /// Fills `bytes` from the file, from its byte `at` on.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] where the file ends before.
+    pub fn read_at(&self, at: u32, bytes: &mut [u8]) -> Result<(), FileError> {
+        self.seek(at)?;
+        // SAFETY: the host writes into `bytes` alone.
+        let missing = unsafe { syscall!(READ, self.0, bytes.as_mut_ptr(), bytes.len()) };
+        if missing == 0 { Ok(()) } else { Err(FileError) }
+    }
+
+    /// Writes `bytes` into the file, from its byte `at` on.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] where the host does not write them all.
+    pub fn write_at(&self, at: u32, bytes: &[u8]) -> Result<(), FileError> {
+        self.seek(at)?;
+        // SAFETY: the host reads `bytes` alone.
+        let missing = unsafe { syscall!(WRITE, self.0, bytes.as_ptr(), bytes.len()) };
+        if missing == 0 { Ok(()) } else { Err(FileError) }
+    }
+
+    fn seek(&self, at: u32) -> Result<(), FileError> {
+        // SAFETY: the call takes no memory of ours.
+        match unsafe { syscall!(SEEK, self.0, at) } {
+            0 => Ok(()),
+            _ => Err(FileError),
+        }
+    }
+}
+
+/// Bytes of all settings together.
+const SETTINGS_BYTES_MAX: usize = 320;
+
 /// The words given to the program at its start: `-semihosting-config arg=…` of QEMU.
 #[derive(Debug)]
 pub struct Settings {
-    memory: [u8; 192],
+    memory: [u8; SETTINGS_BYTES_MAX],
     len: usize,
 }
 
 impl Settings {
-    /// Asks the host for them. None given, or more than 191 bytes of them, is as good as empty.
+    /// Asks the host for them. None given, or more than 319 bytes of them, is as good as empty.
     #[must_use]
     pub fn read() -> Self {
-        let mut memory = [0u8; 192];
+        let mut memory = [0u8; SETTINGS_BYTES_MAX];
         let mut block = [memory.as_mut_ptr().expose_provenance(), memory.len()];
         // SAFETY: the block names `memory` and its size, so the host writes into nothing else, and it
         // puts the length of the text into the block itself.

@@ -9,13 +9,17 @@
 //! - [`host`]: lines of text to, and settings from, the machine that the debugger (or QEMU) runs on
 //! - [`stellaris`]: the Ethernet controller as a `smoltcp` device
 //! - [`net`]: TCP connections, shaped for a loop that feeds bytes to machines
+//! - [`flash`]: a NOR flash chip, whose cells are a file of the host
+//! - [`store`]: the records of a server in such a chip, batch by batch
 //!
 //! Nothing here allocates: there is no global allocator to link with.
 #![no_std]
 
 pub mod board;
 mod fault;
+pub mod flash;
 pub mod host;
 mod mmio;
 pub mod net;
 pub mod stellaris;
+pub mod store;

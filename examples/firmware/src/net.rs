@@ -22,7 +22,7 @@
 //! acknowledged all, the room is the whole transmit buffer, so a machine gets on if its largest piece of
 //! output fits that.
 
-use dubhook_core::{random::Random, time::Instant};
+use dubhook_core::{http::RecvBuf, random::Random, time::Instant};
 use heapless::Vec;
 use smoltcp::{
     iface::{Config, Interface, PollIngressSingleResult, SocketHandle, SocketSet, SocketStorage},
@@ -267,6 +267,21 @@ impl<D: Device> Net<D> {
                     .ok()
             })
             .unwrap_or(0)
+    }
+
+    /// Moves what came in over `conn` into `input`, as far as there is room for it there.
+    ///
+    /// Returns how many bytes that were.
+    pub fn receive_into(&mut self, conn: Conn, input: &mut RecvBuf<'_>) -> usize {
+        let taken = self.receive(conn, |bytes| {
+            let room = input.room();
+            for (to, from) in room.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+            room.len().min(bytes.len())
+        });
+        input.commit(taken);
+        taken
     }
 
     /// Lends room for output over `conn` to `write`, which returns how many bytes of it it filled.

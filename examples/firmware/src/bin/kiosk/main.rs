@@ -1,0 +1,236 @@
+//! The whole translation server in 64 KiB: 8 jobs, 4 webhooks, 16 deliveries, 2 connections.
+//!
+//! Jobs come over HTTP on port 80 and are run by the core's simulated translator; webhooks go out over two
+//! connections of their own; records go to flash, so that pulling the plug loses nothing.
+//!
+//! Settings: `seed=TEXT flash=PATH loss=PERCENT`, and `job_ms=N` for how long a job takes. It runs until
+//! it is switched off.
+#![no_std]
+#![no_main]
+
+mod inbound;
+mod outbound;
+
+use cortex_m_rt::entry;
+use dubhook_core::{
+    address::Cidr,
+    id::Prefix,
+    out::Out,
+    random::Random,
+    server::{Config, Fixed, Server},
+    service::{Report, Work},
+    simulate::{self, SimSlot, Simulator, Step},
+    time::Now,
+    timer::TimerSlot,
+};
+use dubhook_firmware::{
+    board::{self, Board},
+    flash::Flash,
+    host::{self, Settings},
+    net::{Address, Memory, Net},
+    stellaris::Ethernet,
+    store::{Store, StoreError},
+};
+use inbound::{INBOUND, Inbound};
+use outbound::{Link, OUTBOUND, Outbound};
+use static_cell::ConstStaticCell;
+
+const JOBS: usize = 8;
+const ENDPOINTS: usize = 4;
+const CONNS: usize = INBOUND + OUTBOUND;
+/// Records: the service's own, request, state and key of each job, two streams and six events of each
+/// job, and the endpoints.
+const RECORDS: usize = 1 + JOBS * (3 + 2 + 6) + ENDPOINTS;
+const SECONDS_PER_JOB: u64 = 3;
+
+/// Bytes that wait for the loop on one connection.
+const RECEIVED_BYTES: usize = 768;
+/// The longest message that goes out: a delivery or an answer.
+const TRANSMIT_BYTES: usize = {
+    let (attempt, answer) = (
+        Config::DEVICE.attempt_bytes_max(),
+        Config::DEVICE.answer_bytes_max(),
+    );
+    if attempt > answer { attempt } else { answer }
+};
+
+static SERVER: ConstStaticCell<Fixed<JOBS, ENDPOINTS, INBOUND, OUTBOUND>> =
+    ConstStaticCell::new(Fixed::new());
+static NET: ConstStaticCell<Memory<CONNS, RECEIVED_BYTES, TRANSMIT_BYTES>> =
+    ConstStaticCell::new(Memory::new());
+static INBOUND_CONNS: ConstStaticCell<[Inbound; INBOUND]> =
+    ConstStaticCell::new([const { Inbound::new() }; INBOUND]);
+static OUTBOUND_CONNS: ConstStaticCell<[Outbound; OUTBOUND]> =
+    ConstStaticCell::new([const { Outbound::new() }; OUTBOUND]);
+static SIMULATED: ConstStaticCell<([SimSlot; JOBS], [TimerSlot; JOBS])> =
+    ConstStaticCell::new(([SimSlot::EMPTY; JOBS], [TimerSlot::EMPTY; JOBS]));
+
+/// All that the loop works on.
+struct Kiosk<'a> {
+    net: Net<Ethernet>,
+    server: Server<'a>,
+    simulator: Simulator<'static>,
+    store: Store<RECORDS>,
+    stack_bytes: usize,
+}
+
+#[entry]
+fn main() -> ! {
+    let settings = Settings::read();
+    let Some((board, mut ethernet)) = Board::take() else {
+        host::exit(false);
+    };
+    let mut random = Random::new(settings.seed());
+    if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
+        ethernet.lose(percent, Random::new(random.bytes()));
+    }
+    // Receivers are on the local network, which is not where webhooks go unless somebody says so.
+    let Ok(local) = Cidr::parse("10.0.2.0/24") else {
+        host::exit(false);
+    };
+    let allow = [local];
+    let mut config = Config::DEVICE;
+    config.guard.allow = &allow;
+
+    let now = board.now();
+    let mut server = Server::new(SERVER.take().lend(), config, random.bytes());
+    let mut store = open_store(&settings, now, &mut server).unwrap_or_else(|error| fail(error));
+    // What was put back waits for this: the first batch says that nothing is left to write.
+    commit(&mut store, now, &mut server);
+    let address = ethernet.address();
+    let (slots, timers) = SIMULATED.take();
+    let mut kiosk = Kiosk {
+        net: Net::new(
+            ethernet,
+            address,
+            Address::QEMU_USER,
+            NET.take(),
+            &mut random,
+            now.instant,
+        ),
+        server,
+        simulator: Simulator::new(slots, timers, simulation(&settings), random.bytes()),
+        store,
+        stack_bytes: 0,
+    };
+    let inbound = INBOUND_CONNS.take();
+    let outbound = OUTBOUND_CONNS.take();
+    host::line(|out| out.put(b"kiosk: ready"));
+    loop {
+        kiosk.turn(board.now(), inbound, outbound);
+        board.sleep();
+    }
+}
+
+impl Kiosk<'_> {
+    /// Whatever there is to do now.
+    fn turn(&mut self, now: Now, inbound: &mut [Inbound], outbound: &mut [Outbound]) {
+        self.net.poll(now.instant);
+        self.server.handle_timeout(now);
+        while let Some(id) = self.server.poll_conn() {
+            inbound.iter_mut().for_each(|conn| conn.wake(id));
+        }
+        for (conn, at) in inbound.iter_mut().zip(self.net.conns()) {
+            conn.turn(now, at, &mut self.net, &mut self.server);
+        }
+        self.work(now);
+        // Before anything leaves: an attempt comes out only once what it tells of is durable.
+        commit(&mut self.store, now, &mut self.server);
+        let guard = self.server.config().guard;
+        for (outgoing, conn) in outbound.iter_mut().zip(self.net.conns().skip(INBOUND)) {
+            outgoing.turn(&mut Link {
+                now,
+                conn,
+                net: &mut self.net,
+                service: self.server.service_mut(),
+                guard,
+            });
+        }
+        self.watch_stack();
+    }
+
+    /// Has jobs translated: started, stopped, and heard of.
+    fn work(&mut self, now: Now) {
+        let service = self.server.service_mut();
+        while let Some(work) = service.poll_work(now, true) {
+            match work {
+                Work::Start(job, id) => self.simulator.start(now.instant, job, id),
+                Work::Stop(job, id) => self.simulator.stop(job, id),
+            }
+        }
+        while let Some((id, step)) = self.simulator.poll_step(now.instant) {
+            let mut url = [0; 61];
+            let mut out = Out::new(&mut url);
+            simulate::write_output_url(id, &mut out);
+            let url = core::str::from_utf8(out.written()).unwrap_or_default();
+            let report = match step {
+                Step::Alive => Report::Alive,
+                Step::Progress(percent) => Report::Progress(percent),
+                Step::Completed => Report::Completed(url),
+                Step::Failed => Report::Failed(simulate::FAILURE),
+            };
+            // A job that was called off meanwhile takes no report, and needs none.
+            let taken = service.report(now, id, report).is_ok();
+            if taken && matches!(step, Step::Completed | Step::Failed) {
+                host::line(|out| {
+                    out.put(b"kiosk: has ended ");
+                    id.write(Prefix::Job, out);
+                });
+            }
+        }
+    }
+
+    /// Says how deep the stack has been, whenever it was deeper than before.
+    fn watch_stack(&mut self) {
+        let bytes = board::stack_bytes_max();
+        if bytes > self.stack_bytes {
+            self.stack_bytes = bytes;
+            host::line(|out| {
+                out.put(b"kiosk: stack bytes ");
+                out.put_u64(bytes as u64);
+            });
+        }
+    }
+}
+
+fn simulation(settings: &Settings) -> simulate::Settings {
+    let text = settings.get("job_ms");
+    let job_ms = text.and_then(|text| text.parse().ok());
+    let job_ms = job_ms.unwrap_or(SECONDS_PER_JOB * 1_000);
+    simulate::Settings {
+        shortest_ms: job_ms,
+        longest_ms: job_ms,
+        ..simulate::Settings::STANDARD
+    }
+}
+
+fn open_store(
+    settings: &Settings,
+    now: Now,
+    server: &mut Server<'_>,
+) -> Result<Store<RECORDS>, StoreError> {
+    let path = settings.get("flash").unwrap_or("kiosk.flash");
+    let flash = Flash::open(path).map_err(StoreError::Flash)?;
+    let mut store = Store::open(flash)?;
+    let count = store.restore(now, server.service_mut())?;
+    host::line(|out| {
+        out.put(b"kiosk: records in flash ");
+        out.put_u64(count as u64);
+    });
+    Ok(store)
+}
+
+/// A server that cannot keep what it promises must not go on.
+fn commit(store: &mut Store<RECORDS>, now: Now, server: &mut Server<'_>) {
+    if let Err(error) = store.commit(now, server) {
+        fail(error);
+    }
+}
+
+fn fail(error: StoreError) -> ! {
+    host::line(|out| {
+        out.put(b"kiosk: ");
+        out.put(error.as_str().as_bytes());
+    });
+    host::exit(false)
+}

@@ -1,0 +1,190 @@
+//! Deliveries: a connection for each attempt, a request out, an answer in.
+
+use core::ops::Range;
+
+use dubhook_core::{
+    address::Guard,
+    delivery::Attempt,
+    http::{BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress, retry_after},
+    log::AttemptError,
+    service::{AttemptResult, Service},
+    time::{Instant, Now},
+    url::{Host, Scheme, Url},
+};
+use dubhook_firmware::{
+    net::{Conn, Net, Phase},
+    stellaris::Ethernet,
+};
+
+/// How many there are.
+pub(crate) const OUTBOUND: usize = 2;
+/// Room for the head of an answer; its body is dropped as it comes.
+const ANSWER_BYTES: usize = Limits::SMALL.head_bytes_max;
+/// The longest URL of a receiver.
+const URL_BYTES: usize = 120;
+
+/// One connection.
+pub(crate) struct Outbound {
+    attempt: Option<Attempt>,
+    step: Step,
+    deadline: Instant,
+    parser: ResponseParser,
+    received: [u8; ANSWER_BYTES],
+    filled: Range<usize>,
+}
+
+/// What a connection works with.
+pub(crate) struct Link<'l, 's> {
+    pub(crate) now: Now,
+    pub(crate) conn: Conn,
+    pub(crate) net: &'l mut Net<Ethernet>,
+    pub(crate) service: &'l mut Service<'s>,
+    pub(crate) guard: Guard<'s>,
+}
+
+/// How far an attempt has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Connect,
+    Send,
+    Receive,
+}
+
+impl Outbound {
+    /// Nothing to deliver yet.
+    pub(crate) const fn new() -> Self {
+        Self {
+            attempt: None,
+            step: Step::Connect,
+            deadline: Instant::ZERO,
+            parser: ResponseParser::new(Method::Post, BodyUse::Discard),
+            received: [0; ANSWER_BYTES],
+            filled: 0..0,
+        }
+    }
+
+    /// Whatever there is to do now.
+    pub(crate) fn turn(&mut self, at: &mut Link<'_, '_>) {
+        let phase = at.net.phase(at.conn);
+        if self.attempt.is_none() {
+            if phase == Phase::Free {
+                self.begin(at);
+            }
+            return;
+        }
+        if at.now.instant >= self.deadline {
+            return self.end(at, AttemptError::Timeout);
+        }
+        match (self.step, phase) {
+            (Step::Connect, Phase::Open) => self.step = Step::Send,
+            (Step::Connect, Phase::Free) => {
+                self.end(at, AttemptError::Connect);
+            }
+            (Step::Send, Phase::Open) => self.send(at),
+            (Step::Receive, Phase::Open) => self.receive(at),
+            (Step::Receive, Phase::PeerDone) if self.parser.eof().is_ok() => {
+                self.answered(at);
+            }
+            (_, Phase::Listening | Phase::Opening) => {}
+            (_, Phase::Free | Phase::Closing | Phase::PeerDone) => {
+                self.end(at, AttemptError::Closed);
+            }
+        }
+    }
+
+    /// Takes the next attempt on, if there is one.
+    fn begin(&mut self, at: &mut Link<'_, '_>) {
+        let Some(attempt) = at.service.poll_attempt(at.now) else {
+            return;
+        };
+        self.attempt = Some(attempt);
+        self.step = Step::Connect;
+        self.deadline = at.service.attempt_deadline(at.now);
+        self.parser = ResponseParser::new(Method::Post, BodyUse::Discard);
+        self.filled = 0..0;
+        let mut memory = [0; URL_BYTES];
+        let connected = match url(at.service, &attempt, &mut memory) {
+            None => Err(AttemptError::Closed),
+            Some(url) if url.scheme() == Scheme::Https => Err(AttemptError::Tls),
+            // There is no resolver on this board: a receiver is known by its address.
+            Some(url) => match url.host() {
+                Host::V4(address) if at.guard.permits(address.into(), url.port()) => at
+                    .net
+                    .connect(at.conn, address, url.port())
+                    .map_err(|_| AttemptError::Connect),
+                Host::V4(_) => Err(AttemptError::Blocked),
+                Host::Name(_) | Host::V6(_) => Err(AttemptError::Resolve),
+            },
+        };
+        if let Err(error) = connected {
+            self.end(at, error);
+        }
+    }
+
+    fn send(&mut self, at: &mut Link<'_, '_>) {
+        let Some(attempt) = self.attempt else {
+            return;
+        };
+        let mut memory = [0; URL_BYTES];
+        let Some(url) = url(at.service, &attempt, &mut memory) else {
+            return self.end(at, AttemptError::Closed);
+        };
+        // The connection is new, so there is room for the longest request.
+        let (now, service) = (at.now, &mut *at.service);
+        let sent = at.net.transmit(at.conn, |room| {
+            let written = service.write_attempt(now, &attempt, &url, room);
+            written.unwrap_or(0)
+        });
+        if sent == 0 {
+            // Nobody is owed it any more.
+            return self.end(at, AttemptError::Closed);
+        }
+        self.step = Step::Receive;
+    }
+
+    fn receive(&mut self, at: &mut Link<'_, '_>) {
+        let mut input = RecvBuf::resume(&mut self.received, self.filled.clone());
+        let taken = at.net.receive_into(at.conn, &mut input);
+        if taken == 0 {
+            return;
+        }
+        let progress = self.parser.advance(&Limits::SMALL, &mut input);
+        self.filled = input.filled_range();
+        match progress {
+            Ok(ResponseProgress::Complete) => self.answered(at),
+            Ok(ResponseProgress::NeedMore { .. }) => {}
+            Err(_) => self.end(at, AttemptError::Malformed),
+        }
+    }
+
+    fn answered(&mut self, at: &mut Link<'_, '_>) {
+        let filled = self.received.get(self.filled.clone()).unwrap_or_default();
+        let Some(response) = self.parser.response(filled) else {
+            return self.end(at, AttemptError::Malformed);
+        };
+        let hint = response.fields.get("retry-after");
+        let result = AttemptResult::Answer {
+            status: response.status,
+            retry_after_ms: hint.and_then(|value| retry_after(value, at.now.timestamp)),
+            body: &[],
+        };
+        if let Some(attempt) = self.attempt.take() {
+            at.service.handle_attempt(at.now, attempt.id, result);
+        }
+        at.net.close(at.conn);
+    }
+
+    /// There is no answer.
+    fn end(&mut self, at: &mut Link<'_, '_>, error: AttemptError) {
+        if let Some(attempt) = self.attempt.take() {
+            at.service
+                .handle_attempt(at.now, attempt.id, AttemptResult::Failed(error));
+        }
+        at.net.abort(at.conn);
+    }
+}
+
+fn url<'m>(service: &Service<'_>, attempt: &Attempt, memory: &'m mut [u8]) -> Option<Url<'m>> {
+    let text = service.attempt_url(attempt, memory)?;
+    Url::parse(text, URL_BYTES).ok()
+}

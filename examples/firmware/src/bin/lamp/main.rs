@@ -1,0 +1,251 @@
+//! A lamp that shows how the newest translation of a server is: dark while it is under way, lit once it
+//! is completed, blinking if it failed.
+//!
+//! It registers a webhook with the server on the host, asks for the state at once, and is told from then
+//! on. It keeps nothing, and needs nothing kept: whatever was missed is asked for.
+//!
+//! Settings: `seed=TEXT loss=PERCENT`, `server=PORT` of the server on the host's loopback, `told=PORT` on
+//! the host's loopback that leads to port 80 here, and `secret=whsec_…` to have deliveries signed with it.
+#![no_std]
+#![no_main]
+
+mod asking;
+mod told;
+
+use asking::Asking;
+use cortex_m_rt::entry;
+use dubhook_core::{
+    client::{Client, Config, Fixed, Server, Simple, Source, Update, Webhook},
+    id::{Id, Prefix},
+    out::Out,
+    random::Random,
+    signature::Secret,
+    time::{Instant, Now},
+    url::Url,
+};
+use dubhook_firmware::{
+    board::{self, Board},
+    host::{self, Settings},
+    net::{Address, Conn, Memory, Net},
+    stellaris::Ethernet,
+};
+use static_cell::ConstStaticCell;
+use told::{TOLD, Told};
+
+/// Jobs that are remembered, to know repeats.
+const JOBS: usize = 8;
+/// The connection on which the client asks; on the others it is told.
+const ASKING: Conn = Conn(0);
+const CONNS: usize = 1 + TOLD;
+/// Bytes that wait on one connection, in each direction: room for the longest request of a client.
+const BUFFER_BYTES: usize = 768;
+/// Bytes of a URL here.
+const URL_BYTES: usize = 32;
+/// How often to make sure that the server still knows the lamp, in milliseconds: so long it may be wrong
+/// after a server was started anew and remembers nothing.
+const CHECK_MS: u32 = 5_000;
+/// How long a blinking lamp is lit, and how long dark, in milliseconds.
+const BLINK_MS: u64 = 250;
+
+static CLIENT: ConstStaticCell<Fixed<JOBS>> = ConstStaticCell::new(Fixed::new());
+static NET: ConstStaticCell<Memory<CONNS, BUFFER_BYTES, BUFFER_BYTES>> =
+    ConstStaticCell::new(Memory::new());
+static ASK: ConstStaticCell<Asking> = ConstStaticCell::new(Asking::new());
+static TELL: ConstStaticCell<[Told; TOLD]> = ConstStaticCell::new([const { Told::new() }; TOLD]);
+
+/// All that the loop works on.
+struct Lamp<'a> {
+    board: Board,
+    net: Net<Ethernet>,
+    client: Client<'a>,
+    asking: &'static mut Asking,
+    told: &'static mut [Told],
+    light: Light,
+    stack_bytes: usize,
+}
+
+#[entry]
+fn main() -> ! {
+    let settings = Settings::read();
+    let Some((board, mut ethernet)) = Board::take() else {
+        host::exit(false);
+    };
+    let mut random = Random::new(settings.seed());
+    if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
+        ethernet.lose(percent, Random::new(random.bytes()));
+    }
+    let (mut server, mut url) = ([0; URL_BYTES], [0; URL_BYTES]);
+    let server = join(["http://10.0.2.2:", port(&settings, "server")], &mut server);
+    let url = join(["http://127.0.0.1:", port(&settings, "told")], &mut url);
+    let (Ok(server), Ok(url)) = (Server::parse(server), Url::parse(url, URL_BYTES)) else {
+        host::line(|out| out.put(b"lamp: the settings server=PORT and told=PORT are missing"));
+        host::exit(false);
+    };
+    let mut webhook = Webhook::new(url);
+    webhook.description = "lamp";
+    webhook.secret = settings
+        .get("secret")
+        .and_then(|text| Secret::parse(text).ok());
+    let mut config = Config::new(server, Some(webhook));
+    config.everything = true;
+    config.timings.check_ms = CHECK_MS;
+
+    let now = board.now();
+    let hardware = ethernet.address();
+    let mut lamp = Lamp {
+        net: Net::new(
+            ethernet,
+            hardware,
+            Address::QEMU_USER,
+            NET.take(),
+            &mut random,
+            now.instant,
+        ),
+        client: Client::new(CLIENT.take().lend(), config, random.bytes()),
+        board,
+        asking: ASK.take(),
+        told: TELL.take(),
+        light: Light::Dark,
+        stack_bytes: 0,
+    };
+    lamp.client.start(now);
+    host::line(|out| out.put(b"lamp: ready"));
+    loop {
+        lamp.turn();
+        lamp.board.sleep();
+    }
+}
+
+impl Lamp<'_> {
+    /// Whatever there is to do now.
+    fn turn(&mut self) {
+        let now = self.board.now();
+        self.net.poll(now.instant);
+        if let Some(update) = self.client.handle_timeout(now) {
+            say(&update);
+        }
+        self.asking
+            .turn(now, ASKING, &mut self.net, &mut self.client);
+        let others = self.net.conns().filter(|conn| *conn != ASKING);
+        for (told, conn) in self.told.iter_mut().zip(others) {
+            told.turn(now, conn, &mut self.net, &mut self.client);
+        }
+        self.show(now);
+        self.watch_stack();
+    }
+
+    /// Sets the lamp to what is known.
+    fn show(&mut self, now: Now) {
+        let light = match self.client.status() {
+            None | Some(Simple::Pending) => Light::Dark,
+            Some(Simple::Completed) => Light::Lit,
+            Some(Simple::Error) => Light::Blinking,
+        };
+        self.board.set_lamp(light.is_lit(now.instant));
+        if light != self.light {
+            self.light = light;
+            let pin = self.board.lamp();
+            host::line(|out| {
+                out.put(b"lamp: ");
+                out.put(light.as_str().as_bytes());
+                out.put(b", pin ");
+                out.put_u64(pin.into());
+            });
+        }
+    }
+
+    /// Says how deep the stack has been, whenever it was deeper than before.
+    fn watch_stack(&mut self) {
+        let bytes = board::stack_bytes_max();
+        if bytes > self.stack_bytes {
+            self.stack_bytes = bytes;
+            host::line(|out| {
+                out.put(b"lamp: stack bytes ");
+                out.put_u64(bytes as u64);
+            });
+        }
+    }
+}
+
+/// What the lamp does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Light {
+    Dark,
+    Lit,
+    Blinking,
+}
+
+impl Light {
+    fn is_lit(self, now: Instant) -> bool {
+        match self {
+            Self::Dark => false,
+            Self::Lit => true,
+            Self::Blinking => (now.as_ms() / BLINK_MS).is_multiple_of(2),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Dark => "off",
+            Self::Lit => "on",
+            Self::Blinking => "blinks",
+        }
+    }
+}
+
+/// Says on the host's console what the client has learned.
+fn say(update: &Update<'_>) {
+    let named = |text: &str, id: Id, prefix| {
+        host::line(|out| {
+            out.put(b"lamp: ");
+            out.put(text.as_bytes());
+            id.write(prefix, out);
+        });
+    };
+    let text = match update {
+        Update::Job(news) => {
+            return host::line(|out| {
+                out.put(match news.source {
+                    Source::Told => b"lamp: was told ",
+                    Source::Asked => b"lamp: has asked ",
+                });
+                news.job.id.write(Prefix::Job, out);
+                out.put_byte(b' ');
+                out.put_u64(news.job.sequence.into());
+                out.put_byte(b' ');
+                out.put(news.kind.as_str().as_bytes());
+            });
+        }
+        Update::Registered(id) => return named("registered as ", *id, Prefix::Endpoint),
+        Update::Status(status) => {
+            return host::line(|out| {
+                out.put(b"lamp: the newest job is ");
+                out.put(status.map_or("none", Simple::as_str).as_bytes());
+            });
+        }
+        Update::RegistrationLost => "the server has forgotten us",
+        Update::SwitchedOff => "was switched off at the server",
+        Update::Delayed { .. } => "no answer, will ask again",
+        Update::Refused { .. } => "the server refuses",
+        // It follows no single job, submits none, and never ends.
+        _ => return,
+    };
+    host::line(|out| {
+        out.put(b"lamp: ");
+        out.put(text.as_bytes());
+    });
+}
+
+fn port<'s>(settings: &'s Settings, name: &str) -> &'s str {
+    settings.get(name).unwrap_or_default()
+}
+
+/// Puts a text together; empty if there is no room for it.
+fn join<'m>(pieces: [&str; 2], memory: &'m mut [u8]) -> &'m str {
+    let mut out = Out::new(memory);
+    for piece in pieces {
+        out.put(piece.as_bytes());
+    }
+    let len = out.finish().unwrap_or(0);
+    core::str::from_utf8(memory.get(..len).unwrap_or_default()).unwrap_or_default()
+}
