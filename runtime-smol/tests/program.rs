@@ -471,3 +471,31 @@ fn a_program_ends_with_its_children_when_its_job_is_called_off() {
     assert_eq!(server.terminate().0, Some(0));
     assert!(dies(&pid), "the child lives on");
 }
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_kill() {
+    let scratch = Scratch::new("kill");
+    let data = scratch.path("data");
+    let arguments = ["--data", &data, "--simulate", "1h"];
+    let mut server = Server::start(&arguments);
+    let second = dubhook(&["serve", "--listen", "127.0.0.1:0", "--data", &data]);
+    check(
+        &{ second }.output().unwrap(),
+        1,
+        "",
+        "another process uses it",
+    );
+    let asked = run(&server.url, &["translate", VIDEO, "--to", "es", "--json"]);
+    let asked = String::from_utf8(asked.stdout).unwrap();
+    let job = asked
+        .split('"')
+        .find(|word| word.starts_with("job_"))
+        .expect("an id");
+    server.child.kill().expect("it was running");
+    server.child.wait().expect("its end");
+    let server = Server::start(&arguments);
+    check(&run(&server.url, &["status", job]), 0, VIDEO, "");
+    let job = run(&server.url, &["cancel", job]);
+    check(&job, 0, "canceled", "");
+    assert_eq!(server.terminate().0, Some(0));
+}

@@ -63,7 +63,9 @@ fn serve() -> Result<Handle, Fail> {
         .simulate(settings)
         .bind();
     let server = server.map_err(|error| Fail::NotDone(error.to_string()))?;
-    Ok(server.start()?)
+    server
+        .start()
+        .map_err(|error| Fail::NotDone(error.to_string()))
 }
 
 impl Story {

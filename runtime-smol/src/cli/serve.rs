@@ -101,12 +101,17 @@ impl Serve {
         self.log();
         let server = self.store(self.builder())?.bind();
         let server = server.map_err(|error| Fail::NotDone(error.to_string()))?;
-        let mut stdout = io::stdout().lock();
-        writeln!(stdout, "listening on http://{}", server.address())?;
-        stdout.flush()?;
-        drop(stdout);
-        let stopper = server.stopper();
-        let served = smol::block_on(server.run().or(stop_on_signals(stopper)));
+        let (stopper, address) = (server.stopper(), server.address());
+        // Signals are heard before anybody can know that there is a process to send them to.
+        let signals = Signals::new([Signal::Term, Signal::Int])?;
+        let ready = || {
+            let mut stdout = io::stdout().lock();
+            // Whoever does not read this line wants no other.
+            let _ = writeln!(stdout, "listening on http://{address}");
+            let _ = stdout.flush();
+        };
+        let running = server.run_and_tell(ready);
+        let served = smol::block_on(running.or(stop_on_signals(signals, stopper)));
         served.map_err(|error| Fail::NotDone(error.to_string()))
     }
 
@@ -176,18 +181,11 @@ fn processors() -> usize {
 }
 
 /// Finishes at the first signal and ends at the second.
-async fn stop_on_signals<T>(stopper: Stopper) -> T {
-    match Signals::new([Signal::Term, Signal::Int]) {
-        Ok(mut signals) => {
-            signals.next().await;
-            stopper.finish();
-            signals.next().await;
-            stopper.now();
-        }
-        Err(error) => {
-            tracing::warn!(%error, "signals cannot be heard; the server ends at once when told to")
-        }
-    }
+async fn stop_on_signals<T>(mut signals: Signals, stopper: Stopper) -> T {
+    signals.next().await;
+    stopper.finish();
+    signals.next().await;
+    stopper.now();
     smol::future::pending().await
 }
 

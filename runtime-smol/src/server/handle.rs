@@ -1,10 +1,12 @@
 //! Stopping a server from outside.
 
-use super::RunError;
+use super::{RunError, Server};
 use smol::channel::{Receiver, Sender, unbounded};
 use std::{
+    io,
     net::SocketAddr,
-    thread::{JoinHandle, Result as Joined},
+    sync::mpsc,
+    thread::{self, JoinHandle},
 };
 
 /// How to stop.
@@ -66,15 +68,29 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(super) const fn new(
-        address: SocketAddr,
-        stopper: Stopper,
-        thread: JoinHandle<Result<(), RunError>>,
-    ) -> Self {
-        Self {
-            address,
-            stopper,
-            thread,
+    /// Runs a server on a thread and waits until it answers.
+    pub(super) fn start(server: Server) -> Result<Self, RunError> {
+        let (ready, answers) = mpsc::channel();
+        let handle = Self {
+            address: server.address(),
+            stopper: server.stopper(),
+            thread: thread::Builder::new()
+                .name("dubhook-server".to_owned())
+                .spawn(move || {
+                    let tell = move || {
+                        // Nobody waits only where the waiting thread is gone.
+                        let _ = ready.send(());
+                    };
+                    smol::block_on(server.run_and_tell(tell))
+                })?,
+        };
+        match answers.recv() {
+            Ok(()) => Ok(handle),
+            // It ended before it answered.
+            Err(_) => {
+                handle.join()?;
+                Err(io::Error::from(io::ErrorKind::Interrupted).into())
+            }
         }
     }
 
@@ -107,7 +123,11 @@ impl Handle {
     /// If the server panicked.
     pub fn stop(self) -> Result<(), RunError> {
         self.stopper.finish();
-        match self.thread.join() as Joined<_> {
+        self.join()
+    }
+
+    fn join(self) -> Result<(), RunError> {
+        match self.thread.join() {
             Ok(ended) => ended,
             Err(panic) => std::panic::resume_unwind(panic),
         }

@@ -98,17 +98,13 @@ impl Server {
         self.stopper.clone()
     }
 
-    /// Runs it on a thread of its own.
+    /// Runs it on a thread of its own. Returns once it answers.
     ///
     /// # Errors
     ///
-    /// Where there is no thread to be had.
-    pub fn start(self) -> io::Result<Handle> {
-        let (address, stopper) = (self.address, self.stopper());
-        let thread = std::thread::Builder::new()
-            .name("dubhook-server".to_owned())
-            .spawn(move || smol::block_on(self.run()))?;
-        Ok(Handle::new(address, stopper, thread))
+    /// [`RunError`], where it does not come that far.
+    pub fn start(self) -> Result<Handle, RunError> {
+        Handle::start(self)
     }
 
     /// Runs it until it is told to stop and has finished what was in flight.
@@ -117,6 +113,15 @@ impl Server {
     ///
     /// [`RunError`], where it cannot go on.
     pub async fn run(self) -> Result<(), RunError> {
+        self.run_and_tell(|| {}).await
+    }
+
+    /// Runs it as [`run`](Self::run) does, and calls `ready` once everything is put back and it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`], where it cannot go on.
+    pub async fn run_and_tell(self, ready: impl FnOnce()) -> Result<(), RunError> {
         let own = [self.address];
         let retain_ms = u64::try_from(self.retain.as_millis()).unwrap_or(u64::MAX);
         let config = Config {
@@ -162,7 +167,9 @@ impl Server {
             drained: Signal::default(),
             server: RefCell::new(server),
         };
-        serve(&engine, Async::new(self.listener)?, self.retain, self.stop).await
+        let listener = Async::new(self.listener)?;
+        ready();
+        serve(&engine, listener, self.retain, self.stop).await
     }
 }
 
