@@ -428,3 +428,39 @@ fn a_disabled_webhook_for_one_job_leaves_with_it_and_never_takes_up_another() {
     machine.advance_ms(1);
     assert_eq!(machine.server.service().endpoints_len(), 0);
 }
+
+#[test]
+fn an_event_is_sent_though_a_dead_letter_of_its_own_job_must_make_room_for_it() {
+    let mut machine = machine();
+    new_hook(&mut machine, HOOK);
+    new_job(&mut machine);
+    // The oldest dead letter is the job's own first event.
+    assert_eq!(
+        types(&deliver_all(&mut machine, 410)),
+        ["translation.pending"]
+    );
+    machine.advance_ms(1);
+    let (hook, _) = new_hook(&mut machine, HOOK);
+    // Tests that nobody took fill every other one of the 32 slots there are.
+    while machine.server.service().outbox().dead_letters() < 32 {
+        assert_eq!(
+            call(&mut machine, "PATCH", &hook, r#"{"enabled":true}"#).status,
+            200
+        );
+        assert_eq!(
+            call(&mut machine, "POST", &format!("{hook}/test"), "").status,
+            202
+        );
+        deliver_all(&mut machine, 410);
+        machine.advance_ms(1);
+    }
+    call(&mut machine, "PATCH", &hook, r#"{"enabled":true}"#);
+    let id = machine.start_job().unwrap();
+    assert_eq!(
+        types(&deliver_all(&mut machine, 200)),
+        ["translation.processing"]
+    );
+    machine.report(id, Report::Completed("file:///o.mp4"));
+    let sent = deliver_all(&mut machine, 200);
+    assert_eq!(types(&sent), ["translation.completed"]);
+}
