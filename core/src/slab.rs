@@ -288,18 +288,22 @@ impl<const LIST: u8> List<LIST> {
         self.join(slab, prev, next);
     }
 
-    /// Sorts the list so that `before` holds between neighbours: in place, O(n log n), stable.
+    /// Sorts the list so that `before` holds between neighbours: in place and stable. Stretches that are in order
+    /// already are merged as they are, so it is O(n) where there are few and O(n log n) at worst.
     pub fn sort<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, before: impl Fn(&T, &T) -> bool) {
-        let mut width = 1usize;
         loop {
             let mut rest = self.head;
             let mut sorted = Self::EMPTY;
-            let mut runs = 0usize;
+            let mut merges = 0usize;
             while let Some(left) = rest {
-                runs += 1;
-                let right = Self::nth(slab, Some(left), width);
-                rest = Self::nth(slab, right, width);
-                let (mut a, mut b) = ((Some(left), width), (right, width));
+                let (left_len, right) = Self::stretch(slab, left, &before);
+                let (right_len, after) = match right {
+                    Some(right) => Self::stretch(slab, right, &before),
+                    None => (0, None),
+                };
+                rest = after;
+                merges += 1;
+                let (mut a, mut b) = ((Some(left), left_len), (right, right_len));
                 loop {
                     let take_right = match (Self::peek(slab, a), Self::peek(slab, b)) {
                         (None, None) => break,
@@ -314,11 +318,29 @@ impl<const LIST: u8> List<LIST> {
                 }
             }
             *self = sorted;
-            if runs <= 1 {
+            if merges <= 1 {
                 return;
             }
-            width = width.saturating_mul(2);
         }
+    }
+
+    /// How many slots from `start` on are in order, and which one is not.
+    fn stretch<T: Node<LIST>>(
+        slab: &Slab<'_, T>,
+        start: Ix,
+        before: impl Fn(&T, &T) -> bool,
+    ) -> (usize, Link) {
+        let mut len = 1;
+        let mut last = start;
+        while let Some(next) = Self::next(slab, last) {
+            match (slab.get(last), slab.get(next)) {
+                (Some(a), Some(b)) if !before(b, a) => {}
+                _ => return (len, Some(next)),
+            }
+            len += 1;
+            last = next;
+        }
+        (len, None)
     }
 
     fn peek<'s, T: Node<LIST>>(slab: &'s Slab<'_, T>, run: (Link, usize)) -> Option<&'s T> {
@@ -326,15 +348,6 @@ impl<const LIST: u8> List<LIST> {
             return None;
         }
         slab.get(run.0?)
-    }
-
-    /// The slot `count` places after `from`.
-    fn nth<T: Node<LIST>>(slab: &Slab<'_, T>, from: Link, count: usize) -> Link {
-        let mut at = from;
-        for _ in 0..count {
-            at = Self::next(slab, at?);
-        }
-        at
     }
 
     /// Makes `left` and `right` neighbours; `None` stands for the list's end on that side.

@@ -205,7 +205,9 @@ impl Service<'_> {
         if !self.keys.restore_done(|moved| dirty.mark(moved)) {
             return Err(RestoreError::Corrupt);
         }
-        self.newest_jobs.sort(&mut self.jobs, |a, b| a.id > b.id);
+        // By time alone: slots are given out in turn, so jobs of one moment mostly lie in order, their ids do not.
+        self.newest_jobs
+            .sort(&mut self.jobs, |a, b| a.created_at > b.created_at);
         self.newest_endpoints
             .sort(&mut self.endpoints, |a, b| a.id > b.id);
         let mut at = self.newest_endpoints.head();

@@ -11,16 +11,17 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
 /// Jobs that are dropped from the archive in one transaction.
 const PRUNED_MAX: usize = 1_000;
-/// Under which key the number of the last batch is kept.
-const BATCH: &[u8] = b"batch";
+/// How large the journal grows before what holds it back is made a file, in bytes: all of it is read at a start.
+const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
+/// Under which key the number of the last batch is kept, among the records: a keyspace of its own would hardly ever
+/// become a file and hold all of the journal back. No record's key is so long.
+const BATCH: &[u8] = b"last-batch";
 
 /// A directory that holds everything, and that one process uses at a time.
 pub struct Disk {
     // Fields are dropped in this order: the lock, which the directory holds, goes last.
     records: Keyspace,
     archive: Keyspace,
-    /// The number of the last batch.
-    marks: Keyspace,
     database: Database,
     progress: Mutex<Progress>,
     directory: Directory,
@@ -52,8 +53,8 @@ impl Disk {
         let directory = Directory::open(directory.into())?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(GATHERED_BYTES);
         let database = open_database(&directory)?;
-        let marks = database.keyspace("marks", options)?;
-        let batch = marks.get(BATCH)?.and_then(|mark| (*mark).try_into().ok());
+        let records = database.keyspace("records", options)?;
+        let batch = records.get(BATCH)?.and_then(|mark| (*mark).try_into().ok());
         let batch = batch.map_or(0, u64::from_le_bytes);
         let written = directory.last_batch()?;
         if written > batch {
@@ -63,9 +64,8 @@ impl Disk {
             });
         }
         Ok(Self {
-            records: database.keyspace("records", options)?,
+            records,
             archive: database.keyspace("archive", options)?,
-            marks,
             database,
             progress: Mutex::new(Progress { batch, pruned: 0 }),
             directory,
@@ -86,6 +86,7 @@ fn open_database(directory: &Directory) -> Result<Database, StoreError> {
         Database::builder(&store)
             .cache_size(CACHE_BYTES)
             .worker_threads(1)
+            .max_journaling_size(JOURNAL_BYTES)
             // What is written is synced batch by batch.
             .manual_journal_persist(true)
             .open()
@@ -100,6 +101,9 @@ impl Store for Disk {
     fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError> {
         for record in self.records.iter() {
             let (key, value) = record.into_inner()?;
+            if &*key == BATCH {
+                continue;
+            }
             let Some(key) = <[u8; 5]>::try_from(&*key).ok().and_then(Key::from_bytes) else {
                 return Err(StoreError::UnknownKey((*key).into()));
             };
@@ -128,7 +132,7 @@ impl Store for Disk {
         for (job, json) in batch.archive() {
             write.insert(&self.archive, job.to_bits().to_be_bytes(), json);
         }
-        write.insert(&self.marks, BATCH, number.to_le_bytes());
+        write.insert(&self.records, BATCH, number.to_le_bytes());
         write.commit()?;
         progress.batch = number;
         Ok(self.directory.note_batch(number)?)
