@@ -41,7 +41,8 @@ pub(crate) fn run(jobs: usize, every: Option<Duration>, way: &str) -> io::Result
         .simulate(SETTINGS)
         .bind()
         .map_err(io::Error::other)?
-        .start()?;
+        .start()
+        .map_err(io::Error::other)?;
     let address = server.address().to_string();
     let figures = Rc::new(RefCell::new(Figures::new(way, jobs)));
     let executor = Rc::new(LocalExecutor::new());
