@@ -479,12 +479,7 @@ fn what_was_acknowledged_is_there_after_a_kill() {
     let arguments = ["--data", &data, "--simulate", "1h"];
     let mut server = Server::start(&arguments);
     let second = dubhook(&["serve", "--listen", "127.0.0.1:0", "--data", &data]);
-    check(
-        &{ second }.output().unwrap(),
-        1,
-        "",
-        "another process uses it",
-    );
+    check(&{ second }.output().unwrap(), 1, "", "another process uses");
     let asked = run(&server.url, &["translate", VIDEO, "--to", "es", "--json"]);
     let asked = String::from_utf8(asked.stdout).unwrap();
     let job = asked

@@ -84,6 +84,7 @@ impl Story {
             "client",
             &format!("has asked for a translation: 202, {}", job.id()),
         );
+        self.ask(&client, "this once").await?;
         let mut told = 0;
         while let Some(event) = events.next().await {
             told += u32::from(event.by_webhook);
@@ -93,15 +94,7 @@ impl Story {
             }
         }
         let done = job.wait().await.map_err(blame)?;
-        let status = client.status().await.map_err(blame)?;
-        let status = status.map_or("unknown", |status| status.as_str());
-        self.tell(
-            "client",
-            &format!(
-                "asks GET /status, to be sure: {}",
-                self.paint.status(status)
-            ),
-        );
+        self.ask(&client, "to be sure").await?;
         client.close().await.map_err(blame)?;
         self.tell(
             "client",
@@ -114,6 +107,15 @@ impl Story {
             "the job ended as {}",
             done.status.as_str()
         )))
+    }
+
+    async fn ask(&self, client: &Client, why: &str) -> Result<(), Fail> {
+        let status = client.status().await.map_err(blame)?;
+        let status = self
+            .paint
+            .status(status.map_or("unknown", |status| status.as_str()));
+        self.tell("client", &format!("asks GET /status, {why}: {status}"));
+        Ok(())
     }
 
     fn tell_event(&self, event: &Event) {

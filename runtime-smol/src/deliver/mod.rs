@@ -33,6 +33,8 @@ use std::{
 
 /// What of an answer is read: as much as of a request.
 const ANSWER: http::Limits = http::Limits::SERVER;
+/// Deadlines of attempts that have ended, kept for each that may be in flight.
+const FLIGHTS_FORGOTTEN_MAX: usize = 4;
 
 /// The attempts in flight and the connections that wait for the next ones.
 #[derive(Debug)]
@@ -65,7 +67,12 @@ impl Deliver {
         let flight = self.flight(id);
         flight.id.set(Some(id));
         flight.expired.take();
-        self.deadlines.borrow_mut().push_back((deadline, id));
+        let mut deadlines = self.deadlines.borrow_mut();
+        // Attempts that have ended are forgotten when they come to the front, or here when a slow one stands before them.
+        if deadlines.len() >= FLIGHTS_FORGOTTEN_MAX * self.flights.len() {
+            deadlines.retain(|(_, id)| self.flight(*id).id.get() == Some(*id));
+        }
+        deadlines.push_back((deadline, id));
     }
 
     /// Ends the attempts whose time is over, and connections that nobody has used for long.
