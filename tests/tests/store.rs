@@ -40,6 +40,14 @@ fn open(path: &Path) -> Disk {
 
 /// A server whose jobs take a millisecond.
 fn serve(store: impl Store + 'static, capacity: usize, retain: Duration) -> Handle {
+    start(store, capacity, retain).expect("records that can be restored")
+}
+
+fn start(
+    store: impl Store + 'static,
+    capacity: usize,
+    retain: Duration,
+) -> Result<Handle, RunError> {
     let settings = Settings {
         shortest_ms: 1,
         longest_ms: 1,
@@ -48,7 +56,7 @@ fn serve(store: impl Store + 'static, capacity: usize, retain: Duration) -> Hand
     };
     let server = Server::builder().listen("127.0.0.1:0").capacity(capacity);
     let server = server.simulate(settings).store(store).retain(retain);
-    server.bind().expect("a port").start().expect("a thread")
+    server.bind().expect("a port").start()
 }
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -78,7 +86,7 @@ fn ended_job(asker: &mut Asker, key: &str) -> (String, Answer) {
 /// Why a server with this store does not run.
 #[track_caller]
 fn refused(store: impl Store + 'static, capacity: usize) -> String {
-    match serve(store, capacity, MONTH).stop() {
+    match start(store, capacity, MONTH) {
         Err(error @ RunError::Store(_)) => error.to_string(),
         other => panic!("{other:?}"),
     }
