@@ -3,8 +3,11 @@
 //! An id is a UUID of version 7 (RFC 9562, section 5.7) written as a TypeID: a prefix, `_`, and 26
 //! letters of Crockford's base32. Ids sort by the time they were made.
 //!
-//! Of a UUID's 74 free bits, 50 are random and 24 hold the slot of the table in which the thing
-//! lives. Finding a job by its id is therefore one look at one slot, whatever the number of jobs: no
+//! Of a UUID's 74 free bits, 12 are a counter that starts at random (RFC 9562, section 6.2, method 1), 38 are random
+//! and 24 hold the slot of the table in which the thing lives. The counter keeps ids in the order in which they were
+//! made, whatever the clock does, so a table that is sorted by id is in that order again after a restart.
+//!
+//! Finding a job by its id is therefore one look at one slot, whatever the number of jobs: no
 //! hash map to size, to fill with chosen keys, or to keep in step. A stale id finds its slot taken by
 //! another id and names nothing. An event's id is its job's with the time of the event, and its
 //! sequence in place of the slot; it need not be stored and is the same at every attempt.
@@ -58,7 +61,12 @@ const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u128 = (1 << SLOT_BITS) - 1;
 const VERSION: u128 = 7 << 76;
 const VARIANT: u128 = 2 << 62;
-const RANDOM_MASK: u128 = !(u128::MAX << 80) & !(0xf << 76) & !(3 << 62) & !SLOT_MASK;
+/// One step of the counter, and the bits in which it is.
+const COUNT: u128 = 1 << 64;
+const COUNT_MASK: u128 = 0xfff << 64;
+/// The counter starts below its half, so that there is room to count.
+const COUNT_START_MASK: u128 = 0x7ff << 64;
+const RANDOM_MASK: u128 = !(u128::MAX << 62) & !SLOT_MASK;
 const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 26;
 
@@ -89,7 +97,7 @@ impl Id {
     pub fn new(at: Timestamp, slot: Ix, random: &mut Random) -> Self {
         let bytes = random.bytes();
         let (half, _) = bytes.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
-        let noise = u128::from_be_bytes(*half) & RANDOM_MASK;
+        let noise = u128::from_be_bytes(*half) & (RANDOM_MASK | COUNT_START_MASK);
         Self(
             (u128::from(at.as_unix_ms()) << 80)
                 | VERSION
@@ -97,6 +105,29 @@ impl Id {
                 | noise
                 | (u128::from(slot.get()) & SLOT_MASK),
         )
+    }
+
+    /// A new id as by [`new`](Self::new) that sorts behind `previous`, the one made before, though it is made in the same
+    /// millisecond or the clock was set back.
+    #[must_use]
+    pub fn after(previous: Option<Self>, at: Timestamp, slot: Ix, random: &mut Random) -> Self {
+        let id = Self::new(at, slot, random);
+        let Some(previous) = previous else {
+            return id;
+        };
+        let at_ms = (previous.0 >> 80) as u64;
+        if at.as_unix_ms() > at_ms {
+            return id;
+        }
+        if previous.0 & COUNT_MASK == COUNT_MASK {
+            return Self::new(
+                Timestamp::from_unix_ms(at_ms.saturating_add(1)),
+                slot,
+                random,
+            );
+        }
+        let order = u128::MAX << 80 | COUNT_MASK;
+        Self((previous.0 & order).wrapping_add(COUNT) | (id.0 & !order))
     }
 
     /// The id of event number `sequence` that befell the thing with this id at `at`.
@@ -197,6 +228,25 @@ mod tests {
         assert_eq!((bits >> 76) & 0xf, 7);
         assert_eq!((bits >> 62) & 3, 2);
         assert_eq!(sample().slot().unwrap().get(), 0xab_cdef);
+    }
+
+    #[test]
+    fn ids_sort_in_the_order_in_which_they_were_made_whatever_the_clock_does() {
+        let mut random = Random::new([9; 32]);
+        let mut previous = None;
+        for round in 0..20_000u64 {
+            // Forward, standing still, and back by an hour.
+            let at = Timestamp::from_unix_ms(
+                1_795_510_800_000 + (round / 9_000) * 3_600_000 % 7_200_000,
+            );
+            let slot = Ix::new(20_001 - round as u32).unwrap();
+            let id = Id::after(previous, at, slot, &mut random);
+            assert!(Some(id) > previous);
+            assert_eq!(id.slot(), Some(slot));
+            assert_eq!((id.to_bits() >> 76) & 0xf, 7);
+            assert_eq!((id.to_bits() >> 62) & 3, 2);
+            previous = Some(id);
+        }
     }
 
     #[test]

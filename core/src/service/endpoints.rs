@@ -78,8 +78,10 @@ impl Service<'_> {
             Some(secret) => secret,
             None => Secret::from_random(self.random.bytes()),
         };
+        let previous = self.newest_endpoint().and_then(|ix| self.endpoints.get(ix));
+        let previous = previous.map(|endpoint| endpoint.id);
         self.endpoints.insert(Endpoint {
-            id: Id::new(now.timestamp, ix, &mut self.random),
+            id: Id::after(previous, now.timestamp, ix, &mut self.random),
             created_at: now.timestamp,
             filter: new.filter,
             job: new.job,

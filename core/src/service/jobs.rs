@@ -327,8 +327,10 @@ impl Service<'_> {
             self.pool.free(request);
             return None;
         }
+        let previous = self.newest_job().and_then(|ix| self.jobs.get(ix));
+        let previous = previous.map(|job| job.id);
         let job = Job {
-            id: Id::new(now.timestamp, ix, &mut self.random),
+            id: Id::after(previous, now.timestamp, ix, &mut self.random),
             created_at: now.timestamp,
             has_callback,
             has_reference: new.reference.is_some(),

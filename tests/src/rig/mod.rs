@@ -66,6 +66,8 @@ pub struct Rig {
     /// Dead letters that were pushed out.
     pub pushed_out: u64,
     crashes: u8,
+    /// How jobs and endpoints were listed before a crash that took nothing back.
+    order: Option<Vec<Id>>,
 }
 
 /// What the services of these tests allow: a short schedule, so that dead letters come soon.
@@ -101,6 +103,7 @@ impl Rig {
             secrets: BTreeMap::new(),
             pushed_out: 0,
             crashes: 0,
+            order: None,
         }
     }
 
@@ -116,6 +119,7 @@ impl Rig {
             });
             self.pushed_out += service.outbox().letters_dropped();
             if crashed {
+                self.order = self.all_durable(&service).then(|| listed(&service));
                 self.crash();
                 continue;
             }
@@ -142,6 +146,9 @@ impl Rig {
         let seed = self.crashes.wrapping_add(1);
         let mut service = self.restore(tables, seed);
         self.restart_jobs(&service);
+        if let Some(order) = self.order.take() {
+            assert_eq!(listed(&service), order, "S13: lists are as they were");
+        }
         self.take_batch(&mut service);
         while !self.batches.is_empty() {
             self.sync(&mut service);
@@ -172,6 +179,10 @@ impl Rig {
             let attempts = job.state().attempts;
             self.model.jobs.get_mut(&id).expect("the job").attempts = attempts;
         }
+    }
+
+    fn all_durable(&self, service: &Service<'_>) -> bool {
+        self.batches.is_empty() && !service.is_dirty()
     }
 
     fn crash(&mut self) {
@@ -325,6 +336,15 @@ fn drain_records(service: &mut Service<'_>, now: Now) -> Vec<(Key, Option<Vec<u8
         changes.push((record.key, value));
     }
     changes
+}
+
+/// All jobs and endpoints, newest first.
+fn listed(service: &Service<'_>) -> Vec<Id> {
+    let jobs = std::iter::successors(service.newest_job(), |ix| service.older_job(*ix));
+    let hooks = std::iter::successors(service.newest_endpoint(), |ix| service.older_endpoint(*ix));
+    let jobs = jobs.filter_map(|ix| Some(service.job(ix)?.id()));
+    let hooks = hooks.filter_map(|ix| Some(service.endpoint(ix)?.id));
+    jobs.chain(hooks).collect()
 }
 
 /// Everything that a caller can read, in the order in which it is listed.
