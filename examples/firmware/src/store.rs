@@ -107,43 +107,45 @@ impl From<sequential_storage::Error<FlashError>> for StoreError {
 pub struct Store<const KEYS: usize> {
     map: MapStorage<[u8; KEY_BYTES], Flash, MapCache<KEYS>>,
     journal: QueueStorage<Flash, JournalCache>,
+    item: [u8; BUFFER_BYTES],
+    /// For the map to work in.
+    memory: [u8; BUFFER_BYTES],
 }
 
 impl<const KEYS: usize> Store<KEYS> {
-    /// The store in `flash`, with what a reset interrupted carried over or dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub fn open(flash: Flash) -> Result<Self, StoreError> {
+    /// The store in `flash`, which is to be [restored](Self::restore) from first.
+    #[must_use]
+    pub fn new(flash: Flash) -> Self {
         let states = ArrayPageStates::new();
         let cache = Cache::new(states, ArrayPagePointers::new(), ArrayKeyPointers::new());
         let map = MapStorage::new(flash, const { MapConfig::new(0..MAP_END) }, cache);
         let states = ArrayPageStates::new();
         let cache = Cache::new(states, ArrayPagePointers::new(), Uncached);
         let config = const { QueueConfig::new(MAP_END..JOURNAL_END) };
-        let journal = QueueStorage::new(flash, config, cache);
-        let mut store = Self { map, journal };
-        if store.is_marked()? {
-            store.carry_over()?;
-        } else {
-            let mut item = [0; BUFFER_BYTES];
-            while now_or_never(store.journal.pop(&mut item))?.is_some() {}
+        Self {
+            map,
+            journal: QueueStorage::new(flash, config, cache),
+            item: [0; BUFFER_BYTES],
+            memory: [0; BUFFER_BYTES],
         }
-        Ok(store)
     }
 
-    /// Puts all records back into a new service and starts it. Returns how many there were.
+    /// Carries over or drops what a reset interrupted, puts all records back into a new service and starts
+    /// it. Returns how many there were.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     pub fn restore(&mut self, now: Now, service: &mut Service<'_>) -> Result<usize, StoreError> {
+        if self.is_marked()? {
+            self.carry_over()?;
+        } else {
+            while now_or_never(self.journal.pop(&mut self.item))?.is_some() {}
+        }
         let keys = self.keys()?;
-        let mut memory = [0; BUFFER_BYTES];
         let mut count = 0;
         for bytes in &keys {
-            let value: Option<&[u8]> = now_or_never(self.map.fetch_item(&mut memory, bytes))?;
+            let value: Option<&[u8]> = now_or_never(self.map.fetch_item(&mut self.memory, bytes))?;
             let key = Key::from_bytes(*bytes).ok_or(StoreError::Storage)?;
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 let restored = service.restore(now, key, value);
@@ -164,9 +166,8 @@ impl<const KEYS: usize> Store<KEYS> {
         if !server.service().is_dirty() {
             return Ok(());
         }
-        let mut item = [0; BUFFER_BYTES];
-        while let Some(len) = next_item(now, server.service_mut(), &mut item)? {
-            let item = item.get(..len).unwrap_or_default();
+        while let Some(len) = next_item(now, server.service_mut(), &mut self.item)? {
+            let item = self.item.get(..len).unwrap_or_default();
             now_or_never(self.journal.push(item, false))?;
         }
         now_or_never(self.journal.push(MARK, false))?;
@@ -177,10 +178,9 @@ impl<const KEYS: usize> Store<KEYS> {
 
     /// Whether the journal holds a whole batch.
     fn is_marked(&mut self) -> Result<bool, StoreError> {
-        let mut item = [0; BUFFER_BYTES];
         let mut items = now_or_never(self.journal.iter())?;
         let mut marked = false;
-        while let Some(entry) = now_or_never(items.next(&mut item))? {
+        while let Some(entry) = now_or_never(items.next(&mut self.item))? {
             marked = entry.len() == MARK.len();
         }
         Ok(marked)
@@ -188,24 +188,22 @@ impl<const KEYS: usize> Store<KEYS> {
 
     /// Moves a whole batch from the journal into the map.
     fn carry_over(&mut self) -> Result<(), StoreError> {
-        let (mut item, mut memory) = ([0; BUFFER_BYTES], [0; BUFFER_BYTES]);
-        while let Some(bytes) = now_or_never(self.journal.peek(&mut item))? {
+        while let Some(bytes) = now_or_never(self.journal.peek(&mut self.item))? {
             if let Some((key, value)) = bytes.split_first_chunk::<KEY_BYTES>() {
                 // No value stands for no record: there are few keys, so none need ever go.
                 let value: &[u8] = value;
-                now_or_never(self.map.store_item(&mut memory, key, &value))?;
+                now_or_never(self.map.store_item(&mut self.memory, key, &value))?;
             }
-            now_or_never(self.journal.pop(&mut item))?;
+            now_or_never(self.journal.pop(&mut self.item))?;
         }
         Ok(())
     }
 
     /// The keys in the map, in the order in which they are to be restored.
     fn keys(&mut self) -> Result<Vec<[u8; KEY_BYTES], KEYS>, StoreError> {
-        let mut memory = [0; BUFFER_BYTES];
         let mut keys = Vec::new();
-        let mut items = now_or_never(self.map.fetch_all_items(&mut memory))?;
-        while let Some((key, _)) = now_or_never(items.next::<&[u8]>(&mut memory))? {
+        let mut items = now_or_never(self.map.fetch_all_items(&mut self.memory))?;
+        while let Some((key, _)) = now_or_never(items.next::<&[u8]>(&mut self.memory))? {
             // Older values come before the newer ones.
             if !keys.contains(&key) {
                 keys.push(key).map_err(|_| StoreError::TooLarge)?;

@@ -28,6 +28,9 @@ pub(super) struct Listen {
     /// The name by which the server reaches this machine
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     host: String,
+    /// The address to listen on, where the name leads to another machine that passes connections on
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<String>,
     /// Which events: names with a comma between, or `translation.*`
     #[arg(long, default_value = "translation.*", value_parser = parse_events)]
     events: Filter,
@@ -48,6 +51,9 @@ impl Listen {
                 .webhook(&self.host, self.port)
                 .webhook_events(self.events)
                 .description("dubhook listen");
+            if let Some(address) = &self.bind {
+                client = client.webhook_listen(address, self.port);
+            }
             if let Some(key) = &self.remote.api_key {
                 client = client.api_key(key);
             }

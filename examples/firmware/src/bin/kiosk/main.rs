@@ -32,8 +32,8 @@ use dubhook_firmware::{
     store::{Store, StoreError},
 };
 use inbound::{INBOUND, Inbound};
-use outbound::{Link, OUTBOUND, Outbound};
-use static_cell::ConstStaticCell;
+use outbound::{ANSWER_BYTES, Link, OUTBOUND, Outbound};
+use static_cell::{ConstStaticCell, StaticCell};
 
 const JOBS: usize = 8;
 const ENDPOINTS: usize = 4;
@@ -54,67 +54,43 @@ const TRANSMIT_BYTES: usize = {
     if attempt > answer { attempt } else { answer }
 };
 
-static SERVER: ConstStaticCell<Fixed<JOBS, ENDPOINTS, INBOUND, OUTBOUND>> =
+static SERVER_MEMORY: ConstStaticCell<Fixed<JOBS, ENDPOINTS, INBOUND, OUTBOUND>> =
     ConstStaticCell::new(Fixed::new());
-static NET: ConstStaticCell<Memory<CONNS, RECEIVED_BYTES, TRANSMIT_BYTES>> =
+static NET_MEMORY: ConstStaticCell<Memory<CONNS, RECEIVED_BYTES, TRANSMIT_BYTES>> =
     ConstStaticCell::new(Memory::new());
 static INBOUND_CONNS: ConstStaticCell<[Inbound; INBOUND]> =
     ConstStaticCell::new([const { Inbound::new() }; INBOUND]);
-static OUTBOUND_CONNS: ConstStaticCell<[Outbound; OUTBOUND]> =
-    ConstStaticCell::new([const { Outbound::new() }; OUTBOUND]);
+static ANSWERS: ConstStaticCell<[[u8; ANSWER_BYTES]; OUTBOUND]> =
+    ConstStaticCell::new([[0; ANSWER_BYTES]; OUTBOUND]);
 static SIMULATED: ConstStaticCell<([SimSlot; JOBS], [TimerSlot; JOBS])> =
     ConstStaticCell::new(([SimSlot::EMPTY; JOBS], [TimerSlot::EMPTY; JOBS]));
 
+static SERVER: StaticCell<Server<'static>> = StaticCell::new();
+static NET: StaticCell<Net<Ethernet>> = StaticCell::new();
+static STORE: StaticCell<Store<RECORDS>> = StaticCell::new();
+/// Where webhooks may go though it is not the open network.
+static ALLOW: StaticCell<[Cidr; 1]> = StaticCell::new();
+
 /// All that the loop works on.
-struct Kiosk<'a> {
-    net: Net<Ethernet>,
-    server: Server<'a>,
+struct Kiosk {
+    net: &'static mut Net<Ethernet>,
+    server: &'static mut Server<'static>,
     simulator: Simulator<'static>,
-    store: Store<RECORDS>,
+    store: &'static mut Store<RECORDS>,
     stack_bytes: usize,
 }
 
 #[entry]
 fn main() -> ! {
-    let settings = Settings::read();
-    let Some((board, mut ethernet)) = Board::take() else {
+    let Some((board, ethernet)) = Board::take() else {
         host::exit(false);
     };
-    let mut random = Random::new(settings.seed());
-    if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
-        ethernet.lose(percent, Random::new(random.bytes()));
-    }
-    // Receivers are on the local network, which is not where webhooks go unless somebody says so.
-    let Ok(local) = Cidr::parse("10.0.2.0/24") else {
-        host::exit(false);
-    };
-    let allow = [local];
-    let mut config = Config::DEVICE;
-    config.guard.allow = &allow;
-
-    let now = board.now();
-    let mut server = Server::new(SERVER.take().lend(), config, random.bytes());
-    let mut store = open_store(&settings, now, &mut server).unwrap_or_else(|error| fail(error));
-    // What was put back waits for this: the first batch says that nothing is left to write.
-    commit(&mut store, now, &mut server);
-    let address = ethernet.address();
-    let (slots, timers) = SIMULATED.take();
-    let mut kiosk = Kiosk {
-        net: Net::new(
-            ethernet,
-            address,
-            Address::QEMU_USER,
-            NET.take(),
-            &mut random,
-            now.instant,
-        ),
-        server,
-        simulator: Simulator::new(slots, timers, simulation(&settings), random.bytes()),
-        store,
-        stack_bytes: 0,
-    };
+    let mut kiosk = start(&board, ethernet);
     let inbound = INBOUND_CONNS.take();
-    let outbound = OUTBOUND_CONNS.take();
+    let outbound = &mut ANSWERS
+        .take()
+        .each_mut()
+        .map(|memory| Outbound::new(memory));
     host::line(|out| out.put(b"kiosk: ready"));
     loop {
         kiosk.turn(board.now(), inbound, outbound);
@@ -122,7 +98,67 @@ fn main() -> ! {
     }
 }
 
-impl Kiosk<'_> {
+// The parts are made in functions of their own, which give their stack back: what is large on its way
+// into a static must not stay in the frame of `main`, nor lie there several times.
+
+#[inline(never)]
+fn start(board: &Board, mut ethernet: Ethernet) -> Kiosk {
+    let settings = Settings::read();
+    let mut random = Random::new(settings.seed());
+    if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
+        ethernet.lose(percent, Random::new(random.bytes()));
+    }
+    let now = board.now();
+    let server = start_server(random.bytes());
+    let store = start_store(&settings);
+    match store.restore(now, server.service_mut()) {
+        Ok(count) => host::line(|out| {
+            out.put(b"kiosk: records in flash ");
+            out.put_u64(count as u64);
+        }),
+        Err(error) => fail(error),
+    }
+    let (slots, timers) = SIMULATED.take();
+    Kiosk {
+        net: start_net(ethernet, &mut random, now),
+        server,
+        simulator: Simulator::new(slots, timers, simulation(&settings), random.bytes()),
+        store,
+        stack_bytes: 0,
+    }
+}
+
+#[inline(never)]
+fn start_server(seed: [u8; 32]) -> &'static mut Server<'static> {
+    // Receivers are on the local network, which is not where webhooks go unless somebody says so.
+    let Ok(local) = Cidr::parse("10.0.2.0/24") else {
+        host::exit(false);
+    };
+    let mut config = Config::DEVICE;
+    config.guard.allow = ALLOW.init([local]);
+    SERVER.init_with(|| Server::new(SERVER_MEMORY.take().lend(), config, seed))
+}
+
+#[inline(never)]
+fn start_store(settings: &Settings) -> &'static mut Store<RECORDS> {
+    let path = settings.get("flash").unwrap_or("kiosk.flash");
+    match Flash::open(path) {
+        Ok(flash) => STORE.init_with(|| Store::new(flash)),
+        Err(error) => fail(StoreError::Flash(error)),
+    }
+}
+
+#[inline(never)]
+fn start_net(ethernet: Ethernet, random: &mut Random, now: Now) -> &'static mut Net<Ethernet> {
+    let hardware = ethernet.address();
+    let memory = NET_MEMORY.take();
+    NET.init_with(|| {
+        let address = Address::QEMU_USER;
+        Net::new(ethernet, hardware, address, memory, random, now.instant)
+    })
+}
+
+impl Kiosk {
     /// Whatever there is to do now.
     fn turn(&mut self, now: Now, inbound: &mut [Inbound], outbound: &mut [Outbound]) {
         self.net.poll(now.instant);
@@ -131,17 +167,17 @@ impl Kiosk<'_> {
             inbound.iter_mut().for_each(|conn| conn.wake(id));
         }
         for (conn, at) in inbound.iter_mut().zip(self.net.conns()) {
-            conn.turn(now, at, &mut self.net, &mut self.server);
+            conn.turn(now, at, self.net, self.server);
         }
         self.work(now);
         // Before anything leaves: an attempt comes out only once what it tells of is durable.
-        commit(&mut self.store, now, &mut self.server);
+        commit(self.store, now, self.server);
         let guard = self.server.config().guard;
         for (outgoing, conn) in outbound.iter_mut().zip(self.net.conns().skip(INBOUND)) {
             outgoing.turn(&mut Link {
                 now,
                 conn,
-                net: &mut self.net,
+                net: self.net,
                 service: self.server.service_mut(),
                 guard,
             });
@@ -202,22 +238,6 @@ fn simulation(settings: &Settings) -> simulate::Settings {
         longest_ms: job_ms,
         ..simulate::Settings::STANDARD
     }
-}
-
-fn open_store(
-    settings: &Settings,
-    now: Now,
-    server: &mut Server<'_>,
-) -> Result<Store<RECORDS>, StoreError> {
-    let path = settings.get("flash").unwrap_or("kiosk.flash");
-    let flash = Flash::open(path).map_err(StoreError::Flash)?;
-    let mut store = Store::open(flash)?;
-    let count = store.restore(now, server.service_mut())?;
-    host::line(|out| {
-        out.put(b"kiosk: records in flash ");
-        out.put_u64(count as u64);
-    });
-    Ok(store)
 }
 
 /// A server that cannot keep what it promises must not go on.

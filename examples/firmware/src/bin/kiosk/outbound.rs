@@ -19,7 +19,7 @@ use dubhook_firmware::{
 /// How many there are.
 pub(crate) const OUTBOUND: usize = 2;
 /// Room for the head of an answer; its body is dropped as it comes.
-const ANSWER_BYTES: usize = Limits::SMALL.head_bytes_max;
+pub(crate) const ANSWER_BYTES: usize = Limits::SMALL.head_bytes_max;
 /// The longest URL of a receiver.
 const URL_BYTES: usize = 120;
 
@@ -29,7 +29,7 @@ pub(crate) struct Outbound {
     step: Step,
     deadline: Instant,
     parser: ResponseParser,
-    received: [u8; ANSWER_BYTES],
+    received: &'static mut [u8; ANSWER_BYTES],
     filled: Range<usize>,
 }
 
@@ -52,13 +52,13 @@ enum Step {
 
 impl Outbound {
     /// Nothing to deliver yet.
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(received: &'static mut [u8; ANSWER_BYTES]) -> Self {
         Self {
             attempt: None,
             step: Step::Connect,
             deadline: Instant::ZERO,
-            parser: ResponseParser::new(Method::Post, BodyUse::Discard),
-            received: [0; ANSWER_BYTES],
+            parser: ResponseParser::new(Method::Get, BodyUse::Keep),
+            received,
             filled: 0..0,
         }
     }
@@ -143,7 +143,7 @@ impl Outbound {
     }
 
     fn receive(&mut self, at: &mut Link<'_, '_>) {
-        let mut input = RecvBuf::resume(&mut self.received, self.filled.clone());
+        let mut input = RecvBuf::resume(self.received, self.filled.clone());
         let taken = at.net.receive_into(at.conn, &mut input);
         if taken == 0 {
             return;

@@ -23,27 +23,41 @@ const LIMITS: Limits = Limits {
     ..Limits::SMALL
 };
 
+/// Room for a request, and for its answer.
+pub(crate) struct Room {
+    request: [u8; BUFFER_BYTES],
+    received: [u8; ANSWER_BYTES],
+}
+
+impl Room {
+    /// Empty.
+    pub(crate) const fn new() -> Self {
+        Self {
+            request: [0; BUFFER_BYTES],
+            received: [0; ANSWER_BYTES],
+        }
+    }
+}
+
 /// The exchange under way.
 pub(crate) struct Asking {
     exchange: Option<Exchange>,
-    request: [u8; BUFFER_BYTES],
+    room: &'static mut Room,
     request_len: usize,
     sent: bool,
     parser: ResponseParser,
-    received: [u8; ANSWER_BYTES],
     filled: Range<usize>,
 }
 
 impl Asking {
     /// None.
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(room: &'static mut Room) -> Self {
         Self {
             exchange: None,
-            request: [0; BUFFER_BYTES],
+            room,
             request_len: 0,
             sent: false,
             parser: ResponseParser::new(Method::Get, BodyUse::Keep),
-            received: [0; ANSWER_BYTES],
             filled: 0..0,
         }
     }
@@ -70,7 +84,11 @@ impl Asking {
         }
         let failure = match phase {
             Phase::Open if !self.sent => {
-                let request = self.request.get(..self.request_len).unwrap_or_default();
+                let request = self
+                    .room
+                    .request
+                    .get(..self.request_len)
+                    .unwrap_or_default();
                 // The connection is new, so there is room for all of it.
                 net.transmit(conn, |room| {
                     let mut out = Out::new(room);
@@ -100,7 +118,7 @@ impl Asking {
     }
 
     fn begin(&mut self, now: Now, conn: Conn, net: &mut Net<Ethernet>, client: &mut Client<'_>) {
-        let mut out = Out::new(&mut self.request);
+        let mut out = Out::new(&mut self.room.request);
         // Every request fits: the lamp has no API key and submits nothing.
         let Ok(Some(exchange)) = client.poll_request(now, &mut out) else {
             return;
@@ -120,7 +138,7 @@ impl Asking {
 
     /// Takes what has come; whether that is a whole answer.
     fn receive(&mut self, conn: Conn, net: &mut Net<Ethernet>) -> Result<bool, Failure> {
-        let mut input = RecvBuf::resume(&mut self.received, self.filled.clone());
+        let mut input = RecvBuf::resume(&mut self.room.received, self.filled.clone());
         if net.receive_into(conn, &mut input) == 0 {
             return Ok(false);
         }
@@ -142,7 +160,11 @@ impl Asking {
     ) {
         self.exchange = None;
         net.close(conn);
-        let filled = self.received.get(self.filled.clone()).unwrap_or_default();
+        let filled = self
+            .room
+            .received
+            .get(self.filled.clone())
+            .unwrap_or_default();
         let update = match self.parser.response(filled) {
             Some(response) => client.handle_response(now, exchange.id, &response),
             None => client.handle_failure(now, exchange.id, Failure::Unreadable),

@@ -12,7 +12,7 @@
 mod asking;
 mod told;
 
-use asking::Asking;
+use asking::{Asking, Room};
 use cortex_m_rt::entry;
 use dubhook_core::{
     client::{Client, Config, Fixed, Server, Simple, Source, Update, Webhook},
@@ -29,8 +29,8 @@ use dubhook_firmware::{
     net::{Address, Conn, Memory, Net},
     stellaris::Ethernet,
 };
-use static_cell::ConstStaticCell;
-use told::{TOLD, Told};
+use static_cell::{ConstStaticCell, StaticCell};
+use told::{TOLD, Told, WEBHOOK_BYTES};
 
 /// Jobs that are remembered, to know repeats.
 const JOBS: usize = 8;
@@ -47,36 +47,71 @@ const CHECK_MS: u32 = 5_000;
 /// How long a blinking lamp is lit, and how long dark, in milliseconds.
 const BLINK_MS: u64 = 250;
 
-static CLIENT: ConstStaticCell<Fixed<JOBS>> = ConstStaticCell::new(Fixed::new());
-static NET: ConstStaticCell<Memory<CONNS, BUFFER_BYTES, BUFFER_BYTES>> =
+static CLIENT_MEMORY: ConstStaticCell<Fixed<JOBS>> = ConstStaticCell::new(Fixed::new());
+static NET_MEMORY: ConstStaticCell<Memory<CONNS, BUFFER_BYTES, BUFFER_BYTES>> =
     ConstStaticCell::new(Memory::new());
-static ASK: ConstStaticCell<Asking> = ConstStaticCell::new(Asking::new());
-static TELL: ConstStaticCell<[Told; TOLD]> = ConstStaticCell::new([const { Told::new() }; TOLD]);
+static ROOM: ConstStaticCell<Room> = ConstStaticCell::new(Room::new());
+static WEBHOOKS: ConstStaticCell<[[u8; WEBHOOK_BYTES]; TOLD]> =
+    ConstStaticCell::new([[0; WEBHOOK_BYTES]; TOLD]);
+
+static CLIENT: StaticCell<Client<'static>> = StaticCell::new();
+static NET: StaticCell<Net<Ethernet>> = StaticCell::new();
+/// Whom to ask, and where to be told.
+static URLS: ConstStaticCell<[[u8; URL_BYTES]; 2]> = ConstStaticCell::new([[0; URL_BYTES]; 2]);
 
 /// All that the loop works on.
-struct Lamp<'a> {
+struct Lamp {
     board: Board,
-    net: Net<Ethernet>,
-    client: Client<'a>,
-    asking: &'static mut Asking,
-    told: &'static mut [Told],
+    net: &'static mut Net<Ethernet>,
+    client: &'static mut Client<'static>,
+    asking: Asking,
+    told: [Told; TOLD],
     light: Light,
     stack_bytes: usize,
 }
 
 #[entry]
 fn main() -> ! {
-    let settings = Settings::read();
-    let Some((board, mut ethernet)) = Board::take() else {
+    let Some((board, ethernet)) = Board::take() else {
         host::exit(false);
     };
+    let mut lamp = start(board, ethernet);
+    host::line(|out| out.put(b"lamp: ready"));
+    loop {
+        lamp.turn();
+        lamp.board.sleep();
+    }
+}
+
+// The parts are made in functions of their own, which give their stack back: what is large on its way
+// into a static must not stay in the frame of `main`.
+
+#[inline(never)]
+fn start(board: Board, mut ethernet: Ethernet) -> Lamp {
+    let settings = Settings::read();
     let mut random = Random::new(settings.seed());
     if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
         ethernet.lose(percent, Random::new(random.bytes()));
     }
-    let (mut server, mut url) = ([0; URL_BYTES], [0; URL_BYTES]);
-    let server = join(["http://10.0.2.2:", port(&settings, "server")], &mut server);
-    let url = join(["http://127.0.0.1:", port(&settings, "told")], &mut url);
+    let now = board.now();
+    let client = start_client(&settings, random.bytes());
+    client.start(now);
+    Lamp {
+        board,
+        net: start_net(ethernet, &mut random, now),
+        client,
+        asking: Asking::new(ROOM.take()),
+        told: WEBHOOKS.take().each_mut().map(|memory| Told::new(memory)),
+        light: Light::Dark,
+        stack_bytes: 0,
+    }
+}
+
+#[inline(never)]
+fn start_client(settings: &Settings, seed: [u8; 32]) -> &'static mut Client<'static> {
+    let [server, url] = URLS.take();
+    let server = join(["http://10.0.2.2:", port(settings, "server")], server);
+    let url = join(["http://127.0.0.1:", port(settings, "told")], url);
     let (Ok(server), Ok(url)) = (Server::parse(server), Url::parse(url, URL_BYTES)) else {
         host::line(|out| out.put(b"lamp: the settings server=PORT and told=PORT are missing"));
         host::exit(false);
@@ -89,34 +124,20 @@ fn main() -> ! {
     let mut config = Config::new(server, Some(webhook));
     config.everything = true;
     config.timings.check_ms = CHECK_MS;
-
-    let now = board.now();
-    let hardware = ethernet.address();
-    let mut lamp = Lamp {
-        net: Net::new(
-            ethernet,
-            hardware,
-            Address::QEMU_USER,
-            NET.take(),
-            &mut random,
-            now.instant,
-        ),
-        client: Client::new(CLIENT.take().lend(), config, random.bytes()),
-        board,
-        asking: ASK.take(),
-        told: TELL.take(),
-        light: Light::Dark,
-        stack_bytes: 0,
-    };
-    lamp.client.start(now);
-    host::line(|out| out.put(b"lamp: ready"));
-    loop {
-        lamp.turn();
-        lamp.board.sleep();
-    }
+    CLIENT.init_with(|| Client::new(CLIENT_MEMORY.take().lend(), config, seed))
 }
 
-impl Lamp<'_> {
+#[inline(never)]
+fn start_net(ethernet: Ethernet, random: &mut Random, now: Now) -> &'static mut Net<Ethernet> {
+    let hardware = ethernet.address();
+    let memory = NET_MEMORY.take();
+    NET.init_with(|| {
+        let address = Address::QEMU_USER;
+        Net::new(ethernet, hardware, address, memory, random, now.instant)
+    })
+}
+
+impl Lamp {
     /// Whatever there is to do now.
     fn turn(&mut self) {
         let now = self.board.now();
@@ -124,11 +145,10 @@ impl Lamp<'_> {
         if let Some(update) = self.client.handle_timeout(now) {
             say(&update);
         }
-        self.asking
-            .turn(now, ASKING, &mut self.net, &mut self.client);
+        self.asking.turn(now, ASKING, self.net, self.client);
         let others = self.net.conns().filter(|conn| *conn != ASKING);
         for (told, conn) in self.told.iter_mut().zip(others) {
-            told.turn(now, conn, &mut self.net, &mut self.client);
+            told.turn(now, conn, self.net, self.client);
         }
         self.show(now);
         self.watch_stack();

@@ -24,22 +24,22 @@ const LIMITS: Limits = Limits {
     ..Limits::SMALL
 };
 /// Room for the largest webhook.
-const WEBHOOK_BYTES: usize = LIMITS.head_bytes_max + LIMITS.body_bytes_max;
+pub(crate) const WEBHOOK_BYTES: usize = LIMITS.head_bytes_max + LIMITS.body_bytes_max;
 
 /// One connection.
 pub(crate) struct Told {
     receiver: Receiver,
-    received: [u8; WEBHOOK_BYTES],
+    received: &'static mut [u8; WEBHOOK_BYTES],
     filled: Range<usize>,
     open: bool,
 }
 
 impl Told {
     /// None yet.
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(received: &'static mut [u8; WEBHOOK_BYTES]) -> Self {
         Self {
             receiver: Receiver::new(Instant::ZERO),
-            received: [0; WEBHOOK_BYTES],
+            received,
             filled: 0..0,
             open: false,
         }
@@ -65,7 +65,7 @@ impl Told {
                     self.receiver = Receiver::new(now.instant);
                     self.filled = 0..0;
                 }
-                let mut input = RecvBuf::resume(&mut self.received, self.filled.clone());
+                let mut input = RecvBuf::resume(self.received, self.filled.clone());
                 net.receive_into(conn, &mut input);
                 self.filled = input.filled_range();
                 self.drive(now, conn, net, client);
@@ -79,7 +79,7 @@ impl Told {
 
     /// Takes at most one webhook, if there is room for its answer; the rest waits for the next turn.
     fn drive(&mut self, now: Now, conn: Conn, net: &mut Net<Ethernet>, client: &mut Client<'_>) {
-        let mut input = RecvBuf::resume(&mut self.received, self.filled.clone());
+        let mut input = RecvBuf::resume(self.received, self.filled.clone());
         let mut done = false;
         net.transmit(conn, |room| {
             if room.len() < ANSWER_BYTES_MAX {
