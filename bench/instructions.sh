@@ -14,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 file=bench/instructions.txt
-target=${CARGO_TARGET_DIR:-$PWD/target}
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
 for tool in valgrind cargo; do
     command -v $tool >/dev/null || { echo "instructions.sh: $tool is not installed" >&2; exit 1; }
