@@ -1,0 +1,56 @@
+"""Measures dubhook beside its peers; see bench/run.sh, which builds everything first."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import core
+import report
+from place import BUILT
+from process import Failed
+from rows import ROWS, Run
+
+
+def main() -> int:
+    names = [*ROWS, "core"]
+    parser = argparse.ArgumentParser(prog="bench/run.sh")
+    parser.add_argument("--only", metavar="ROW,…", default=",".join(names), help=f"of {', '.join(names)}")
+    parser.add_argument("--rounds", type=int, help="5; with --quick 1")
+    parser.add_argument("--seconds", type=float, help="of each measurement by time: 5; with --quick 0.5")
+    parser.add_argument("--quick", action="store_true", help="little of everything: whether it works, not how fast it is")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
+    options = parser.parse_args()
+    wanted = options.only.split(",")
+    if unknown := set(wanted) - set(names):
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    quick = options.quick
+    run = Run(options.rounds or (1 if quick else 5), options.seconds or (0.5 if quick else 5), 0.01 if quick else 1, say)
+    BUILT.mkdir(parents=True, exist_ok=True)
+    rows, failed = [], False
+    for name in (name for name in ROWS if name in wanted):
+        try:
+            rows.append(ROWS[name](run))
+        except Failed as error:
+            say(f"{name}: FAILED: {error}")
+            failed = True
+    alone: list[str] = []
+    if "core" in wanted:
+        core.run_benches(quick, say)
+        scale = core.scale()
+        alone = report.core_tables(core.paths(), scale)
+        if options.write:
+            report.PLOT.write_text(report.plot(scale))
+    text = report.figures_text(rows, alone, run.rounds)
+    print(text)
+    if options.write and not failed:
+        report.write(text)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

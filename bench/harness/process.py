@@ -1,0 +1,109 @@
+"""Processes that are measured: started, waited for, looked at, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from place import DUBHOOK, LOAD, LOAD_CORE, SERVER_CORE, on
+
+START_S = 30.0
+
+
+class Failed(Exception):
+    """Something that is measured did not do its work."""
+
+
+def free_port(count: int = 1) -> int:
+    """The first of `count` ports on loopback that nobody uses, below those that the system gives to clients."""
+    for first in range(20_000, 32_000 - count, count):
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise Failed("no free ports")
+
+
+def wait_for_port(port: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise Failed(f"{process.args} ended: {process.returncode}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise Failed(f"{process.args} does not listen")
+
+
+@contextmanager
+def running(command: list[str], port: int | None = None, **options: object) -> Iterator[subprocess.Popen[str]]:
+    """A process that listens on `port` for as long as it is wanted."""
+    options.setdefault("stdout", subprocess.DEVNULL)
+    options.setdefault("stderr", subprocess.DEVNULL)
+    process = subprocess.Popen(command, text=True, start_new_session=True, **options)  # type: ignore[call-overload]
+    try:
+        if port is not None:
+            wait_for_port(port, process)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+@contextmanager
+def dubhook(*arguments: str, capacity: int = 100_000, data: Path | None = None) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """`dubhook serve` on the server's core, with a translator that never gets done, so that jobs stay as they are."""
+    port = free_port()
+    keep = ["--in-memory"] if data is None else ["--data", str(data)]
+    command = on(
+        SERVER_CORE, DUBHOOK, "serve", "--listen", f"127.0.0.1:{port}", "--capacity", str(capacity), *keep,
+        "--translator", "command", "--command", "exec sleep 1000000", "--workers", "1", *arguments,
+    )  # fmt: skip
+    with running(command, port) as process:
+        yield port, process
+
+
+def load(port: int, *options: str | int | Path) -> dict[str, float]:
+    """Runs the load generator on its core. What it measured."""
+    command = on(LOAD_CORE, LOAD / "load", "--port", str(port), *map(str, options))
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=600)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(command)}: {done.stdout or done.returncode}")
+    return json.loads(done.stdout)
+
+
+def latency(*arguments: str | int | Path) -> dict[str, float]:
+    """Runs the latency meter on the load's core. What it measured."""
+    command = on(LOAD_CORE, LOAD / "latency", *map(str, arguments))
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=600)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(command)}: {done.returncode}")
+    return json.loads(done.stdout)
+
+
+def resident_bytes(process: subprocess.Popen[str]) -> int:
+    """The memory that a process holds. `taskset` has become the program, so it is the process itself."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    match = re.search(r"VmRSS:\s*(\d+)", status)
+    if not match:
+        raise Failed("no resident size")
+    return int(match.group(1)) * 1_024

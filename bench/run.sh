@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Measures dubhook beside its peers, all on this machine, and prints the figures as Markdown.
+#
+#   bench/run.sh [--quick] [--only ROW,…] [--rounds N] [--seconds S] [--write]
+#
+# --quick takes a minute or two and shows that everything works; figures worth keeping take about an hour and a machine that
+# does nothing else. --write puts them into docs/performance.md. NO_INSTALL=1 installs nothing.
+#
+# Installed where missing: wrk, nginx, OpenSSL's headers and a C compiler by apt (as root); FastAPI and uvicorn by pip into
+# an environment of their own. Everything that is built goes into cargo's target directory.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+built=$CARGO_TARGET_DIR/bench
+mkdir -p "$built/load"
+
+if [ -z "${NO_INSTALL:-}" ]; then
+    missing=()
+    command -v wrk >/dev/null || missing+=(wrk)
+    [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+    [ -e /usr/include/openssl/sha.h ] || missing+=(libssl-dev)
+    command -v cc >/dev/null && command -v make >/dev/null || missing+=(gcc libc6-dev make)
+    command -v taskset >/dev/null || missing+=(util-linux)
+    if [ ${#missing[@]} -gt 0 ]; then
+        echo "installing ${missing[*]}" >&2
+        # The package would start a server of its own, were it not for this.
+        policy=/usr/sbin/policy-rc.d
+        [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy; chmod +x $policy; trap 'rm -f /usr/sbin/policy-rc.d' EXIT; }
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    fi
+    if [ ! -x "$built/venv/bin/uvicorn" ]; then
+        echo "installing FastAPI and uvicorn into $built/venv" >&2
+        python3 -m venv "$built/venv"
+        "$built/venv/bin/pip" install --quiet --disable-pip-version-check -r bench/peers/requirements.txt
+    fi
+fi
+
+echo "building dubhook, its peers and the measuring programs" >&2
+cargo build --release --locked --quiet -p dubhook-smol
+CARGO_TARGET_DIR=$built/peers cargo build --release --locked --quiet --manifest-path bench/peers/Cargo.toml
+make --silent -C bench/load OUT="$built/load"
+
+exec python3 bench/harness "$@"
