@@ -61,6 +61,7 @@ impl StopSignal {
 #[derive(Debug)]
 pub struct Handle {
     address: SocketAddr,
+    url: String,
     stopper: Stopper,
     thread: JoinHandle<Result<(), RunError>>,
 }
@@ -68,11 +69,13 @@ pub struct Handle {
 impl Handle {
     pub(super) const fn new(
         address: SocketAddr,
+        url: String,
         stopper: Stopper,
         thread: JoinHandle<Result<(), RunError>>,
     ) -> Self {
         Self {
             address,
+            url,
             stopper,
             thread,
         }
@@ -87,7 +90,7 @@ impl Handle {
     /// Where it listens, as a URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
     }
 
     /// What stops it, from any thread.

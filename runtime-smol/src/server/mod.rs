@@ -34,8 +34,10 @@ use crate::{
     deliver::Deliver,
     memory::{Capacity, Memory, Simulated},
     net::Net,
+    resolve::Resolve,
     signal::Signal,
     store::{Store, StoreError},
+    tls::{Identity, Trust},
     translate::{Translator, Workers, command::Commands},
 };
 use buffers::Buffers;
@@ -75,6 +77,9 @@ pub struct Server {
     store: Option<Arc<dyn Store>>,
     retain: Duration,
     limits: Limits,
+    identity: Option<Identity>,
+    trust: Trust,
+    resolver: Arc<dyn Resolve>,
     stop: StopSignal,
     stopper: Stopper,
 }
@@ -92,6 +97,16 @@ impl Server {
         self.address
     }
 
+    /// Where it listens, as a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = match self.identity {
+            None => "http",
+            Some(_) => "https",
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
     /// What stops it, from any thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
@@ -104,11 +119,11 @@ impl Server {
     ///
     /// Where there is no thread to be had.
     pub fn start(self) -> io::Result<Handle> {
-        let (address, stopper) = (self.address, self.stopper());
+        let (address, url, stopper) = (self.address, self.url(), self.stopper());
         let thread = std::thread::Builder::new()
             .name("dubhook-server".to_owned())
             .spawn(move || smol::block_on(self.run()))?;
-        Ok(Handle::new(address, stopper, thread))
+        Ok(Handle::new(address, url, stopper, thread))
     }
 
     /// Runs it until it is told to stop and has finished what was in flight.
@@ -150,6 +165,9 @@ impl Server {
         let engine = Engine {
             clock,
             net: Net::new()?,
+            resolver: self.resolver,
+            identity: self.identity,
+            trust: self.trust,
             buffers: RefCell::new(Buffers::new(&config)),
             deliver: Deliver::new(self.capacity.attempts),
             workers,
