@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   server ── deliver ── translate ── store        what a machine needs done
-//!   net    clock   entropy   memory                what it is done with
+//!   net   tls   resolve   clock   entropy   memory  what it is done with
 //! ```
 //!
 //! Everything that decides anything is in the core; here bytes are moved, on one thread and without locks. Begin with
@@ -14,7 +14,9 @@ mod deliver;
 pub mod entropy;
 pub mod memory;
 pub mod net;
+pub mod resolve;
 pub mod server;
 mod signal;
 pub mod store;
+pub mod tls;
 pub mod translate;

@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod cases;
+pub mod certificates;
 pub mod fuzz;
 pub mod machine;
 pub mod model;

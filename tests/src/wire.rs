@@ -3,12 +3,16 @@
 use dubhook_core::http::{
     BodyUse, Limits, Method, Progress, RecvBuf, RequestParser, ResponseParser, ResponseProgress,
 };
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::{self, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread,
     time::Duration,
 };
@@ -195,6 +199,7 @@ impl Arrival {
 pub struct Hearer {
     /// Where it listens.
     pub address: SocketAddr,
+    secured: bool,
     arrivals: Receiver<Arrival>,
 }
 
@@ -229,21 +234,61 @@ impl Hearer {
         listener: TcpListener,
         answer: impl Fn(&Arrival) -> String + Send + Clone + 'static,
     ) -> Self {
-        let address = listener.local_addr().expect("an address");
-        let (sender, arrivals) = channel();
-        thread::spawn(move || {
-            while let Ok((stream, _)) = listener.accept() {
-                let (sender, answer) = (sender.clone(), answer.clone());
-                thread::spawn(move || hear(stream, &sender, answer));
-            }
-        });
-        Self { address, arrivals }
+        Self::with(listener, None, answer)
     }
 
-    /// Its URL.
+    /// Speaks TLS, and answers everything with 204.
+    ///
+    /// # Panics
+    ///
+    /// If no port is free.
+    #[must_use]
+    pub fn secured(tls: Arc<ServerConfig>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::with(listener, Some(tls), |_| {
+            "HTTP/1.1 204 No Content\r\n\r\n".to_owned()
+        })
+    }
+
+    fn with(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(&Arrival) -> String + Send + Clone + 'static,
+    ) -> Self {
+        let address = listener.local_addr().expect("an address");
+        let secured = tls.is_some();
+        let (sender, arrivals) = channel();
+        thread::spawn(move || {
+            while let Ok((stream, peer)) = listener.accept() {
+                let (sender, answer, tls) = (sender.clone(), answer.clone(), tls.clone());
+                thread::spawn(move || match tls {
+                    None => hear(stream, peer, &sender, answer),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(tls).expect("a connection");
+                        let stream = StreamOwned::new(connection, stream);
+                        hear(stream, peer, &sender, answer);
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            secured,
+            arrivals,
+        }
+    }
+
+    /// Its URL, by its address.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/hook", self.address)
+        self.url_by(&self.address.ip().to_string())
+    }
+
+    /// Its URL, by this name.
+    #[must_use]
+    pub fn url_by(&self, host: &str) -> String {
+        let scheme = if self.secured { "https" } else { "http" };
+        format!("{scheme}://{host}:{}/hook", self.address.port())
     }
 
     /// The next webhook.
@@ -268,8 +313,12 @@ impl Default for Hearer {
     }
 }
 
-fn hear(mut stream: TcpStream, sender: &Sender<Arrival>, answer: impl Fn(&Arrival) -> String) {
-    let peer = stream.peer_addr().expect("a peer");
+fn hear(
+    mut stream: impl Read + Write,
+    peer: SocketAddr,
+    sender: &Sender<Arrival>,
+    answer: impl Fn(&Arrival) -> String,
+) {
     let mut memory = vec![0; 128 * 1024];
     let mut input = RecvBuf::new(&mut memory, 0);
     let mut parser = RequestParser::new();

@@ -12,12 +12,14 @@ use dubhook_core::{
     out::Out,
     url::Url,
 };
+use dubhook_smol::tls::Trust;
 
 /// A server to call.
 #[derive(Debug)]
 pub(super) struct Api<'r> {
     remote: &'r Remote,
     url: Url<'r>,
+    trust: Trust,
 }
 
 impl<'r> Api<'r> {
@@ -26,7 +28,8 @@ impl<'r> Api<'r> {
         let server = remote.server.trim_end_matches('/');
         let url = Url::parse(server, 2_048)
             .map_err(|error| Fail::Usage(format!("--server {server}: {}", error.as_str())))?;
-        Ok(Self { remote, url })
+        let trust = remote.trust()?;
+        Ok(Self { remote, url, trust })
     }
 
     /// Calls without a body.
@@ -42,10 +45,11 @@ impl<'r> Api<'r> {
             body,
             api_key: self.remote.api_key.as_deref(),
         };
-        let (status, answer) = exchange(&self.url, ask).map_err(|error| Fail::Unreachable {
-            server: self.remote.server.clone(),
-            error,
-        })?;
+        let (status, answer) =
+            exchange(&self.url, &self.trust, ask).map_err(|error| Fail::Unreachable {
+                server: self.remote.server.clone(),
+                error,
+            })?;
         match status {
             200..=299 => Ok(answer),
             400 | 415 | 422 => Err(Fail::Usage(problem(status, &answer))),

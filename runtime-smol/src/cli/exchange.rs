@@ -8,6 +8,8 @@ use dubhook_core::{
     out::Out,
     url::{Host, Scheme, Url},
 };
+use dubhook_smol::tls::{self, Trust};
+use rustls::{ClientConnection, StreamOwned};
 use std::{
     io::{self, Read, Write},
     net::{TcpStream, ToSocketAddrs},
@@ -33,18 +35,35 @@ pub(super) struct Ask<'a> {
 }
 
 /// Asks the server that `url` names. Returns the status and the body of its answer.
-pub(super) fn exchange(url: &Url<'_>, ask: Ask<'_>) -> io::Result<(u16, Vec<u8>)> {
-    if url.scheme() == Scheme::Https {
-        return Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "https is not supported yet; use http on a network that you trust",
-        ));
-    }
-    let mut stream = connect(url)?;
+pub(super) fn exchange(url: &Url<'_>, trust: &Trust, ask: Ask<'_>) -> io::Result<(u16, Vec<u8>)> {
+    let stream = connect(url)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
+    match url.scheme() {
+        Scheme::Http => converse(stream, url, ask),
+        Scheme::Https => converse(secure(url, trust, stream)?, url, ask),
+    }
+}
+
+fn converse(
+    mut stream: impl Read + Write,
+    url: &Url<'_>,
+    ask: Ask<'_>,
+) -> io::Result<(u16, Vec<u8>)> {
     stream.write_all(&request(url, ask)?)?;
     receive(&mut stream, ask.method)
+}
+
+/// Has the server prove its name, at the first byte that is sent.
+fn secure(
+    url: &Url<'_>,
+    trust: &Trust,
+    stream: TcpStream,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let bad = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+    let name = tls::server_name(url).map_err(io::Error::other)?;
+    let connection = ClientConnection::new(trust.client(), name).map_err(bad)?;
+    Ok(StreamOwned::new(connection, stream))
 }
 
 fn connect(url: &Url<'_>) -> io::Result<TcpStream> {
@@ -95,7 +114,7 @@ fn request(url: &Url<'_>, ask: Ask<'_>) -> io::Result<Vec<u8>> {
     }
 }
 
-fn receive(stream: &mut TcpStream, method: Method) -> io::Result<(u16, Vec<u8>)> {
+fn receive(stream: &mut impl Read, method: Method) -> io::Result<(u16, Vec<u8>)> {
     let limits = Limits {
         body_bytes_max: ANSWER_BYTES_MAX,
         ..Limits::SERVER

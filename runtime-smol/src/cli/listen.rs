@@ -10,7 +10,10 @@ use super::{
 use async_signal::{Signal, Signals};
 use clap::Args;
 use dubhook_core::{event::Filter, http::Method, json::Writer, out::Out, url::Url};
-use dubhook_smol::client::{Client, Event};
+use dubhook_smol::{
+    client::{Client, Event},
+    tls::Trust,
+};
 use smol::{
     future::FutureExt,
     io::AsyncWriteExt,
@@ -47,15 +50,13 @@ pub(super) struct Listen {
 impl Listen {
     pub(super) fn run(&self) -> Result<(), Fail> {
         smol::block_on(async {
-            let mut client = Client::new(&self.remote.server)
+            let client = self.remote.client();
+            let mut client = client
                 .webhook(&self.host, self.port)
                 .webhook_events(self.events)
                 .description("dubhook listen");
             if let Some(address) = &self.bind {
                 client = client.webhook_listen(address, self.port);
-            }
-            if let Some(key) = &self.remote.api_key {
-                client = client.api_key(key);
             }
             client.register_webhook().await.map_err(blame)?;
             let port = client.webhook_port().unwrap_or(self.port);
@@ -69,6 +70,7 @@ impl Listen {
 
     async fn hand_on(&self, client: &Client) -> Result<(), Fail> {
         let mut events = client.events();
+        let trust = self.remote.trust()?;
         while let Some(event) = events.next().await {
             let json = event_json(&event);
             if self.remote.json {
@@ -80,8 +82,9 @@ impl Listen {
                 warn("--exec", exec(command, &json).await);
             }
             if let Some(url) = &self.forward_to {
-                let url = url.clone();
-                warn("--forward-to", unblock(move || forward(&url, &json)).await);
+                let (url, trust) = (url.clone(), trust.clone());
+                let forwarded = unblock(move || forward(&url, &trust, &json)).await;
+                warn("--forward-to", forwarded);
             }
         }
         Ok(())
@@ -121,7 +124,7 @@ async fn exec(command: &str, json: &str) -> io::Result<()> {
     Err(io::Error::other(format!("{command:?} ended with {status}")))
 }
 
-fn forward(url: &str, json: &str) -> io::Result<()> {
+fn forward(url: &str, trust: &Trust, json: &str) -> io::Result<()> {
     let url = Url::parse(url, 2_048)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.as_str()))?;
     let mut target = vec![0; 2_100];
@@ -133,7 +136,7 @@ fn forward(url: &str, json: &str) -> io::Result<()> {
         body: json,
         api_key: None,
     };
-    match exchange(&url, ask)? {
+    match exchange(&url, trust, ask)? {
         (200..=299, _) => Ok(()),
         (status, _) => Err(io::Error::other(format!("the receiver answered {status}"))),
     }

@@ -18,7 +18,9 @@ mod verify;
 mod webhooks;
 
 use clap::{Args, Parser, Subcommand};
-use std::process::ExitCode;
+use dubhook_smol::{client::Client, tls::Trust};
+use fail::Fail;
+use std::{path::PathBuf, process::ExitCode};
 
 /// Translates videos and tells whoever asked, the moment something happens, by signed webhook.
 #[derive(Debug, Parser)]
@@ -73,9 +75,41 @@ struct Remote {
         hide_env_values = true
     )]
     api_key: Option<String>,
+    /// A file of certificates to believe, as PEM, besides the platform's; may be given more than once
+    #[arg(long = "ca", value_name = "FILE", env = "DUBHOOK_CA")]
+    ca_files: Vec<PathBuf>,
     /// Print JSON, for machines
     #[arg(long)]
     json: bool,
+}
+
+impl Remote {
+    /// A client of this server.
+    fn client(&self) -> Client {
+        let mut client = Client::new(&self.server);
+        for file in &self.ca_files {
+            client = client.ca_file(file);
+        }
+        match &self.api_key {
+            Some(key) => client.api_key(key),
+            None => client,
+        }
+    }
+
+    /// Whose `https` to believe.
+    fn trust(&self) -> Result<Trust, Fail> {
+        trust(&self.ca_files)
+    }
+}
+
+/// The platform's certificates, and those in the files.
+fn trust(files: &[PathBuf]) -> Result<Trust, Fail> {
+    let mut trust = Trust::platform();
+    for file in files {
+        let more = trust.with_file(file);
+        trust = more.map_err(|error| Fail::Usage(format!("--ca {error}")))?;
+    }
+    Ok(trust)
 }
 
 /// Does what the arguments ask for.

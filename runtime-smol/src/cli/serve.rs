@@ -9,6 +9,7 @@ use dubhook_smol::{
     memory::Capacity,
     server::{Builder, Server, Stopper},
     store::Disk,
+    tls::Identity,
     translate::Command,
 };
 use smol::{future::FutureExt, stream::StreamExt};
@@ -73,6 +74,15 @@ pub(super) struct Serve {
     /// A network that webhooks may go to though it is not public; may be given more than once
     #[arg(long = "allow-callback", value_name = "CIDR", value_parser = parse_network)]
     allow_callbacks: Vec<Cidr>,
+    /// Serve https with this certificate, and those that lead from it to a root, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// A file of certificates to believe receivers by, as PEM, besides the platform's; may be given more than once
+    #[arg(long = "ca", value_name = "FILE", env = "DUBHOOK_CA")]
+    ca_files: Vec<PathBuf>,
     /// How long a webhook's receiver may take to answer
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration::parse)]
     attempt_timeout: Duration,
@@ -99,15 +109,16 @@ enum Kind {
 impl Serve {
     pub(super) fn run(&self) -> Result<(), Fail> {
         self.log();
-        let server = self.store(self.builder())?.bind();
+        let builder = self.secure(self.builder())?;
+        let server = self.store(builder)?.bind();
         let server = server.map_err(|error| Fail::NotDone(error.to_string()))?;
-        let (stopper, address) = (server.stopper(), server.address());
+        let (stopper, url) = (server.stopper(), server.url());
         // Signals are heard before anybody can know that there is a process to send them to.
         let signals = Signals::new([Signal::Term, Signal::Int])?;
         let ready = || {
             let mut stdout = io::stdout().lock();
             // Whoever does not read this line wants no other.
-            let _ = writeln!(stdout, "listening on http://{address}");
+            let _ = writeln!(stdout, "listening on {url}");
             let _ = stdout.flush();
         };
         let running = server.run_and_tell(ready);
@@ -123,6 +134,16 @@ impl Serve {
         let disk = Disk::open(&self.data)
             .map_err(|error| Fail::NotDone(format!("--data {data}: {error}")))?;
         Ok(builder.store(disk).retain(self.retain))
+    }
+
+    fn secure(&self, builder: Builder) -> Result<Builder, Fail> {
+        let builder = builder.trust(super::trust(&self.ca_files)?);
+        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
+            return Ok(builder);
+        };
+        let identity = Identity::from_files(certificate, key)
+            .map_err(|error| Fail::Usage(format!("--tls-cert and --tls-key: {error}")))?;
+        Ok(builder.identity(identity))
     }
 
     fn log(&self) {

@@ -94,11 +94,8 @@ impl Translate {
 
     /// A client that is told, or if the server cannot or may not call this machine, one that asks.
     async fn client(&self) -> Result<Client, Fail> {
-        let with_key = |client: Client| match &self.remote.api_key {
-            Some(key) => client.api_key(key),
-            None => client,
-        };
-        let told = with_key(Client::new(&self.remote.server))
+        let told = self.remote.client();
+        let told = told
             .webhook(&self.host, 0)
             .description("dubhook translate --wait");
         match told.register_webhook().await {
@@ -110,7 +107,7 @@ impl Translate {
                     self.host
                 );
                 eprintln!("{}", paint.dim(&note));
-                Ok(with_key(Client::new(&self.remote.server)))
+                Ok(self.remote.client())
             }
             Err(error) => Err(blame(error)),
         }

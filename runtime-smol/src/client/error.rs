@@ -1,5 +1,6 @@
 //! What can go wrong, each with a sentence that helps.
 
+use crate::tls::TlsError;
 use dubhook_core::{client::ServerError, url::UrlError};
 use std::{fmt, io, sync::Arc};
 
@@ -14,11 +15,8 @@ pub enum Error {
         /// What is wrong.
         error: ServerError,
     },
-    /// The server's URL begins with `https`.
-    Tls {
-        /// The URL.
-        url: String,
-    },
+    /// A file of certificates cannot be used.
+    Tls(Arc<TlsError>),
     /// The server could not call the webhook at this URL.
     WebhookUrl {
         /// The URL.
@@ -93,10 +91,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server { url, error } => write!(f, "server {url}: {}", error.as_str()),
-            Self::Tls { url } => write!(
-                f,
-                "server {url}: https is not supported yet; use http on a network that you trust"
-            ),
+            Self::Tls(error) => error.fmt(f),
             Self::WebhookUrl { url, error } => write!(f, "webhook {url}: {}", error.as_str()),
             Self::NoWebhook => {
                 f.write_str("there is no webhook to register: set one with webhook()")
@@ -138,6 +133,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Listen { error, .. } | Self::Entropy(error) => Some(&**error),
+            Self::Tls(error) => Some(&**error),
             _ => None,
         }
     }

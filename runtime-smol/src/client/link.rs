@@ -1,34 +1,43 @@
 //! The connection to the server: one exchange after the other, kept while it is of use.
 
+use crate::tls::{self, Trust};
 use dubhook_core::{
     client::{Failure, Server},
     http::{
         BodyUse, Limits, Method, RecvBuf, Response, ResponseError, ResponseParser, ResponseProgress,
     },
-    url::{Host, Url},
+    url::{Host, Scheme, Url},
 };
+use futures_rustls::TlsConnector;
 use smol::{
     future,
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{IpAddr, SocketAddr, TcpStream, resolve},
+    unblock,
 };
-use std::io;
+use std::{fmt, io};
 
 /// The longest answer, in bytes, its head included.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// A connection, with TLS or without.
+trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Stream for S {}
 
 /// A connection that is made when it is needed.
 #[derive(Debug)]
 pub(super) struct Link<'a> {
     server: Server<'a>,
-    kept: Option<TcpStream>,
+    trust: Trust,
+    kept: Option<Box<dyn Stream>>,
     memory: Box<[u8]>,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum LinkError {
-    /// There is no connection.
+    /// There is no connection, or none to whom it should be.
     Connect(io::Error),
     /// The connection broke.
     Broken(io::Error),
@@ -57,9 +66,10 @@ impl std::fmt::Display for LinkError {
 }
 
 impl<'a> Link<'a> {
-    pub(super) fn new(server: Server<'a>) -> Self {
+    pub(super) fn new(server: Server<'a>, trust: Trust) -> Self {
         Self {
             server,
+            trust,
             kept: None,
             memory: vec![0; ANSWER_BYTES_MAX].into(),
         }
@@ -71,13 +81,16 @@ impl<'a> Link<'a> {
         request: &[u8],
         method: Method,
     ) -> Result<Response<'_>, LinkError> {
-        let mut stream = match self.kept.take() {
-            Some(stream) if is_quiet(&stream).await => stream,
-            _ => connect(self.server.url())
+        let kept = self.kept.take();
+        let mut stream = match quiet(kept).await {
+            Some(stream) => stream,
+            None => open(self.server.url(), &self.trust)
                 .await
                 .map_err(LinkError::Connect)?,
         };
-        stream.write_all(request).await.map_err(LinkError::Broken)?;
+        send(&mut *stream, request)
+            .await
+            .map_err(LinkError::Broken)?;
         let mut parser = ResponseParser::new(method, BodyUse::Keep);
         let mut input = RecvBuf::new(&mut self.memory, 0);
         while parser
@@ -106,12 +119,33 @@ impl<'a> Link<'a> {
     }
 }
 
-/// Whether nothing has come: a kept connection of which this is not true was closed, or is no use.
-async fn is_quiet(stream: &TcpStream) -> bool {
-    future::poll_once(stream.peek(&mut [0])).await.is_none()
+/// A new connection to the server, who under `https` has proved its name.
+async fn open(url: &Url<'_>, trust: &Trust) -> io::Result<Box<dyn Stream>> {
+    let stream = connect(url).await?;
+    if url.scheme() == Scheme::Http {
+        return Ok(Box::new(stream));
+    }
+    let name = tls::server_name(url)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let trust = trust.clone();
+    let connector = TlsConnector::from(unblock(move || trust.client()).await);
+    Ok(Box::new(connector.connect(name, stream).await?))
 }
 
-/// A connection to the first address of the server that takes one. This is where TLS will come in.
+/// A kept connection on which nothing has come: any other was closed, or is no use. What TLS has to say for itself is
+/// taken on the way.
+async fn quiet(kept: Option<Box<dyn Stream>>) -> Option<Box<dyn Stream>> {
+    let mut stream = kept?;
+    let came = future::poll_once(stream.read(&mut [0])).await;
+    came.is_none().then_some(stream)
+}
+
+async fn send(stream: &mut dyn Stream, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
+}
+
+/// A connection to the first address of the server that takes one.
 async fn connect(url: &Url<'_>) -> io::Result<TcpStream> {
     let addresses = match url.host() {
         Host::V4(address) => vec![SocketAddr::new(IpAddr::V4(address), url.port())],

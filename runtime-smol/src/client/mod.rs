@@ -62,7 +62,7 @@ use desk::{Command, Reply};
 use dubhook_core::id::{Id, Prefix};
 use options::Options;
 use smol::{channel::bounded, lock::OnceCell};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use task::Running;
 
 /// A client of one server. See the [module](self) for how it works.
@@ -78,7 +78,7 @@ pub struct Client {
 
 /// Setting up.
 impl Client {
-    /// A client of the server at this URL: `http://127.0.0.1:8000`.
+    /// A client of the server at this URL: `http://127.0.0.1:8000`, or `https` and the name in its certificate.
     #[must_use]
     pub fn new(server: impl Into<String>) -> Self {
         Self {
@@ -123,6 +123,14 @@ impl Client {
     #[must_use]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.options.api_key = Some(key.into());
+        self
+    }
+
+    /// Believes the certificates in this PEM file, besides those that the platform believes, where the server is
+    /// `https`.
+    #[must_use]
+    pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.options.ca_files.push(file.into());
         self
     }
 

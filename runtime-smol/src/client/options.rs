@@ -1,11 +1,12 @@
 //! How a client is set up.
 
 use super::Error;
+use crate::tls::Trust;
 use dubhook_core::{
     client::{Server, Timings},
     event::Filter,
 };
-use std::time::Duration;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// Where webhooks come in, below the client's host and port.
 pub(super) const WEBHOOK_PATH: &str = "/webhook";
@@ -15,6 +16,8 @@ pub(super) const WEBHOOK_PATH: &str = "/webhook";
 pub(super) struct Options {
     pub(super) server: String,
     pub(super) api_key: Option<String>,
+    /// Certificates that are believed besides the platform's.
+    pub(super) ca_files: Vec<PathBuf>,
     /// Host and port that the server calls.
     pub(super) webhook: Option<(String, u16)>,
     /// Where to listen, if that is another address.
@@ -31,6 +34,7 @@ impl Options {
         Self {
             server,
             api_key: None,
+            ca_files: Vec::new(),
             webhook: None,
             listen: None,
             events: Filter::TRANSLATION,
@@ -48,15 +52,20 @@ impl Options {
             error,
         };
         let server = Server::parse(&self.server).map_err(blame)?;
-        if server.is_secure() {
-            return Err(Error::Tls {
-                url: self.server.clone(),
-            });
-        }
         match &self.api_key {
             None => Ok(server),
             Some(key) => server.with_key(key).map_err(blame),
         }
+    }
+
+    /// Whom to believe that it is the server.
+    pub(super) fn trust(&self) -> Result<Trust, Error> {
+        let mut trust = Trust::platform();
+        for file in &self.ca_files {
+            let more = trust.with_file(file);
+            trust = more.map_err(|error| Error::Tls(Arc::new(error)))?;
+        }
+        Ok(trust)
     }
 
     pub(super) fn patience_ms(&self) -> u64 {

@@ -8,9 +8,9 @@ use super::{
     options::{Options, WEBHOOK_PATH},
     receive,
 };
-use crate::{clock::Clock, entropy};
+use crate::{clock::Clock, entropy, tls::Trust};
 use dubhook_core::{
-    client::{Client, Config, Exchange, ExchangeId, Known, Memory, Server, Webhook},
+    client::{Client, Config, Exchange, ExchangeId, Known, Memory, Webhook},
     slab::Slot,
     time::{Instant, Now},
     timer::TimerSlot,
@@ -51,6 +51,7 @@ impl Drop for Running {
 pub(super) async fn start(options: Options, board: Arc<Board>) -> Result<Running, Error> {
     let seed = entropy::seed().map_err(|error| Error::Entropy(Arc::new(error)))?;
     options.server()?;
+    let trust = options.trust()?;
     let (listeners, url, port) = match &options.webhook {
         None => (Vec::new(), None, None),
         Some((host, port)) => {
@@ -69,7 +70,7 @@ pub(super) async fn start(options: Options, board: Arc<Board>) -> Result<Running
     }
     let (commands, received) = unbounded();
     let orders = (commands.clone(), received);
-    smol::spawn(run(options, board, listeners, url, orders, seed)).detach();
+    smol::spawn(run(options, trust, board, listeners, url, orders, seed)).detach();
     Ok(Running { commands, port })
 }
 
@@ -111,6 +112,7 @@ impl Tables {
 /// The client's life.
 async fn run(
     options: Options,
+    trust: Trust,
     board: Arc<Board>,
     listeners: Vec<TcpListener>,
     url: Option<String>,
@@ -141,7 +143,7 @@ async fn run(
     driver.start();
 
     let executor = Executor::new();
-    let life = exchanges(&driver, server)
+    let life = exchanges(&driver, Link::new(server, trust))
         .or(driver.obey(&commands))
         .or(receive::accept(&driver, &listeners, &executor));
     executor.run(life).await;
@@ -233,8 +235,7 @@ enum Turn {
 }
 
 /// Asks the server what is to be asked, until the client has ended.
-async fn exchanges(driver: &Driver<'_>, server: Server<'_>) {
-    let mut link = Link::new(server);
+async fn exchanges(driver: &Driver<'_>, mut link: Link<'_>) {
     let mut memory = vec![0; REQUEST_BYTES_MAX];
     loop {
         let changed = driver.changed.listen();

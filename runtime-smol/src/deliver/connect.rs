@@ -1,14 +1,19 @@
-//! A new connection for an attempt: look the name up, check every address, connect to a checked one.
+//! A new connection for an attempt: look the name up, check every address, connect to a checked one, and under `https`
+//! have the receiver prove its name.
 
 use super::pool::{Idle, write_origin};
-use crate::server::engine::Engine;
+use crate::{net::Stream, server::engine::Engine, tls};
 use dubhook_core::{
     delivery::Attempt,
     log::AttemptError,
     url::{Host, Scheme, Url},
 };
+use rustls::{ClientConfig, ClientConnection};
 use smol::{Async, unblock};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::{
+    net::{IpAddr, SocketAddr, TcpStream},
+    sync::Arc,
+};
 
 /// Connects to where the attempt goes.
 pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Idle, AttemptError> {
@@ -19,47 +24,81 @@ pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Id
         url.ok_or(AttemptError::Closed)?.to_owned()
     };
     let url = Url::parse(&text, usize::MAX).map_err(|_| AttemptError::Resolve)?;
-    if url.scheme() == Scheme::Https {
-        return Err(AttemptError::Tls);
-    }
-    let addresses = resolve(&url).await?;
+    let addresses = resolve(engine, &url).await?;
     let guard = engine.server.borrow().config().guard;
     if !guard.permits_answers(&url, addresses.iter().copied()) {
         return Err(AttemptError::Blocked);
     }
+    let stream = connect_first(engine, &addresses, url.port()).await?;
+    let stream = match url.scheme() {
+        Scheme::Http => stream,
+        Scheme::Https => secure(engine, &url, stream).await?,
+    };
+    let mut origin = String::new();
+    write_origin(&url, &mut origin);
+    Ok(Idle {
+        stream,
+        origin: origin.into(),
+    })
+}
+
+/// Connects to the first of the addresses that takes a connection.
+async fn connect_first(
+    engine: &Engine<'_>,
+    addresses: &[IpAddr],
+    port: u16,
+) -> Result<Stream, AttemptError> {
     for address in addresses {
-        let address = SocketAddr::new(address, url.port());
+        let address = SocketAddr::new(*address, port);
         let connected = Async::<TcpStream>::connect(address).await;
         if let Ok(socket) = connected.and_then(Async::into_inner) {
-            let stream = engine.net.watch(socket);
-            let mut origin = String::new();
-            write_origin(&url, &mut origin);
-            return Ok(Idle {
-                stream: stream.map_err(|_| AttemptError::Connect)?,
-                origin: origin.into(),
-            });
+            let watched = engine.net.watch(socket);
+            return watched.map_err(|_| AttemptError::Connect);
         }
     }
     Err(AttemptError::Connect)
 }
 
+/// Has the receiver prove that it is the URL's host, whatever its address.
+async fn secure(
+    engine: &Engine<'_>,
+    url: &Url<'_>,
+    stream: Stream,
+) -> Result<Stream, AttemptError> {
+    let name = tls::server_name(url).map_err(|_| AttemptError::Tls)?;
+    let connection = ClientConnection::new(client_config(engine).await, name);
+    let stream = stream.secure(connection.map_err(|_| AttemptError::Tls)?);
+    match stream.handshake().await {
+        Ok(()) => Ok(stream),
+        Err(error) => {
+            // The receiver's host may be written down; what is after it may be a secret.
+            tracing::info!(host = url.host_text(), %error, "no TLS connection");
+            Err(AttemptError::Tls)
+        }
+    }
+}
+
+async fn client_config(engine: &Engine<'_>) -> Arc<ClientConfig> {
+    match engine.trust.client_if_read() {
+        Some(config) => config,
+        None => {
+            let trust = engine.trust.clone();
+            unblock(move || trust.client()).await
+        }
+    }
+}
+
 /// All addresses of the URL's host, those that it has right now.
-async fn resolve(url: &Url<'_>) -> Result<Vec<IpAddr>, AttemptError> {
+async fn resolve(engine: &Engine<'_>, url: &Url<'_>) -> Result<Vec<IpAddr>, AttemptError> {
     match url.host() {
         Host::V4(address) => Ok(vec![address.into()]),
         Host::V6(address) => Ok(vec![address.into()]),
         Host::Name(name) => {
-            // The port is only there because the call wants one.
-            let host = (name.to_owned(), 0);
-            let found = unblock(move || host.to_socket_addrs()).await;
-            let addresses: Vec<_> = found
-                .map_err(|_| AttemptError::Resolve)?
-                .map(|address| address.ip())
-                .collect();
-            if addresses.is_empty() {
-                return Err(AttemptError::Resolve);
+            let (resolver, name) = (Arc::clone(&engine.resolver), name.to_owned());
+            match unblock(move || resolver.resolve(&name)).await {
+                Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+                Ok(_) | Err(_) => Err(AttemptError::Resolve),
             }
-            Ok(addresses)
         }
     }
 }

@@ -65,6 +65,10 @@ impl Net {
     ///
     /// Where the operating system cannot watch it.
     pub fn watch(self: &Rc<Self>, socket: TcpStream) -> io::Result<Stream> {
+        self.watch_socket(socket).map(Stream::new)
+    }
+
+    pub(super) fn watch_socket(self: &Rc<Self>, socket: TcpStream) -> io::Result<Socket> {
         socket.set_nonblocking(true)?;
         // Each write is a whole message, so holding it back gains nothing.
         socket.set_nodelay(true)?;
@@ -80,7 +84,7 @@ impl Net {
             net: Rc::clone(self),
         };
         epoll::add(&self.epoll, &socket.socket, data, flags)?;
-        Ok(Stream(socket))
+        Ok(socket)
     }
 
     /// Wakes the tasks whose connections have news, for ever.

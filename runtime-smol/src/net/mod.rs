@@ -9,11 +9,14 @@
 //!
 //! All connections of one `Net` are watched through one descriptor, which the executor's own reactor watches. `Net::run`
 //! must run as a task beside the tasks that use the streams.
+//!
+//! A stream may be [secured](Stream::secure); it is used as before, and one that is not pays nothing for it.
 
 #[cfg(target_os = "linux")]
 mod epoll;
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
+mod secure;
 
 #[cfg(target_os = "linux")]
 pub use epoll::Net;
@@ -21,6 +24,8 @@ pub use epoll::Net;
 pub use portable::Net;
 
 use crate::signal::wait;
+use rustls::Connection;
+use secure::Session;
 use smol::io::{AsyncRead, AsyncWrite};
 use std::{
     cell::{Cell, RefCell},
@@ -100,30 +105,70 @@ type Socket = portable::Socket;
 
 /// A connection, used by one task at a time.
 #[derive(Debug)]
-pub struct Stream(Socket);
+pub struct Stream {
+    socket: Socket,
+    tls: Option<Box<RefCell<Session>>>,
+}
 
 impl Stream {
+    const fn new(socket: Socket) -> Self {
+        Self { socket, tls: None }
+    }
+
+    /// Speaks TLS from here on. The handshake comes by itself with the first read, or with
+    /// [`handshake`](Self::handshake).
+    #[must_use]
+    pub fn secure(mut self, connection: impl Into<Connection>) -> Self {
+        let session = Session::new(connection.into());
+        self.tls = Some(Box::new(RefCell::new(session)));
+        self
+    }
+
+    /// Waits until the peer has proved who it is. At once, where no TLS is spoken.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the peer, or what the operating system says; the connection is of no use then.
+    pub async fn handshake(&self) -> io::Result<()> {
+        if let Some(session) = &self.tls {
+            while !session.borrow_mut().try_handshake(&self.socket)? {
+                self.ready(Interest::Read).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what is there. `None` where nothing is; 0 bytes are the end.
     ///
     /// # Errors
     ///
-    /// What the operating system says; the connection is of no use then.
+    /// What the operating system says, or that the peer does not keep to TLS; the connection is of no use then.
     pub fn try_read(&self, bytes: &mut [u8]) -> io::Result<Option<usize>> {
-        try_read(&self.0, bytes)
+        match &self.tls {
+            None => try_read(&self.socket, bytes),
+            Some(session) => session.borrow_mut().try_read(&self.socket, bytes),
+        }
     }
 
-    /// Writes as many of `bytes` as there is room for; `None` where there is no room.
+    /// Writes as many of `bytes` as there is room for; `None` where there is no room. What is not taken must be offered
+    /// again as it is: under TLS it may be on its way in part.
     ///
     /// # Errors
     ///
     /// What the operating system says; the connection is of no use then.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        try_write(&self.0, bytes)
+        match &self.tls {
+            None => try_write(&self.socket, bytes),
+            Some(session) => session.borrow_mut().try_write(&self.socket, bytes),
+        }
     }
 
     /// Waits until a read or a write is worth trying.
     pub fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<()> {
-        poll_ready(&self.0, cx, interest)
+        match &self.tls {
+            None => poll_ready(&self.socket, cx, interest),
+            Some(session) => session.borrow_mut().poll_ready(&self.socket, cx, interest),
+        }
     }
 
     /// Waits until a read or a write is worth trying.
@@ -135,12 +180,24 @@ impl Stream {
     /// use.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        !self.0.readiness().has(ENDED) && matches!(self.try_read(&mut [0]), Ok(None))
+        !self.socket.readiness().has(ENDED) && matches!(self.try_read(&mut [0]), Ok(None))
     }
 
     /// Says to the peer that nothing more will come. A peer that is gone already need not be told.
     pub fn finish(&self) {
-        let _ = self.0.socket().shutdown(Shutdown::Write);
+        if let Some(session) = &self.tls {
+            session.borrow_mut().finish(&self.socket);
+        }
+        let _ = self.socket.socket().shutdown(Shutdown::Write);
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // So that the peer can tell an end from a cut (RFC 8446, section 6.1).
+        if let Some(session) = &mut self.tls {
+            session.get_mut().finish(&self.socket);
+        }
     }
 }
 
@@ -304,7 +361,7 @@ mod tests {
         let (quiet, mut loud) = pair();
         let quiet = net.watch(quiet).unwrap();
         assert!(quiet.is_quiet());
-        let Stream(socket) = net.watch(here).unwrap();
+        let socket = net.watch_socket(here).unwrap();
         let talk = async {
             check(socket, there).await;
             assert!(quiet.is_quiet());

@@ -74,7 +74,7 @@ impl Net {
     ///
     /// Where the operating system cannot watch it.
     pub fn watch(self: &std::rc::Rc<Self>, socket: TcpStream) -> io::Result<super::Stream> {
-        Socket::new(socket).map(super::Stream)
+        Socket::new(socket).map(super::Stream::new)
     }
 
     /// Does nothing, for ever: the executor's reactor does it all.

@@ -4,7 +4,9 @@ use super::{Server, handle};
 use crate::{
     entropy,
     memory::Capacity,
+    resolve::{Resolve, System},
     store::Store,
+    tls::{Identity, Trust},
     translate::{Command, Translator},
 };
 use dubhook_core::{address::Cidr, server::ApiKey, service::Limits, simulate::Settings};
@@ -27,6 +29,9 @@ pub struct Builder {
     store: Option<Arc<dyn Store>>,
     retain: Duration,
     limits: Limits,
+    identity: Option<Identity>,
+    trust: Trust,
+    resolver: Arc<dyn Resolve>,
 }
 
 impl Default for Builder {
@@ -41,6 +46,9 @@ impl Default for Builder {
             store: None,
             retain: Duration::from_secs(30 * 24 * 60 * 60),
             limits: Limits::SERVER,
+            identity: None,
+            trust: Trust::platform(),
+            resolver: Arc::new(System),
         }
     }
 }
@@ -116,6 +124,28 @@ impl Builder {
         self
     }
 
+    /// Speaks TLS, and shows this certificate.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Which receivers of `https` webhooks are believed to be who they say; those whom the platform believes where not
+    /// said.
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// How the names of receivers are looked up; the operating system does it where not said.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.resolver = Arc::new(resolver);
+        self
+    }
+
     /// Begins to listen.
     ///
     /// # Errors
@@ -145,6 +175,9 @@ impl Builder {
             store: self.store,
             retain: self.retain,
             limits: self.limits,
+            identity: self.identity,
+            trust: self.trust,
+            resolver: self.resolver,
             stop,
             stopper,
         })

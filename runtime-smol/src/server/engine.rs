@@ -12,7 +12,9 @@ use crate::{
     clock::Clock,
     deliver::{self, Deliver},
     net::Net,
+    resolve::Resolve,
     signal::Signal,
+    tls::{Identity, Trust},
     translate::Workers,
 };
 use dubhook_core::{
@@ -26,6 +28,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     rc::{Rc, Weak},
+    sync::Arc,
 };
 
 /// Jobs that are started in one turn at most, so that connections are not kept waiting.
@@ -36,6 +39,12 @@ const STARTS_MAX: usize = 256;
 pub(crate) struct Engine<'m> {
     pub(crate) clock: Clock,
     pub(crate) net: Rc<Net>,
+    /// How the names of receivers are looked up.
+    pub(crate) resolver: Arc<dyn Resolve>,
+    /// What the server proves itself with, where it speaks TLS.
+    pub(crate) identity: Option<Identity>,
+    /// Which receivers are believed to be who they say.
+    pub(crate) trust: Trust,
     pub(crate) server: RefCell<Server<'m>>,
     pub(crate) buffers: RefCell<Buffers>,
     pub(crate) deliver: Deliver,

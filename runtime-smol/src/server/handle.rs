@@ -63,6 +63,7 @@ impl StopSignal {
 #[derive(Debug)]
 pub struct Handle {
     address: SocketAddr,
+    url: String,
     stopper: Stopper,
     thread: JoinHandle<Result<(), RunError>>,
 }
@@ -73,6 +74,7 @@ impl Handle {
         let (ready, answers) = mpsc::channel();
         let handle = Self {
             address: server.address(),
+            url: server.url(),
             stopper: server.stopper(),
             thread: thread::Builder::new()
                 .name("dubhook-server".to_owned())
@@ -103,7 +105,7 @@ impl Handle {
     /// Where it listens, as a URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
     }
 
     /// What stops it, from any thread.

@@ -4,11 +4,13 @@ use super::{
     conn,
     engine::{Engine, Spawner},
 };
+use crate::net::Stream;
 use dubhook_core::server::REFUSED;
+use rustls::ServerConnection;
 use smol::{Async, Timer, future};
 use std::{
-    io::Write,
-    net::{TcpListener, TcpStream},
+    io::{self, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
     time::Duration,
 };
 
@@ -40,22 +42,47 @@ pub(super) async fn accept<'e>(
     }
 }
 
-fn admit<'e>(engine: &'e Engine<'_>, mut stream: TcpStream, spawner: &Spawner<'e>) {
+fn admit<'e>(engine: &'e Engine<'_>, stream: TcpStream, spawner: &Spawner<'e>) {
     let id = engine.server.borrow_mut().accept(engine.clock.now());
     let Some(id) = id else {
-        // It fits the empty buffer of a new socket, or the peer is gone.
-        let _ = stream.write(REFUSED);
+        // A peer that is gone already need not be told.
+        let _ = refuse(engine, stream);
         return;
     };
     // A flag left by the connection that had the slot before means nothing to this one.
     engine.named(id).take();
-    match engine.net.watch(stream) {
+    match take_on(engine, stream) {
         Ok(stream) => spawner.spawn(conn::serve(engine, id, stream)),
         Err(error) => {
-            tracing::warn!(%error, "cannot watch a connection");
+            tracing::warn!(%error, "cannot take on a connection");
             engine.server.borrow_mut().close(id);
         }
     }
     // A new connection has a deadline.
     engine.turn.raise();
+}
+
+fn take_on(engine: &Engine<'_>, stream: TcpStream) -> io::Result<Stream> {
+    let stream = engine.net.watch(stream)?;
+    match &engine.identity {
+        None => Ok(stream),
+        Some(identity) => {
+            let connection = ServerConnection::new(identity.server());
+            Ok(stream.secure(connection.map_err(io::Error::other)?))
+        }
+    }
+}
+
+/// Answers a connection for which there is no room, and closes it. No memory is spent on it, and no time.
+fn refuse(engine: &Engine<'_>, mut stream: TcpStream) -> io::Result<()> {
+    const REQUEST_BYTES: usize = 4 * 1024;
+    if engine.identity.is_some() {
+        // A handshake costs what there is none of; without one there is no answer that would be understood.
+        return Ok(());
+    }
+    // It fits the empty buffer of a new socket.
+    stream.write_all(REFUSED)?;
+    stream.shutdown(Shutdown::Write)?;
+    // A socket that is closed with bytes unread takes its own answer back: what has come already is taken.
+    stream.read(&mut [0; REQUEST_BYTES]).map(drop)
 }

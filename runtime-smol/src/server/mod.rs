@@ -34,8 +34,10 @@ use crate::{
     deliver::Deliver,
     memory::{Capacity, Memory, Simulated},
     net::Net,
+    resolve::Resolve,
     signal::Signal,
     store::{Store, StoreError},
+    tls::{Identity, Trust},
     translate::{Translator, Workers, command::Commands},
 };
 use buffers::Buffers;
@@ -75,6 +77,9 @@ pub struct Server {
     store: Option<Arc<dyn Store>>,
     retain: Duration,
     limits: Limits,
+    identity: Option<Identity>,
+    trust: Trust,
+    resolver: Arc<dyn Resolve>,
     stop: StopSignal,
     stopper: Stopper,
 }
@@ -90,6 +95,16 @@ impl Server {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens, as a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = match self.identity {
+            None => "http",
+            Some(_) => "https",
+        };
+        format!("{scheme}://{}", self.address)
     }
 
     /// What stops it, from any thread.
@@ -155,6 +170,9 @@ impl Server {
         let engine = Engine {
             clock,
             net: Net::new()?,
+            resolver: self.resolver,
+            identity: self.identity,
+            trust: self.trust,
             buffers: RefCell::new(Buffers::new(&config)),
             deliver: Deliver::new(self.capacity.attempts),
             workers,

@@ -1,0 +1,278 @@
+//! TLS over real sockets: whom the server calls, whom the client asks, and what the server itself serves.
+
+use dubhook_core::{delivery::Schedule, service::Limits, simulate::Settings};
+use dubhook_smol::{
+    client::{Client, Error, Request, Status},
+    net::{Interest, Net},
+    server::{Builder, Server},
+    tls::{Identity, TlsError, Trust},
+};
+use dubhook_tests::{
+    certificates::{Authority, Shown},
+    wire::{Asker, Hearer, PATIENCE},
+};
+use rustls::{ClientConnection, ServerConnection, StreamOwned, pki_types::ServerName};
+use smol::{future, future::FutureExt};
+use std::{
+    collections::HashSet,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A server whose jobs take no time, which believes in the authority and makes each attempt once.
+fn builder(authority: &Authority) -> Builder {
+    let settings = Settings {
+        shortest_ms: 0,
+        longest_ms: 0,
+        errors_ppm: 0,
+        steps: 1,
+    };
+    let mut limits = Limits::SERVER;
+    limits.outbox.schedule = Schedule::new(&[]);
+    Server::builder()
+        .listen("127.0.0.1:0")
+        .capacity(100)
+        .simulate(settings)
+        .limits(limits)
+        .trust(trust(authority))
+}
+
+fn trust(authority: &Authority) -> Trust {
+    let trust = Trust::platform().with_file(authority.file());
+    trust.expect("the authority's file")
+}
+
+fn register(asker: &mut Asker, url: &str) -> String {
+    let body = format!(r#"{{"url":"{url}","events":["translation.completed"]}}"#);
+    let answer = asker.call("POST", "/v1/webhooks", &body);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()["id"].as_str().expect("an id").to_owned()
+}
+
+fn submit(asker: &mut Asker) {
+    let body = r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#;
+    assert_eq!(asker.call("POST", "/v1/translations", body).status, 202);
+}
+
+/// The attempts to an endpoint, once there is one: status (0 for none), and why it failed.
+fn attempts(asker: &mut Asker, endpoint: &str) -> Vec<(u64, String)> {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let path = format!("/v1/webhooks/{endpoint}/attempts");
+        let list = asker.call("GET", &path, "").json();
+        let lines = list["data"].as_array().expect("a list");
+        if !lines.is_empty() {
+            let line = |line: &serde_json::Value| {
+                let error = line["error"].as_str().unwrap_or_default();
+                (line["status"].as_u64().unwrap_or(0), error.to_owned())
+            };
+            return lines.iter().map(line).collect();
+        }
+        assert!(Instant::now() < give_up, "{list}");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn only_a_receiver_that_proves_its_name_is_told() {
+    let authority = Authority::new();
+    let server = builder(&authority).bind().expect("a port");
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let untrusted = "the TLS connection could not be trusted";
+    let stranger = Authority::new().server(Shown::Good("localhost"));
+    let cases = [
+        (authority.server(Shown::Good("localhost")), None),
+        (authority.server(Shown::Expired), Some(untrusted)),
+        (authority.server(Shown::Early), Some(untrusted)),
+        (authority.server(Shown::OtherName), Some(untrusted)),
+        // The address that is connected to is no excuse for another name.
+        (authority.server(Shown::Good("127.0.0.1")), Some(untrusted)),
+        (authority.server(Shown::SelfSigned), Some(untrusted)),
+        (stranger, Some(untrusted)),
+    ];
+    let hearers = cases.map(|(tls, why)| (Hearer::secured(tls), why));
+    let told: Vec<_> = hearers
+        .iter()
+        .map(|(hearer, why)| {
+            let endpoint = register(&mut asker, &hearer.url_by("localhost"));
+            (endpoint, hearer, why)
+        })
+        .collect();
+    submit(&mut asker);
+    for (endpoint, hearer, why) in told {
+        match why {
+            Some(why) => {
+                let expect = vec![(0, (*why).to_owned())];
+                assert_eq!(attempts(&mut asker, &endpoint), expect);
+                assert_eq!(hearer.arrived().count(), 0, "it was told nothing");
+            }
+            None => {
+                let arrival = hearer.next();
+                assert_eq!(arrival.kind(), "translation.completed");
+                let host = format!("localhost:{}", hearer.address.port());
+                assert_eq!(arrival.fields["host"], host);
+                let expect = vec![(204, String::new())];
+                assert_eq!(attempts(&mut asker, &endpoint), expect);
+            }
+        }
+    }
+    server.stop().expect("a good end");
+}
+
+#[test]
+fn a_receiver_that_speaks_no_tls_is_told_nothing() {
+    let server = builder(&Authority::new()).bind().expect("a port");
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut hello = [0; 4];
+            stream.read_exact(&mut hello).expect("a greeting");
+            assert_eq!(hello[0], 22, "a handshake, and no request");
+            let answer = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).expect("it listens");
+        }
+    });
+    let endpoint = register(&mut asker, &format!("https://{address}/"));
+    submit(&mut asker);
+    let expect = vec![(0, "the TLS connection could not be trusted".to_owned())];
+    assert_eq!(attempts(&mut asker, &endpoint), expect);
+}
+
+#[test]
+fn one_secured_connection_serves_many_deliveries() {
+    let authority = Authority::new();
+    let server = builder(&authority).bind().expect("a port");
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let hearer = Hearer::secured(authority.server(Shown::Good("127.0.0.1")));
+    let endpoint = register(&mut asker, &hearer.url());
+    let mut peers = HashSet::new();
+    for settled in 1..=5 {
+        submit(&mut asker);
+        peers.insert(hearer.next().peer);
+        while attempts(&mut asker, &endpoint).len() < settled {
+            thread::yield_now();
+        }
+    }
+    assert_eq!(peers.len(), 1);
+    server.stop().expect("a good end");
+}
+
+#[test]
+fn a_client_asks_a_secured_server_that_it_believes() {
+    let authority = Authority::new();
+    let [certificate, key] = authority.files("127.0.0.1");
+    let identity = Identity::from_files(certificate, key).expect("an identity");
+    let server = builder(&authority).identity(identity).bind();
+    let server = server.expect("a port").start().expect("a thread");
+    assert!(server.url().starts_with("https://127.0.0.1:"));
+    smol::block_on(async {
+        let client = Client::new(server.url())
+            .ca_file(authority.file())
+            .webhook("localhost", 0);
+        client.register_webhook().await.expect("a registration");
+        for _ in 0..3 {
+            let request = Request::new("https://v.test/1.mp4").to("es");
+            let job = client.translate(request).await.expect("a job");
+            let ended = job.wait().await.expect("an end");
+            assert_eq!(ended.status, Status::Completed);
+        }
+        client.close().await.expect("a good end");
+
+        let name = server.url().replace("127.0.0.1", "localhost");
+        for client in [
+            Client::new(server.url()),
+            Client::new(name).ca_file(authority.file()),
+        ] {
+            let refused = client.patience(Duration::ZERO).status().await;
+            match refused {
+                Err(Error::NoAnswer { why, .. }) => assert!(why.contains("certificate"), "{why}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    server.stop().expect("a good end");
+}
+
+#[test]
+fn files_that_are_no_certificates_are_named() {
+    let authority = Authority::new();
+    let [certificate, key] = authority.files("localhost");
+    let [_, other] = Authority::new().files("localhost");
+    let check = |result: Result<Identity, TlsError>, file: &std::path::Path| {
+        let error = result.expect_err("no identity").to_string();
+        assert!(error.starts_with(&file.display().to_string()), "{error}");
+    };
+    check(Identity::from_files(&key, &key), &key);
+    check(
+        Identity::from_files(&certificate, &certificate),
+        &certificate,
+    );
+    let stranger = other.with_file_name("none.pem");
+    check(Identity::from_files(&certificate, &stranger), &stranger);
+    let client = Client::new("https://127.0.0.1:1").ca_file(&key);
+    let refused = smol::block_on(client.status());
+    assert!(matches!(refused, Err(Error::Tls(_))), "{refused:?}");
+}
+
+/// More than a socket holds goes both ways, tried before it is waited for.
+#[test]
+fn a_secured_stream_gives_and_takes_more_than_fits() {
+    const BYTES: usize = 4 << 20;
+    let authority = Authority::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let tls = trust(&authority).client();
+    let echo = thread::spawn(move || {
+        let name = ServerName::try_from("localhost").expect("a name");
+        let connection = ClientConnection::new(tls, name).expect("a connection");
+        let socket = TcpStream::connect(address).expect("a listener");
+        let mut stream = StreamOwned::new(connection, socket);
+        let mut bytes = vec![0; BYTES];
+        stream.read_exact(&mut bytes).expect("all of it");
+        stream.write_all(&bytes).expect("it reads");
+        stream.conn.send_close_notify();
+        stream.flush().expect("it reads");
+    });
+    let sent: Vec<u8> = (0..BYTES).map(|at| (at % 251) as u8).collect();
+    let connection = ServerConnection::new(authority.server(Shown::Good("localhost")));
+    let net = Net::new().expect("a descriptor");
+    let talk = async {
+        let (socket, _) = listener.accept().expect("a connection");
+        let stream = net.watch(socket).expect("a descriptor");
+        let stream = stream.secure(connection.expect("a connection"));
+        stream.handshake().await.expect("a handshake");
+        let (mut left, mut waited) = (&sent[..], 0);
+        while !left.is_empty() {
+            match stream.try_write(left).expect("it reads") {
+                Some(len) => left = &left[len..],
+                None => {
+                    waited += 1;
+                    stream.ready(Interest::Write).await;
+                }
+            }
+        }
+        assert!(waited > 0, "it did not all fit at once");
+        let (mut received, mut bytes) = (Vec::new(), [0; 5_000]);
+        loop {
+            match stream.try_read(&mut bytes).expect("it writes") {
+                Some(0) => break,
+                Some(len) => received.extend_from_slice(&bytes[..len]),
+                None => stream.ready(Interest::Read).await,
+            }
+        }
+        assert!(received == sent);
+    };
+    let run = async {
+        net.run().await.expect("the system tells");
+        future::pending().await
+    };
+    smol::block_on(talk.or(run));
+    echo.join().expect("no panic");
+}
