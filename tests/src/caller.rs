@@ -102,11 +102,6 @@ impl Caller {
             self.wants = machine
                 .server
                 .answer_lookup(machine.now, self.id, found, &mut out);
-            if self.wants == (Drive::Input { bytes_min: 0 }) {
-                self.wants = machine
-                    .server
-                    .drive(machine.now, self.id, &mut input, &mut out);
-            }
         }
         assert!(!out.is_full(), "half an answer");
         match self.wants {

@@ -3,6 +3,7 @@
 use super::{
     Server, answer,
     conn::{ConnId, Reply, Waiting},
+    reply::Content,
 };
 use crate::{
     api::Problem,
@@ -134,8 +135,8 @@ impl Server<'_> {
         None
     }
 
-    /// Tells what the archive has under the id that [`Drive::Lookup`] named: the job's JSON, or nothing. Then drive on
-    /// as after any other answer; on [`Drive::Flush`], send what is in `out` and tell it again.
+    /// Tells what the archive has under the id that [`Drive::Lookup`] named: the job's JSON, or nothing. Returns
+    /// [`Drive::Flush`] or [`Drive::Close`].
     pub fn answer_lookup(
         &mut self,
         now: Now,
@@ -143,41 +144,29 @@ impl Server<'_> {
         found: Option<&[u8]>,
         out: &mut Out<'_>,
     ) -> Drive {
-        if self.conn(id).is_none() {
-            return Drive::Close;
-        }
-        let Some(conn) = self.conns.get_mut(id.ix) else {
+        let Some(conn) = self.conn(id) else {
             return Drive::Close;
         };
         let Reply::Archived { cancel, .. } = conn.reply else {
-            return Drive::Input { bytes_min: 0 };
+            return Drive::Flush;
         };
-        let json = match found {
-            Some(json) if !cancel => json,
-            found => {
-                let ended = found.is_some();
-                conn.reply = Reply::Problem(if ended {
-                    Problem::Ended
-                } else {
-                    Problem::NoSuchJob
-                });
-                return self
-                    .write_reply(now, id.ix, out)
-                    .unwrap_or(Drive::Input { bytes_min: 0 });
-            }
+        let content = match found {
+            Some(json) if !cancel => Content::Kept(json),
+            Some(_) => Content::Problem(Problem::Ended),
+            None => Content::Problem(Problem::NoSuchJob),
         };
-        let conn = *conn;
         let start = out.len();
-        if super::reply::write_json(now, &conn, json, out).is_err() || out.is_full() {
+        let written = self.write_answer(now, conn, &content, out);
+        if written.is_err() || out.is_full() {
             out.rewind(start);
+            // With an empty output it would never fit.
             return if start > 0 {
                 Drive::Flush
             } else {
                 Drive::Close
             };
         }
-        self.answered(id.ix)
-            .unwrap_or(Drive::Input { bytes_min: 0 })
+        self.answered(id.ix).unwrap_or(Drive::Flush)
     }
 
     /// Answers a request that is whole.

@@ -25,13 +25,15 @@ const JSON: &[u8] = b"application/json";
 const PROBLEM_JSON: &[u8] = b"application/problem+json";
 
 /// What an answer shows: all of it is there and durable.
-enum Content {
+pub(super) enum Content<'j> {
     Problem(Problem),
     Status(Status),
     Health {
         ready: bool,
     },
     Job(Ix, Event),
+    /// A job as the archive has it: its JSON.
+    Kept(&'j [u8]),
     Accepted(Ix),
     Jobs {
         from: Link,
@@ -78,7 +80,7 @@ impl Server<'_> {
     }
 
     /// What the answer shows, as it is at this moment.
-    fn look_up(&self, reply: Reply) -> Result<Content, Written> {
+    fn look_up(&self, reply: Reply) -> Result<Content<'static>, Written> {
         let service = &self.service;
         Ok(match reply {
             Reply::Problem(problem) => Content::Problem(problem),
@@ -163,11 +165,12 @@ impl Server<'_> {
         Err(Written::NotDurable)
     }
 
-    fn write_answer(
+    /// Writes a whole answer.
+    pub(super) fn write_answer(
         &self,
         now: Now,
         conn: &Conn,
-        content: &Content,
+        content: &Content<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), Written> {
         let head = start_head(now, conn, content, out);
@@ -186,7 +189,7 @@ impl Server<'_> {
         Ok(())
     }
 
-    fn write_content(&self, content: &Content, out: &mut Out<'_>) -> Result<(), Written> {
+    fn write_content(&self, content: &Content<'_>, out: &mut Out<'_>) -> Result<(), Written> {
         match *content {
             Content::Problem(problem) => problem.write(out),
             Content::Status(status) => {
@@ -197,6 +200,7 @@ impl Server<'_> {
             Content::Health { ready: false } => out.put(b"{\"status\":\"ok\"}"),
             Content::Health { ready: true } => out.put(b"{\"status\":\"ready\"}"),
             Content::Job(ix, event) => self.service.write_job_as(ix, &event, out),
+            Content::Kept(json) => out.put(json),
             Content::Accepted(ix) => self.write_accepted(ix, out),
             Content::Jobs {
                 from,
@@ -258,7 +262,7 @@ fn no_room(_: HeadError) -> Written {
 fn start_head<'o, 'm>(
     now: Now,
     conn: &Conn,
-    content: &Content,
+    content: &Content<'_>,
     out: &'o mut Out<'m>,
 ) -> ResponseHead<'o, 'm> {
     let status = match (content, conn.reply) {
@@ -313,23 +317,4 @@ fn problem_fields<'o, 'm>(head: ResponseHead<'o, 'm>, problem: Problem) -> Respo
         Problem::Unauthorized => head.field("www-authenticate", b"Bearer"),
         _ => head,
     }
-}
-
-/// Writes an answer whose body is JSON that was kept.
-pub(super) fn write_json(
-    now: Now,
-    conn: &Conn,
-    json: &[u8],
-    out: &mut Out<'_>,
-) -> Result<(), HeadError> {
-    ResponseHead::new(out, 200)
-        .date(now.timestamp)
-        .field("content-type", JSON)
-        .field("cache-control", b"no-store")
-        .connection(conn.keep_alive, conn.version)
-        .finish_with_length(json.len())?;
-    if !conn.head_only {
-        out.put(json);
-    }
-    Ok(())
 }

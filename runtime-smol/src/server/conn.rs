@@ -116,17 +116,7 @@ impl Connection<'_, '_> {
             let mut server = engine.server.borrow_mut();
             let drive = match self.archived.take() {
                 None => server.drive(now, self.id, &mut input, &mut out),
-                Some(found) => {
-                    match server.answer_lookup(now, self.id, found.as_deref(), &mut out) {
-                        // The next request may be there already.
-                        Drive::Input { .. } => Drive::Flush,
-                        Drive::Flush => {
-                            self.archived = Some(found);
-                            Drive::Flush
-                        }
-                        drive => drive,
-                    }
-                }
+                Some(found) => server.answer_lookup(now, self.id, found.as_deref(), &mut out),
             };
             drop(server);
             engine.turn.raise();

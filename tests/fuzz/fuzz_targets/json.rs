@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dubhook_tests::fuzz::json(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dubhook_fuzz::fuzz::json(bytes));

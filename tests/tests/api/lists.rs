@@ -258,3 +258,21 @@ fn a_list_that_waits_for_room_is_the_list_of_when_it_is_written() {
     assert!(!ids(&answers[0].json()).is_empty());
     assert!(caller.take().is_empty() && JOB.len() > 1);
 }
+
+/// A machine of so many slots is made on a stack that has room for it.
+#[test]
+fn a_page_is_bounded_work_and_leads_on_though_nothing_fits_the_filter() {
+    let walk_all = || {
+        let mut machine = Machine::sized::<2_300, 1, 2>(config());
+        let oldest = id(&new_job(&mut machine));
+        let first = machine.start_job().unwrap();
+        machine.report(first, Report::Completed("file:///out.mp4"));
+        for _ in 0..2_200 {
+            new_job(&mut machine);
+        }
+        let (found, pages) = walk(&mut machine, "/v1/translations?status=completed&limit=5");
+        assert_eq!((found, pages), (vec![oldest], 3));
+    };
+    let stack = std::thread::Builder::new().stack_size(128 << 20);
+    stack.spawn(walk_all).unwrap().join().unwrap();
+}

@@ -57,6 +57,9 @@ fn check(machine: &mut Machine, case: &Case, split: &[usize]) {
     let is_head = bytes.starts_with(b"HEAD ");
     let heads = || std::iter::once(is_head).chain(std::iter::repeat(false));
     let mut found = answers(&caller.take(), heads());
+    // RFC 9110, section 15.2: no interim answer to HTTP/1.0.
+    let is_v10 = bytes.windows(10).any(|version| version == b" HTTP/1.0\r");
+    assert!(!is_v10 || found.iter().all(|answer| answer.status >= 200));
     found.retain(|answer| answer.status >= 200);
 
     if expect.incomplete {

@@ -224,3 +224,23 @@ fn a_good_client_is_served_while_slow_ones_hold_every_other_slot() {
     good.send(&mut machine, &request("GET", "/healthz", "", ""));
     assert_eq!(statuses(&mut good), [200]);
 }
+
+#[test]
+fn any_number_of_connections_can_end_at_one_moment() {
+    let mut machine = Machine::sized::<1, 1, 500>(open_network());
+    let mut callers: Vec<_> = (0..500).map(|_| Caller::open(&mut machine)).collect();
+    for caller in &mut callers {
+        caller.send(&mut machine, b"GET /");
+    }
+    machine.advance_ms(9_999);
+    assert_eq!(machine.server.poll_conn(), None);
+    machine.advance_ms(1);
+    while let Some(id) = machine.server.poll_conn() {
+        let caller = callers.iter_mut().find(|caller| caller.id == id).unwrap();
+        caller.turn(&mut machine);
+        assert_eq!(statuses(caller), [408]);
+        machine.server.close(id);
+    }
+    assert_eq!(machine.server.conns_len(), 0);
+    assert_eq!(machine.server.poll_timeout(), None);
+}

@@ -1,7 +1,7 @@
 //! Many requests on one connection, and answers that must wait.
 
 use crate::open_network;
-use dubhook_core::{http::RecvBuf, out::Out, server::Drive};
+use dubhook_core::{http::RecvBuf, out::Out, server::Drive, service::Report};
 use dubhook_tests::{
     caller::{Caller, answers, ask, request},
     machine::{Machine, Records, at, config},
@@ -206,4 +206,45 @@ fn a_refused_head_request_has_no_content() {
         assert!(found[0].status >= 400 && found[0].body.is_empty());
         assert_eq!(caller.wants, Drive::Close);
     }
+}
+
+#[test]
+fn what_the_archive_has_is_answered_like_anything_else() {
+    let mut machine = Machine::archiving(1);
+    let mut paths = Vec::new();
+    for _ in 0..20 {
+        let job = ask(&mut machine, "POST", "/v1/translations", "", JOB);
+        paths.push(job.field("location").unwrap().to_owned());
+        let id = machine.start_job().unwrap();
+        machine.report(id, Report::Failed("no"));
+        machine.commit();
+    }
+    let mut caller = Caller::open(&mut machine);
+    let burst: Vec<_> = paths
+        .iter()
+        .map(|path| request("GET", path, "", ""))
+        .collect();
+    assert_eq!(caller.send(&mut machine, &burst.concat()), 0);
+    let found = caller.answers();
+    assert_eq!(found.len(), 20);
+    for (answer, path) in found.iter().zip(&paths) {
+        assert_eq!(answer.status, 200);
+        assert!(path.ends_with(answer.json()["id"].as_str().unwrap()));
+        assert_eq!(answer.json()["status"], "error");
+    }
+    for (method, status) in [("GET", 200), ("HEAD", 200)] {
+        let answer = ask(&mut machine, method, &paths[0], "", "");
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.fields.len(), found[19].fields.len());
+    }
+    let cancel = format!("{}/cancel", paths[0]);
+    assert_eq!(ask(&mut machine, "POST", &cancel, "", "").status, 409);
+    let unknown = "/v1/translations/job_01k00000000000000000000000";
+    assert_eq!(ask(&mut machine, "GET", unknown, "", "").status, 404);
+
+    machine.server.shutdown();
+    caller.send(&mut machine, &burst[..2].concat());
+    let found = caller.answers();
+    assert_eq!((found.len(), caller.wants), (1, Drive::Close));
+    assert!(found[0].closes());
 }
