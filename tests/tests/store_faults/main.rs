@@ -307,6 +307,32 @@ fn a_recovery_may_fail_as_well() {
     }
 }
 
+#[test]
+fn a_restart_does_not_count_against_a_job() {
+    let mut disk = Disk::default();
+    let mut outside = Outside::new();
+    let lives = 3 * u8::from(config().service.attempts_max);
+    for life in 0..lives {
+        let mut memory = Box::new(Memory::new());
+        let mut world = World::start(&mut memory, &mut disk, life, at(u64::from(life) * 1_000));
+        if life == 0 {
+            outside.ledger.register_main(&mut world);
+            outside.step(&mut world, 0, Step::Submit).expect("no fault");
+        }
+        outside.step(&mut world, 0, Step::Start).expect("no fault");
+        outside
+            .step(&mut world, 0, Step::Pass(10))
+            .expect("no fault");
+        if life == lives - 1 {
+            let done = Step::Report(Report::Completed("file:///out.mp4"));
+            outside.step(&mut world, 0, done).expect("no fault");
+            outside.settle(&mut world);
+            let job = world.call("GET", "/status", "").json();
+            assert_eq!(job["status"], "completed");
+        }
+    }
+}
+
 /// The records of the workload, in the middle of things.
 fn records() -> Records {
     let mut disk = Disk::default();
