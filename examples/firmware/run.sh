@@ -7,6 +7,7 @@
 # Debian: see tools/embedded/toolchain.sh). What is missing is named, and installed only when this runs
 # as root on a Debian system; each installation is announced.
 set -euo pipefail
+DUBHOOK=${DUBHOOK:+$(realpath "$DUBHOOK")}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here"
 source ../../tools/embedded/toolchain.sh
@@ -19,9 +20,9 @@ embedded_toolchain "$target"
 embedded_cargo "$target" build --quiet --release --locked
 programs=${CARGO_TARGET_DIR:-$here/target}/$target/release
 
-if [ -z "${DUBHOOK:-}" ]; then
+if [ -z "$DUBHOOK" ]; then
     (cd ../.. && cargo build --quiet --release --locked -p dubhook-smol)
-    DUBHOOK=${CARGO_TARGET_DIR:-../../target}/release/dubhook
+    DUBHOOK=$(realpath "${CARGO_TARGET_DIR:-../../target}/release/dubhook")
 fi
 
 # The board and its network alone: echoes both ways, also over a cable that loses one frame in twenty.

@@ -87,10 +87,7 @@ fn main() -> ! {
     };
     let mut kiosk = start(&board, ethernet);
     let inbound = INBOUND_CONNS.take();
-    let outbound = &mut ANSWERS
-        .take()
-        .each_mut()
-        .map(|memory| Outbound::new(memory));
+    let outbound = &mut ANSWERS.take().each_mut().map(Outbound::new);
     host::line(|out| out.put(b"kiosk: ready"));
     loop {
         kiosk.turn(board.now(), inbound, outbound);

@@ -101,7 +101,7 @@ fn start(board: Board, mut ethernet: Ethernet) -> Lamp {
         net: start_net(ethernet, &mut random, now),
         client,
         asking: Asking::new(ROOM.take()),
-        told: WEBHOOKS.take().each_mut().map(|memory| Told::new(memory)),
+        told: WEBHOOKS.take().each_mut().map(Told::new),
         light: Light::Dark,
         stack_bytes: 0,
     }

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Makes `docs/sizes.md` from built programs, and compares with `sizes.budget`.
+
+    sizes.py FOLDER DUBHOOK [--accept]
+"""
+
+import dataclasses
+import pathlib
+import re
+import subprocess
+import sys
+
+import program
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent.parent
+FIRMWARE = ROOT / "examples" / "firmware"
+BUDGET = HERE / "sizes.budget"
+GROWTH_MAX = 0.02
+PARTS = {
+    "nothing": "nothing: start, fault handlers, one line on the console",
+    "http": "HTTP request and answer, signing and verifying",
+    "client": "the client machine",
+    "server": "the server machine: 8 jobs, 4 webhooks, 16 deliveries, 2 connections",
+    "lamp": "`lamp`: the client, smoltcp, the board",
+    "kiosk": "`kiosk`: the server, smoltcp, the board, sequential-storage",
+}
+FIELDS = ("text", "rodata", "data", "bss", "frame")
+
+
+@dataclasses.dataclass
+class Size:
+    text: int
+    rodata: int
+    data: int
+    bss: int
+    frame: int
+    stack: int
+
+
+def measure(folder: pathlib.Path, name: str, stack: int) -> Size:
+    sections = dict.fromkeys(("text", "rodata", "data", "bss"), 0)
+    text = program.run("llvm-readobj", "--sections", str(folder / name))
+    for section, size in re.findall(r"Name: \.(\w+) .*?Size: (\d+)", text, re.DOTALL):
+        if section in sections:
+            sections[section] = int(size)
+    frame = max(program.stack_sizes(str(folder / name)).values())
+    return Size(**sections, frame=frame, stack=stack)
+
+
+def deepest(text: str) -> int:
+    """The stack that a program said it had used at most."""
+    return max(int(number) for number in re.findall(r"stack bytes (\d+)", text))
+
+
+def painted(folder: pathlib.Path, name: str, dubhook: str) -> int:
+    """Runs a program to its end, or through its check, and reads how deep its stack has been."""
+    if name in ("lamp", "kiosk"):
+        command = [FIRMWARE / f"{name}.py", folder / name, dubhook, "0"]
+    else:
+        command = [FIRMWARE / "board.sh", folder / name, "0:80"]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stdout}{done.stderr}")
+    return deepest(done.stdout)
+
+
+def page(sizes: dict[str, Size]) -> str:
+    floor = sizes["nothing"]
+    http, server, lamp = sizes["http"], sizes["server"], sizes["lamp"]
+    flash = lamp.text + lamp.rodata + lamp.data + 1_024
+    ram = lamp.data + lamp.bss + lamp.stack
+    rows = "\n".join(
+        f"| {PARTS[name]} | {size.text:,} | {size.rodata:,} | {size.data:,} | {size.bss:,} | {size.frame:,} | {size.stack:,} |"
+        for name, size in sizes.items()
+    )
+    verdicts = "\n".join(
+        f"| {what} | {limit:,} | {value:,} | {'yes' if value <= limit else '**no**'} |"
+        for what, limit, value in (
+            ("HTTP, signing and verifying: text, over nothing", 16 * 1_024, http.text - floor.text),
+            ("HTTP, signing and verifying: largest frame", 1_024, http.frame),
+            ("the server machine: text, over nothing", 48 * 1_024, server.text - floor.text),
+            ("`lamp`: flash (vectors, text, rodata, data)", 96 * 1_024, flash),
+            ("`lamp`: RAM (data, bss, deepest stack seen)", 32 * 1_024, ram),
+        )
+    )
+    return f"""# Sizes
+
+What the core takes on a Cortex-M3 (`thumbv7m-none-eabi`, opt-level "z", fat LTO, SHA-256 with its rounds in a loop), in
+bytes. Made by `tools/embedded/sizes.sh`; edit that, not this. "Largest frame" is the compiler's figure for the whole
+program, "deepest stack" what was seen by paint while it ran on the emulated board. Buffers that a program owns are in
+`.bss`.
+
+| program | .text | .rodata | .data | .bss | largest frame | deepest stack |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
+{rows}
+
+## Against what was aimed at
+
+| what | at most | is | kept |
+| --- | ---: | ---: | --- |
+{verdicts}
+
+Per-connection state is at most 256 bytes plus the caller's buffers; the compiler checks that (`server/conn.rs`).
+{(HERE / "sizes.notes.md").read_text()}"""
+
+
+def compare(sizes: dict[str, Size], accept: bool) -> list[str]:
+    """What has grown too much; with `accept`, nothing has."""
+    if accept:
+        lines = [f"{name} " + " ".join(str(getattr(size, f)) for f in FIELDS) for name, size in sizes.items()]
+        BUDGET.write_text("# program " + " ".join(FIELDS) + "\n" + "\n".join(lines) + "\n")
+        return []
+    grown = []
+    for line in BUDGET.read_text().splitlines()[1:]:
+        name, *figures = line.split()
+        for field, figure in zip(FIELDS, figures):
+            now = getattr(sizes[name], field)
+            if now > int(figure) * (1 + GROWTH_MAX):
+                grown.append(f"{name}: {field} has grown from {figure} to {now} bytes")
+    return grown
+
+
+def main(folder: str, dubhook: str, *options: str) -> int:
+    where = pathlib.Path(folder)
+    sizes = {name: measure(where, name, painted(where, name, dubhook)) for name in PARTS}
+    (ROOT / "docs" / "sizes.md").write_text(page(sizes))
+    for name, size in sizes.items():
+        print(name, size)
+    grown = compare(sizes, "--accept" in options)
+    for line in grown:
+        print(line, file=sys.stderr)
+    return 1 if grown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

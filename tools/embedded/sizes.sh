@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Weighs the core on a Cortex-M3 at opt-level "z", part by part and in the two firmware programs, and
+# writes `docs/sizes.md`. Fails if anything has grown by more than 2 % over `sizes.budget`.
+#
+#   sizes.sh            compares with the budget
+#   sizes.sh --accept   takes today's figures as the budget
+#
+# Needs what `examples/firmware/run.sh` needs: the stacks of the two programs are those of its checks.
+set -euo pipefail
+DUBHOOK=${DUBHOOK:+$(realpath "$DUBHOOK")}
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source toolchain.sh
+
+target=thumbv7m-none-eabi
+embedded_toolchain "$target"
+embedded_need python3 python3
+embedded_need llvm-readobj llvm
+embedded_need qemu-system-arm qemu-system-arm
+root=$(cd ../.. && pwd)
+if [ -z "$DUBHOOK" ]; then
+    (cd "$root" && cargo build --quiet --release --locked -p dubhook-smol)
+    DUBHOOK=${CARGO_TARGET_DIR:-$root/target}/release/dubhook
+fi
+
+# Noting stack sizes is unstable, and another flag means another build: it has a folder of its own. The
+# flags stand in place of those of `.cargo/config.toml`.
+export RUSTC_BOOTSTRAP=1
+export RUSTFLAGS='-Zemit-stack-sizes --cfg sha2_backend_soft="compact"'
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/tools/embedded/sizes/target}/sizes
+for package in "$root/tools/embedded/sizes" "$root/examples/firmware"; do
+    (cd "$package" && embedded_cargo "$target" build --quiet --release --locked)
+done
+exec ./sizes.py "$CARGO_TARGET_DIR/$target/release" "$DUBHOOK" "$@"
