@@ -232,12 +232,6 @@ fn what_cannot_be_is_refused_with_a_sentence() {
     let asked = ["translate", VIDEO, "--to", "es"];
     check(&run(&address, &asked), 3, "", "does not answer");
     check(
-        &run("https://127.0.0.1", &["status"]),
-        3,
-        "",
-        "https is not supported yet",
-    );
-    check(
         &run("localhost", &["status"]),
         2,
         "",

@@ -205,9 +205,8 @@ impl Service<'_> {
         if !self.keys.restore_done(|moved| dirty.mark(moved)) {
             return Err(RestoreError::Corrupt);
         }
-        // By time alone: slots are given out in turn, so jobs of one moment mostly lie in order, their ids do not.
-        self.newest_jobs
-            .sort(&mut self.jobs, |a, b| a.created_at > b.created_at);
+        // By id, which counts up whatever the clock does: the order in which they were made.
+        self.newest_jobs.sort(&mut self.jobs, |a, b| a.id > b.id);
         self.newest_endpoints
             .sort(&mut self.endpoints, |a, b| a.id > b.id);
         let mut at = self.newest_endpoints.head();
