@@ -451,12 +451,13 @@ fn write_event(event: &Event, write: &mut Write<'_>) {
 }
 
 fn read_event(read: &mut Read<'_>) -> Option<Event> {
-    Some(Event {
+    let event = Event {
         at: read.timestamp()?,
         sequence: read.u32()?,
         kind: Kind::from_u8(read.u8()?)?,
         progress: read.u8()?,
-    })
+    };
+    (event.progress <= 100).then_some(event)
 }
 
 fn write_stream(now: Now, stream: &SavedStream, write: &mut Write<'_>) {

@@ -135,7 +135,7 @@ fn run(seed: u8, records: &Records) -> Option<Records> {
             machine.settle(&attempt, [200, 500, 410, 503][round]);
         }
         if let Some(id) = machine.start_job() {
-            machine.report(id, Report::Progress(50));
+            machine.report(id, Report::Progress(100));
             machine.report(id, Report::Failed("no"));
         }
         let service = machine.server.service();

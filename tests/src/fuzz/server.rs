@@ -3,7 +3,7 @@
 use super::Script;
 use crate::{
     caller::{Answer, Caller, answers_to_anything, ask, request},
-    machine::{MachineIn, at, config},
+    machine::{MachineIn, at, config, field},
 };
 use dubhook_core::{
     id::{Id, Prefix},
@@ -24,10 +24,15 @@ const PATIENCE_MS: u64 = 70_000;
 pub fn server(bytes: &[u8]) {
     let mut script = Script::new(bytes);
     let mut memory = Box::new(Fixed::<6, 4, 4, 4>::new());
-    let lent = if script.byte() & 1 == 0 {
-        memory.lend()
-    } else {
-        memory.lend_volatile()
+    let mut archive_dirty = [0; 6];
+    let lent = match script.byte() % 3 {
+        0 => memory.lend(),
+        1 => memory.lend_volatile(),
+        _ => {
+            let mut lent = memory.lend();
+            lent.service.archive_dirty = &mut archive_dirty;
+            lent
+        }
     };
     let server = Server::new(lent, config(), [script.byte(); 32]);
     let mut world = World {
@@ -36,6 +41,7 @@ pub fn server(bytes: &[u8]) {
         closed: Vec::new(),
         known: Known::default(),
         working: Vec::new(),
+        gave_up: false,
     };
     while !script.is_over() {
         world.step(&mut script);
@@ -44,19 +50,63 @@ pub fn server(bytes: &[u8]) {
     world.end();
 }
 
+/// Requests with a meaning: method, path, fields and body, with the names of a job and an endpoint to be filled in.
+const REQUESTS: [[&str; 4]; 20] = [
+    ["POST", JOBS, "", JOB],
+    ["POST", JOBS, "idempotency-key: a\r\n", JOB],
+    ["POST", JOBS, "idempotency-key: b\r\n", JOB],
+    ["POST", JOBS, "expect: 100-continue\r\n", CALLBACK_JOB],
+    ["GET", "/v1/translations/{job}", "", ""],
+    ["POST", "/v1/translations/{job}/cancel", "", ""],
+    ["GET", "/v1/translations?limit=3", "", ""],
+    ["GET", "/v1/translations?status=error&cursor={job}", "", ""],
+    ["GET", "/status", "connection: close\r\n", ""],
+    ["POST", HOOKS, "", r#"{"url":"http://127.0.0.1:3120/x"}"#],
+    [
+        "POST",
+        HOOKS,
+        "",
+        r#"{"url":"http://127.0.0.1:3121/","job":"{job}"}"#,
+    ],
+    ["GET", HOOKS, "", ""],
+    ["GET", "/v1/webhooks/{hook}", "", ""],
+    ["PATCH", "/v1/webhooks/{hook}", "", r#"{"enabled":false}"#],
+    [
+        "PATCH",
+        "/v1/webhooks/{hook}",
+        "",
+        r#"{"enabled":true,"description":"\u00e9"}"#,
+    ],
+    ["DELETE", "/v1/webhooks/{hook}", "", ""],
+    ["POST", "/v1/webhooks/{hook}/test", "", ""],
+    ["POST", "/v1/webhooks/{hook}/rotate-secret", "", ""],
+    ["POST", "/v1/webhooks/{hook}/redeliver", "", ""],
+    ["HEAD", "/v1/webhooks/{hook}/attempts", "", ""],
+];
+const JOBS: &str = "/v1/translations";
+const HOOKS: &str = "/v1/webhooks";
+const JOB: &str = r#"{"video_url":"a:b","target_language":"es"}"#;
+const CALLBACK_JOB: &str =
+    r#"{"video_url":"a:b","target_language":"es","callback_url":"http://127.0.0.1:3120/"}"#;
+
 struct World<'m> {
     machine: MachineIn<'m>,
     callers: Vec<Caller>,
     closed: Vec<ConnId>,
     known: Known,
     working: Vec<Id>,
+    /// Whether anything was given up: it may be sent again, behind what came after it.
+    gave_up: bool,
 }
 
 impl World<'_> {
     fn step(&mut self, script: &mut Script<'_>) {
         let machine = &mut self.machine;
         match script.byte() % 16 {
-            0 => self.open(),
+            0 => {
+                let more_bytes = script.below(4) * 700;
+                self.open(more_bytes);
+            }
             1 => {
                 let place = script.below(self.callers.len());
                 if place < self.callers.len() {
@@ -99,7 +149,13 @@ impl World<'_> {
             }
             13 => {
                 if let Some((attempt, request)) = machine.attempt() {
-                    self.known.delivered(&request);
+                    let target = attempt.target;
+                    let endpoint = machine.server.service().endpoint(target.lane);
+                    let receiver = endpoint
+                        .filter(|_| !target.callback)
+                        .map(|endpoint| endpoint.id);
+                    let is_in_order = target.callback || !self.gave_up;
+                    self.known.delivered(receiver, is_in_order, &request);
                     machine.settle(
                         &attempt,
                         [200, 204, 302, 410, 429, 500, 503][script.below(7)],
@@ -120,14 +176,17 @@ impl World<'_> {
         }
     }
 
-    fn open(&mut self) {
+    /// Connects, with an output that has so much more room than one answer needs.
+    fn open(&mut self, more_bytes: usize) {
         let is_full = self.machine.server.conns_len() == SLOTS.2;
         let mut probe = self.machine.server.accept(self.machine.now);
         assert!(!is_full || probe.is_none());
         if let Some(id) = probe.take() {
             self.machine.server.close(id);
             self.closed.push(id);
-            self.callers.push(Caller::open(&mut self.machine));
+            let output_bytes = self.machine.server.config().answer_bytes_max() + more_bytes;
+            let caller = Caller::with_output(&mut self.machine, output_bytes);
+            self.callers.push(caller);
         }
     }
 
@@ -139,7 +198,7 @@ impl World<'_> {
 
     fn send(&mut self, script: &mut Script<'_>, bytes: &[u8]) {
         if self.callers.is_empty() {
-            self.open();
+            self.open(0);
         }
         let place = script.below(self.callers.len());
         if let Some(caller) = self.callers.get_mut(place) {
@@ -198,6 +257,7 @@ impl World<'_> {
         let service = server.service();
         assert!(service.jobs_len() <= SLOTS.0 && service.endpoints_len() <= SLOTS.1);
         assert!(service.outbox().attempts_in_flight() <= 4);
+        self.gave_up |= service.outbox().dead_letters() > 0;
     }
 
     /// Everybody falls silent: every connection must come to its end.
@@ -235,8 +295,8 @@ struct Known {
     jobs: BTreeMap<String, Value>,
     /// Endpoints.
     hooks: Vec<String>,
-    /// The sequence that came last, by receiver and job.
-    sequences: BTreeMap<(String, String), u64>,
+    /// The sequence that came last, by receiver (none is the job's callback) and job.
+    sequences: BTreeMap<(Option<Id>, String), u64>,
     /// The body of each event.
     bodies: BTreeMap<String, String>,
 }
@@ -247,51 +307,9 @@ impl Known {
         let jobs: Vec<&String> = self.jobs.keys().collect();
         let job = script.pick(&jobs).map_or("job_x", |id| id.as_str());
         let hook = script.pick(&self.hooks).map_or("ep_x", String::as_str);
-        let number = script.byte() % 16;
-        let key = format!("idempotency-key: k{}\r\n", number % 4);
-        let (method, path, fields, body) = match number {
-            0..=2 => (
-                "POST",
-                "/v1/translations".to_owned(),
-                if number == 0 { key.as_str() } else { "" },
-                r#"{"video_url":"a:b","target_language":"es"}"#.to_owned(),
-            ),
-            3 => (
-                "POST",
-                "/v1/translations".to_owned(),
-                "expect: 100-continue\r\n",
-                r#"{"video_url":"a:b","target_language":"es","callback_url":"http://127.0.0.1:3120/"}"#
-                    .to_owned(),
-            ),
-            4 => ("POST", format!("/v1/translations/{job}/cancel"), "", String::new()),
-            5 => (
-                "POST",
-                "/v1/webhooks".to_owned(),
-                "",
-                r#"{"url":"http://127.0.0.1:3120/x","description":"\u00e9"}"#.to_owned(),
-            ),
-            6 => (
-                "POST",
-                "/v1/webhooks".to_owned(),
-                "",
-                format!(r#"{{"url":"http://127.0.0.1:3121/","job":"{job}"}}"#),
-            ),
-            7 => (
-                "PATCH",
-                format!("/v1/webhooks/{hook}"),
-                "",
-                format!(r#"{{"enabled":{}}}"#, script.byte() & 1 == 0),
-            ),
-            8 => ("DELETE", format!("/v1/webhooks/{hook}"), "", String::new()),
-            9 => ("POST", format!("/v1/webhooks/{hook}/test"), "", String::new()),
-            10 => ("POST", format!("/v1/webhooks/{hook}/rotate-secret"), "", String::new()),
-            11 => ("POST", format!("/v1/webhooks/{hook}/redeliver"), "", String::new()),
-            12 => ("GET", "/v1/translations?limit=3".to_owned(), "", String::new()),
-            13 => ("GET", "/v1/webhooks".to_owned(), "", String::new()),
-            14 => ("HEAD", format!("/v1/webhooks/{hook}/attempts"), "", String::new()),
-            _ => ("GET", "/status".to_owned(), "connection: close\r\n", String::new()),
-        };
-        let mut bytes = request(method, &path, fields, &body);
+        let [method, path, fields, body] = script.pick(&REQUESTS).copied().unwrap_or_default();
+        let fill = |text: &str| text.replace("{job}", job).replace("{hook}", hook);
+        let mut bytes = request(method, &fill(path), fields, &fill(body));
         let damage = script.byte();
         if damage < 64 {
             let at = script.below(bytes.len());
@@ -347,31 +365,26 @@ impl Known {
         self.jobs.insert(id.to_owned(), shown);
     }
 
-    fn delivered(&mut self, request: &str) {
-        let (head, body) = request.split_once("\r\n\r\n").expect("a head");
-        let id = head
-            .lines()
-            .find_map(|line| line.strip_prefix("webhook-id: "))
-            .expect("an id");
-        let before = self.bodies.insert(id.to_owned(), body.to_owned());
+    /// Looks at a delivery to `receiver`, whose events come in order if nothing was given up and sent again.
+    fn delivered(&mut self, receiver: Option<Id>, is_in_order: bool, request: &str) {
+        let (_, body) = request.split_once("\r\n\r\n").expect("a head");
+        let id = field(request, "webhook-id").to_owned();
+        let before = self.bodies.insert(id, body.to_owned());
         let is_repeated = before.is_some();
         assert!(
             before.is_none_or(|before| before == body),
             "an event changed"
         );
         let event: Value = serde_json::from_str(body).expect("JSON");
-        let (Some(job), Some(sequence)) = (
-            event["data"]["id"].as_str(),
-            event["data"]["sequence"].as_u64(),
-        ) else {
+        let data = &event["data"];
+        let (Some(job), Some(sequence)) = (data["id"].as_str(), data["sequence"].as_u64()) else {
             return;
         };
-        let path = head.lines().next().unwrap_or_default();
-        let host = head.lines().nth(1).unwrap_or_default();
-        // Several endpoints may share a URL here, so only the narrowed ones and callbacks are told apart by job.
-        let key = (format!("{path} {host}"), job.to_owned());
-        let last = self.sequences.entry(key).or_insert(0);
-        if !is_repeated && self.hooks.len() <= 1 {
+        let last = self
+            .sequences
+            .entry((receiver, job.to_owned()))
+            .or_insert(0);
+        if is_in_order && !is_repeated {
             assert!(sequence > *last, "an event overtook another one");
         }
         *last = (*last).max(sequence);
