@@ -1,8 +1,10 @@
 //! What the tests of the whole share: data files, virtual time, a network that misbehaves, paths to measure.
 
+pub mod arrivals;
 pub mod caller;
 pub mod cases;
 pub mod fuzz;
+pub mod ledger;
 pub mod machine;
 pub mod model;
 pub mod pair;

@@ -1,8 +1,10 @@
 //! A caller that makes requests until the server is gone, and notes what it was told.
 
-use crate::ledger::{Ledger, Sent};
 use dubhook_core::random::Random;
-use dubhook_tests::wire::Asker;
+use dubhook_tests::{
+    ledger::{Ledger, Sent},
+    wire::Asker,
+};
 use std::sync::{
     Mutex,
     atomic::{AtomicUsize, Ordering},

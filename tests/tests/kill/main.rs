@@ -4,18 +4,16 @@
 //! deliveries and refuses a few. A ledger notes what was acknowledged and what arrived, and after each restart and at the
 //! end all of it must still be true. `KILL_ROUNDS` and `KILL_SEED` say how often, and which run to repeat.
 
-mod arrivals;
 mod caller;
-mod ledger;
 
-use arrivals::Arrivals;
 use caller::Caller;
 use dubhook_core::random::Random;
 use dubhook_tests::{
+    arrivals::Arrivals,
+    ledger::Ledger,
     program::Program,
     wire::{Arrival, Asker, Hearer},
 };
-use ledger::Ledger;
 use std::{
     path::Path,
     sync::{

@@ -1,8 +1,10 @@
 //! What was asked for, what was acknowledged, and what must be true of it after every restart.
 
-use crate::arrivals::Arrivals;
+use crate::{
+    arrivals::Arrivals,
+    wire::{Answer, Asker},
+};
 use dubhook_core::random::Random;
-use dubhook_tests::wire::{Answer, Asker};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,9 +13,31 @@ const MAIN: &str = "/hook";
 /// Where callbacks go.
 const CALLBACK: &str = "/hook/callback";
 
+/// Whoever makes requests of a server, real or not.
+pub trait Ask {
+    /// The answer to a request with these field lines, each ending in CRLF, and this body; `None` where the server is
+    /// gone.
+    fn ask(&mut self, method: &str, path: &str, fields: &str, body: &str) -> Option<Answer>;
+
+    /// The answer of a server that is there.
+    ///
+    /// # Panics
+    ///
+    /// If it is not.
+    fn call(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        self.ask(method, path, "", body).expect("an answer")
+    }
+}
+
+impl Ask for Asker {
+    fn ask(&mut self, method: &str, path: &str, fields: &str, body: &str) -> Option<Answer> {
+        self.try_call(method, path, fields, body).ok()
+    }
+}
+
 /// A job that was asked for.
 #[derive(Debug)]
-pub(crate) struct Sent {
+pub struct Sent {
     key: String,
     with_callback: bool,
     /// Its id, once it was acknowledged.
@@ -29,7 +53,9 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    pub(crate) fn new(key: String, with_callback: bool) -> Self {
+    /// One with this idempotency key, which is its reference too.
+    #[must_use]
+    pub fn new(key: String, with_callback: bool) -> Self {
         Self {
             key,
             with_callback,
@@ -59,22 +85,23 @@ enum Removal {
 
 /// A submission as it is sent, now or again.
 #[derive(Debug)]
-pub(crate) struct Request {
-    fields: String,
-    body: String,
+pub struct Request {
+    /// Field lines.
+    pub fields: String,
+    /// JSON.
+    pub body: String,
 }
 
 impl Request {
     /// The answer, if there is one.
-    pub(crate) fn send(&self, asker: &mut Asker) -> Option<Answer> {
-        let answer = asker.try_call("POST", "/v1/translations", &self.fields, &self.body);
-        answer.ok()
+    pub fn send(&self, asker: &mut impl Ask) -> Option<Answer> {
+        asker.ask("POST", "/v1/translations", &self.fields, &self.body)
     }
 }
 
 /// Everything that was said.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     url: String,
     main: Option<String>,
     sent: Vec<Sent>,
@@ -83,7 +110,9 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(url: String) -> Self {
+    /// Nothing was said yet; webhooks go to `url`.
+    #[must_use]
+    pub fn new(url: String) -> Self {
         Self {
             url,
             main: None,
@@ -93,7 +122,8 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn add(&mut self, mut sent: Sent) -> usize {
+    /// Notes that a job is asked for; returns its place.
+    pub fn add(&mut self, mut sent: Sent) -> usize {
         sent.round = self.round;
         let there = self.hooks.iter();
         sent.hooks = there.map(|(id, _)| id.clone()).collect();
@@ -101,7 +131,9 @@ impl Ledger {
         self.sent.len() - 1
     }
 
-    pub(crate) fn request(&self, place: usize) -> Request {
+    /// The request for a job, the same each time.
+    #[must_use]
+    pub fn request(&self, place: usize) -> Request {
         let sent = &self.sent[place];
         let callback = if sent.with_callback {
             format!(r#","callback_url":"{}/callback""#, self.url)
@@ -118,7 +150,11 @@ impl Ledger {
     }
 
     /// Notes that a submission was acknowledged, now or again: always with the same id.
-    pub(crate) fn accepted(&mut self, place: usize, answer: &Answer) {
+    ///
+    /// # Panics
+    ///
+    /// If it is not so.
+    pub fn accepted(&mut self, place: usize, answer: &Answer) {
         assert_eq!(answer.status, 202, "{answer:?}");
         let job = answer.json();
         let sent = &mut self.sent[place];
@@ -128,38 +164,48 @@ impl Ledger {
         assert_eq!(known, id, "one key, two jobs");
     }
 
-    pub(crate) fn path(&self, place: usize) -> Option<String> {
+    /// The path of a job that was acknowledged.
+    #[must_use]
+    pub fn path(&self, place: usize) -> Option<String> {
         let id = self.sent[place].id.as_ref()?;
         Some(format!("/v1/translations/{id}"))
     }
 
-    /// One of the last jobs that were acknowledged.
-    pub(crate) fn recent(&self, random: &mut Random) -> Option<usize> {
+    /// One of the last jobs, if it was acknowledged.
+    pub fn recent(&self, random: &mut Random) -> Option<usize> {
         let back = 1 + random.below(6) as usize;
         let place = self.sent.len().checked_sub(back)?;
         self.sent[place].id.is_some().then_some(place)
     }
 
     /// Notes an ending that somebody was told: there is only one.
-    pub(crate) fn ended(&mut self, place: usize, status: &str) {
+    ///
+    /// # Panics
+    ///
+    /// If it is not so.
+    pub fn ended(&mut self, place: usize, status: &str) {
         let sent = &mut self.sent[place];
         let known = sent.ending.get_or_insert_with(|| status.to_owned());
         assert_eq!(known, status, "two endings of {:?}", sent.id);
     }
 
-    pub(crate) fn registration(&self, name: &str) -> String {
+    /// The body of a request for a webhook of this name.
+    #[must_use]
+    pub fn registration(&self, name: &str) -> String {
         format!(
             r#"{{"url":"{}/{name}","description":"{name}","events":["translation.completed"]}}"#,
             self.url
         )
     }
 
-    pub(crate) fn registered(&mut self, id: String, name: String) {
+    /// Notes that a webhook was acknowledged.
+    pub fn registered(&mut self, id: String, name: String) {
         let removal = Removal::Unasked;
         self.hooks.insert(id, Hook { name, removal });
     }
 
-    pub(crate) fn begin_removal(&mut self, random: &mut Random) -> Option<String> {
+    /// A webhook that is to be removed, where there are some left.
+    pub fn begin_removal(&mut self, random: &mut Random) -> Option<String> {
         let there = self.hooks.iter_mut();
         let mut there: Vec<_> = there
             .filter(|(_, hook)| hook.removal == Removal::Unasked)
@@ -172,26 +218,45 @@ impl Ledger {
         Some((*id).clone())
     }
 
-    pub(crate) fn removed(&mut self, id: &str) {
+    /// Notes that a removal was acknowledged.
+    ///
+    /// # Panics
+    ///
+    /// If there was no such webhook.
+    pub fn removed(&mut self, id: &str) {
         let hook = self.hooks.get_mut(id).expect("a known webhook");
         hook.removal = Removal::Done;
     }
 
     /// Registers the webhook that wants everything, unless it was acknowledged in an earlier round.
-    pub(crate) fn register_main(&mut self, asker: &mut Asker) {
+    ///
+    /// # Panics
+    ///
+    /// If it is not so.
+    pub fn register_main(&mut self, asker: &mut impl Ask) {
         if self.main.is_none() {
-            let answer = asker.call(
-                "POST",
-                "/v1/webhooks",
-                &format!(r#"{{"url":"{}"}}"#, self.url),
-            );
-            assert_eq!(answer.status, 201, "{answer:?}");
-            self.main = answer.json()["id"].as_str().map(str::to_owned);
+            let body = format!(r#"{{"url":"{}"}}"#, self.url);
+            let answer = asker.call("POST", "/v1/webhooks", &body);
+            self.registered_main(&answer);
         }
     }
 
+    /// Notes that the webhook that wants everything was acknowledged.
+    ///
+    /// # Panics
+    ///
+    /// If it is not so.
+    pub fn registered_main(&mut self, answer: &Answer) {
+        assert_eq!(answer.status, 201, "{answer:?}");
+        self.main = answer.json()["id"].as_str().map(str::to_owned);
+    }
+
     /// Holds a server that was started again to everything that was acknowledged and that arrived.
-    pub(crate) fn check(&mut self, asker: &mut Asker, arrivals: &Arrivals, round: usize) {
+    ///
+    /// # Panics
+    ///
+    /// If it is not so.
+    pub fn check(&mut self, asker: &mut impl Ask, arrivals: &Arrivals, round: usize) {
         let last = std::mem::replace(&mut self.round, round);
         for place in 0..self.sent.len() {
             let sent = &self.sent[place];
@@ -216,7 +281,7 @@ impl Ledger {
         }
     }
 
-    fn check_job(&mut self, asker: &mut Asker, arrivals: &Arrivals, place: usize) {
+    fn check_job(&mut self, asker: &mut impl Ask, arrivals: &Arrivals, place: usize) {
         let path = self.path(place).expect("it was acknowledged");
         let answer = asker.call("GET", &path, "");
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
@@ -239,7 +304,12 @@ impl Ledger {
     }
 
     /// Something that was promised and has not arrived.
-    pub(crate) fn owed(&self, arrivals: &Arrivals) -> Option<String> {
+    ///
+    /// # Panics
+    ///
+    /// If it is not so.
+    #[must_use]
+    pub fn owed(&self, arrivals: &Arrivals) -> Option<String> {
         for sent in &self.sent {
             let id = sent.id.as_ref().expect("it was acknowledged");
             let Some(told) = arrivals.last(MAIN, id).filter(|told| told.is_ending()) else {
@@ -267,7 +337,11 @@ impl Ledger {
     }
 
     /// Nobody was told of a job that nobody asked for, and there is one job for each key.
-    pub(crate) fn check_nothing_else(&self, asker: &mut Asker, arrivals: &Arrivals) {
+    ///
+    /// # Panics
+    ///
+    /// If it is not so.
+    pub fn check_nothing_else(&self, asker: &mut impl Ask, arrivals: &Arrivals) {
         let ids: BTreeSet<&str> = self
             .sent
             .iter()
@@ -292,7 +366,9 @@ impl Ledger {
         assert_eq!(listed, ids.iter().map(|id| (*id).to_owned()).collect());
     }
 
-    pub(crate) fn summary(&self) -> String {
+    /// How much it holds.
+    #[must_use]
+    pub fn summary(&self) -> String {
         format!("{} jobs, {} webhooks", self.sent.len(), self.hooks.len())
     }
 }

@@ -1,18 +1,22 @@
 //! What arrived at the receiver, each held against all that arrived before it.
 
-use dubhook_tests::wire::{Arrival, Hearer};
+use crate::wire::{Arrival, Hearer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was told last of a job at one address.
 #[derive(Debug, Clone)]
-pub(crate) struct Told {
-    pub(crate) sequence: u64,
-    pub(crate) status: String,
+pub struct Told {
+    /// The number of the event.
+    pub sequence: u64,
+    /// The job's status.
+    pub status: String,
     kind: String,
 }
 
 impl Told {
-    pub(crate) fn is_ending(&self) -> bool {
+    /// Whether nothing comes after it.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
         ["completed", "error", "canceled"].contains(&self.status.as_str())
     }
 
@@ -21,7 +25,7 @@ impl Told {
         let follows = next.sequence == self.sequence + 1;
         match self.kind.as_str() {
             "translation.pending" => {
-                follows && ["processing", "canceled"].contains(&next.status.as_str())
+                follows && ["processing", "canceled", "error"].contains(&next.status.as_str())
             }
             "translation.processing" | "translation.progress" => {
                 // Only progress can lie between, and another start cannot.
@@ -34,7 +38,7 @@ impl Told {
 
 /// Everything that arrived.
 #[derive(Debug, Default)]
-pub(crate) struct Arrivals {
+pub struct Arrivals {
     /// By path and job.
     last: BTreeMap<(String, String), Told>,
     /// Of each event, its `webhook-id` and its body: the same at every attempt and at every address.
@@ -46,13 +50,23 @@ pub(crate) struct Arrivals {
 
 impl Arrivals {
     /// Takes what has arrived since.
-    pub(crate) fn take(&mut self, hearer: &Hearer) {
-        for arrival in hearer.arrived() {
+    pub fn take(&mut self, hearer: &Hearer) {
+        self.extend(hearer.arrived());
+    }
+
+    /// Takes several, in the order in which they arrived.
+    pub fn extend(&mut self, arrivals: impl IntoIterator<Item = Arrival>) {
+        for arrival in arrivals {
             self.add(arrival);
         }
     }
 
-    pub(crate) fn add(&mut self, arrival: Arrival) {
+    /// Takes one that has arrived.
+    ///
+    /// # Panics
+    ///
+    /// If it contradicts what arrived before.
+    pub fn add(&mut self, arrival: Arrival) {
         let json = arrival.json();
         let text = |name: &str| json["data"][name].as_str().expect("text").to_owned();
         let job = text("id");
@@ -90,16 +104,20 @@ impl Arrivals {
     }
 
     /// What was told last of a job at an address.
-    pub(crate) fn last(&self, path: &str, job: &str) -> Option<&Told> {
+    #[must_use]
+    pub fn last(&self, path: &str, job: &str) -> Option<&Told> {
         self.last.get(&(path.to_owned(), job.to_owned()))
     }
 
     /// Every job that anything was told of.
-    pub(crate) fn jobs(&self) -> BTreeSet<&str> {
+    #[must_use]
+    pub fn jobs(&self) -> BTreeSet<&str> {
         self.events.keys().map(|(job, _)| job.as_str()).collect()
     }
 
-    pub(crate) fn summary(&self) -> String {
+    /// How much it holds.
+    #[must_use]
+    pub fn summary(&self) -> String {
         let Self {
             count, repeated, ..
         } = self;
