@@ -88,7 +88,7 @@ impl Outside {
         let mut passed = Ok(());
         match step {
             Step::Submit => {
-                let sent = Sent::new(format!("key-{number}"), number % 2 == 0);
+                let sent = Sent::new(format!("key-{number}"), number.is_multiple_of(2));
                 let place = self.ledger.add(sent);
                 let request = self.ledger.request(place);
                 let tag = world.begin("POST", "/v1/translations", &request.fields, &request.body);
@@ -303,6 +303,32 @@ fn a_recovery_may_fail_as_well() {
                 ],
                 1,
             );
+        }
+    }
+}
+
+#[test]
+fn a_restart_does_not_count_against_a_job() {
+    let mut disk = Disk::default();
+    let mut outside = Outside::new();
+    let lives = 3 * config().service.attempts_max;
+    for life in 0..lives {
+        let mut memory = Box::new(Memory::new());
+        let mut world = World::start(&mut memory, &mut disk, life, at(u64::from(life) * 1_000));
+        if life == 0 {
+            outside.ledger.register_main(&mut world);
+            outside.step(&mut world, 0, Step::Submit).expect("no fault");
+        }
+        outside.step(&mut world, 0, Step::Start).expect("no fault");
+        outside
+            .step(&mut world, 0, Step::Pass(10))
+            .expect("no fault");
+        if life == lives - 1 {
+            let done = Step::Report(Report::Completed("file:///out.mp4"));
+            outside.step(&mut world, 0, done).expect("no fault");
+            outside.settle(&mut world);
+            let job = world.call("GET", "/status", "").json();
+            assert_eq!(job["status"], "completed");
         }
     }
 }
