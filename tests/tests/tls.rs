@@ -5,7 +5,7 @@ use dubhook_smol::{
     client::{Client, Error, Request, Status},
     net::{Interest, Net},
     server::{Builder, Server},
-    tls::{Identity, Trust},
+    tls::{Identity, TlsError, Trust},
 };
 use dubhook_tests::{
     certificates::{Authority, Shown},
@@ -205,7 +205,7 @@ fn files_that_are_no_certificates_are_named() {
     let authority = Authority::new();
     let [certificate, key] = authority.files("localhost");
     let [_, other] = Authority::new().files("localhost");
-    let check = |result: Result<Identity, _>, file: &std::path::Path| {
+    let check = |result: Result<Identity, TlsError>, file: &std::path::Path| {
         let error = result.expect_err("no identity").to_string();
         assert!(error.starts_with(&file.display().to_string()), "{error}");
     };
