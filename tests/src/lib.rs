@@ -4,6 +4,7 @@ pub mod caller;
 pub mod cases;
 pub mod certificates;
 pub mod fuzz;
+pub mod hooks;
 pub mod machine;
 pub mod model;
 pub mod pair;
