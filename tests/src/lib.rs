@@ -5,6 +5,7 @@ pub mod caller;
 pub mod cases;
 pub mod certificates;
 pub mod fuzz;
+pub mod hooks;
 pub mod ledger;
 pub mod machine;
 pub mod model;

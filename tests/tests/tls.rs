@@ -9,7 +9,8 @@ use dubhook_smol::{
 };
 use dubhook_tests::{
     certificates::{Authority, Shown},
-    wire::{Asker, Hearer, PATIENCE},
+    hooks::{attempts, register, submit},
+    wire::{Asker, Hearer},
 };
 use rustls::{ClientConnection, ServerConnection, StreamOwned, pki_types::ServerName};
 use smol::{future, future::FutureExt};
@@ -18,7 +19,7 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A server whose jobs take no time, which believes in the authority and makes each attempt once.
@@ -42,37 +43,6 @@ fn builder(authority: &Authority) -> Builder {
 fn trust(authority: &Authority) -> Trust {
     let trust = Trust::platform().with_file(authority.file());
     trust.expect("the authority's file")
-}
-
-fn register(asker: &mut Asker, url: &str) -> String {
-    let body = format!(r#"{{"url":"{url}","events":["translation.completed"]}}"#);
-    let answer = asker.call("POST", "/v1/webhooks", &body);
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.json()["id"].as_str().expect("an id").to_owned()
-}
-
-fn submit(asker: &mut Asker) {
-    let body = r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#;
-    assert_eq!(asker.call("POST", "/v1/translations", body).status, 202);
-}
-
-/// The attempts to an endpoint, once there is one: status (0 for none), and why it failed.
-fn attempts(asker: &mut Asker, endpoint: &str) -> Vec<(u64, String)> {
-    let give_up = Instant::now() + PATIENCE;
-    loop {
-        let path = format!("/v1/webhooks/{endpoint}/attempts");
-        let list = asker.call("GET", &path, "").json();
-        let lines = list["data"].as_array().expect("a list");
-        if !lines.is_empty() {
-            let line = |line: &serde_json::Value| {
-                let error = line["error"].as_str().unwrap_or_default();
-                (line["status"].as_u64().unwrap_or(0), error.to_owned())
-            };
-            return lines.iter().map(line).collect();
-        }
-        assert!(Instant::now() < give_up, "{list}");
-        thread::yield_now();
-    }
 }
 
 #[test]
@@ -106,7 +76,7 @@ fn only_a_receiver_that_proves_its_name_is_told() {
         match why {
             Some(why) => {
                 let expect = vec![(0, (*why).to_owned())];
-                assert_eq!(attempts(&mut asker, &endpoint), expect);
+                assert_eq!(attempts(&mut asker, &endpoint, 1), expect);
                 assert_eq!(hearer.arrived().count(), 0, "it was told nothing");
             }
             None => {
@@ -115,7 +85,7 @@ fn only_a_receiver_that_proves_its_name_is_told() {
                 let host = format!("localhost:{}", hearer.address.port());
                 assert_eq!(arrival.fields["host"], host);
                 let expect = vec![(204, String::new())];
-                assert_eq!(attempts(&mut asker, &endpoint), expect);
+                assert_eq!(attempts(&mut asker, &endpoint, 1), expect);
             }
         }
     }
@@ -141,7 +111,7 @@ fn a_receiver_that_speaks_no_tls_is_told_nothing() {
     let endpoint = register(&mut asker, &format!("https://{address}/"));
     submit(&mut asker);
     let expect = vec![(0, "the TLS connection could not be trusted".to_owned())];
-    assert_eq!(attempts(&mut asker, &endpoint), expect);
+    assert_eq!(attempts(&mut asker, &endpoint, 1), expect);
 }
 
 #[test]
@@ -156,9 +126,7 @@ fn one_secured_connection_serves_many_deliveries() {
     for settled in 1..=5 {
         submit(&mut asker);
         peers.insert(hearer.next().peer);
-        while attempts(&mut asker, &endpoint).len() < settled {
-            thread::yield_now();
-        }
+        attempts(&mut asker, &endpoint, settled);
     }
     assert_eq!(peers.len(), 1);
     server.stop().expect("a good end");

@@ -1,0 +1,262 @@
+//! Receivers that misbehave, lie about where they are, or send elsewhere, over real sockets.
+
+use dubhook_core::{delivery::Schedule, service::Limits, simulate::Settings};
+use dubhook_smol::{
+    resolve::Resolve,
+    server::{Builder, Server},
+};
+use dubhook_tests::{
+    cases,
+    certificates::{Authority, Shown},
+    hooks::{attempts, register, submit},
+    wire::{Asker, Hearer},
+};
+use serde::Deserialize;
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long an attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(2);
+
+/// A server whose jobs take no time, and which makes each attempt once.
+fn builder() -> Builder {
+    let settings = Settings {
+        shortest_ms: 0,
+        longest_ms: 0,
+        errors_ppm: 0,
+        steps: 1,
+    };
+    let mut limits = Limits::SERVER;
+    limits.attempt_ms = ATTEMPT.as_millis() as u64;
+    limits.outbox.schedule = Schedule::new(&[]);
+    let server = Server::builder().listen("127.0.0.1:0").capacity(200);
+    server.simulate(settings).limits(limits)
+}
+
+/// Something that takes connections, and does this to each.
+fn misbehaving(what: fn(TcpStream) -> io::Result<()>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            // How it ends is what is being tested.
+            thread::spawn(move || drop(what(stream)));
+        }
+    });
+    address
+}
+
+/// Reads to the end, and says nothing.
+fn never_answer(mut stream: TcpStream) -> io::Result<()> {
+    io::copy(&mut stream, &mut io::sink()).map(drop)
+}
+
+/// Answers so slowly that the attempt ends first.
+fn trickle(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_read_timeout(Some(ATTEMPT / 8))?;
+    let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".iter();
+    let mut request = [0; 4_096];
+    while let Some(byte) = answer.as_slice().first() {
+        match stream.read(&mut request) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // Nothing came for a while: the time for one byte.
+            Err(_) => {
+                stream.write_all(&[*byte])?;
+                answer.next();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Closes with bytes unread, which resets the connection.
+fn reset(mut stream: TcpStream) -> io::Result<()> {
+    stream.read_exact(&mut [0])
+}
+
+fn head_without_end(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+    loop {
+        stream.write_all(b"x-more: and more\r\n")?;
+    }
+}
+
+#[test]
+fn a_hundred_that_misbehave_delay_the_good_one_by_nothing() {
+    const OF_EACH_KIND: usize = 20;
+    const JOBS: usize = 16;
+    let server = builder().bind().expect("a port");
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let expired = Hearer::secured(Authority::new().server(Shown::Expired));
+    let late = "the receiver did not answer in time";
+    let closed = "the connection was closed before the answer was complete";
+    let kinds = [
+        (format!("http://{}", misbehaving(never_answer)), late),
+        (format!("http://{}", misbehaving(trickle)), late),
+        (format!("http://{}", misbehaving(reset)), closed),
+        (
+            format!("http://{}", misbehaving(head_without_end)),
+            "the answer is too large",
+        ),
+        (
+            expired.url_by("localhost"),
+            "the TLS connection could not be trusted",
+        ),
+    ];
+    let mut bad = Vec::new();
+    for number in 0..OF_EACH_KIND {
+        for (url, why) in &kinds {
+            bad.push((register(&mut asker, &format!("{url}/{number}")), *why));
+        }
+    }
+    let good = Hearer::new();
+    let endpoint = register(&mut asker, &good.url());
+    let begun = Instant::now();
+    for _ in 0..JOBS {
+        let job = submit(&mut asker);
+        let arrival = good.next();
+        assert_eq!(arrival.kind(), "translation.completed");
+        assert_eq!(arrival.json()["data"]["id"], job);
+    }
+    // Had each waited for one attempt that gets no answer, it would have taken twice this.
+    let took = begun.elapsed();
+    assert!(took < ATTEMPT * JOBS as u32 / 2, "{took:?}");
+    let delivered = vec![(204, String::new()); JOBS];
+    assert_eq!(attempts(&mut asker, &endpoint, JOBS), delivered);
+    for (endpoint, why) in bad {
+        // One that fails gets fewer attempts at a time, so not all that it is owed has been tried yet.
+        let failed = attempts(&mut asker, &endpoint, 1);
+        assert!(
+            failed.iter().all(|line| *line == (0, why.to_owned())),
+            "{why}: {failed:?}"
+        );
+    }
+    server.stop().expect("a good end");
+}
+
+/// Finds what it was told to find, in this order, and notes who was looked for.
+#[derive(Debug, Clone, Default)]
+struct Told {
+    answers: Arc<Mutex<VecDeque<Vec<IpAddr>>>>,
+    names: Arc<Mutex<Vec<String>>>,
+}
+
+impl Told {
+    fn new(answers: impl IntoIterator<Item = Vec<IpAddr>>) -> Self {
+        Self {
+            answers: Arc::new(Mutex::new(answers.into_iter().collect())),
+            names: Arc::default(),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.names.lock().expect("names").clone()
+    }
+}
+
+impl Resolve for Told {
+    fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        self.names.lock().expect("names").push(name.to_owned());
+        let answer = self.answers.lock().expect("answers").pop_front();
+        answer.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const INSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
+
+#[test]
+fn a_name_is_looked_up_once_and_checked_at_each_connection() {
+    let resolver = Told::new([
+        vec![HERE],
+        vec![INSIDE],
+        vec![HERE, METADATA],
+        vec![],
+        vec![HERE],
+    ]);
+    let server = builder().resolver(resolver.clone()).bind();
+    let server = server.expect("a port").start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let hearer = Hearer::answering(|_| {
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned()
+    });
+    let endpoint = register(&mut asker, &hearer.url_by("hooks.example.com"));
+    assert_eq!(resolver.names(), [""; 0], "not looked up to be registered");
+    let blocked = "deliveries to this address are not allowed";
+    let expect = [
+        (200, ""),
+        // It leads elsewhere now.
+        (0, blocked),
+        // One address that may not be called spoils the name.
+        (0, blocked),
+        (0, "the host name could not be resolved"),
+        (200, ""),
+    ]
+    .map(|(status, why)| (status, why.to_owned()));
+    for (settled, line) in (1..).zip(&expect) {
+        submit(&mut asker);
+        assert_eq!(attempts(&mut asker, &endpoint, settled).last(), Some(line));
+        // One look-up for each: the address that was checked is the one that was connected to, for a second look-up
+        // would have found another.
+        assert_eq!(resolver.names(), vec!["hooks.example.com"; settled]);
+    }
+    let hosts: Vec<_> = hearer
+        .arrived()
+        .map(|arrival| arrival.fields["host"].clone())
+        .collect();
+    let host = format!("hooks.example.com:{}", hearer.address.port());
+    assert_eq!(hosts, [host.clone(), host]);
+    server.stop().expect("a good end");
+}
+
+#[derive(Debug, Deserialize)]
+struct Case {
+    group: String,
+    why: String,
+    redirect_to: Option<String>,
+}
+
+#[test]
+fn redirects_are_never_followed() {
+    let cases = cases::read::<Case>("ssrf_cases.jsonl");
+    let elsewhere = Hearer::new();
+    let mut locations: Vec<_> = cases
+        .into_iter()
+        .filter(|case| case.group == "redirect")
+        .map(|case| (case.redirect_to.expect("a location"), case.why))
+        .collect();
+    assert!(locations.len() > 5);
+    locations.push((elsewhere.url(), "another receiver".to_owned()));
+    let statuses = [301, 302, 303, 307, 308];
+    for ((location, why), status) in locations.into_iter().zip(statuses.into_iter().cycle()) {
+        let resolver = Told::new([vec![HERE], vec![HERE]]);
+        let server = builder().resolver(resolver.clone()).bind();
+        let server = server.expect("a port").start().expect("a thread");
+        let mut asker = Asker::new(server.address());
+        let hearer = Hearer::answering(move |_| {
+            format!("HTTP/1.1 {status} Moved\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n")
+        });
+        let endpoint = register(&mut asker, &hearer.url_by("hooks.example.com"));
+        submit(&mut asker);
+        let failed = "the receiver answered with a status that is no success";
+        assert_eq!(
+            attempts(&mut asker, &endpoint, 1),
+            [(status, failed.to_owned())],
+            "{why}"
+        );
+        // It ends with nothing under way, so nothing can still come.
+        server.stop().expect("a good end");
+        assert_eq!(hearer.arrived().count(), 1, "{why}");
+        assert_eq!(resolver.names(), ["hooks.example.com"], "{why}");
+    }
+    assert_eq!(elsewhere.arrived().count(), 0);
+}
