@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod cases;
+pub mod dump;
 pub mod fuzz;
 pub mod machine;
 pub mod model;
@@ -9,5 +10,6 @@ pub mod pair;
 pub mod paths;
 pub mod program;
 pub mod rig;
+pub mod sim;
 pub mod tables;
 pub mod wire;
