@@ -1,7 +1,10 @@
 //! The end of every test: all faults are over, everything must drain, and nothing be left behind.
 
-use super::{Op, Reply, Rig, dump, limits};
-use crate::model::{Standing, Step, Target};
+use super::{Op, Reply, Rig, limits};
+use crate::{
+    dump::dump,
+    model::{Standing, Step, Target},
+};
 use dubhook_core::{id::Id, record::Key, service::Service};
 
 impl Rig {

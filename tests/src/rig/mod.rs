@@ -11,6 +11,7 @@ mod op;
 pub use op::{Op, Reply};
 
 use crate::{
+    dump::{dump, listed},
     machine::{Records, START_UNIX_MS},
     model::{Debt, Model, Standing, Step, Target},
     tables::{Sizes, Tables},
@@ -20,11 +21,9 @@ use dubhook_core::{
     event::{Event, Kind},
     id::Id,
     job::Status,
-    out::Out,
     record::Key,
     service::{Limits, Service, Work},
     signature::Secret,
-    slab::Link,
     time::{Instant, Now, Timestamp},
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -336,43 +335,4 @@ fn drain_records(service: &mut Service<'_>, now: Now) -> Vec<(Key, Option<Vec<u8
         changes.push((record.key, value));
     }
     changes
-}
-
-/// All jobs and endpoints, newest first.
-fn listed(service: &Service<'_>) -> Vec<Id> {
-    let jobs = std::iter::successors(service.newest_job(), |ix| service.older_job(*ix));
-    let hooks = std::iter::successors(service.newest_endpoint(), |ix| service.older_endpoint(*ix));
-    let jobs = jobs.filter_map(|ix| Some(service.job(ix)?.id()));
-    let hooks = hooks.filter_map(|ix| Some(service.endpoint(ix)?.id));
-    jobs.chain(hooks).collect()
-}
-
-/// Everything that a caller can read, in the order in which it is listed.
-fn dump(service: &Service<'_>) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut at: Link = service.newest_job();
-    while let Some(ix) = at {
-        all.push(written(|out| service.write_job(ix, out)));
-        at = service.older_job(ix);
-    }
-    let mut at = service.newest_endpoint();
-    while let Some(ix) = at {
-        all.push(written(|out| service.write_endpoint(ix, None, true, out)));
-        at = service.older_endpoint(ix);
-    }
-    let outbox = service.outbox();
-    all.push(format!(
-        "{} live, {} dead, {} events",
-        outbox.streams_live(),
-        outbox.dead_letters(),
-        outbox.events_len()
-    ));
-    all
-}
-
-fn written(write: impl FnOnce(&mut Out<'_>)) -> String {
-    let mut memory = [0; 4_096];
-    let mut out = Out::new(&mut memory);
-    write(&mut out);
-    String::from_utf8(out.written().to_vec()).expect("text")
 }

@@ -1,0 +1,85 @@
+//! A deterministic simulation: a server on a network and a disk that misbehave, with callers, workers and receivers.
+//!
+//! # Theory of operation
+//!
+//! Everything happens in one queue of events in virtual time, and all chance comes from one seed: the same seed gives
+//! the same run, byte for byte. The server is the real machine, driven through the bytes of real HTTP; around it are a
+//! disk whose batches are late and lost in crashes, a network that delays, cuts up, repeats, swallows and resets, a wall
+//! clock that is set, callers with good manners and bad ones, workers that fall silent, and receivers that do whatever
+//! receivers do. An oracle watches and names the invariant that breaks.
+//!
+//! After a while all faults stop. Then everything must drain: that is liveness, which no moment of the run can show.
+//!
+//! ```
+//! use dubhook_tests::sim::{Options, run};
+//!
+//! let options = Options::from_seed(7);
+//! assert_eq!(run(&options).unwrap().hash, run(&options).unwrap().hash);
+//! ```
+
+mod caller;
+mod env;
+mod flight;
+mod journal;
+mod net;
+mod options;
+mod oracle;
+mod process;
+mod queue;
+mod receiver;
+mod rng;
+mod worker;
+mod world;
+
+pub use options::{Mutation, Options};
+pub use oracle::Violation;
+
+use dubhook_core::{
+    delivery::{OutboxLimits, Schedule},
+    service::Limits,
+};
+
+/// The port of the first receiver; the others follow.
+const RECEIVER_PORT: u16 = 3_120;
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// How many processes there were.
+    pub lives: u32,
+    /// How many webhooks arrived, repeats included.
+    pub arrivals: u64,
+    /// How many answers callers got.
+    pub answers: u64,
+    /// The longest that a well-behaved request took, in milliseconds.
+    pub slowest_ms: u64,
+    /// By receiver, how long an event took to its first arrival, in milliseconds.
+    pub latencies_ms: Vec<(usize, u64)>,
+    /// How much virtual time passed, in milliseconds.
+    pub virtual_ms: u64,
+    /// A hash of all that was seen from outside.
+    pub hash: u64,
+}
+
+/// Lives through a run.
+///
+/// # Errors
+///
+/// [`Violation`] names the first invariant that broke.
+pub fn run(options: &Options) -> Result<Summary, Violation> {
+    world::World::new(options).run()
+}
+
+/// What the servers of simulations allow, as everybody was told: a short schedule and a short lease.
+fn limits() -> Limits {
+    Limits {
+        lease_ms: 10_000,
+        retain_ms: 600_000,
+        outbox: OutboxLimits {
+            schedule: Schedule::new(&[1_000, 10_000, 60_000]),
+            window_max: 4,
+            throttle_ms: 2_000,
+        },
+        ..Limits::DEVICE
+    }
+}

@@ -1,0 +1,169 @@
+//! What can go wrong in a run, and how much of it: drawn from a seed, printed when a run fails.
+
+use super::rng::Rng;
+use crate::tables::Sizes;
+
+/// Everything that a seed decides beforehand. Chances are per mille.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// How long things go wrong, in milliseconds; after that all faults stop.
+    pub chaos_ms: u64,
+    /// How large the server's tables are.
+    pub sizes: Sizes,
+    /// How many connections the server takes.
+    pub conns: usize,
+    /// Who asks for translations and manages webhooks.
+    pub callers: usize,
+    /// Who is told.
+    pub receivers: usize,
+    /// How many jobs are worked on at once.
+    pub workers: usize,
+    /// How long a packet takes, in milliseconds, from and to.
+    pub latency_ms: (u64, u64),
+    /// What is sent at once arrives in pieces.
+    pub split: u64,
+    /// A connection is reset at some moment.
+    pub reset: u64,
+    /// A connection swallows everything from some moment on.
+    pub black_hole: u64,
+    /// All that was sent on a connection arrives once more, on another one.
+    pub replay: u64,
+    /// Callers close their sending side after their request.
+    pub half_close: u64,
+    /// Callers send what is no request, or only half of one.
+    pub rude: u64,
+    /// How long a batch of records takes to be durable, in milliseconds, from and to.
+    pub commit_ms: (u64, u64),
+    /// How many batches may be on their way at once.
+    pub batches_max: usize,
+    /// A batch cannot be written, and the server stops.
+    pub write_failure: u64,
+    /// How often the process dies, in milliseconds on the average; 0 for never.
+    pub crash_every_ms: u64,
+    /// How long it is down, in milliseconds, from and to.
+    pub down_ms: (u64, u64),
+    /// How often the wall clock is set, in milliseconds on the average; 0 for never.
+    pub jump_every_ms: u64,
+    /// What receivers do: take it, take it slowly, refuse it, ask for time, want no more, redirect, answer with no
+    /// HTTP, cut the answer off, take it and say they did not, and not answer at all.
+    pub receiver_weights: [u64; 10],
+    /// What workers do: complete, fail, fall silent.
+    pub worker_weights: [u64; 3],
+    /// A receiver that never answers, whatever else is chance.
+    pub dead_receiver: Option<usize>,
+    /// How many of the callers send nothing but what is no request.
+    pub rude_callers: usize,
+    /// Whether callers hardly pause.
+    pub rush: bool,
+    /// A rule that the environment breaks on purpose.
+    pub mutation: Option<Mutation>,
+}
+
+/// A rule that the environment breaks, to see that somebody notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutation {
+    /// The server is told that a batch is durable when it has just been sealed.
+    AckBeforeSync,
+    /// A crash takes back a batch that was durable.
+    LoseSynced,
+    /// Idempotency keys are not written down.
+    ForgetKeys,
+    /// A record of a job's state comes back as it was before.
+    StaleState,
+    /// A retry sends the bytes of the first attempt again.
+    ReuseTimestamp,
+    /// One byte of a body differs in a retry.
+    ChangeBody,
+    /// A delivery is said to have arrived though it was never sent.
+    SkipDelivery,
+    /// An attempt is sent long after the server was told that it had arrived.
+    SendLate,
+    /// Each attempt is sent twice at once.
+    SendTwice,
+    /// The server's schedule has shorter pauses than was said.
+    HurryRetries,
+    /// Connections that have ended are not given back.
+    LeakConns,
+    /// Workers' reports reach a job that has ended, and the record says so.
+    FlipEnding,
+}
+
+impl Mutation {
+    /// Each of them, with the invariants of which one must fire.
+    pub const ALL: [(Self, &'static [&'static str]); 12] = [
+        (Self::AckBeforeSync, &["S9"]),
+        (Self::LoseSynced, &["S1", "S2", "S9"]),
+        (Self::ForgetKeys, &["K1"]),
+        (Self::StaleState, &["S2", "S9", "S13", "S14"]),
+        (Self::ReuseTimestamp, &["S6"]),
+        (Self::ChangeBody, &["S6"]),
+        (Self::SkipDelivery, &["S3"]),
+        (Self::SendLate, &["S4", "S5"]),
+        (Self::SendTwice, &["S7"]),
+        (Self::HurryRetries, &["S7"]),
+        (Self::LeakConns, &["S10", "L1", "L2"]),
+        (Self::FlipEnding, &["S2"]),
+    ];
+}
+
+impl Options {
+    /// What a seed stands for. Each kind of fault is absent from about half of all seeds, so that none hides another.
+    #[must_use]
+    pub fn from_seed(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let rng = &mut rng;
+        let often = |rng: &mut Rng, per_mille: u64| {
+            let most = per_mille * rng.below(2);
+            rng.below(most + 1)
+        };
+        let tight = rng.chance(500);
+        let slow_disk = rng.chance(200);
+        let far = rng.chance(300);
+        let mut receiver_weights = [10; 10];
+        for weight in &mut receiver_weights[1..] {
+            *weight = often(rng, 8);
+        }
+        Self {
+            seed,
+            chaos_ms: rng.within((5_000, 90_000)),
+            sizes: if tight { Sizes::TIGHT } else { ROOMY },
+            conns: if tight { 3 } else { 8 },
+            callers: rng.within((1, 4)) as usize,
+            receivers: rng.within((1, 4)) as usize,
+            workers: rng.within((1, 3)) as usize,
+            latency_ms: if far { (1, 800) } else { (0, 20) },
+            split: often(rng, 500),
+            reset: often(rng, 200),
+            black_hole: often(rng, 150),
+            replay: often(rng, 150),
+            half_close: often(rng, 200),
+            rude: often(rng, 200),
+            commit_ms: if slow_disk { (0, 3_000) } else { (0, 10) },
+            batches_max: rng.within((1, 3)) as usize,
+            write_failure: often(rng, 10),
+            crash_every_ms: rng.below(2) * rng.within((3_000, 40_000)),
+            down_ms: (10, rng.within((100, 20_000))),
+            jump_every_ms: rng.below(2) * rng.within((5_000, 40_000)),
+            receiver_weights,
+            worker_weights: [10, often(rng, 5), often(rng, 5)],
+            dead_receiver: None,
+            rude_callers: 0,
+            rush: rng.chance(200),
+            mutation: None,
+        }
+    }
+}
+
+/// Room for what a run does, most of the time.
+const ROOMY: Sizes = Sizes {
+    jobs: 16,
+    blocks: 256,
+    endpoints: 8,
+    keys: 24,
+    events: 160,
+    streams: 160,
+    callback_lanes: 2,
+    attempts: 8,
+};

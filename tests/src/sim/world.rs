@@ -1,0 +1,276 @@
+//! The world: everything that is not the server, and the course of time.
+
+use super::{
+    Summary,
+    caller::{self, Caller},
+    env::Env,
+    journal::Journal,
+    net::{Net, Party, Payload, Side},
+    options::{Mutation, Options},
+    oracle::{Oracle, Violation},
+    process::{Process, Room},
+    queue::Event,
+    receiver::{self, Receiver},
+};
+use std::collections::BTreeMap;
+
+/// How long everything may take to drain when all faults are over, in milliseconds.
+const DRAIN_MS: u64 = 30 * 60_000;
+
+/// The world around the server.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) env: Env,
+    pub(super) net: Net,
+    pub(super) journal: Journal,
+    /// When the newest batch on its way is durable.
+    pub(super) journal_free_at: u64,
+    pub(super) oracle: Oracle,
+    pub(super) callers: Vec<Caller>,
+    pub(super) receivers: Vec<Receiver>,
+    pub(super) lives: u32,
+    /// The first bytes of each message that were sent.
+    pub(super) first_sent: BTreeMap<String, Vec<u8>>,
+    /// When each event was seen durable, by job and sequence.
+    hash: u64,
+    healed_at: Option<u64>,
+    done: bool,
+}
+
+impl World {
+    pub(super) fn new(options: &Options) -> Self {
+        let mut env = Env::new(options);
+        for at in 0..options.callers {
+            env.queue.push(at as u64, Event::Caller(at));
+        }
+        env.queue.push(options.chaos_ms, Event::Heal);
+        let mut callers: Vec<Caller> = (0..options.callers).map(|_| Caller::new()).collect();
+        for caller in callers.iter_mut().take(options.rude_callers) {
+            caller.rude_only = true;
+        }
+        let mut world = Self {
+            env,
+            net: Net::default(),
+            journal: Journal::default(),
+            journal_free_at: 0,
+            oracle: Oracle::default(),
+            callers,
+            receivers: (0..options.receivers)
+                .map(|_| Receiver::default())
+                .collect(),
+            lives: 0,
+            first_sent: BTreeMap::new(),
+            hash: 0xcbf2_9ce4_8422_2325,
+            healed_at: None,
+            done: false,
+        };
+        world.plan(|o| o.crash_every_ms, Event::Crash);
+        world.plan(|o| o.jump_every_ms, Event::SetClock);
+        world
+    }
+
+    /// Lives through all of it, one process after the other.
+    pub(super) fn run(mut self) -> Result<Summary, Violation> {
+        while !self.done {
+            let mut room = Room::new(&self);
+            let mut process = Process::boot(&mut room, &mut self);
+            self.live(&mut process);
+            drop(process);
+            if !self.done {
+                self.lie_down();
+            }
+        }
+        match self.oracle.violation {
+            Some(violation) => Err(violation),
+            None => Ok(Summary {
+                lives: self.lives,
+                arrivals: self.oracle.deliveries.arrivals,
+                answers: self.callers.iter().map(|caller| caller.answers).sum(),
+                slowest_ms: self.callers.iter().map(|c| c.slowest_ms).max().unwrap_or(0),
+                latencies_ms: self.oracle.deliveries.latencies_ms,
+                virtual_ms: self.env.now_ms(),
+                hash: self.hash,
+            }),
+        }
+    }
+
+    /// Runs until the process dies or all is over.
+    fn live(&mut self, process: &mut Process<'_>) {
+        loop {
+            process.pump(self);
+            self.done |= self.oracle.violation.is_some() || self.is_over(process);
+            if self.done {
+                return;
+            }
+            let due = process.next_ms().unwrap_or(u64::MAX);
+            let Some(event) = self.env.queue.pop(due) else {
+                let past_end = due == u64::MAX;
+                self.env.queue.advance(if past_end {
+                    DRAIN_MS + self.env.now_ms()
+                } else {
+                    due
+                });
+                continue;
+            };
+            match event {
+                Event::Crash => return,
+                Event::Synced(number) if number == process.number => {
+                    if self.env.chance(|o| o.write_failure) {
+                        // Nobody knows what was written: the process stops.
+                        return;
+                    }
+                    if let Some(batch) = self.journal.sync() {
+                        self.oracle.synced(&self.journal.sequences);
+                        process.synced(self, batch);
+                    }
+                }
+                Event::Work(number, place) if number == process.number => {
+                    process.step_work(self, place);
+                }
+                Event::Packet { id, to, payload }
+                    if self.net.party(id, to) == Some(Party::Server) =>
+                {
+                    process.receive(self, id, to, payload);
+                }
+                Event::Heal => self.heal(process),
+                event => self.happen(event),
+            }
+        }
+    }
+
+    /// The process is dead; after a while it starts again.
+    fn lie_down(&mut self) {
+        for (link, side) in self.net.of_server() {
+            self.net.reset(&mut self.env, link, side);
+        }
+        self.journal.crash(&mut self.env.rng);
+        if self.env.options.mutation == Some(Mutation::LoseSynced) {
+            self.journal.lose_synced();
+        }
+        self.oracle.synced(&self.journal.sequences);
+        self.oracle.crashed();
+        self.journal_free_at = 0;
+        let down_ms = self.env.rng.within(self.env.options.down_ms);
+        let up_at = self.env.now_ms() + down_ms;
+        self.env.queue.push(up_at, Event::Boot);
+        self.plan(|o| o.crash_every_ms, Event::Crash);
+        while let Some(event) = self.env.queue.pop(u64::MAX) {
+            match event {
+                Event::Boot => return,
+                Event::Crash => self.plan(|o| o.crash_every_ms, Event::Crash),
+                // Nobody is there: whoever calls is refused.
+                Event::Packet { id, to, payload }
+                    if self.net.party(id, to) == Some(Party::Server) =>
+                {
+                    if payload == Payload::Open {
+                        self.net.reset(&mut self.env, id, to);
+                    }
+                }
+                // All faults stop; that the process is down is one.
+                Event::Heal => {
+                    let soon = self.env.now_ms() + 1;
+                    self.env.queue.push(soon, Event::Boot);
+                    self.env.queue.push(soon + 1, Event::Heal);
+                }
+                event => self.happen(event),
+            }
+        }
+    }
+
+    /// What happens whether there is a process or not.
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Packet { id, to, payload } => match self.net.party(id, to) {
+                Some(Party::Caller(at)) => caller::receive(self, at, id, payload),
+                Some(Party::Receiver(at)) => receiver::receive(self, at, id, payload),
+                _ => {}
+            },
+            Event::Break(id) => {
+                if !self.env.healed {
+                    self.net.break_link(&mut self.env, id);
+                }
+            }
+            Event::Repeat(to, bytes) => {
+                let link = self.net.connect(&mut self.env, [Party::Ghost, to]);
+                self.net.send(&mut self.env, link, Side::Opener, &bytes);
+                self.net.finish(&mut self.env, link, Side::Opener);
+            }
+            Event::Caller(at) => caller::wake(self, at),
+            Event::Answer(link, bytes, close) => {
+                self.net.send(&mut self.env, link, Side::Listener, &bytes);
+                if close {
+                    self.net.finish(&mut self.env, link, Side::Listener);
+                }
+            }
+            Event::Late(receiver, bytes) => {
+                let parties = [Party::Ghost, Party::Receiver(receiver)];
+                let link = self.net.connect(&mut self.env, parties);
+                self.net.send(&mut self.env, link, Side::Opener, &bytes);
+            }
+            Event::SetClock => {
+                let most = 7_200_000i64;
+                self.env.clock_off_ms = self.env.rng.below(2 * most as u64) as i64 - most;
+                self.plan(|o| o.jump_every_ms, Event::SetClock);
+            }
+            Event::Synced(_) | Event::Work(..) | Event::Crash | Event::Boot | Event::Heal => {}
+        }
+    }
+
+    /// All faults are over; what was switched off is switched on, and what was given up is asked for again.
+    fn heal(&mut self, process: &mut Process<'_>) {
+        self.env.healed = true;
+        self.env.options.latency_ms = (0, 5);
+        self.healed_at = Some(self.env.now_ms());
+        process.restore_service(self);
+    }
+
+    fn is_over(&mut self, process: &mut Process<'_>) -> bool {
+        let Some(since) = self.healed_at else {
+            return false;
+        };
+        let idle = self.callers.iter().all(Caller::is_idle) && self.journal.batches.is_empty();
+        let drained = process.is_drained(self);
+        if idle && drained {
+            self.oracle.drained();
+            return true;
+        }
+        let late = self.env.now_ms() > since + DRAIN_MS;
+        if late {
+            let text = format!(
+                "callers idle {idle}, drained {drained}: {}",
+                process.summary()
+            );
+            self.oracle.fail("L1", text);
+        }
+        late
+    }
+
+    /// Plans the next of a kind of event, if there is one.
+    fn plan(&mut self, mean_ms: impl Fn(&Options) -> u64, event: Event) {
+        let mean_ms = mean_ms(&self.env.options);
+        let pause = self.env.rng.below(2 * mean_ms + 1);
+        if mean_ms > 0 && !self.env.healed {
+            let at = self.env.now_ms() + pause;
+            if at < self.env.options.chaos_ms {
+                self.env.queue.push(at, event);
+            }
+        }
+    }
+
+    /// Notes what was seen from outside, so that two runs can be compared.
+    pub(super) fn note(&mut self, who: u64, what: &[u8]) {
+        for byte in who.to_le_bytes().iter().chain(what) {
+            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    /// How long an event took from its moment to its first arrival.
+    pub(super) fn measure(&mut self, receiver: usize, body: &[u8]) {
+        let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let at = json["timestamp"].as_str().unwrap_or_default();
+        if let Some(at) = dubhook_core::time::Timestamp::parse_rfc3339(at.as_bytes()) {
+            let took = self.env.wall().ms_since(at);
+            self.oracle.deliveries.latencies_ms.push((receiver, took));
+        }
+    }
+}
