@@ -66,6 +66,31 @@ impl Program {
         self.child.wait().expect("it ends");
     }
 
+    /// Asks it to end, as SIGTERM does.
+    ///
+    /// # Panics
+    ///
+    /// If it had ended on its own.
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").arg(pid).status();
+        assert!(told.expect("kill runs").success(), "{}", self.logged());
+    }
+
+    /// How much memory it has resident, in bytes.
+    ///
+    /// # Panics
+    ///
+    /// Where the system has no `/proc`.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        1_024 * kib.expect("a size").parse::<u64>().expect("a number")
+    }
+
     /// Waits for its end. Returns its exit status and everything in its log.
     ///
     /// # Panics
