@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::OnceLock,
 };
 
@@ -48,9 +48,11 @@ impl Program {
         let stdout = self.child.stdout.take().expect("asked once");
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("a line");
-        match line.trim_end().strip_prefix("listening on http://") {
-            Some(address) => address.parse().expect("an address"),
-            None => panic!("it said {line:?} and logged:\n{}", self.logged()),
+        match line.trim_end().split_once("://") {
+            Some(("listening on http" | "listening on https", address)) => {
+                address.parse().expect("an address")
+            }
+            _ => panic!("it said {line:?} and logged:\n{}", self.logged()),
         }
     }
 
@@ -114,6 +116,18 @@ impl Drop for Program {
     }
 }
 
+/// Runs `dubhook` with these arguments to its end.
+///
+/// # Panics
+///
+/// If the program cannot be built or started.
+#[must_use]
+pub fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(dubhook());
+    let output = command.args(arguments).stdin(Stdio::null()).output();
+    output.expect("the program starts")
+}
+
 /// Where the program is. It is built first, in the profile of this test: Cargo builds a package's programs only for that
 /// package's own tests.
 fn dubhook() -> &'static Path {
@@ -126,7 +140,15 @@ fn dubhook() -> &'static Path {
             Some("debug") | None => "dev",
             Some(profile) => profile,
         };
-        let built = Command::new(env!("CARGO"))
+        let mut cargo = Command::new(env!("CARGO"));
+        // What Cargo tells this test of its own package would pass, to a dependency that looks at such variables when it
+        // is built, for a change: it would be built anew each time, and all that needs it.
+        for (name, _) in std::env::vars() {
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(name);
+            }
+        }
+        let built = cargo
             .args(["build", "--quiet", "--package", "dubhook-smol"])
             .args(["--bin", "dubhook", "--profile", profile, "--target-dir"])
             .arg(folder.parent().expect("a target folder"))

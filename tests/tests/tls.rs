@@ -10,6 +10,7 @@ use dubhook_smol::{
 use dubhook_tests::{
     certificates::{Authority, Shown},
     hooks::{attempts, register, submit},
+    program::{Program, run},
     wire::{Asker, Hearer},
 };
 use rustls::{ClientConnection, ServerConnection, StreamOwned, pki_types::ServerName};
@@ -18,6 +19,7 @@ use std::{
     collections::HashSet,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    sync::mpsc::channel,
     thread,
     time::Duration,
 };
@@ -189,20 +191,48 @@ fn files_that_are_no_certificates_are_named() {
     assert!(matches!(refused, Err(Error::Tls(_))), "{refused:?}");
 }
 
+#[test]
+fn the_program_serves_and_asks_with_certificates_of_ones_own() {
+    let authority = Authority::new();
+    let files = authority.files("127.0.0.1");
+    let [certificate, key] = files.each_ref().map(|file| file.to_str().expect("UTF-8"));
+    let ca = authority.file();
+    let ca = ca.to_str().expect("UTF-8");
+    let log = authority.file().with_file_name("log");
+    let arguments = ["--in-memory", "--tls-cert", certificate, "--tls-key", key];
+    let mut program = Program::serve(&arguments, &log);
+    let server = format!("https://{}", program.address());
+    let video = "https://v.test/1.mp4";
+    let asked = ["translate", video, "--to", "es", "--server", &server];
+    let output = run(&[&asked[..], &["--ca", ca]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let refused = run(&asked);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(why.contains("certificate"), "{why}");
+    let alone = run(&["serve", "--in-memory", "--tls-cert", certificate]);
+    assert_eq!(alone.status.code(), Some(2), "{alone:?}");
+}
+
 /// More than a socket holds goes both ways, tried before it is waited for.
 #[test]
 fn a_secured_stream_gives_and_takes_more_than_fits() {
-    const BYTES: usize = 4 << 20;
+    const BYTES: usize = 16 << 20;
     let authority = Authority::new();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let tls = trust(&authority).client();
+    let (full, is_full) = channel();
     let echo = thread::spawn(move || {
         let name = ServerName::try_from("localhost").expect("a name");
         let connection = ClientConnection::new(tls, name).expect("a connection");
         let socket = TcpStream::connect(address).expect("a listener");
         let mut stream = StreamOwned::new(connection, socket);
         let mut bytes = vec![0; BYTES];
+        let StreamOwned { conn, sock } = &mut stream;
+        conn.complete_io(sock).expect("a handshake");
+        // It reads only once no more fits.
+        is_full.recv().expect("a full socket");
         stream.read_exact(&mut bytes).expect("all of it");
         stream.write_all(&bytes).expect("it reads");
         stream.conn.send_close_notify();
@@ -216,17 +246,16 @@ fn a_secured_stream_gives_and_takes_more_than_fits() {
         let stream = net.watch(socket).expect("a descriptor");
         let stream = stream.secure(connection.expect("a connection"));
         stream.handshake().await.expect("a handshake");
-        let (mut left, mut waited) = (&sent[..], 0);
+        let mut left = &sent[..];
         while !left.is_empty() {
             match stream.try_write(left).expect("it reads") {
                 Some(len) => left = &left[len..],
                 None => {
-                    waited += 1;
+                    full.send(()).expect("the other end");
                     stream.ready(Interest::Write).await;
                 }
             }
         }
-        assert!(waited > 0, "it did not all fit at once");
         let (mut received, mut bytes) = (Vec::new(), [0; 5_000]);
         loop {
             match stream.try_read(&mut bytes).expect("it writes") {
