@@ -12,7 +12,12 @@ use std::{
 fn dubhook(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dubhook"));
     command.args(arguments).stdin(Stdio::null());
-    for name in ["DUBHOOK_SERVER", "DUBHOOK_API_KEY", "DUBHOOK_API_KEYS"] {
+    for name in [
+        "DUBHOOK_SERVER",
+        "DUBHOOK_API_KEY",
+        "DUBHOOK_API_KEYS",
+        "DUBHOOK_CA",
+    ] {
         command.env_remove(name);
     }
     command

@@ -291,8 +291,10 @@ impl<'m> Desk<'m> {
 
     /// The server does not answer, and will not be asked again before `until`.
     fn give_up(&mut self, until: Instant) {
+        let server = &self.client.config().server;
+        let scheme = server.url().scheme().as_str();
         let error = Error::NoAnswer {
-            server: format!("http://{}", self.client.config().server.authority()),
+            server: format!("{scheme}://{}", server.authority()),
             why: self.trouble.clone(),
         };
         refuse_late(&mut self.registering, until, &error);
