@@ -8,12 +8,14 @@ use crate::{
     id::Id,
     idempotency::KeySlot,
     job::{Happening, Status, changes_left},
+    language::is_well_formed,
     out::{Full, Out},
     record::{FORMAT_VERSION, Key, Read, Table, Write},
     signature::Secret,
     slab::{Ix, List},
     text::blocks_for,
     time::{Instant, Now, Timestamp},
+    url::{Url, is_absolute_uri},
 };
 
 /// A record to write, or with no value to delete.
@@ -305,13 +307,27 @@ impl Service<'_> {
         for field in &mut fields {
             *field = read.text()?;
         }
-        job.request = self.pool.store(fields.map(str::bytes))?;
-        if job.id.slot() != Some(ix) {
+        if job.id.slot() != Some(ix) || !self.is_request(fields, job.has_callback) {
             return None;
         }
+        job.request = self.pool.store(fields.map(str::bytes))?;
         self.jobs.insert_at(ix, job)?;
         self.newest_jobs.push_front(&mut self.jobs, ix);
         Some(())
+    }
+
+    /// Whether these can be the strings of a request. Answers and deliveries count on it: they are written as they
+    /// are, into room that was measured by the limits.
+    fn is_request(&self, fields: [&str; 5], has_callback: bool) -> bool {
+        let limits = &self.limits;
+        let [video_url, source, target, reference, callback] = fields;
+        video_url.len() <= limits.url_bytes_max
+            && is_absolute_uri(video_url)
+            && (source.is_empty() || is_well_formed(source))
+            && is_well_formed(target)
+            && reference.len() <= limits.reference_bytes_max
+            && !(has_callback && callback.is_empty())
+            && (callback.is_empty() || Url::parse(callback, limits.callback_bytes_max).is_ok())
     }
 
     fn write_state(&self, ix: Ix, write: &mut Write<'_>) -> bool {
@@ -327,7 +343,16 @@ impl Service<'_> {
     fn restore_state(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
         let last = read_event(read)?;
         let attempts = read.u8()?;
-        let result = self.pool.store([read.text()?.bytes()])?;
+        let result = read.text()?;
+        let is_result = match last.kind {
+            Kind::Completed => result.len() <= self.limits.url_bytes_max && is_absolute_uri(result),
+            Kind::Error => result.len() <= self.limits.error_bytes_max,
+            _ => result.is_empty(),
+        };
+        if !is_result {
+            return None;
+        }
+        let result = self.pool.store([result.bytes()])?;
         let job = self.jobs.get_mut(ix)?;
         job.last = last;
         job.attempts = attempts;
@@ -374,6 +399,11 @@ impl Service<'_> {
         endpoint.previous_until = read.timestamp()?;
         endpoint.failing_since = read.timestamp()?;
         let strings = [read.text()?, read.text()?];
+        let [url, description] = strings;
+        Url::parse(url, self.limits.callback_bytes_max).ok()?;
+        if description.len() > self.limits.description_bytes_max {
+            return None;
+        }
         endpoint.text = self.pool.store(strings.map(str::bytes))?;
         let known_job = endpoint.job.is_none_or(|job| self.jobs.get(job).is_some());
         if endpoint.id.slot() != Some(ix) || !known_job {

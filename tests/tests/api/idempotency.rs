@@ -30,7 +30,13 @@ fn the_same_request_gets_the_same_answer_whatever_happened_since() {
     let again = submit(&mut machine, "k-1", &body);
     assert_eq!(again.without_date(), first.clone().without_date());
     assert_eq!(machine.server.service().jobs_len(), 1);
-    // Also after a restart.
+    // Also when the callback is gone for good.
+    let (attempt, _) = machine.attempt().unwrap();
+    assert!(attempt.target.callback);
+    machine.settle(&attempt, 410);
+    let again = submit(&mut machine, "k-1", &body);
+    assert_eq!(again.without_date(), first.clone().without_date());
+    // And after a restart.
     machine.commit();
     let mut machine = Machine::durable(2, machine.records, machine.now);
     let again = submit(&mut machine, "k-1", &body);
