@@ -76,6 +76,15 @@ impl Directory {
         Ok(if check == !number { number } else { 0 })
     }
 
+    /// Moves a store that was never finished out of the way. Nothing is deleted but an earlier one of that kind.
+    pub(super) fn set_aside(&self) -> io::Result<()> {
+        let (store, aside) = (self.store(), self.path.join("store.unfinished"));
+        if aside.try_exists()? {
+            fs::remove_dir_all(&aside)?;
+        }
+        fs::rename(store, aside)
+    }
+
     /// Notes that a batch is durable.
     pub(super) fn note_batch(&self, number: u64) -> io::Result<()> {
         let note = u128::from(number) | u128::from(!number) << 64;

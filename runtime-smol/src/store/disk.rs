@@ -51,9 +51,17 @@ impl Disk {
     /// [`StoreError`], where another process uses it, or what it holds cannot be read or is not ours.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let directory = Directory::open(directory.into())?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(GATHERED_BYTES);
-        let database = open_database(&directory)?;
-        let records = database.keyspace("records", options)?;
+        let opened = match open_tables(&directory) {
+            Err(OpenError::Store(error))
+                if is_half_made(&error) && directory.last_batch()? == 0 =>
+            {
+                // Killed while it was being made: no batch was ever durable, so nothing was promised.
+                directory.set_aside()?;
+                open_tables(&directory)
+            }
+            opened => opened,
+        };
+        let (database, records, archive) = opened?;
         let batch = records.get(BATCH)?.and_then(|mark| (*mark).try_into().ok());
         let batch = batch.map_or(0, u64::from_le_bytes);
         let written = directory.last_batch()?;
@@ -65,7 +73,7 @@ impl Disk {
         }
         Ok(Self {
             records,
-            archive: database.keyspace("archive", options)?,
+            archive,
             database,
             progress: Mutex::new(Progress { batch, pruned: 0 }),
             directory,
@@ -80,7 +88,43 @@ impl Disk {
     }
 }
 
-fn open_database(directory: &Directory) -> Result<Database, StoreError> {
+/// Why the tables cannot be opened: the store's own error, told apart from ours.
+enum OpenError {
+    Store(fjall::Error),
+    Ours(StoreError),
+}
+
+impl From<fjall::Error> for OpenError {
+    fn from(error: fjall::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<OpenError> for StoreError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => error.into(),
+            OpenError::Ours(error) => error,
+        }
+    }
+}
+
+/// Whether the store met a file of its own making that it had not come to know. Its error nests the system's in ways
+/// that only its text shows.
+fn is_half_made(error: &fjall::Error) -> bool {
+    let (told, debug) = (error.to_string(), format!("{error:?}"));
+    told.contains("File exists") || debug.contains("AlreadyExists")
+}
+
+fn open_tables(directory: &Directory) -> Result<(Database, Keyspace, Keyspace), OpenError> {
+    let options = || KeyspaceCreateOptions::default().max_memtable_size(GATHERED_BYTES);
+    let database = open_database(directory)?;
+    let records = database.keyspace("records", options)?;
+    let archive = database.keyspace("archive", options)?;
+    Ok((database, records, archive))
+}
+
+fn open_database(directory: &Directory) -> Result<Database, OpenError> {
     let store = directory.store();
     let open = || {
         Database::builder(&store)
@@ -92,7 +136,11 @@ fn open_database(directory: &Directory) -> Result<Database, StoreError> {
             .open()
     };
     match open() {
-        Err(fjall::Error::JournalRecovery(_)) if journal::cut_torn(&store)? => Ok(open()?),
+        Err(fjall::Error::JournalRecovery(_))
+            if journal::cut_torn(&store).map_err(|error| OpenError::Ours(error.into()))? =>
+        {
+            Ok(open()?)
+        }
         opened => Ok(opened?),
     }
 }
