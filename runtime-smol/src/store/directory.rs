@@ -76,13 +76,19 @@ impl Directory {
         Ok(if check == !number { number } else { 0 })
     }
 
-    /// Moves a store that was never finished out of the way. Nothing is deleted but an earlier one of that kind.
-    pub(super) fn set_aside(&self) -> io::Result<()> {
-        let (store, aside) = (self.store(), self.path.join("store.unfinished"));
-        if aside.try_exists()? {
-            fs::remove_dir_all(&aside)?;
+    /// Where to make a store. What a making that was cut off left there is removed: it never held anything.
+    pub(super) fn begin_store(&self) -> io::Result<PathBuf> {
+        let making = self.path.join("store.new");
+        if making.try_exists()? {
+            fs::remove_dir_all(&making)?;
         }
-        fs::rename(store, aside)
+        Ok(making)
+    }
+
+    /// Puts a store that was made where it belongs.
+    pub(super) fn finish_store(&self, making: &Path) -> io::Result<()> {
+        fs::rename(making, self.store())?;
+        sync_directory(&self.path)
     }
 
     /// Notes that a batch is durable.

@@ -3,7 +3,11 @@
 use super::{Batch, Restore, Store, StoreError, directory::Directory, journal};
 use dubhook_core::{id::Id, record::Key, time::Timestamp};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use std::{fmt, path::PathBuf, sync::Mutex};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
 
 /// What is kept in memory of what was read, in bytes. Everything that is in use is in the machine's memory already.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
@@ -51,17 +55,13 @@ impl Disk {
     /// [`StoreError`], where another process uses it, or what it holds cannot be read or is not ours.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let directory = Directory::open(directory.into())?;
-        let opened = match open_tables(&directory) {
-            Err(OpenError::Store(error))
-                if is_half_made(&error) && directory.last_batch()? == 0 =>
-            {
-                // Killed while it was being made: no batch was ever durable, so nothing was promised.
-                directory.set_aside()?;
-                open_tables(&directory)
-            }
-            opened => opened,
-        };
-        let (database, records, archive) = opened?;
+        if !directory.store().try_exists()? {
+            // Under another name until it is whole: whoever is killed meanwhile leaves nothing to make sense of.
+            let making = directory.begin_store()?;
+            drop(open_tables(&making)?);
+            directory.finish_store(&making)?;
+        }
+        let (database, records, archive) = open_tables(&directory.store())?;
         let batch = records.get(BATCH)?.and_then(|mark| (*mark).try_into().ok());
         let batch = batch.map_or(0, u64::from_le_bytes);
         let written = directory.last_batch()?;
@@ -88,46 +88,17 @@ impl Disk {
     }
 }
 
-/// Why the tables cannot be opened: the store's own error, told apart from ours.
-enum OpenError {
-    Store(fjall::Error),
-    Ours(StoreError),
-}
-
-impl From<fjall::Error> for OpenError {
-    fn from(error: fjall::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<OpenError> for StoreError {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Store(error) => error.into(),
-            OpenError::Ours(error) => error,
-        }
-    }
-}
-
-/// Whether the store met a file of its own making that it had not come to know. Its error nests the system's in ways
-/// that only its text shows.
-fn is_half_made(error: &fjall::Error) -> bool {
-    let (told, debug) = (error.to_string(), format!("{error:?}"));
-    told.contains("File exists") || debug.contains("AlreadyExists")
-}
-
-fn open_tables(directory: &Directory) -> Result<(Database, Keyspace, Keyspace), OpenError> {
+fn open_tables(store: &Path) -> Result<(Database, Keyspace, Keyspace), StoreError> {
     let options = || KeyspaceCreateOptions::default().max_memtable_size(GATHERED_BYTES);
-    let database = open_database(directory)?;
+    let database = open_database(store)?;
     let records = database.keyspace("records", options)?;
     let archive = database.keyspace("archive", options)?;
     Ok((database, records, archive))
 }
 
-fn open_database(directory: &Directory) -> Result<Database, OpenError> {
-    let store = directory.store();
+fn open_database(store: &Path) -> Result<Database, StoreError> {
     let open = || {
-        Database::builder(&store)
+        Database::builder(store)
             .cache_size(CACHE_BYTES)
             .worker_threads(1)
             .max_journaling_size(JOURNAL_BYTES)
@@ -136,11 +107,7 @@ fn open_database(directory: &Directory) -> Result<Database, OpenError> {
             .open()
     };
     match open() {
-        Err(fjall::Error::JournalRecovery(_))
-            if journal::cut_torn(&store).map_err(|error| OpenError::Ours(error.into()))? =>
-        {
-            Ok(open()?)
-        }
+        Err(fjall::Error::JournalRecovery(_)) if journal::cut_torn(store)? => Ok(open()?),
         opened => Ok(opened?),
     }
 }

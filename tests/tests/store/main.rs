@@ -131,6 +131,22 @@ fn a_first_start_that_was_cut_short_is_begun_again() {
     drop(open(folder.path()));
 }
 
+/// Killed while it makes its store for the first time, it has left half of one.
+#[test]
+fn a_store_that_was_never_finished_is_made_anew() {
+    let folder = folder();
+    drop(open(folder.path()));
+    let (store, making) = (folder.path().join("store"), folder.path().join("store.new"));
+    fs::rename(&store, &making).unwrap();
+    let tables = fs::read_dir(making.join("keyspaces")).unwrap();
+    for table in tables {
+        // Without it the store does not know the files beside it, and trips over them.
+        fs::remove_file(table.unwrap().path().join("current")).unwrap();
+    }
+    drop(open(folder.path()));
+    assert!(store.is_dir() && !making.exists());
+}
+
 #[test]
 fn records_that_cannot_be_restored_are_named() {
     for (table, slot, value, expected) in [
