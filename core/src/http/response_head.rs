@@ -167,27 +167,7 @@ impl LengthLater {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(
-        room: usize,
-        write: impl FnOnce(&mut Out<'_>) -> Result<(), HeadError>,
-        expect: Result<&str, HeadError>,
-    ) {
-        let mut memory = [0u8; 256];
-        let mut out = Out::new(&mut memory[..room]);
-        out.put(b"before");
-        let result = write(&mut out);
-        let (expect, written) = match expect {
-            Ok(text) => (Ok(()), text),
-            Err(error) => (Err(error), ""),
-        };
-        assert_eq!(result, expect);
-        assert!(!out.is_full());
-        let found = out.written().strip_prefix(b"before");
-        assert_eq!(found, Some(written.as_bytes()));
-    }
+    use super::{super::write::checks::check, *};
 
     #[test]
     fn responses_have_the_fields_that_their_status_allows() {

@@ -85,3 +85,31 @@ impl<'o, 'm> Head<'o, 'm> {
         }
     }
 }
+
+/// What the tests of both head writers share.
+#[cfg(test)]
+pub(super) mod checks {
+    use super::HeadError;
+    use crate::out::Out;
+
+    /// What a head writer makes of so much room: all of it, or the error and nothing.
+    #[track_caller]
+    pub(in crate::http) fn check(
+        room: usize,
+        write: impl FnOnce(&mut Out<'_>) -> Result<(), HeadError>,
+        expect: Result<&str, HeadError>,
+    ) {
+        let mut memory = [0u8; 256];
+        let mut out = Out::new(&mut memory[..room]);
+        out.put(b"before");
+        let result = write(&mut out);
+        let (expect, written) = match expect {
+            Ok(text) => (Ok(()), text),
+            Err(error) => (Err(error), ""),
+        };
+        assert_eq!(result, expect);
+        assert!(!out.is_full());
+        let found = out.written().strip_prefix(b"before");
+        assert_eq!(found, Some(written.as_bytes()));
+    }
+}
