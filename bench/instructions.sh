@@ -29,7 +29,7 @@ tools() {
 
 # Instructions of one run of each path: what a second thousand runs needs, so that setting up does not count.
 count() {
-    local paths=$1/release/paths name few many
+    local paths=$1/release/examples/paths name few many
     for name in $("$paths"); do
         few=$(instructions "$paths" "$name" 1000)
         many=$(instructions "$paths" "$name" 2000)
@@ -42,7 +42,7 @@ instructions() {
 }
 
 build() {
-    CARGO_TARGET_DIR=$1 cargo build --release --locked --quiet -p dubhook-tests --bin paths
+    CARGO_TARGET_DIR=$1 cargo build --release --locked --quiet -p dubhook-tests --example paths
 }
 
 build "$target"
