@@ -33,8 +33,15 @@ const HARMLESS: [&str; 3] = ["lock", "format.new", "lost+found"];
 pub(super) struct Directory {
     path: PathBuf,
     last_batch: File,
-    /// Holds the lock as long as it is open.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Closing the file is not enough: the lock lasts as long as any copy of it is open, and a process that is just
+        // being started has one until it runs its program. Where this fails, the end of the process frees the lock.
+        drop(self.lock.unlock());
+    }
 }
 
 impl Directory {
@@ -54,7 +61,7 @@ impl Directory {
         Ok(Self {
             last_batch: open(&path.join("last-batch"))?,
             path,
-            _lock: lock,
+            lock,
         })
     }
 

@@ -19,10 +19,12 @@ use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
     path::Path,
+    process::Command,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 use tempfile::{TempDir, tempdir};
@@ -266,6 +268,24 @@ fn a_second_process_is_refused() {
     let mut third = Program::serve(&arguments, &folder.path().join("third"));
     let mut asker = Asker::new(third.address());
     assert_eq!(asker.call("GET", "/status", "").json()["status"], "pending");
+}
+
+#[test]
+fn a_directory_is_free_once_it_is_closed_though_programs_are_started_meanwhile() {
+    let folder = folder();
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Until it runs its program, a new process holds a copy of each open file, the lock's too.
+            while !ended.load(Ordering::Relaxed) {
+                let status = Command::new("true").status();
+                assert!(status.expect("a program").success());
+            }
+        });
+        let again = (0..200).try_for_each(|_| Disk::open(folder.path()).map(drop));
+        ended.store(true, Ordering::Relaxed);
+        assert!(again.is_ok(), "{again:?}");
+    });
 }
 
 /// A store whose write number `fails_at` fails.
