@@ -17,6 +17,7 @@ fn dubhook(arguments: &[&str]) -> Command {
         "DUBHOOK_API_KEY",
         "DUBHOOK_API_KEYS",
         "DUBHOOK_CA",
+        "DUBHOOK_SECRET",
     ] {
         command.env_remove(name);
     }

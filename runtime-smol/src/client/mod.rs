@@ -55,11 +55,14 @@ pub use dubhook_core::{
 pub use error::{Error, Refusal};
 pub use events::Events;
 pub use job::Job;
-pub use model::{Event, Request, Translation};
+pub use model::{Delivery, Event, Request, Translation};
 
 use board::Board;
 use desk::{Command, Reply};
-use dubhook_core::id::{Id, Prefix};
+use dubhook_core::{
+    id::{Id, Prefix},
+    signature::Secret,
+};
 use options::Options;
 use smol::{channel::bounded, lock::OnceCell};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -109,6 +112,14 @@ impl Client {
     #[must_use]
     pub const fn webhook_events(mut self, events: Filter) -> Self {
         self.options.events = events;
+        self
+    }
+
+    /// Have the server sign with this secret, which somebody to whom events are handed on may know too; one is made up
+    /// where not said.
+    #[must_use]
+    pub fn webhook_secret(mut self, secret: Secret) -> Self {
+        self.options.secret = Some(secret);
         self
     }
 

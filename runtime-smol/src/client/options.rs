@@ -5,6 +5,7 @@ use crate::tls::Trust;
 use dubhook_core::{
     client::{Server, Timings},
     event::Filter,
+    signature::Secret,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -23,6 +24,8 @@ pub(super) struct Options {
     /// Where to listen, if that is another address.
     pub(super) listen: Option<(String, u16)>,
     pub(super) events: Filter,
+    /// What the server shall sign with, if the caller has a secret.
+    pub(super) secret: Option<Secret>,
     pub(super) description: String,
     pub(super) capacity: usize,
     pub(super) patience: Duration,
@@ -38,6 +41,7 @@ impl Options {
             webhook: None,
             listen: None,
             events: Filter::TRANSLATION,
+            secret: None,
             description: "dubhook client".to_owned(),
             capacity: 4_096,
             patience: Duration::from_secs(10),
