@@ -5,6 +5,7 @@
 //! made. Answers are read to their end, up to 64 KiB, and never followed anywhere.
 
 mod connect;
+mod lookup;
 mod pool;
 
 use crate::{
@@ -24,6 +25,7 @@ use dubhook_core::{
     time::{Instant, Now},
     url::Url,
 };
+pub(crate) use lookup::Lookups;
 use pool::{Idle, Pool};
 use smol::future::FutureExt;
 use std::{

@@ -1,6 +1,6 @@
 //! How a server is set up.
 
-use super::{Server, handle};
+use super::{Server, handle, pace::Pace};
 use crate::{
     entropy,
     memory::Capacity,
@@ -32,6 +32,7 @@ pub struct Builder {
     identity: Option<Identity>,
     trust: Trust,
     resolver: Arc<dyn Resolve>,
+    pace: Pace,
 }
 
 impl Default for Builder {
@@ -49,6 +50,7 @@ impl Default for Builder {
             identity: None,
             trust: Trust::platform(),
             resolver: Arc::new(System),
+            pace: Pace::STANDARD,
         }
     }
 }
@@ -146,6 +148,14 @@ impl Builder {
         self
     }
 
+    /// How slowly a client may take an answer that its socket does not hold: nothing for as long as `grace`, and then so
+    /// many bytes a second on the average; 30 s and 500 where not said. A slower one is disconnected.
+    #[must_use]
+    pub fn reading_pace(mut self, grace: Duration, bytes_per_second_min: u64) -> Self {
+        self.pace = Pace::new(grace, bytes_per_second_min);
+        self
+    }
+
     /// Begins to listen.
     ///
     /// # Errors
@@ -178,6 +188,7 @@ impl Builder {
             identity: self.identity,
             trust: self.trust,
             resolver: self.resolver,
+            pace: self.pace,
             stop,
             stopper,
         })

@@ -25,13 +25,14 @@ pub(crate) mod conn;
 pub(crate) mod engine;
 mod handle;
 mod listen;
+mod pace;
 
 pub use builder::{Builder, StartError};
 pub use handle::{Handle, Stopper};
 
 use crate::{
     clock::Clock,
-    deliver::Deliver,
+    deliver::{Deliver, Lookups},
     memory::{Capacity, Memory, Simulated},
     net::Net,
     resolve::Resolve,
@@ -51,6 +52,7 @@ use dubhook_core::{
 };
 use engine::{Engine, Spawner};
 use handle::{Stop, StopSignal};
+use pace::Pace;
 use smol::{Async, LocalExecutor, Timer, future::FutureExt};
 use std::{
     cell::{Cell, RefCell},
@@ -80,6 +82,7 @@ pub struct Server {
     identity: Option<Identity>,
     trust: Trust,
     resolver: Arc<dyn Resolve>,
+    pace: Pace,
     stop: StopSignal,
     stopper: Stopper,
 }
@@ -170,9 +173,10 @@ impl Server {
         let engine = Engine {
             clock,
             net: Net::new()?,
-            resolver: self.resolver,
+            lookups: Lookups::new(self.resolver),
             identity: self.identity,
             trust: self.trust,
+            pace: self.pace,
             buffers: RefCell::new(Buffers::new(&config)),
             deliver: Deliver::new(self.capacity.attempts),
             workers,
