@@ -57,6 +57,7 @@ pub use events::Events;
 pub use job::Job;
 pub use model::{Delivery, Event, Request, Translation};
 
+use crate::hidden::Hidden;
 use board::Board;
 use desk::{Command, Reply};
 use dubhook_core::{
@@ -133,7 +134,7 @@ impl Client {
     /// The key that the server wants.
     #[must_use]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.options.api_key = Some(key.into());
+        self.options.api_key = Some(Hidden(key.into()));
         self
     }
 

@@ -1,7 +1,7 @@
 //! How a client is set up.
 
 use super::Error;
-use crate::tls::Trust;
+use crate::{hidden::Hidden, tls::Trust};
 use dubhook_core::{
     client::{Server, Timings},
     event::Filter,
@@ -16,7 +16,7 @@ pub(super) const WEBHOOK_PATH: &str = "/webhook";
 #[derive(Debug, Clone)]
 pub(super) struct Options {
     pub(super) server: String,
-    pub(super) api_key: Option<String>,
+    pub(super) api_key: Option<Hidden<String>>,
     /// Certificates that are believed besides the platform's.
     pub(super) ca_files: Vec<PathBuf>,
     /// Host and port that the server calls.
@@ -58,7 +58,7 @@ impl Options {
         let server = Server::parse(&self.server).map_err(blame)?;
         match &self.api_key {
             None => Ok(server),
-            Some(key) => server.with_key(key).map_err(blame),
+            Some(Hidden(key)) => server.with_key(key).map_err(blame),
         }
     }
 

@@ -89,7 +89,10 @@ async fn secure(
     match stream.handshake().await {
         Ok(()) => Ok(stream),
         Err(error) => {
-            // The receiver's host may be written down; what is after it may be a secret.
+            // The receiver's host may be written down; what is after it may be a secret. What is wrong can hold names
+            // of its own choice.
+            let error = error.to_string();
+            let error = error.escape_debug();
             tracing::info!(host = url.host_text(), %error, "no TLS connection");
             Err(AttemptError::Tls)
         }

@@ -3,6 +3,7 @@
 use super::{Server, handle, pace::Pace};
 use crate::{
     entropy,
+    hidden::Hidden,
     memory::Capacity,
     resolve::{Resolve, System},
     store::Store,
@@ -25,7 +26,7 @@ pub struct Builder {
     keys: Vec<ApiKey>,
     allow: Vec<Cidr>,
     translator: Translator,
-    seed: Option<[u8; 32]>,
+    seed: Option<Hidden<[u8; 32]>>,
     store: Option<Arc<dyn Store>>,
     retain: Duration,
     limits: Limits,
@@ -101,7 +102,7 @@ impl Builder {
     /// All randomness from one seed, for runs that shall be repeated. Whoever knows it knows every secret.
     #[must_use]
     pub const fn seed(mut self, seed: [u8; 32]) -> Self {
-        self.seed = Some(seed);
+        self.seed = Some(Hidden(seed));
         self
     }
 
@@ -171,7 +172,7 @@ impl Builder {
         let address = listener.local_addr().map_err(blame)?;
         let seed = match self.seed {
             Some(seed) => seed,
-            None => entropy::seed().map_err(StartError::Entropy)?,
+            None => Hidden(entropy::seed().map_err(StartError::Entropy)?),
         };
         let (stopper, stop) = handle::stop();
         Ok(Server {

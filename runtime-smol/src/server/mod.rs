@@ -33,6 +33,7 @@ pub use handle::{Handle, Stopper};
 use crate::{
     clock::Clock,
     deliver::{Deliver, Lookups},
+    hidden::Hidden,
     memory::{Capacity, Memory, Simulated},
     net::Net,
     resolve::Resolve,
@@ -75,7 +76,7 @@ pub struct Server {
     keys: Vec<ApiKey>,
     allow: Vec<Cidr>,
     translator: Translator,
-    seed: [u8; 32],
+    seed: Hidden<[u8; 32]>,
     store: Option<Arc<dyn Store>>,
     retain: Duration,
     limits: Limits,
@@ -160,7 +161,7 @@ impl Server {
         let mut memory = Memory::new(self.capacity, &config, self.store.is_some());
         let (memory, simulated) = memory.lend();
         let clock = Clock::start();
-        let mut server = machine::Server::new(memory, config, self.seed);
+        let mut server = machine::Server::new(memory, config, self.seed.0);
         if let Some(store) = &self.store {
             restore(
                 clock.now(),
