@@ -2,7 +2,11 @@
 //! have the receiver prove its name.
 
 use super::pool::{Idle, write_origin};
-use crate::{net::Stream, server::engine::Engine, tls};
+use crate::{
+    net::{Interest, Stream},
+    server::engine::Engine,
+    tls,
+};
 use dubhook_core::{
     delivery::Attempt,
     log::AttemptError,
@@ -59,7 +63,10 @@ async fn connect_first(
 ) -> Result<Stream, AttemptError> {
     for (number, address) in (1..).zip(addresses) {
         let address = SocketAddr::new(*address, port);
-        let connect = Async::<TcpStream>::connect(address);
+        let connect = async {
+            engine.deliver.gate.pass(&engine.net).await;
+            Async::<TcpStream>::connect(address).await
+        };
         let too_late = async {
             if number == addresses.len() {
                 // The attempt's own end is the only one.
@@ -86,7 +93,7 @@ async fn secure(
     let name = tls::server_name(url).map_err(|_| AttemptError::Tls)?;
     let connection = ClientConnection::new(client_config(engine).await, name);
     let stream = stream.secure(connection.map_err(|_| AttemptError::Tls)?);
-    match stream.handshake().await {
+    match handshake(engine, &stream).await {
         Ok(()) => Ok(stream),
         Err(error) => {
             // The receiver's host may be written down; what is after it may be a secret. What is wrong can hold names
@@ -96,6 +103,17 @@ async fn secure(
             tracing::info!(host = url.host_text(), %error, "no TLS connection");
             Err(AttemptError::Tls)
         }
+    }
+}
+
+/// A handshake, each step of which waits for its turn: it is the dearest thing that there is to do for an attempt.
+async fn handshake(engine: &Engine<'_>, stream: &Stream) -> io::Result<()> {
+    loop {
+        engine.deliver.gate.pass(&engine.net).await;
+        if stream.try_handshake()? {
+            return Ok(());
+        }
+        stream.ready(Interest::Read).await;
     }
 }
 

@@ -11,7 +11,7 @@ use smol::{Async, future};
 use std::{
     cell::RefCell,
     convert::Infallible,
-    io,
+    fmt, io,
     net::TcpStream,
     rc::Rc,
     task::{Context, Poll},
@@ -23,10 +23,11 @@ const EVENTS_MAX: usize = 256;
 const EVENTS_BUSY: usize = 8;
 
 /// Watches connections.
-#[derive(Debug)]
 pub struct Net {
     epoll: Async<OwnedFd>,
     sockets: RefCell<Sockets>,
+    /// Room for what the kernel says at once.
+    events: RefCell<Vec<Event>>,
 }
 
 /// Who is watched, by the number that events carry.
@@ -45,6 +46,14 @@ pub(super) struct Socket {
     net: Rc<Net>,
 }
 
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The kernel's events have no words for themselves.
+        let net = &mut f.debug_struct("Net");
+        net.field("sockets", &self.sockets).finish_non_exhaustive()
+    }
+}
+
 impl Net {
     /// Watches nothing yet.
     ///
@@ -56,6 +65,7 @@ impl Net {
         Ok(Rc::new(Self {
             epoll: Async::new_nonblocking(epoll)?,
             sockets: RefCell::default(),
+            events: RefCell::new(Vec::with_capacity(EVENTS_MAX)),
         }))
     }
 
@@ -93,9 +103,8 @@ impl Net {
     ///
     /// Where the operating system fails to tell.
     pub async fn run(&self) -> io::Result<Infallible> {
-        let mut events = Vec::with_capacity(EVENTS_MAX);
         loop {
-            if self.dispatch(&mut events)? >= EVENTS_BUSY {
+            if self.dispatch()? >= EVENTS_BUSY {
                 future::yield_now().await;
             } else {
                 self.epoll.readable().await?;
@@ -103,13 +112,21 @@ impl Net {
         }
     }
 
-    fn dispatch(&self, events: &mut Vec<Event>) -> io::Result<usize> {
+    /// Wakes the tasks whose connections have news by now: for a task that does much, between two pieces of it, since
+    /// the executor runs many tasks before it looks for news itself.
+    pub(crate) fn look(&self) {
+        // What is wrong shows again where it can be told.
+        let _ = self.dispatch();
+    }
+
+    fn dispatch(&self) -> io::Result<usize> {
         const AT_ONCE: Timespec = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
+        let mut events = self.events.borrow_mut();
         events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(events), Some(&AT_ONCE)) {
+        match epoll::wait(&self.epoll, spare_capacity(&mut *events), Some(&AT_ONCE)) {
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => return Ok(EVENTS_BUSY),
             Err(error) => return Err(error.into()),
