@@ -228,6 +228,8 @@ def arrival(run: Run) -> Row:
 
     def job(data: Path | None) -> float:
         with dubhook(data=data) as (port, _):
+            # It keeps the only worker, so that no program is started and stopped while the others are measured.
+            _submit(port, 1, "--connections", 1)
             return latency("job", port, free_port(), count)["p50_us"]
 
     def durable() -> float:

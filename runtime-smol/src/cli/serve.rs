@@ -13,8 +13,9 @@ use dubhook_smol::{
     translate::Command,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use smol::{future::FutureExt, stream::StreamExt};
+use smol::stream::StreamExt;
 use std::{
+    convert::Infallible,
     io::{self, Write},
     path::PathBuf,
     time::Duration,
@@ -123,8 +124,7 @@ impl Serve {
             let _ = writeln!(stdout, "listening on {url}");
             let _ = stdout.flush();
         };
-        let running = server.run_and_tell(ready);
-        let served = smol::block_on(running.or(stop_on_signals(signals, stopper)));
+        let served = server.run_here(ready, stop_on_signals(signals, stopper));
         served.map_err(|error| Fail::NotDone(error.to_string()))
     }
 
@@ -217,7 +217,7 @@ fn take_descriptors() {
 }
 
 /// Finishes at the first signal and ends at the second.
-async fn stop_on_signals<T>(mut signals: Signals, stopper: Stopper) -> T {
+async fn stop_on_signals(mut signals: Signals, stopper: Stopper) -> Infallible {
     signals.next().await;
     stopper.finish();
     signals.next().await;

@@ -1,6 +1,6 @@
 //! Linux: one edge-triggered epoll for all connections, watched as one descriptor.
 
-use super::{ENDED, Interest, READ, Readiness, Stream, WRITE, Watched};
+use super::{ENDED, Interest, READ, Readiness, Stream, WRITE, Watched, park::AT_ONCE};
 use rustix::{
     buffer::spare_capacity,
     event::epoll::{self, CreateFlags, Event, EventData, EventFlags},
@@ -9,7 +9,7 @@ use rustix::{
 };
 use smol::{Async, future};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     convert::Infallible,
     fmt, io,
     net::TcpStream,
@@ -26,8 +26,19 @@ const EVENTS_BUSY: usize = 8;
 pub struct Net {
     epoll: Async<OwnedFd>,
     sockets: RefCell<Sockets>,
-    /// Room for what the kernel says at once.
+    /// Room for what the kernel says when a task [looks](Self::look).
     events: RefCell<Vec<Event>>,
+    /// Whether a thread waits in the epoll itself, so that no reactor need watch it.
+    waited_in: Cell<bool>,
+}
+
+/// As long as it lives, a thread waits in the epoll itself.
+pub(super) struct WaitedIn<'n>(&'n Cell<bool>);
+
+impl Drop for WaitedIn<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 /// Who is watched, by the number that events carry.
@@ -65,7 +76,8 @@ impl Net {
         Ok(Rc::new(Self {
             epoll: Async::new_nonblocking(epoll)?,
             sockets: RefCell::default(),
-            events: RefCell::new(Vec::with_capacity(EVENTS_MAX)),
+            events: RefCell::new(Self::events()),
+            waited_in: Cell::new(false),
         }))
     }
 
@@ -97,14 +109,38 @@ impl Net {
         Ok(socket)
     }
 
-    /// Wakes the tasks whose connections have news, for ever.
+    /// Who has no number: of its events nobody is told.
+    pub(super) const NOBODY: EventData = EventData::new_u64(u64::MAX);
+
+    pub(super) fn epoll(&self) -> &Async<OwnedFd> {
+        &self.epoll
+    }
+
+    pub(super) fn wait_here(&self) -> WaitedIn<'_> {
+        self.waited_in.set(true);
+        WaitedIn(&self.waited_in)
+    }
+
+    /// Room for events.
+    pub(super) fn events() -> Vec<Event> {
+        Vec::with_capacity(EVENTS_MAX)
+    }
+
+    /// Wakes the tasks whose connections have news, for ever. Under [`block_on`](Self::block_on) the thread does that, and
+    /// this does nothing.
     ///
     /// # Errors
     ///
     /// Where the operating system fails to tell.
     pub async fn run(&self) -> io::Result<Infallible> {
+        if self.waited_in.get() {
+            return future::pending().await;
+        }
+        let mut events = Self::events();
         loop {
-            if self.dispatch()? >= EVENTS_BUSY {
+            self.wait(&mut events, Some(&AT_ONCE))?;
+            self.tell(&events);
+            if events.len() >= EVENTS_BUSY {
                 future::yield_now().await;
             } else {
                 self.epoll.readable().await?;
@@ -115,24 +151,26 @@ impl Net {
     /// Wakes the tasks whose connections have news by now: for a task that does much, between two pieces of it, since
     /// the executor runs many tasks before it looks for news itself.
     pub(crate) fn look(&self) {
+        let mut events = self.events.borrow_mut();
         // What is wrong shows again where it can be told.
-        let _ = self.dispatch();
+        if self.wait(&mut events, Some(&AT_ONCE)).is_ok() {
+            self.tell(&events);
+        }
     }
 
-    fn dispatch(&self) -> io::Result<usize> {
-        const AT_ONCE: Timespec = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let mut events = self.events.borrow_mut();
+    /// Waits for news, until `wait` is over if it is said.
+    pub(super) fn wait(&self, events: &mut Vec<Event>, wait: Option<&Timespec>) -> io::Result<()> {
         events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut *events), Some(&AT_ONCE)) {
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => return Ok(EVENTS_BUSY),
-            Err(error) => return Err(error.into()),
+        match epoll::wait(&self.epoll, spare_capacity(events), wait) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Wakes the tasks that news concern.
+    pub(super) fn tell(&self, events: &[Event]) {
         let sockets = self.sockets.borrow();
-        for event in &*events {
+        for event in events {
             let (number, flags) = (event.data.u64() as usize, event.flags);
             // A number may have passed to another connection in the meantime; that one then tries in vain, once.
             if let Some(Some(readiness)) = sockets.watched.get(number) {
@@ -140,7 +178,6 @@ impl Net {
                 readiness.wake();
             }
         }
-        Ok(events.len())
     }
 }
 

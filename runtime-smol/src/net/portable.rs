@@ -88,4 +88,12 @@ impl Net {
     pub async fn run(&self) -> io::Result<std::convert::Infallible> {
         smol::future::pending().await
     }
+    /// Runs a future on this thread.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn block_on<T>(self: &std::rc::Rc<Self>, future: impl Future<Output = T>) -> io::Result<T> {
+        Ok(smol::block_on(future))
+    }
 }
