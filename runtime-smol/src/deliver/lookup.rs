@@ -192,7 +192,7 @@ mod tests {
         let (lookups, _names, let_go) = slow();
         smol::block_on(async {
             let_go.send(()).await.unwrap();
-            assert_eq!(lookups.resolve("panic").await, [IpAddr::from([0; 4]); 0]);
+            assert!(lookups.resolve("panic").await.is_empty());
         });
         assert!(lookups.0.lock().is_empty());
     }
