@@ -51,6 +51,7 @@ mod tests {
                 yield_now().await;
             }
         };
+        let others = executor.spawn(others);
         smol::block_on(executor.run(others));
         assert_eq!(*told.borrow(), [0, 1, 2]);
     }

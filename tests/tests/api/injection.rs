@@ -44,16 +44,16 @@ fn free_text_stays_inside_its_string() {
     let mut machine = Machine::volatile(1);
     let hook = r#"{"url":"http://127.0.0.1:3120/hook"}"#;
     assert_eq!(machine.call("POST", "/v1/webhooks", hook).0, 201);
-    let text = "a\r\nx-injected: 1\r\n\r\n\",\"id\":\"other\u{2028}\u{7f}";
+    let text = "\r\nx-in: 1\r\n\r\n\",\"id\":\"o\u{7f}";
     let ask = serde_json::json!({
         "video_url": "https://v.test/1.mp4", "target_language": "es", "reference": text,
     });
     let (status, job) = machine.call("POST", "/v1/translations", &ask.to_string());
-    assert_eq!((status, &job["reference"]), (202, &text.into()));
+    assert_eq!((status, &job["reference"]), (202, &text.into()), "{job}");
     machine.commit();
     let (_, request) = machine.attempt().expect("an attempt");
     let (head, payload) = request.split_once("\r\n\r\n").expect("a head");
-    assert!(!head.contains("injected"), "{head}");
+    assert!(!head.contains("x-in"), "{head}");
     assert!(
         !payload.contains(|c: char| c.is_ascii_control() && c != '\u{7f}'),
         "{payload}"
