@@ -1,6 +1,9 @@
 //! Linux: one edge-triggered epoll for all connections, watched as one descriptor.
 
-use super::{ENDED, Interest, READ, Readiness, Stream, WRITE, Watched, park::AT_ONCE};
+use super::{
+    ENDED, Interest, READ, Readiness, Stream, WRITE, Watched,
+    park::{AT_ONCE, Idler},
+};
 use rustix::{
     buffer::spare_capacity,
     event::epoll::{self, CreateFlags, Event, EventData, EventFlags},
@@ -30,6 +33,7 @@ pub struct Net {
     events: RefCell<Vec<Event>>,
     /// Whether a thread waits in the epoll itself, so that no reactor need watch it.
     waited_in: Cell<bool>,
+    idler: Idler,
 }
 
 /// As long as it lives, a thread waits in the epoll itself.
@@ -78,6 +82,7 @@ impl Net {
             sockets: RefCell::default(),
             events: RefCell::new(Self::events()),
             waited_in: Cell::new(false),
+            idler: Idler::default(),
         }))
     }
 
@@ -107,6 +112,20 @@ impl Net {
         };
         epoll::add(&self.epoll, &socket.socket, data, flags)?;
         Ok(socket)
+    }
+
+    /// Waits until the thread has nothing else to do, or has looked for more to do a few times and found it. Under another
+    /// executor, which does not say so, until its other tasks have had a turn.
+    pub(crate) async fn idle(&self) {
+        if self.waited_in.get() {
+            self.idler.idle().await;
+        } else {
+            future::yield_now().await;
+        }
+    }
+
+    pub(super) const fn idler(&self) -> &Idler {
+        &self.idler
     }
 
     /// Who has no number: of its events nobody is told.

@@ -6,12 +6,14 @@
 //! written, comes from another thread, which rings a bell.
 
 use super::epoll::Net;
+use crate::signal::Signal;
 use rustix::{
     event::{EventfdFlags, epoll, eventfd},
     fd::OwnedFd,
     time::Timespec,
 };
 use std::{
+    cell::Cell,
     io,
     pin::pin,
     rc::Rc,
@@ -27,6 +29,36 @@ pub(super) const AT_ONCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 0,
 };
+
+/// How often the thread looks for more to do before whoever waits until it is idle goes on all the same.
+const LOOKS_MAX: u8 = 4;
+
+/// Waits until the thread has nothing to do: one task at a time.
+#[derive(Debug, Default)]
+pub(super) struct Idler {
+    waits: Cell<bool>,
+    looks: Cell<u8>,
+    idle: Signal,
+}
+
+impl Idler {
+    pub(super) async fn idle(&self) {
+        self.idle.take();
+        self.looks.set(0);
+        self.waits.set(true);
+        self.idle.raised().await;
+    }
+
+    /// The thread has looked for something to do.
+    fn looked(&self, found: bool) {
+        let looks = self.looks.get() + 1;
+        self.looks.set(looks);
+        if !found || looks == LOOKS_MAX {
+            self.waits.set(false);
+            self.idle.raise();
+        }
+    }
+}
 
 /// Wakes a thread that waits in an epoll.
 #[derive(Debug)]
@@ -78,16 +110,21 @@ impl Net {
             }
             bell.waiting.store(true, Ordering::SeqCst);
             let rung = bell.rung.load(Ordering::SeqCst);
-            self.wait(&mut events, rung.then_some(&AT_ONCE))?;
+            let idler = self.idler().waits.get().then_some(self.idler());
+            let at_once = rung || idler.is_some();
+            self.wait(&mut events, at_once.then_some(&AT_ONCE))?;
             bell.waiting.store(false, Ordering::SeqCst);
             self.tell(&events);
+            if let Some(idler) = idler {
+                idler.looked(rung || !events.is_empty());
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Interest, *};
     use smol::{LocalExecutor, Timer, future, unblock};
     use std::{
         io::{Read, Write},
@@ -95,14 +132,53 @@ mod tests {
         time::Duration,
     };
 
+    /// Two ends of a connection.
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (listener.accept().unwrap().0, there)
+    }
+
+    #[test]
+    fn idle_is_after_what_there_is_to_do_and_not_never() {
+        let net = Net::new().unwrap();
+        let (here, there) = pair();
+        let (here, there) = (net.watch(here).unwrap(), net.watch(there).unwrap());
+        let turns = Cell::new(0);
+        let executor = LocalExecutor::new();
+        let story = async {
+            net.idle().await;
+            let work = executor.spawn(async {
+                for _ in 0..3 {
+                    turns.set(turns.get() + 1);
+                    future::yield_now().await;
+                }
+            });
+            net.idle().await;
+            assert_eq!(turns.get(), 3, "there was something to do");
+            work.await;
+            let busy = executor.spawn(async {
+                loop {
+                    assert_eq!(here.try_write(&[1]).unwrap(), Some(1));
+                    while there.try_read(&mut [0; 8]).unwrap().is_none() {
+                        there.ready(Interest::Read).await;
+                    }
+                }
+            });
+            // The thread always finds something, and comes here all the same.
+            net.idle().await;
+            busy.cancel().await;
+        };
+        net.block_on(executor.run(story)).unwrap();
+    }
+
     #[test]
     fn sockets_timers_threads_and_tasks_all_wake_the_thread() {
         const ROUNDS: usize = 500;
         let net = Net::new().unwrap();
         let executor = LocalExecutor::new();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let here = net.watch(listener.accept().unwrap().0).unwrap();
+        let (here, mut there) = pair();
+        let here = net.watch(here).unwrap();
         let echo = std::thread::spawn(move || {
             let mut byte = [0];
             while there.read(&mut byte).unwrap() == 1 {
@@ -116,7 +192,7 @@ mod tests {
                 assert_eq!(here.try_write(&[round as u8]).unwrap(), Some(1));
                 let mut byte = [0];
                 while here.try_read(&mut byte).unwrap().is_none() {
-                    here.ready(super::super::Interest::Read).await;
+                    here.ready(Interest::Read).await;
                 }
                 assert_eq!(byte, [round as u8]);
                 assert_eq!(unblock(move || round).await, round);

@@ -96,4 +96,8 @@ impl Net {
     pub fn block_on<T>(self: &std::rc::Rc<Self>, future: impl Future<Output = T>) -> io::Result<T> {
         Ok(smol::block_on(future))
     }
+    /// Waits until other tasks have had a turn.
+    pub(crate) async fn idle(&self) {
+        smol::future::yield_now().await;
+    }
 }
