@@ -268,7 +268,13 @@ fn start_head<'o, 'm>(
 ) -> ResponseHead<'o, 'm> {
     let status = match (content, conn.reply) {
         (Content::Problem(problem), _) => problem.status(),
-        (Content::Kept(_), Reply::Archived { sought, .. }) if sought == Sought::Repeat => 202,
+        (
+            Content::Kept(_),
+            Reply::Archived {
+                sought: Sought::Repeat,
+                ..
+            },
+        ) => 202,
         (Content::Accepted(_) | Content::Tested(_) | Content::Redelivered(_), _) => 202,
         (Content::Nothing, _) => 204,
         (_, Reply::Endpoint { status, .. }) => status,
