@@ -1,19 +1,18 @@
 //! Clients: the core's own client machine, with the glue that a runtime is, and an application on top that asks for
-//! translations and forgets nothing but what it had in memory.
+//! translations and forgets nothing but what it had in memory. What the server tells comes in through `inbox`.
 
 use super::{
     CLIENT_PORT, SERVER_URL,
+    inbox::{self, Io},
     mutation::Mutation,
     net::{LinkId, Party, Payload, Side},
     oracle::{As, Belief},
     queue::Event,
-    reader::Reader,
     world::World,
 };
 use dubhook_core::{
     client::{
-        ANSWER_BYTES_MAX, Client, Config, Drive, Exchange, Failure, Fixed, NewTranslation,
-        Receiver, Server, Timings, Update, Webhook,
+        Client, Config, Exchange, Failure, Fixed, NewTranslation, Server, Timings, Update, Webhook,
     },
     http::{BodyUse, Limits, RecvBuf, ResponseParser, ResponseProgress},
     id::Id,
@@ -39,25 +38,15 @@ struct Asking {
     filled: Range<usize>,
 }
 
-/// A connection on which the client is told.
-#[derive(Debug)]
-struct Io {
-    receiver: Receiver,
-    memory: Vec<u8>,
-    filled: Range<usize>,
-    /// What the oracle sees of it.
-    reader: Reader,
-}
-
 /// One client.
 #[derive(Debug)]
 pub(super) struct Device {
     /// None while it is down.
-    client: Option<Client<'static>>,
+    pub(super) client: Option<Client<'static>>,
     since_ms: u64,
     link: Option<LinkId>,
     asking: Option<Asking>,
-    links: BTreeMap<LinkId, Io>,
+    pub(super) links: BTreeMap<LinkId, Io>,
     /// The jobs that its application has, written down where a crash does not reach.
     pub(super) jobs: BTreeSet<Id>,
     asked: usize,
@@ -79,7 +68,7 @@ impl Device {
         }
     }
 
-    fn clocks(&self, world: &World) -> Now {
+    pub(super) fn clocks(&self, world: &World) -> Now {
         world.env.clocks(self.since_ms)
     }
 }
@@ -171,7 +160,7 @@ pub(super) fn wake(world: &mut World, at: usize) {
 }
 
 /// Does something with a client that is up, notes what it has learned, and then does all that it wants done.
-fn with_client(
+pub(super) fn with_client(
     world: &mut World,
     at: usize,
     deed: impl FnOnce(&mut Device, Now) -> Option<Learned>,
@@ -232,13 +221,13 @@ fn plan(world: &mut World, at: usize) {
 
 /// What an update says, apart from the bytes that it came in.
 #[derive(Debug)]
-enum Learned {
+pub(super) enum Learned {
     Submitted(Belief),
     Job(Belief, As),
     Unknown(Id),
 }
 
-fn learned(update: Update<'_>) -> Option<Learned> {
+pub(super) fn learned(update: Update<'_>) -> Option<Learned> {
     let belief = |job: dubhook_core::client::JobView<'_>| Belief {
         job: job.id,
         sequence: job.sequence,
@@ -287,7 +276,7 @@ pub(super) fn receive(world: &mut World, at: usize, id: LinkId, to: Side, payloa
     }
     match to {
         Side::Opener => receive_answer(world, at, id, &payload),
-        Side::Listener => receive_webhook(world, at, id, &payload),
+        Side::Listener => inbox::receive(world, at, id, &payload),
     }
 }
 
@@ -349,83 +338,6 @@ impl Asking {
             Ok(ResponseProgress::NeedMore { .. }) => Ok(false),
             Ok(ResponseProgress::Complete) => Ok(true),
             Err(_) => Err(Failure::Unreadable),
-        }
-    }
-}
-
-fn receive_webhook(world: &mut World, at: usize, link: LinkId, payload: &Payload) {
-    match payload {
-        Payload::Open => {
-            let now = world.clients[at].clocks(world);
-            let io = Io {
-                receiver: Receiver::new(now.instant),
-                memory: vec![0; 4_096],
-                filled: 0..0,
-                reader: Reader::new(),
-            };
-            world.clients[at].links.insert(link, io);
-        }
-        Payload::Fin | Payload::Reset => {
-            world.clients[at].links.remove(&link);
-            if *payload == Payload::Fin {
-                world.net.finish(&mut world.env, link, Side::Listener);
-            }
-        }
-        Payload::Bytes(bytes) => {
-            let Some(mut io) = world.clients[at].links.remove(&link) else {
-                return;
-            };
-            for message in io.reader.read(bytes) {
-                world.note(at as u64, &message.fields[0]);
-                let fields = message.fields();
-                world.oracle.arrived(&message.path, fields, &message.body);
-            }
-            if io.take(world, at, link, bytes) {
-                world.clients[at].links.insert(link, io);
-            } else {
-                world.net.finish(&mut world.env, link, Side::Listener);
-            }
-        }
-    }
-}
-
-impl Io {
-    /// Gives the client what has arrived, and sends its answers. Says whether the connection stays.
-    fn take(&mut self, world: &mut World, at: usize, link: LinkId, bytes: &[u8]) -> bool {
-        let mut rest = bytes;
-        loop {
-            let mut answer = [0; ANSWER_BYTES_MAX];
-            let mut out = Out::new(&mut answer);
-            let mut stays = None;
-            with_client(world, at, |device, now| {
-                let client = device.client.as_mut()?;
-                let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
-                let room = input.room();
-                let len = room.len().min(rest.len());
-                room[..len].copy_from_slice(&rest[..len]);
-                input.commit(len);
-                rest = &rest[len..];
-                let limits = Limits::SERVER;
-                let drive = self
-                    .receiver
-                    .drive(now, client, &limits, &mut input, &mut out);
-                let mut news = None;
-                match drive {
-                    Drive::Answered { update, .. } => news = update.and_then(learned),
-                    Drive::Input { .. } if !rest.is_empty() => {}
-                    Drive::Input { .. } => stays = Some(true),
-                    Drive::Flush => {}
-                    Drive::Close => stays = Some(false),
-                }
-                self.filled = input.filled_range();
-                news
-            });
-            world
-                .net
-                .send(&mut world.env, link, Side::Listener, out.written());
-            if let Some(stays) = stays {
-                return stays;
-            }
         }
     }
 }

@@ -24,6 +24,7 @@ mod conns;
 mod disk;
 mod env;
 mod flight;
+mod inbox;
 mod journal;
 mod mutation;
 mod net;
