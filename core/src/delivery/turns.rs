@@ -30,6 +30,17 @@ impl Rings {
         first: Ring::Idle,
     };
 
+    const fn is_empty(&self) -> bool {
+        let Self {
+            idle,
+            busy,
+            new,
+            slow,
+            ..
+        } = self;
+        idle.is_empty() && busy.is_empty() && new.is_empty() && slow.is_empty()
+    }
+
     const fn get(&self, ring: Ring) -> Option<&List<0>> {
         match ring {
             Ring::Nowhere => None,
@@ -67,8 +78,11 @@ impl Outbox<'_> {
         let Some(slot) = self.lanes.get_mut(lane) else {
             return;
         };
+        if !slot.is_ready() {
+            return;
+        }
         let (before, ring) = (slot.ring, slot.place());
-        if before == ring || !slot.is_ready() {
+        if before == ring {
             return;
         }
         slot.ring = ring;
@@ -95,6 +109,9 @@ impl Outbox<'_> {
 
     /// The ring whose turn it is, of those that have a lane and may send.
     fn next_ring(&mut self) -> Option<Ring> {
+        if self.rings.is_empty() {
+            return None;
+        }
         let mut ring = self.rings.first;
         for _ in 0..4 {
             let next = after(ring);
@@ -110,6 +127,9 @@ impl Outbox<'_> {
 
     /// Whether the lanes of a ring may have one attempt more.
     fn may_send(&self, ring: Ring) -> bool {
+        if matches!(ring, Ring::Idle) {
+            return true;
+        }
         let most = self.attempts.capacity();
         let kept = (most / 4).max(1).min(most.saturating_sub(1));
         let (new, slow) = (self.new_in_flight, self.slow_in_flight);
