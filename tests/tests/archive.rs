@@ -1,7 +1,10 @@
 //! Jobs that have left memory are still found.
 
-use dubhook_core::service::Report;
-use dubhook_tests::machine::Machine;
+use dubhook_core::{server::Drive, service::Report};
+use dubhook_tests::{
+    caller::{Caller, request},
+    machine::{Machine, Records, at},
+};
 
 /// Submits a job and lets it end; returns its path.
 fn ended_job(machine: &mut Machine, number: usize) -> String {
@@ -46,4 +49,76 @@ fn without_an_archive_what_left_memory_is_gone() {
     }
     let (status, problem) = machine.call("GET", &first, "");
     assert_eq!((status, &problem["code"]), (404, &"job_not_found".into()));
+}
+
+#[test]
+fn a_repeated_request_whose_job_has_left_memory_is_answered_with_it() {
+    for archive in [true, false] {
+        let mut machine = if archive {
+            Machine::archiving(1)
+        } else {
+            Machine::volatile(1)
+        };
+        let fields = "idempotency-key: k\r\n";
+        let ask = r#"{"video_url":"https://v.test/k.mp4","target_language":"es"}"#;
+        let submit = |machine: &mut Machine, ask: &str| {
+            machine.call_with("POST", "/v1/translations", fields, ask)
+        };
+        let (_, first) = submit(&mut machine, ask);
+        machine.commit();
+        let id = machine.start_job().expect("work");
+        machine.report(id, Report::Completed("file:///out.mp4"));
+        machine.commit();
+        for number in 0..16 {
+            ended_job(&mut machine, number);
+        }
+        let (status, again) = submit(&mut machine, ask);
+        if archive {
+            assert_eq!((status, &again["id"]), (202, &first["id"]));
+            assert_eq!(again["status"], "completed");
+        } else {
+            let code = &again["code"];
+            assert_eq!((status, code), (409, &"idempotency_key_used".into()));
+        }
+        let (status, _) = submit(&mut machine, &ask.replace("es", "fr"));
+        assert_eq!(status, 422, "the key belongs to its request");
+        assert!(machine.server.service().find_job(id).is_none());
+    }
+}
+
+/// The answer to a repeated request waits for a commit like any other; its job may leave memory meanwhile.
+#[test]
+fn a_job_may_leave_memory_while_the_answer_to_a_repeated_request_waits() {
+    for archive in [true, false] {
+        let mut machine = if archive {
+            Machine::archiving(1)
+        } else {
+            Machine::durable(1, Records::new(), at(0))
+        };
+        let fields = "idempotency-key: k\r\n";
+        let ask = r#"{"video_url":"https://v.test/k.mp4","target_language":"es"}"#;
+        machine.call_with("POST", "/v1/translations", fields, ask);
+        let id = machine.start_job().expect("work");
+        machine.report(id, Report::Completed("file:///out.mp4"));
+        machine.commit();
+        for number in 0..15 {
+            ended_job(&mut machine, number);
+        }
+        let mut first = Caller::open(&mut machine);
+        let mut again = Caller::open(&mut machine);
+        // The first of these changes something, so that the answer to the second must wait; and the third wants room.
+        let other = ask.replace("es", "fr");
+        let paths = ["/v1/webhooks", "/v1/translations"];
+        let hook = r#"{"url":"http://127.0.0.1:3120/"}"#;
+        first.send(&mut machine, &request("POST", paths[0], "", hook));
+        again.send(&mut machine, &request("POST", paths[1], fields, ask));
+        let mut third = Caller::open(&mut machine);
+        third.send(&mut machine, &request("POST", paths[1], "", &other));
+        assert!(machine.server.service().find_job(id).is_none());
+        assert_eq!(again.wants, Drive::Wait);
+        machine.commit();
+        again.turn(&mut machine);
+        let status = again.answers()[0].status;
+        assert_eq!(status, if archive { 202 } else { 409 });
+    }
 }

@@ -1,12 +1,28 @@
-//! The server in a world that misbehaves, from many seeds.
+//! The server in a world that misbehaves, from many seeds; and whether anybody would notice if it misbehaved itself.
 
-use dubhook_tests::sim::{Options, run};
+use dubhook_tests::{
+    sim::{Mutation, Options, Summary, run},
+    tables::Sizes,
+};
+use std::collections::BTreeSet;
 
 /// How many seeds to run: `SIM_SEEDS`, or so many.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 100;
+
+/// How many seeds may pass before a broken rule is noticed.
+const UNNOTICED_MAX: u64 = 60;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+fn live(options: &Options) -> Summary {
+    run(options).unwrap_or_else(|violation| {
+        panic!(
+            "{}: {}\n{options:#?}\nRun it alone with SIM_SEED={}.",
+            violation.name, violation.text, options.seed
+        )
+    })
 }
 
 #[test]
@@ -16,12 +32,158 @@ fn nothing_breaks_whatever_goes_wrong() {
         None => 0..number("SIM_SEEDS").unwrap_or(SEEDS),
     };
     for seed in seeds {
+        live(&Options::from_seed(seed));
+    }
+}
+
+#[test]
+fn a_seed_is_a_run() {
+    for seed in 0..5 {
         let options = Options::from_seed(seed);
-        if let Err(violation) = run(&options) {
-            panic!(
-                "{}: {}\n{options:#?}\nRun it alone with SIM_SEED={seed}.",
-                violation.name, violation.text
+        assert_eq!(live(&options), live(&options));
+    }
+}
+
+#[test]
+fn runs_do_what_they_are_for() {
+    let runs: Vec<_> = (0..40)
+        .map(|seed| live(&Options::from_seed(seed)))
+        .collect();
+    let sum = |of: fn(&Summary) -> u64| runs.iter().map(of).sum::<u64>();
+    assert!(sum(|run| run.arrivals) > 1_000);
+    assert!(sum(|run| run.answers) > 1_000);
+    assert!(runs.iter().filter(|run| run.lives > 1).count() > 10);
+}
+
+/// What can be seen to break, each by some mutation.
+const INVARIANTS: [&str; 21] = [
+    "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14", "S15",
+    "K1", "C1", "C2", "L1", "L2", "L3",
+];
+
+/// Each rule is broken once, by the environment; an invariant that is named beforehand must fire, and each invariant
+/// must fire for some rule.
+#[test]
+fn every_broken_rule_is_noticed() {
+    let mut fired = BTreeSet::new();
+    for (mutation, names) in Mutation::ALL {
+        let mut noticed = false;
+        for seed in 0..UNNOTICED_MAX {
+            let drawn = match mutation {
+                Mutation::OneAtATime => beside_a_dead_one(seed),
+                _ => Options::from_seed(seed),
+            };
+            let options = Options {
+                mutation: Some(mutation),
+                crash_every_ms: 8_000,
+                clients: 2,
+                ..drawn
+            };
+            let Err(violation) = run(&options) else {
+                continue;
+            };
+            assert!(
+                names.contains(&violation.name),
+                "{mutation:?} should break one of {names:?}, not {}: {}",
+                violation.name,
+                violation.text
             );
+            fired.insert(violation.name);
+            noticed = true;
+            break;
+        }
+        assert!(noticed, "nobody noticed {mutation:?}");
+    }
+    let silent: Vec<_> = INVARIANTS
+        .into_iter()
+        .filter(|name| !fired.contains(name))
+        .collect();
+    assert_eq!(silent, [""; 0], "these never fired");
+}
+
+/// A quiet world of so many receivers and callers, to look at one thing.
+fn quiet(seed: u64, receivers: usize, callers: usize) -> Options {
+    let drawn = Options::from_seed(seed);
+    Options {
+        chaos_ms: 60_000,
+        // A lane for each host: those that share one with a dead host wait with it.
+        sizes: Sizes {
+            jobs: 16,
+            streams: 160,
+            events: 160,
+            blocks: 256,
+            endpoints: 8,
+            keys: 24,
+            callback_lanes: 61,
+            attempts: 64,
+        },
+        receivers,
+        callers,
+        workers: 3,
+        latency_ms: (1, 10),
+        split: 0,
+        reset: 0,
+        black_hole: 0,
+        replay: 0,
+        half_close: 0,
+        rude: 0,
+        commit_ms: (0, 5),
+        write_failure: 0,
+        crash_every_ms: 0,
+        jump_every_ms: 0,
+        receiver_weights: [1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        worker_weights: [1, 0, 0],
+        ..drawn
+    }
+}
+
+/// A quiet world with three receivers, the first of which never answers.
+fn beside_a_dead_one(seed: u64) -> Options {
+    Options {
+        dead_receiver: Some(0),
+        arrival_ms_max: Some(1_000),
+        ..quiet(seed, 3, 2)
+    }
+}
+
+/// What 99 of 100 events took to the receivers but the first, in milliseconds.
+fn p99_of_others(worlds: impl Iterator<Item = Options>) -> u64 {
+    let arrivals = worlds.flat_map(|options| live(&options).latencies_ms);
+    let others = arrivals.filter(|(receiver, _)| *receiver > 0);
+    let mut took: Vec<_> = others.map(|(_, ms)| ms).collect();
+    assert!(took.len() > 500, "{}", took.len());
+    took.sort_unstable();
+    took[took.len() * 99 / 100]
+}
+
+/// S12: a receiver that never answers costs the others next to nothing.
+#[test]
+fn a_dead_receiver_delays_nobody_else() {
+    let with = p99_of_others((0..20).map(beside_a_dead_one));
+    let without = p99_of_others((0..20).map(|seed| Options {
+        dead_receiver: None,
+        ..beside_a_dead_one(seed)
+    }));
+    assert!(with <= 2 * without, "{with} ms, without it {without} ms");
+}
+
+/// L2: whoever asks properly is served, though others hold connections with what is never a request.
+#[test]
+fn rude_callers_do_not_keep_a_good_one_waiting() {
+    // Where they hold every other connection he is refused at most in passing; where they hold each of them, until some
+    // have missed their deadlines of 10 s and he is the first to come again.
+    for (rude_callers, answer_ms_max) in [(3, 3_000), (5, 40_000)] {
+        for seed in 0..10 {
+            let options = Options {
+                rude_callers,
+                rush: true,
+                conns: 4,
+                clients: 0,
+                answer_ms_max: Some(answer_ms_max),
+                ..quiet(seed, 1, rude_callers + 1)
+            };
+            let run = live(&options);
+            assert!(run.answers > 20, "{seed}: {} answers", run.answers);
         }
     }
 }

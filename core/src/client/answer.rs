@@ -139,12 +139,32 @@ impl Client<'_> {
             }
             Call::Translate => self.submission.may_lag = true,
             Call::Unregister(_) => self.give_up_unregistering(),
-            Call::Register | Call::Check(_) => {}
+            Call::Register => {
+                if let Failure::Status(_) = failure {
+                    self.put_off_registering(now.instant, until);
+                }
+            }
+            Call::Check(_) => {}
         }
         Update::Delayed {
             call,
             failure,
             until,
+        }
+    }
+
+    /// The server is there and cannot register: other calls go first, for a pause of their own that grows. Until it can,
+    /// asking is the only way to know.
+    fn put_off_registering(&mut self, now: Instant, until: Instant) {
+        let (failures, _) = self.unregistrable;
+        let pause_ms = self
+            .config
+            .timings
+            .retry
+            .pause_ms(failures, &mut self.random);
+        self.unregistrable = (failures.saturating_add(1), until.after_ms(pause_ms));
+        if failures == 0 {
+            self.ask_everything(now);
         }
     }
 
@@ -165,6 +185,7 @@ impl Client<'_> {
             return Ok(Some(refused(Call::Register, response)));
         }
         let endpoint = EndpointView::parse(response.body)?.id;
+        self.unregistrable = (0, Instant::ZERO);
         let check_at = self.next_check(now.instant);
         self.step(Happening::Registered { endpoint, check_at });
         if self.closing.is_some() {

@@ -176,7 +176,7 @@ impl Client<'_> {
     fn agenda(&self) -> [Option<(Instant, Call)>; 4] {
         let at_once = |call| Some((Instant::ZERO, call));
         let registration = match self.registration {
-            Registration::Wanted => at_once(Call::Register),
+            Registration::Wanted => Some((self.unregistrable.1, Call::Register)),
             Registration::Held { endpoint, check_at } => Some((check_at, Call::Check(endpoint))),
             Registration::Replacing(endpoint) | Registration::Leaving(endpoint) => {
                 at_once(Call::Unregister(endpoint))

@@ -20,7 +20,7 @@
 //! webhook puts the next question off. A lost webhook thus costs time and never truth. The registration
 //! is looked at once a minute, and at once where the server was away, or the client had to ask for what
 //! it should have been told: a server that has forgotten it, because it was started anew, is asked to
-//! register it again.
+//! register it again. A server that has no room for a webhook is asked about jobs meanwhile.
 //!
 //! The client makes up the secret that deliveries are signed with and sends it along, so that even an
 //! event that overtakes the answer to its registration can be verified. A translation is submitted with
@@ -260,6 +260,8 @@ pub struct Client<'a> {
     jobs: Jobs<'a>,
     newest: Newest,
     registration: Registration,
+    /// How often in a row the server answered that it cannot register, and not before when it is asked again.
+    unregistrable: (u8, Instant),
     submission: Submission<'a>,
     in_flight: Option<Exchange>,
     serial: u32,
@@ -283,6 +285,7 @@ impl<'a> Client<'a> {
             jobs: Jobs::new(memory.jobs, memory.timers, memory.index, random.u64()),
             newest: Newest::default(),
             registration: Registration::Off,
+            unregistrable: (0, Instant::ZERO),
             submission: Submission::new(memory.submission),
             in_flight: None,
             serial: 0,
@@ -332,6 +335,7 @@ impl<'a> Client<'a> {
         }
         if self.config.webhook.is_some() {
             self.step(Happening::Start);
+            self.unregistrable = (0, Instant::ZERO);
         }
         if self.registration != Registration::Wanted {
             self.ask_everything(now.instant);

@@ -5,7 +5,7 @@
 
 use super::{
     IN_LANE, OF_JOB, Outbox, QUEUED,
-    lane::Lane,
+    lane::{Lane, Pace, Ring},
     slots::{Chain, Phase, StreamSlot},
 };
 use crate::slab::{Ix, Link, List, Node, Slab};
@@ -118,7 +118,8 @@ impl Outbox<'_> {
             in_flight.count() == usize::from(lane.in_flight),
             Flaw::InFlight,
         )?;
-        ensure(lane.queued || !lane.is_ready(), Flaw::Phase)
+        let waits = lane.ring != Ring::Nowhere;
+        ensure(waits || !lane.is_ready(), Flaw::Phase)
     }
 
     fn audit_phases(&self) -> Result<(), Flaw> {
@@ -137,8 +138,17 @@ impl Outbox<'_> {
                     .is_some_and(|event| self.events.get(event).is_some());
             ensure(fits, Flaw::Phase)?;
         }
-        let unproven = used(&self.attempts).filter(|(_, attempt)| attempt.unproven);
-        ensure(unproven.count() == self.unproven_in_flight, Flaw::InFlight)
+        self.audit_in_flight()
+    }
+
+    /// Checks how many attempts in flight are of lanes that were new or slow.
+    pub(super) fn audit_in_flight(&self) -> Result<(), Flaw> {
+        let of = |pace| used(&self.attempts).filter(move |(_, attempt)| attempt.pace == pace);
+        ensure(of(Pace::New).count() == self.new_in_flight, Flaw::InFlight)?;
+        ensure(
+            of(Pace::Slow).count() == self.slow_in_flight,
+            Flaw::InFlight,
+        )
     }
 
     fn audit_sums(&self) -> Result<(), Flaw> {

@@ -5,8 +5,11 @@
 //! falls back to one when the receiver cannot be reached or asks for less. So a recovered endpoint's
 //! backlog comes out gradually, and an endpoint that never answers holds one attempt, not many.
 //!
-//! A lane is *proven* while its last attempt succeeded. Lanes that are not may together use only half
-//! of all attempts: however many dead endpoints there are, the living ones go on.
+//! What one endpoint costs the others is not that it fails but how long it holds an attempt. So lanes are told apart by
+//! their [`Pace`]: quick where the last attempt ended soon, however it ended; slow where it took long; new where none has
+//! ended yet. Slow lanes may together hold half of all attempts, slow and new ones three quarters, and
+//! the last quarter goes only to quick lanes that have nothing in flight: however many endpoints are dead, or die at
+//! once, the living ones go on.
 
 use super::{IN_LANE, QUEUED};
 use crate::{
@@ -14,6 +17,37 @@ use crate::{
     slab::{Links, List, Node},
 };
 use zerocopy::FromZeros;
+
+/// How long a lane's endpoint keeps an attempt, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub(super) enum Pace {
+    /// No attempt has ended yet.
+    New = 0,
+    /// The last attempt ended soon.
+    Quick,
+    /// The last attempt took long.
+    Slow,
+}
+
+/// The rings in which lanes wait for their turn, each with limits of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub(super) enum Ring {
+    /// It waits in none.
+    Nowhere = 0,
+    /// Quick lanes with nothing in flight.
+    Idle,
+    /// Quick lanes with something in flight.
+    Busy,
+    /// New lanes.
+    New,
+    /// Slow lanes.
+    Slow,
+}
+
+/// What counts as soon, in milliseconds.
+const QUICK_MS: u64 = 1_000;
 
 /// One endpoint's flow: its window and the streams that wait in it.
 #[derive(Debug, Clone, Copy, FromZeros)]
@@ -26,12 +60,15 @@ pub struct Lane {
     pub(super) open: bool,
     /// Whether room is kept for a stream of every job under way.
     pub(super) counted: bool,
-    pub(super) proven: bool,
-    pub(super) queued: bool,
+    pub(super) pace: Pace,
+    /// Where it waits for its turn.
+    pub(super) ring: Ring,
     /// First attempts taken since the last retry was.
     fresh_taken: u8,
     window: u16,
     pub(super) in_flight: u16,
+    /// The name of the host whose callbacks it carries; 0 for an endpoint's lane, or before the first.
+    pub(super) host: u32,
     /// The publication at which a stream of this lane was last seen, so that none is owed twice.
     pub(super) mark: u64,
     /// Whether its endpoint was removed and its streams with it.
@@ -63,11 +100,12 @@ impl Lane {
         paused: false,
         open: false,
         counted: false,
-        proven: false,
-        queued: false,
+        pace: Pace::New,
+        ring: Ring::Nowhere,
         fresh_taken: 0,
         window: 0,
         in_flight: 0,
+        host: 0,
         mark: 0,
         removing: false,
         fresh: List::EMPTY,
@@ -97,18 +135,34 @@ impl Lane {
         retry
     }
 
+    /// The ring in which it is to wait for its turn.
+    pub(super) const fn place(&self) -> Ring {
+        match self.pace {
+            Pace::Quick if self.in_flight == 0 => Ring::Idle,
+            Pace::Quick => Ring::Busy,
+            Pace::New => Ring::New,
+            Pace::Slow => Ring::Slow,
+        }
+    }
+
+    /// Learns how long an attempt took.
+    pub(super) const fn took(&mut self, ms: u64) {
+        self.pace = if ms <= QUICK_MS {
+            Pace::Quick
+        } else {
+            Pace::Slow
+        };
+    }
+
     pub(super) fn succeeded(&mut self, window_max: u16) {
-        self.proven = true;
         self.window = self.window.saturating_add(1).clamp(1, window_max.max(1));
     }
 
     pub(super) fn refused(&mut self) {
-        self.proven = false;
         self.window = (self.window / 2).max(1);
     }
 
-    pub(super) fn unreachable(&mut self) {
-        self.proven = false;
+    pub(super) const fn unreachable(&mut self) {
         self.window = 1;
     }
 }

@@ -32,12 +32,15 @@
 
 mod audit;
 mod chain;
+#[cfg(test)]
+mod fairness;
 mod lane;
 mod outbox;
 mod restore;
 mod room;
 mod schedule;
 mod settle;
+mod shared;
 mod slots;
 mod stream;
 mod turns;

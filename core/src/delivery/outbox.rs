@@ -2,8 +2,9 @@
 
 use super::{
     IN_LANE, QUEUED, Schedule,
-    lane::Lane,
+    lane::{Lane, Pace},
     slots::{AttemptSlot, Chain, EventSlot, Phase, StreamSlot},
+    turns::Rings,
     types::{Attempt, AttemptId, Outcome, Settled, Target, Verdict},
 };
 use crate::{
@@ -82,17 +83,15 @@ pub struct Outbox<'a> {
     pub(super) unsaved: List<QUEUED>,
     /// Dead letters, oldest first.
     pub(super) dead: List<QUEUED>,
-    /// Lanes with something to send whose last attempt succeeded.
-    pub(super) ring_proven: List<0>,
-    /// Lanes with something to send of which that is not known.
-    pub(super) ring_unproven: List<0>,
+    /// Lanes with something to send.
+    pub(super) rings: Rings,
     pub(super) committed: u64,
     serial: u32,
     pub(super) publications: u64,
-    /// Attempts in flight on lanes that were not proven when they began.
-    pub(super) unproven_in_flight: usize,
-    /// Whose turn it is when both rings have a lane.
-    pub(super) unproven_turn: bool,
+    /// Attempts in flight on lanes that were new when they began.
+    pub(super) new_in_flight: usize,
+    /// Attempts in flight on lanes that were slow when they began.
+    pub(super) slow_in_flight: usize,
 
     pub(super) dead_letters: usize,
     pub(super) letters_dropped: u64,
@@ -124,13 +123,12 @@ impl<'a> Outbox<'a> {
             limits,
             unsaved: List::EMPTY,
             dead: List::EMPTY,
-            ring_proven: List::EMPTY,
-            ring_unproven: List::EMPTY,
+            rings: Rings::EMPTY,
             committed: 0,
             serial: 0,
             publications: 0,
-            unproven_in_flight: 0,
-            unproven_turn: false,
+            new_in_flight: 0,
+            slow_in_flight: 0,
             dead_letters: 0,
             letters_dropped: 0,
             lanes_for_all: 0,
@@ -153,6 +151,10 @@ impl<'a> Outbox<'a> {
         let counts = for_all && !slot.counted;
         if counts && spare < self.jobs_active {
             return false;
+        }
+        if slot.in_flight == 0 {
+            // It may be another endpoint's now.
+            slot.pace = Pace::New;
         }
         slot.open = true;
         slot.filter = filter;
@@ -328,10 +330,8 @@ impl<'a> Outbox<'a> {
         }
         let attempt = self.attempts.remove(id.ix)?;
         let lane = attempt.lane?;
-        self.unproven_in_flight = self
-            .unproven_in_flight
-            .saturating_sub(usize::from(attempt.unproven));
-        self.adjust(now, lane, outcome);
+        self.count_pace(attempt.pace, -1);
+        self.adjust(now, lane, attempt.started, outcome);
         let mut settled = Settled {
             job: None,
             event: None,
@@ -367,8 +367,8 @@ impl Outbox<'_> {
         let (lane, ix) = self.next_stream()?;
         let slot = self.lanes.get_mut(lane)?;
         slot.in_flight += 1;
-        let unproven = !slot.proven;
-        self.unproven_in_flight += usize::from(unproven);
+        let pace = slot.pace;
+        self.count_pace(pace, 1);
         self.offer(lane);
 
         self.serial = self.serial.wrapping_add(1);
@@ -381,7 +381,7 @@ impl Outbox<'_> {
             serial: self.serial,
             number,
             callback: stream.callback,
-            unproven,
+            pace,
             started: now,
         })?;
         stream.attempt = Some(attempt);

@@ -12,12 +12,13 @@ use crate::{
 };
 
 impl Outbox<'_> {
-    /// Learns about the lane from how an attempt ended.
-    pub(super) fn adjust(&mut self, now: Instant, lane: Ix, outcome: Outcome) {
+    /// Learns about the lane from how an attempt that began at `started` ended.
+    pub(super) fn adjust(&mut self, now: Instant, lane: Ix, started: Instant, outcome: Outcome) {
         let Some(slot) = self.lanes.get_mut(lane) else {
             return;
         };
         slot.in_flight = slot.in_flight.saturating_sub(1);
+        slot.took(now.ms_since(started));
         match outcome {
             Outcome::Delivered => slot.succeeded(self.limits.window_max),
             Outcome::Gone => slot.unreachable(),

@@ -1,6 +1,6 @@
 //! What lies in the outbox's tables.
 
-use super::{IN_LANE, OF_JOB, QUEUED, Target};
+use super::{IN_LANE, OF_JOB, QUEUED, Target, lane::Pace};
 use crate::{
     event::Event,
     slab::{Ix, Link, Links, List, Node},
@@ -154,8 +154,8 @@ pub struct AttemptSlot {
     pub(super) serial: u32,
     pub(super) number: u8,
     pub(super) callback: bool,
-    /// Whether its lane was not proven when it began.
-    pub(super) unproven: bool,
+    /// Its lane's pace when it began.
+    pub(super) pace: Pace,
     pub(super) started: Instant,
 }
 
@@ -167,7 +167,7 @@ impl AttemptSlot {
         serial: 0,
         number: 0,
         callback: false,
-        unproven: false,
+        pace: Pace::New,
         started: Instant::ZERO,
     };
 }

@@ -21,7 +21,9 @@ impl Outbox<'_> {
         let mut at = self.chain(job)?.streams.head();
         while let Some(ix) = at {
             let stream = self.streams.get(ix)?;
-            let fits = stream.lane == Some(target.lane) && stream.callback == target.callback;
+            // A callback is owed by one stream, whichever lane it is in.
+            let fits = stream.callback == target.callback
+                && (target.callback || stream.lane == Some(target.lane));
             if fits && !stream.solo {
                 return Some(ix);
             }

@@ -1,10 +1,76 @@
 //! Lanes taking turns, and lanes that close.
 
-use super::{IN_LANE, Outbox, slots::Phase};
+use super::{
+    IN_LANE, Outbox,
+    lane::{Pace, Ring},
+    slots::Phase,
+};
 use crate::slab::{Ix, Link, List};
 
 /// Streams that a closing lane lets go of in one call at most.
 const STEP: usize = 64;
+
+/// The lanes that wait for their turn.
+#[derive(Debug)]
+pub(super) struct Rings {
+    idle: List<0>,
+    busy: List<0>,
+    new: List<0>,
+    slow: List<0>,
+    /// Whose turn it is first when several may send.
+    first: Ring,
+}
+
+impl Rings {
+    pub(super) const EMPTY: Self = Self {
+        idle: List::EMPTY,
+        busy: List::EMPTY,
+        new: List::EMPTY,
+        slow: List::EMPTY,
+        first: Ring::Idle,
+    };
+
+    const fn is_empty(&self) -> bool {
+        let Self {
+            idle,
+            busy,
+            new,
+            slow,
+            ..
+        } = self;
+        idle.is_empty() && busy.is_empty() && new.is_empty() && slow.is_empty()
+    }
+
+    const fn get(&self, ring: Ring) -> Option<&List<0>> {
+        match ring {
+            Ring::Nowhere => None,
+            Ring::Idle => Some(&self.idle),
+            Ring::Busy => Some(&self.busy),
+            Ring::New => Some(&self.new),
+            Ring::Slow => Some(&self.slow),
+        }
+    }
+
+    const fn get_mut(&mut self, ring: Ring) -> Option<&mut List<0>> {
+        match ring {
+            Ring::Nowhere => None,
+            Ring::Idle => Some(&mut self.idle),
+            Ring::Busy => Some(&mut self.busy),
+            Ring::New => Some(&mut self.new),
+            Ring::Slow => Some(&mut self.slow),
+        }
+    }
+}
+
+/// The ring whose turn comes after a ring's.
+const fn after(ring: Ring) -> Ring {
+    match ring {
+        Ring::Nowhere | Ring::Slow => Ring::Idle,
+        Ring::Idle => Ring::Busy,
+        Ring::Busy => Ring::New,
+        Ring::New => Ring::Slow,
+    }
+}
 
 impl Outbox<'_> {
     /// Puts a lane that could send into its ring, unless it hangs there already.
@@ -12,37 +78,80 @@ impl Outbox<'_> {
         let Some(slot) = self.lanes.get_mut(lane) else {
             return;
         };
-        if slot.queued || !slot.is_ready() {
+        if !slot.is_ready() {
             return;
         }
-        slot.queued = true;
-        if slot.proven {
-            self.ring_proven.push_back(&mut self.lanes, lane);
-        } else {
-            self.ring_unproven.push_back(&mut self.lanes, lane);
+        let (before, ring) = (slot.ring, slot.place());
+        if before == ring {
+            return;
+        }
+        slot.ring = ring;
+        if let Some(before) = self.rings.get_mut(before) {
+            before.remove(&mut self.lanes, lane);
+        }
+        if let Some(ring) = self.rings.get_mut(ring) {
+            ring.push_back(&mut self.lanes, lane);
         }
     }
 
-    /// Takes the next lane that can send out of its ring. The rings take turns, but lanes that are not
-    /// proven may hold half of all attempts at most.
-    pub(super) fn next_lane(&mut self) -> Option<Ix> {
-        let half = self.attempts.capacity().div_ceil(2);
+    /// Takes the next lane that can send out of its ring. The rings that may send now take turns.
+    fn next_lane(&mut self) -> Option<Ix> {
         loop {
-            let allowed = self.unproven_in_flight < half && !self.ring_unproven.is_empty();
-            let unproven = allowed && (self.unproven_turn || self.ring_proven.is_empty());
-            self.unproven_turn = !unproven;
-            let ring = if unproven {
-                &mut self.ring_unproven
-            } else {
-                &mut self.ring_proven
-            };
-            let lane = ring.pop_front(&mut self.lanes)?;
+            let ring = self.next_ring()?;
+            let lane = self.rings.get_mut(ring)?.pop_front(&mut self.lanes)?;
             let slot = self.lanes.get_mut(lane)?;
-            slot.queued = false;
+            slot.ring = Ring::Nowhere;
             if slot.is_ready() {
                 return Some(lane);
             }
         }
+    }
+
+    /// The ring whose turn it is, of those that have a lane and may send.
+    fn next_ring(&mut self) -> Option<Ring> {
+        if self.rings.is_empty() {
+            return None;
+        }
+        let mut ring = self.rings.first;
+        for _ in 0..4 {
+            let next = after(ring);
+            let waits = self.rings.get(ring).is_some_and(|list| !list.is_empty());
+            if waits && self.may_send(ring) {
+                self.rings.first = next;
+                return Some(ring);
+            }
+            ring = next;
+        }
+        None
+    }
+
+    /// Whether the lanes of a ring may have one attempt more.
+    fn may_send(&self, ring: Ring) -> bool {
+        if matches!(ring, Ring::Idle) {
+            return true;
+        }
+        let most = self.attempts.capacity();
+        let kept = (most / 4).max(1).min(most.saturating_sub(1));
+        let (new, slow) = (self.new_in_flight, self.slow_in_flight);
+        let spare = self.attempts.room() > kept;
+        let may_be_slow = spare && new + slow < most - kept;
+        match ring {
+            Ring::Idle => true,
+            Ring::Busy => spare,
+            Ring::New => may_be_slow,
+            Ring::Slow => may_be_slow && slow < (most / 2).max(1),
+            Ring::Nowhere => false,
+        }
+    }
+
+    /// Counts an attempt on a lane of this pace in, or out.
+    pub(super) const fn count_pace(&mut self, pace: Pace, by: isize) {
+        let count = match pace {
+            Pace::New => &mut self.new_in_flight,
+            Pace::Slow => &mut self.slow_in_flight,
+            Pace::Quick => return,
+        };
+        *count = count.saturating_add_signed(by);
     }
 
     /// Takes the next stream that can be sent out of its queue, with its lane.

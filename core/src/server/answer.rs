@@ -1,6 +1,9 @@
 //! A request in, what to answer out: the HTTP API over the service.
 
-use super::{ApiKey, Server, auth, conn::Reply};
+use super::{
+    ApiKey, Server, auth,
+    conn::{Reply, Sought},
+};
 use crate::{
     api::{self, Problem, Resource},
     http::{Method, Request},
@@ -77,7 +80,7 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Translations => submit(server, now, request),
         Resource::Translation(id) => unchanged(match job(server, id)? {
             (Some(_), id) => Reply::Job(id),
-            (None, id) => Reply::Archived { id, cancel: false },
+            (None, id) => archived(id, Sought::Read),
         }),
         Resource::Cancel(id) => cancel(server, now, id),
         Resource::Webhooks if reads => list_endpoints(request),
@@ -127,6 +130,10 @@ fn endpoint(server: &Server<'_>, id: &str) -> Result<(Ix, Id), Problem> {
     Ok((ix, id))
 }
 
+const fn archived(id: Id, sought: Sought) -> Reply {
+    Reply::Archived { id, sought }
+}
+
 const fn shown(id: Id, status: u16, secret: bool) -> Reply {
     Reply::Endpoint { id, status, secret }
 }
@@ -164,7 +171,10 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
         }
         Err(SubmitError::Full) => Err(full(server)),
         Err(SubmitError::KeyReused) => Err(Problem::IdempotencyReused),
-        Err(SubmitError::KeyForgotten) => Err(Problem::IdempotencyForgotten),
+        Err(SubmitError::KeyForgotten(id)) if server.service.has_archive() => {
+            unchanged(archived(id, Sought::Repeat))
+        }
+        Err(SubmitError::KeyForgotten(_)) => Err(Problem::IdempotencyForgotten),
     }
 }
 
@@ -175,7 +185,7 @@ fn is_key(key: &[u8]) -> bool {
 fn cancel(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
     let (ix, id) = job(server, id)?;
     if ix.is_none() {
-        return unchanged(Reply::Archived { id, cancel: true });
+        return unchanged(archived(id, Sought::Cancel));
     }
     match server.service.cancel(now, id) {
         Ok(_) => changed(Reply::Job(id)),

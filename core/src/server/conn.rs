@@ -40,8 +40,8 @@ pub(super) enum Reply {
     Health { ready: bool },
     /// A job as it is.
     Job(Id),
-    /// A job that may be in the archive; `cancel` asks to call it off.
-    Archived { id: Id, cancel: bool },
+    /// A job that may be in the archive.
+    Archived { id: Id, sought: Sought },
     /// A job as it was accepted.
     Accepted(Id),
     /// A list of jobs, newest first: those after this one, or all.
@@ -64,6 +64,17 @@ pub(super) enum Reply {
     NoContent,
     /// What the server can do (`OPTIONS *`).
     Options,
+}
+
+/// Why a job is looked up in the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// To be shown.
+    Read,
+    /// To be called off.
+    Cancel,
+    /// The request that made it came again.
+    Repeat,
 }
 
 /// What the connection's deadline stands for.

@@ -2,7 +2,7 @@
 
 use super::{
     Server, answer,
-    conn::{ConnId, Reply, Waiting},
+    conn::{ConnId, Reply, Sought, Waiting},
     reply::Content,
 };
 use crate::{
@@ -91,8 +91,14 @@ impl Server<'_> {
         match conn.reply {
             Reply::None => return None,
             // It has left memory while the answer waited.
-            Reply::Job(id) if self.service.has_archive() && self.service.find_job(id).is_none() => {
-                conn.reply = Reply::Archived { id, cancel: false };
+            Reply::Job(id) | Reply::Accepted(id)
+                if self.service.has_archive() && self.service.find_job(id).is_none() =>
+            {
+                let sought = match conn.reply {
+                    Reply::Accepted(_) => Sought::Repeat,
+                    _ => Sought::Read,
+                };
+                conn.reply = Reply::Archived { id, sought };
                 return Some(Drive::Lookup(id));
             }
             Reply::Archived { id, .. } => return Some(Drive::Lookup(id)),
@@ -147,13 +153,14 @@ impl Server<'_> {
         let Some(conn) = self.conn(id) else {
             return Drive::Close;
         };
-        let Reply::Archived { cancel, .. } = conn.reply else {
+        let Reply::Archived { sought, .. } = conn.reply else {
             return Drive::Flush;
         };
-        let content = match found {
-            Some(json) if !cancel => Content::Kept(json),
-            Some(_) => Content::Problem(Problem::Ended),
-            None => Content::Problem(Problem::NoSuchJob),
+        let content = match (found, sought) {
+            (Some(json), Sought::Read | Sought::Repeat) => Content::Kept(json),
+            (Some(_), Sought::Cancel) => Content::Problem(Problem::Ended),
+            (None, Sought::Repeat) => Content::Problem(Problem::IdempotencyForgotten),
+            (None, _) => Content::Problem(Problem::NoSuchJob),
         };
         let start = out.len();
         let written = self.write_answer(now, conn, &content, out);

@@ -2,7 +2,7 @@
 
 use super::{
     Server,
-    conn::{Conn, Reply},
+    conn::{Conn, Reply, Sought},
     drive::Written,
 };
 use crate::{
@@ -98,7 +98,8 @@ impl Server<'_> {
             // What was accepted is shown as it was then; its batch was waited for.
             Reply::Accepted(id) => match service.find_job(id) {
                 Some(ix) => Content::Accepted(ix),
-                None => Content::Problem(Problem::NoSuchJob),
+                // Only a repeated request can find that its job has ended and left while the answer waited.
+                None => Content::Problem(Problem::IdempotencyForgotten),
             },
             Reply::Endpoint { id, secret, .. } => match service.find_endpoint(id) {
                 Some(ix) => {
@@ -267,6 +268,13 @@ fn start_head<'o, 'm>(
 ) -> ResponseHead<'o, 'm> {
     let status = match (content, conn.reply) {
         (Content::Problem(problem), _) => problem.status(),
+        (
+            Content::Kept(_),
+            Reply::Archived {
+                sought: Sought::Repeat,
+                ..
+            },
+        ) => 202,
         (Content::Accepted(_) | Content::Tested(_) | Content::Redelivered(_), _) => 202,
         (Content::Nothing, _) => 204,
         (_, Reply::Endpoint { status, .. }) => status,
@@ -279,7 +287,11 @@ fn start_head<'o, 'm>(
     match conn.reply {
         Reply::NoContent => head,
         Reply::Options => head.field("allow", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
-        Reply::Accepted(id) => location(head, b"/v1/translations/", Prefix::Job, id),
+        Reply::Accepted(id)
+        | Reply::Archived {
+            id,
+            sought: Sought::Repeat,
+        } => location(head, b"/v1/translations/", Prefix::Job, id),
         Reply::Endpoint {
             id, status: 201, ..
         } => location(head, b"/v1/webhooks/", Prefix::Endpoint, id),

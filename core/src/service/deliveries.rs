@@ -168,7 +168,7 @@ impl Service<'_> {
         };
         if settled.target.callback {
             if outcome == Outcome::Gone {
-                self.end_callback(settled.job);
+                self.end_callback(settled.job, settled.target);
             }
         } else {
             attempted.endpoint = self.endpoints.get(lane).map(|endpoint| endpoint.id);
@@ -191,19 +191,12 @@ impl Service<'_> {
     }
 
     /// Tells a job's callback nothing more: its receiver answered `410 Gone`.
-    fn end_callback(&mut self, job: Link) {
-        let Some((ix, lane)) = job.and_then(|ix| Some((ix, self.callback_lane(ix)?))) else {
-            return;
-        };
-        let Some(job) = self.jobs.get_mut(ix) else {
+    fn end_callback(&mut self, job: Link, target: Target) {
+        let Some((ix, job)) = job.and_then(|ix| Some((ix, self.jobs.get_mut(ix)?))) else {
             return;
         };
         if core::mem::take(&mut job.has_callback) {
             self.jobs_dirty.mark(ix);
-            let target = Target {
-                lane,
-                callback: true,
-            };
             self.outbox.close_target(ix, target, false);
         }
     }

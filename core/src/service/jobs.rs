@@ -103,8 +103,8 @@ pub enum SubmitError {
     Full,
     /// The idempotency key came with another request before.
     KeyReused,
-    /// The idempotency key's job has ended and is no longer kept.
-    KeyForgotten,
+    /// The idempotency key's job, this one, has ended and is no longer kept.
+    KeyForgotten(Id),
 }
 
 /// What a worker says of its job.
@@ -184,7 +184,7 @@ impl Service<'_> {
             match self.keys.find(&key.key, &key.request) {
                 Some(Found::Other) => return Err(SubmitError::KeyReused),
                 Some(Found::Same(id)) => {
-                    let job = self.find_job(id).ok_or(SubmitError::KeyForgotten)?;
+                    let job = self.find_job(id).ok_or(SubmitError::KeyForgotten(id))?;
                     return Ok(Submitted {
                         job,
                         repeated: true,

@@ -39,6 +39,7 @@ mod job_slot;
 mod jobs;
 mod limits;
 mod records;
+mod restore;
 mod targets;
 mod view;
 
@@ -49,7 +50,8 @@ pub use endpoints::{EndpointChange, NewEndpoint};
 pub use job_slot::{Job, request_field};
 pub use jobs::{IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted, Words, Work};
 pub use limits::Limits;
-pub use records::{Record, RestoreError};
+pub use records::Record;
+pub use restore::RestoreError;
 pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 
 use job_slot::{ALL, QUEUED};

@@ -9,12 +9,9 @@ use crate::{
 };
 
 impl Service<'_> {
-    /// The lane of a job's callback: one of those behind the endpoints' lanes, by its host, so that a
-    /// dead host holds up only those that share its lane.
-    pub(super) fn callback_lane(&self, ix: Ix) -> Link {
+    /// The lane of a job's callback: one of those behind the endpoints' lanes, by its host.
+    pub(super) fn callback_lane(&mut self, ix: Ix) -> Link {
         let job = self.jobs.get(ix)?;
-        let endpoints = self.endpoints.capacity();
-        let lanes = self.outbox.lanes_capacity().checked_sub(endpoints)?;
         let mut hash = 0xcbf2_9ce4_8422_2325u64;
         let url = self.pool.field(&job.request, request_field::CALLBACK_URL);
         let mut slashes = 0;
@@ -25,8 +22,7 @@ impl Service<'_> {
             }
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-        let lane = hash.checked_rem(lanes as u64)? as usize;
-        Ix::new((endpoints + lane) as u32 + 1)
+        self.outbox.shared_lane(self.endpoints.capacity(), hash)
     }
 }
 
@@ -64,6 +60,57 @@ impl Iterator for Targets<'_, '_> {
                     callback: false,
                 });
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use crate::{
+        server::{Config, Fixed, Server},
+        service::{NewJob, Service, Words},
+        time::{Instant, Now, Timestamp},
+    };
+    use std::{boxed::Box, format};
+
+    const NOW: Now = Now {
+        instant: Instant::ZERO,
+        timestamp: Timestamp::from_unix_ms(1_795_510_800_000),
+    };
+
+    fn submit(service: &mut Service<'_>, host: &str) {
+        let callback = format!("http://{host}/");
+        let new = NewJob {
+            video_url: Words::Plain("https://v.test/1.mp4"),
+            source_language: None,
+            target_language: Words::Plain("es"),
+            reference: None,
+            callback_url: Some(Words::Plain(&callback)),
+        };
+        service.submit(NOW, &new, None).unwrap();
+        let batch = service.seal();
+        service.committed(batch);
+    }
+
+    /// Two hosts and two lanes for callbacks: whichever hosts they are, the one that does not answer costs the other
+    /// one nothing; and there is one attempt at a time to a host of which nothing is known.
+    #[test]
+    fn callbacks_share_a_lane_only_where_there_are_more_hosts_than_lanes() {
+        for port in 1..30 {
+            let mut memory = Box::new(Fixed::<16, 2, 1, 8>::new());
+            let mut server = Server::new(memory.lend_volatile(), Config::DEVICE, [1; 32]);
+            let service = server.service_mut();
+            for _ in 0..3 {
+                submit(service, "silent.test");
+            }
+            assert!(service.poll_attempt(NOW).is_some());
+            assert!(service.poll_attempt(NOW).is_none());
+            submit(service, &format!("good.test:{port}"));
+            assert!(service.poll_attempt(NOW).is_some(), "{port}");
+            submit(service, "another.test");
+            assert!(service.poll_attempt(NOW).is_none(), "all lanes are taken");
+            assert_eq!(service.audit(), Ok(()));
         }
     }
 }

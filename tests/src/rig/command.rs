@@ -162,8 +162,8 @@ impl Rig {
             Err(SubmitError::KeyReused) => {
                 assert_ne!(known.expect("a known key").0, request_hash(request));
             }
-            Err(SubmitError::KeyForgotten) => {
-                let job = known.expect("a known key").1;
+            Err(SubmitError::KeyForgotten(job)) => {
+                assert_eq!(job, known.expect("a known key").1);
                 assert!(!self.model.jobs.contains_key(&job));
             }
         }

@@ -4,6 +4,7 @@ use super::{
     RECEIVER_PORT,
     net::{LinkId, Party, Payload, Side},
     queue::Event,
+    rng::Rng,
     world::World,
 };
 use dubhook_core::{
@@ -15,6 +16,9 @@ use std::ops::Range;
 
 /// How long a caller waits for an answer, in milliseconds.
 const PATIENCE_MS: u64 = 20_000;
+
+/// How long a caller that was refused stays away, in milliseconds.
+const REFUSED_MS: u64 = 1_000;
 
 /// What a caller asks.
 #[derive(Debug, Clone)]
@@ -37,7 +41,10 @@ struct Pending {
     ask: Ask,
     method: Method,
     bytes: Vec<u8>,
-    since_ms: u64,
+    /// When its caller gives up, or comes again.
+    until_ms: u64,
+    /// Whether it found no free connection, so that it may be repeated whatever it is.
+    refused: bool,
     /// When it was made first; repeats count from here.
     first_ms: u64,
     parser: ResponseParser,
@@ -52,6 +59,8 @@ pub(super) struct Caller {
     pending: Option<Pending>,
     jobs: Vec<String>,
     hooks: Vec<String>,
+    /// The newest request for a translation that has a key, to be repeated though it was answered.
+    submitted: Option<(Ask, Vec<u8>)>,
     asked: u32,
     /// The longest that a well-behaved request took, in milliseconds.
     pub(super) slowest_ms: u64,
@@ -66,6 +75,7 @@ impl Caller {
             pending: None,
             jobs: Vec::new(),
             hooks: Vec::new(),
+            submitted: None,
             asked: 0,
             slowest_ms: 0,
             answers: 0,
@@ -83,7 +93,7 @@ impl Caller {
 pub(super) fn wake(world: &mut World, at: usize) {
     let now_ms = world.env.now_ms();
     let patience = world.callers[at].pending.as_ref();
-    let patience = patience.map(|pending| pending.since_ms + PATIENCE_MS);
+    let patience = patience.map(|pending| pending.until_ms);
     match patience {
         Some(until) if until > now_ms => {}
         Some(_) => fail(world, at),
@@ -107,6 +117,7 @@ fn fail(world: &mut World, at: usize) {
         return;
     };
     let repeats = match &pending.ask {
+        _ if pending.refused => true,
         Ask::Submit { key, .. } => key.is_some(),
         Ask::Job => true,
         _ => false,
@@ -116,122 +127,28 @@ fn fail(world: &mut World, at: usize) {
     }
 }
 
+/// Makes the next request.
 fn ask(world: &mut World, at: usize) {
     let rude = world.callers[at].rude_only || world.env.chance(|o| o.rude);
-    let case = world.env.rng.weighted(&[10, 2, 4, 3, 2, 1, 1, 1, 1, 3]);
-    let caller = &mut world.callers[at];
-    caller.asked += 1;
-    let number = caller.asked;
-    let rng = &mut world.env.rng;
-    let receiver = RECEIVER_PORT + rng.below(world.env.options.receivers as u64) as u16;
-    let job = rng
-        .pick(&indices(&caller.jobs))
-        .map(|n| caller.jobs[n].clone());
-    let hook = rng
-        .pick(&indices(&caller.hooks))
-        .map(|n| caller.hooks[n].clone());
-    let some_job = job.clone().unwrap_or_else(|| "job_0".to_owned());
-    let url = |kind: &str| format!("http://127.0.0.1:{receiver}/{kind}/{at}-{number}");
-    let (method, path, key, body, ask) = match (case, hook) {
-        (0, _) => {
-            let callback = rng.chance(500);
-            let key = rng.chance(700).then(|| format!("key-{at}-{number}"));
-            let also = match callback {
-                true => format!(r#","callback_url":"{}""#, url("callback")),
-                false => String::new(),
-            };
-            let body = format!(
-                r#"{{"video_url":"https://e.test/v.mp4","target_language":"es","reference":"\u00e9{number}"{also}}}"#
-            );
-            let ask = Ask::Submit {
-                key: key.clone(),
-                callback,
-            };
-            (Method::Post, "/v1/translations".to_owned(), key, body, ask)
-        }
-        (1, _) => {
-            let path = format!("/v1/translations/{some_job}/cancel");
-            (
-                Method::Post,
-                path,
-                None,
-                String::new(),
-                Ask::Cancel(some_job),
-            )
-        }
-        (3, _) => {
-            let narrow = match job.filter(|_| rng.chance(400)) {
-                Some(job) => format!(r#","job":"{job}""#),
-                None => String::new(),
-            };
-            let body = format!(r#"{{"url":"{}"{narrow}}}"#, url("hook"));
-            (
-                Method::Post,
-                "/v1/webhooks".to_owned(),
-                None,
-                body,
-                Ask::Register,
-            )
-        }
-        (4, Some(hook)) => {
-            let body = [
-                r#"{"enabled":false}"#,
-                r#"{"enabled":true}"#,
-                r#"{"description":"d"}"#,
-                r#"{"events":["translation.completed","translation.error","translation.canceled"]}"#,
-            ];
-            let body = rng.pick(&body).unwrap_or_default().to_owned();
-            (Method::Patch, hook, None, body, Ask::Other)
-        }
-        (5, Some(hook)) if rng.chance(300) => {
-            (Method::Delete, hook, None, String::new(), Ask::Other)
-        }
-        (6, Some(hook)) => (
-            Method::Post,
-            format!("{hook}/test"),
-            None,
-            String::new(),
-            Ask::Other,
-        ),
-        (7, Some(hook)) => {
-            let path = format!("{hook}/rotate-secret");
-            (Method::Post, path, None, String::new(), Ask::Other)
-        }
-        (8, Some(hook)) => {
-            let path = format!("{hook}/redeliver");
-            (Method::Post, path, None, String::new(), Ask::Other)
-        }
-        (9, _) => {
-            let paths = [
-                "/status",
-                "/v1/translations",
-                "/v1/webhooks",
-                "/healthz",
-                "/nowhere",
-            ];
-            let path = rng.pick(&paths).unwrap_or_default().to_owned();
-            (Method::Get, path, None, String::new(), Ask::Other)
-        }
-        _ => {
-            let path = format!("/v1/translations/{some_job}");
-            (Method::Get, path, None, String::new(), Ask::Job)
-        }
+    let repeats = world.env.rng.chance(150);
+    let submitted = world.callers[at].submitted.clone().filter(|_| repeats);
+    let (mut ask, method, mut bytes) = match submitted {
+        Some((ask, bytes)) => (ask, Method::Post, bytes),
+        None => choose(world, at),
     };
-    let mut bytes = request(method, &path, key.as_deref(), &body);
-    let mut ask = ask;
+    if matches!(&ask, Ask::Submit { key: Some(_), .. }) {
+        world.callers[at].submitted = Some((ask.clone(), bytes.clone()));
+    }
     if rude {
         ask = Ask::Rude;
-        match rng.below(3) {
-            0 => bytes = b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_vec(),
-            1 => bytes.truncate(1 + rng.below(bytes.len() as u64) as usize),
-            _ => bytes = [bytes.clone(), bytes.clone(), bytes].concat(),
-        }
+        spoil(&mut world.env.rng, &mut bytes);
     }
     let pending = Pending {
         ask,
         method,
         bytes,
-        since_ms: 0,
+        until_ms: 0,
+        refused: false,
         first_ms: world.env.now_ms(),
         parser: ResponseParser::new(method, BodyUse::Keep),
         memory: vec![0; 32_768],
@@ -240,8 +157,110 @@ fn ask(world: &mut World, at: usize) {
     send(world, at, pending);
 }
 
-fn indices(list: &[String]) -> Vec<usize> {
-    (0..list.len()).collect()
+/// Makes a request bad, incomplete, or three of one.
+fn spoil(rng: &mut Rng, bytes: &mut Vec<u8>) {
+    match rng.below(3) {
+        0 => *bytes = b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_vec(),
+        1 => bytes.truncate(1 + rng.below(bytes.len() as u64) as usize),
+        _ => *bytes = bytes.repeat(3),
+    }
+}
+
+/// Chooses what to ask, and of what there is.
+fn choose(world: &mut World, at: usize) -> (Ask, Method, Vec<u8>) {
+    let caller = &mut world.callers[at];
+    caller.asked += 1;
+    let number = caller.asked;
+    let rng = &mut world.env.rng;
+    let receiver = RECEIVER_PORT + rng.below(world.env.options.receivers as u64) as u16;
+    let url = |kind: &str| format!("http://127.0.0.1:{receiver}/{kind}/{at}-{number}");
+    let job = pick(rng, &caller.jobs);
+    let hook = pick(rng, &caller.hooks);
+    let some_job = job.clone().unwrap_or_else(|| "job_0".to_owned());
+    let post = |path: &str, body: &str| request(Method::Post, path, None, body);
+    let (ask, method, bytes) = match (rng.weighted(&[10, 2, 4, 3, 2, 1, 1, 1, 1, 3]), hook) {
+        (0, _) => return submit(rng, &url("callback"), &format!("{at}-{number}")),
+        (1, _) => {
+            let path = format!("/v1/translations/{some_job}/cancel");
+            (Ask::Cancel(some_job), Method::Post, post(&path, ""))
+        }
+        (3, _) => {
+            let narrow = match job.filter(|_| rng.chance(400)) {
+                Some(job) => format!(r#","job":"{job}""#),
+                None => String::new(),
+            };
+            let mut url = url("hook");
+            if rng.chance(100) {
+                // Nobody may be sent there.
+                url = url.replace("127.0.0.1", "10.0.0.1");
+            }
+            let body = format!(r#"{{"url":"{url}"{narrow}}}"#);
+            (Ask::Register, Method::Post, post("/v1/webhooks", &body))
+        }
+        (4, Some(hook)) => {
+            let body = rng.pick(&CHANGES).unwrap_or_default();
+            let bytes = request(Method::Patch, &hook, None, body);
+            (Ask::Other, Method::Patch, bytes)
+        }
+        (5, Some(hook)) if rng.chance(300) => {
+            let bytes = request(Method::Delete, &hook, None, "");
+            (Ask::Other, Method::Delete, bytes)
+        }
+        (case @ 6..=8, Some(hook)) => {
+            let deed = ["test", "rotate-secret", "redeliver"][case - 6];
+            let bytes = post(&format!("{hook}/{deed}"), "");
+            (Ask::Other, Method::Post, bytes)
+        }
+        (9, _) => {
+            let path = rng.pick(&PATHS).unwrap_or_default();
+            let bytes = request(Method::Get, path, None, "");
+            (Ask::Other, Method::Get, bytes)
+        }
+        _ => {
+            let path = format!("/v1/translations/{some_job}");
+            let bytes = request(Method::Get, &path, None, "");
+            (Ask::Job, Method::Get, bytes)
+        }
+    };
+    (ask, method, bytes)
+}
+
+/// What callers change of their webhooks.
+const CHANGES: [&str; 4] = [
+    r#"{"enabled":false}"#,
+    r#"{"enabled":true}"#,
+    r#"{"description":"d"}"#,
+    r#"{"events":["translation.completed","translation.error","translation.canceled"]}"#,
+];
+
+/// What callers look at now and then.
+const PATHS: [&str; 5] = [
+    "/status",
+    "/v1/translations",
+    "/v1/webhooks",
+    "/healthz",
+    "/nowhere",
+];
+
+/// A request for a translation.
+fn submit(rng: &mut Rng, callback_url: &str, name: &str) -> (Ask, Method, Vec<u8>) {
+    let callback = rng.chance(500);
+    let key = rng.chance(700).then(|| format!("key-{name}"));
+    let also = if callback {
+        format!(r#","callback_url":"{callback_url}""#)
+    } else {
+        String::new()
+    };
+    let body = format!(
+        r#"{{"video_url":"https://e.test/v.mp4","target_language":"es","reference":"\u00e9{name}"{also}}}"#
+    );
+    let bytes = request(Method::Post, "/v1/translations", key.as_deref(), &body);
+    (Ask::Submit { key, callback }, Method::Post, bytes)
+}
+
+fn pick(rng: &mut Rng, among: &[String]) -> Option<String> {
+    let at = rng.below(among.len() as u64) as usize;
+    among.get(at).cloned()
 }
 
 fn request(method: Method, path: &str, key: Option<&str>, body: &str) -> Vec<u8> {
@@ -256,7 +275,8 @@ fn request(method: Method, path: &str, key: Option<&str>, body: &str) -> Vec<u8>
 
 /// Sends a request, again or for the first time.
 fn send(world: &mut World, at: usize, mut pending: Pending) {
-    pending.since_ms = world.env.now_ms();
+    pending.until_ms = world.env.now_ms() + PATIENCE_MS;
+    pending.refused = false;
     pending.parser = ResponseParser::new(pending.method, BodyUse::Keep);
     pending.filled = 0..0;
     let caller = &mut world.callers[at];
@@ -275,6 +295,11 @@ fn send(world: &mut World, at: usize, mut pending: Pending) {
     }
 }
 
+/// Whoever was refused comes back later, not at once.
+fn come_again(pending: &mut Pending, now_ms: u64) {
+    pending.until_ms = pending.until_ms.min(now_ms + REFUSED_MS);
+}
+
 /// Something arrives at a caller.
 pub(super) fn receive(world: &mut World, at: usize, link: LinkId, payload: Payload) {
     let caller = &mut world.callers[at];
@@ -288,12 +313,8 @@ pub(super) fn receive(world: &mut World, at: usize, link: LinkId, payload: Paylo
                 world.net.finish(&mut world.env, link, Side::Opener);
             }
             caller.link = None;
-            // Not at once: whoever was refused comes back later.
-            let waits = caller.pending.is_some();
-            if let Some(pending) = caller.pending.as_mut().filter(|_| waits) {
-                pending.since_ms = pending
-                    .since_ms
-                    .min((world.env.now_ms() + 300).saturating_sub(PATIENCE_MS));
+            if let Some(pending) = &mut caller.pending {
+                come_again(pending, world.env.now_ms());
             }
         }
         Payload::Bytes(bytes) => read(world, at, &bytes),
@@ -325,11 +346,28 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
     let response = pending.parser.response(&filled).expect("a whole answer");
     let (status, reuse) = (response.status, response.reuse);
     let json = serde_json::from_slice(response.body).unwrap_or(Value::Null);
-    let pending = caller.pending.take().expect("a request");
+    let mut pending = caller.pending.take().expect("a request");
+    let detail = json["detail"].as_str().unwrap_or_default();
+    if status == 503 && detail.starts_with("All connections are taken") {
+        if let Some(link) = caller.link.take() {
+            world.net.finish(&mut world.env, link, Side::Opener);
+        }
+        pending.refused = true;
+        come_again(&mut pending, world.env.now_ms());
+        caller.pending = Some(pending);
+        return;
+    }
     if !matches!(pending.ask, Ask::Rude) {
         let took = world.env.now_ms() - pending.first_ms;
         caller.slowest_ms = caller.slowest_ms.max(took);
         caller.answers += 1;
+        let most = world.env.options.answer_ms_max.unwrap_or(u64::MAX);
+        world.oracle.ensure(took <= most, "L2", || {
+            format!(
+                "{took} ms for {:?}, and at most {most} are good",
+                pending.ask
+            )
+        });
     }
     if (!reuse || matches!(pending.ask, Ask::Rude))
         && let Some(link) = caller.link.take()
@@ -340,7 +378,7 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
     answered(world, at, pending, status, &json);
 }
 
-fn answered(world: &mut World, at: usize, pending: Pending, status: u16, json: &Value) {
+fn answered(world: &mut World, at: usize, mut pending: Pending, status: u16, json: &Value) {
     let text = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
     match &pending.ask {
         Ask::Submit { key, callback } => match status {
@@ -355,8 +393,10 @@ fn answered(world: &mut World, at: usize, pending: Pending, status: u16, json: &
             }
             // There is no room at the moment; with its key it may come again.
             503 if key.is_some() && !world.env.healed => {
-                let caller = &mut world.callers[at];
-                caller.pending = Some(pending);
+                let now_ms = world.env.now_ms();
+                pending.first_ms = now_ms;
+                come_again(&mut pending, now_ms);
+                world.callers[at].pending = Some(pending);
             }
             // The first answer may be from so long ago that the job is no longer kept.
             503 | 409 | 410 => {}

@@ -1,8 +1,9 @@
 //! Attempts on their way: the connection, the answer, the deadline.
 
 use super::{
+    CLIENT_PORT, RECEIVER_PORT,
+    mutation::{Mutation, forge},
     net::{LinkId, Party, Payload, Side},
-    options::Mutation,
     oracle::{Told, Try},
     process::Process,
     queue::Event,
@@ -24,7 +25,7 @@ use std::ops::Range;
 pub(super) struct Flight {
     attempt: AttemptId,
     told: Told,
-    receiver: usize,
+    receiver: Party,
     parser: ResponseParser,
     memory: Vec<u8>,
     filled: Range<usize>,
@@ -37,8 +38,15 @@ impl Process<'_> {
         let mut url = [0; 256];
         let service = self.server.service_mut();
         let url = service.attempt_url(attempt, &mut url).expect("a URL");
+        let allowed = url.starts_with("http://127.0.0.1:");
+        world
+            .oracle
+            .ensure(allowed, "S11", || format!("{url} is called"));
         let url = Url::parse(url, usize::MAX).expect("a stored URL");
-        let receiver = usize::from(url.port() - super::RECEIVER_PORT);
+        let receiver = match url.port() {
+            port @ CLIENT_PORT.. => Party::Client((port - CLIENT_PORT).into()),
+            port => Party::Receiver((port - RECEIVER_PORT).into()),
+        };
         let mut memory = vec![0; 4_096];
         let len = service
             .write_attempt(now, attempt, &url, &mut memory)
@@ -49,7 +57,6 @@ impl Process<'_> {
             .job
             .and_then(|ix| service.job(ix))
             .map(|job| job.id());
-        self.mutate_attempt(world, &mut memory, attempt);
         let text = String::from_utf8_lossy(&memory).into_owned();
         let told = Told {
             path: text[5..].split(' ').next().unwrap_or_default().to_owned(),
@@ -57,6 +64,8 @@ impl Process<'_> {
             job,
             event: attempt.event,
         };
+        mutate_attempt(world, &mut memory, attempt, &told, receiver);
+        let text = String::from_utf8_lossy(&memory).into_owned();
         let seen = Try {
             told: &told,
             id: field(&text, "webhook-id"),
@@ -101,7 +110,7 @@ impl Process<'_> {
         let link = match place {
             Some(place) => self.kept.remove(place).1,
             None => {
-                let parties = [Party::Server, Party::Receiver(receiver)];
+                let parties = [Party::Server, receiver];
                 world.net.connect(&mut world.env, parties)
             }
         };
@@ -109,22 +118,10 @@ impl Process<'_> {
         self.flights.insert(link, flight);
     }
 
-    fn mutate_attempt(&self, world: &mut World, memory: &mut Vec<u8>, attempt: &Attempt) {
-        let mutation = world.env.options.mutation;
-        let text = String::from_utf8_lossy(memory).into_owned();
-        let id = field(&text, "webhook-id").to_owned();
-        match mutation {
-            Some(Mutation::ReuseTimestamp) => {
-                let first = world.first_sent.entry(id).or_insert_with(|| memory.clone());
-                memory.clone_from(first);
-            }
-            Some(Mutation::ChangeBody) if attempt.number > 1 => {
-                if let Some(last) = memory.iter_mut().rev().nth(2) {
-                    *last ^= 1;
-                }
-            }
-            _ => {}
-        }
+    /// Whether there may be one attempt more: always, but for the mutation of that name.
+    pub(super) fn may_begin(&self, world: &World) -> bool {
+        let one = world.env.options.mutation == Some(Mutation::OneAtATime);
+        !one || self.flights.is_empty()
     }
 
     /// Something arrives from a receiver.
@@ -215,6 +212,44 @@ impl Flight {
                 Ok(_) => return None,
             }
         }
+    }
+}
+
+fn mutate_attempt(
+    world: &mut World,
+    memory: &mut Vec<u8>,
+    attempt: &Attempt,
+    told: &Told,
+    receiver: Party,
+) {
+    let text = String::from_utf8_lossy(memory).into_owned();
+    let id = field(&text, "webhook-id").to_owned();
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let again = attempt.number > 1;
+    let secret = world.oracle.secrets_of(&told.target()).pop();
+    match (world.env.options.mutation, secret) {
+        (Some(Mutation::ReuseTimestamp), _) => {
+            let first = world.first_sent.entry(id).or_insert_with(|| memory.clone());
+            memory.clone_from(first);
+        }
+        (Some(Mutation::ChangeBody), _) if again => {
+            if let Some(last) = memory.iter_mut().rev().nth(2) {
+                *last ^= 1;
+            }
+        }
+        (Some(Mutation::NewId), Some(secret)) if again => {
+            *memory = forge(&text, &secret, &format!("{id}x"), body);
+        }
+        (Some(Mutation::GoOn), Some(secret)) if attempt.event.kind.is_terminal() => {
+            let sequence = attempt.event.sequence;
+            let from = format!("\"sequence\":{sequence}");
+            let to = format!("\"sequence\":{}", sequence + 1);
+            let body = body.replace(&from, &to);
+            let bytes = forge(&text, &secret, &format!("{id}x"), &body);
+            let at = world.env.now_ms() + 10_000;
+            world.env.queue.push(at, Event::Late(receiver, bytes));
+        }
+        _ => {}
     }
 }
 

@@ -51,6 +51,20 @@ impl Journal {
         self.batches.clear();
     }
 
+    /// Takes all but the first record.
+    pub(super) fn lose_all(&mut self) {
+        while self.records.len() > 1 {
+            self.records.pop_last();
+        }
+    }
+
+    /// Cuts the last record off.
+    pub(super) fn tear(&mut self) {
+        if let Some(mut last) = self.records.last_entry() {
+            last.get_mut().pop();
+        }
+    }
+
     /// Takes the newest durable batch back, as no disk should.
     pub(super) fn lose_synced(&mut self) {
         self.records = self.previous.clone();

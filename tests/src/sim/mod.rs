@@ -1,12 +1,13 @@
-//! A deterministic simulation: a server on a network and a disk that misbehave, with callers, workers and receivers.
+//! A deterministic simulation: a server on a network and a disk that misbehave, with callers, clients, workers and
+//! receivers.
 //!
 //! # Theory of operation
 //!
 //! Everything happens in one queue of events in virtual time, and all chance comes from one seed: the same seed gives
 //! the same run, byte for byte. The server is the real machine, driven through the bytes of real HTTP; around it are a
 //! disk whose batches are late and lost in crashes, a network that delays, cuts up, repeats, swallows and resets, a wall
-//! clock that is set, callers with good manners and bad ones, workers that fall silent, and receivers that do whatever
-//! receivers do. An oracle watches and names the invariant that breaks.
+//! clock that is set, callers with good manners and bad ones, clients (the real client machine) that die and start
+//! again, workers that fall silent, and receivers that do whatever receivers do. An oracle watches and names the invariant that breaks.
 //!
 //! After a while all faults stop. Then everything must drain: that is liveness, which no moment of the run can show.
 //!
@@ -18,20 +19,27 @@
 //! ```
 
 mod caller;
+mod client;
+mod conns;
+mod disk;
 mod env;
 mod flight;
+mod inbox;
 mod journal;
+mod mutation;
 mod net;
 mod options;
 mod oracle;
 mod process;
 mod queue;
+mod reader;
 mod receiver;
 mod rng;
 mod worker;
 mod world;
 
-pub use options::{Mutation, Options};
+pub use mutation::Mutation;
+pub use options::Options;
 pub use oracle::Violation;
 
 use dubhook_core::{
@@ -41,6 +49,11 @@ use dubhook_core::{
 
 /// The port of the first receiver; the others follow.
 const RECEIVER_PORT: u16 = 3_120;
+
+/// The port of the first client; the others follow.
+const CLIENT_PORT: u16 = 3_220;
+/// Where clients find the server.
+const SERVER_URL: &str = "http://127.0.0.1:8000";
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,6 +31,7 @@ pub(super) enum Party {
     Server,
     Caller(usize),
     Receiver(usize),
+    Client(usize),
     /// The network itself, which repeats what somebody sent.
     Ghost,
 }

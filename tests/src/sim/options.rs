@@ -1,6 +1,6 @@
 //! What can go wrong in a run, and how much of it: drawn from a seed, printed when a run fails.
 
-use super::rng::Rng;
+use super::{mutation::Mutation, rng::Rng};
 use crate::tables::Sizes;
 
 /// Everything that a seed decides beforehand. Chances are per mille.
@@ -57,55 +57,16 @@ pub struct Options {
     pub rude_callers: usize,
     /// Whether callers hardly pause.
     pub rush: bool,
+    /// How many clients there are.
+    pub clients: usize,
+    /// A client dies, and starts again.
+    pub client_crash: u64,
+    /// How long an event may take to arrive at a receiver that is not dead, in milliseconds, if that is to be held to.
+    pub arrival_ms_max: Option<u64>,
+    /// The same for the answer to a well-behaved request.
+    pub answer_ms_max: Option<u64>,
     /// A rule that the environment breaks on purpose.
     pub mutation: Option<Mutation>,
-}
-
-/// A rule that the environment breaks, to see that somebody notices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mutation {
-    /// The server is told that a batch is durable when it has just been sealed.
-    AckBeforeSync,
-    /// A crash takes back a batch that was durable.
-    LoseSynced,
-    /// Idempotency keys are not written down.
-    ForgetKeys,
-    /// A record of a job's state comes back as it was before.
-    StaleState,
-    /// A retry sends the bytes of the first attempt again.
-    ReuseTimestamp,
-    /// One byte of a body differs in a retry.
-    ChangeBody,
-    /// A delivery is said to have arrived though it was never sent.
-    SkipDelivery,
-    /// An attempt is sent long after the server was told that it had arrived.
-    SendLate,
-    /// Each attempt is sent twice at once.
-    SendTwice,
-    /// The server's schedule has shorter pauses than was said.
-    HurryRetries,
-    /// Connections that have ended are not given back.
-    LeakConns,
-    /// Workers' reports reach a job that has ended, and the record says so.
-    FlipEnding,
-}
-
-impl Mutation {
-    /// Each of them, with the invariants of which one must fire.
-    pub const ALL: [(Self, &'static [&'static str]); 12] = [
-        (Self::AckBeforeSync, &["S9"]),
-        (Self::LoseSynced, &["S1", "S2", "S9"]),
-        (Self::ForgetKeys, &["K1"]),
-        (Self::StaleState, &["S2", "S9", "S13", "S14"]),
-        (Self::ReuseTimestamp, &["S6"]),
-        (Self::ChangeBody, &["S6"]),
-        (Self::SkipDelivery, &["S3"]),
-        (Self::SendLate, &["S4", "S5"]),
-        (Self::SendTwice, &["S7"]),
-        (Self::HurryRetries, &["S7"]),
-        (Self::LeakConns, &["S10", "L1", "L2"]),
-        (Self::FlipEnding, &["S2"]),
-    ];
 }
 
 impl Options {
@@ -151,6 +112,10 @@ impl Options {
             dead_receiver: None,
             rude_callers: 0,
             rush: rng.chance(200),
+            clients: rng.below(3) as usize,
+            client_crash: often(rng, 200),
+            arrival_ms_max: None,
+            answer_ms_max: None,
             mutation: None,
         }
     }

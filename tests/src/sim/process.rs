@@ -1,11 +1,12 @@
-//! The server's process: the machine, and the glue that a runtime is, on simulated sockets and a simulated disk.
+//! The server's process: the machine, and the glue that a runtime is. Its sockets are in `conns`, its disk in `disk`,
+//! its attempts in `flight`.
 
 use super::{
+    conns::Io,
     flight::Flight,
-    journal::Batch,
     limits,
-    net::{LinkId, Payload, Side},
-    options::Mutation,
+    mutation::Mutation,
+    net::{LinkId, Party},
     queue::Event,
     worker::Task,
     world::World,
@@ -15,20 +16,14 @@ use crate::{
     tables::Tables,
 };
 use dubhook_core::{
-    http::RecvBuf,
-    id::Id,
-    out::Out,
-    record::{Key, Table},
-    server::{Config, Conn, ConnId, Drive, Memory, REFUSED, Server},
-    service::{EndpointChange, Report, Service, Work},
+    address::Cidr,
+    server::{Config, Conn, ConnId, Memory, Server},
+    service::{EndpointChange, Report, Work},
     slab::Slot,
     time::{Now, Timestamp},
     timer::TimerSlot,
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Range,
-};
+use std::collections::{BTreeMap, HashMap};
 
 /// The memory that a process lends to its machine.
 #[derive(Debug)]
@@ -50,7 +45,7 @@ impl Room {
         }
     }
 
-    fn lend(&mut self) -> Memory<'_> {
+    pub(super) fn lend(&mut self) -> Memory<'_> {
         Memory {
             service: self.tables.lend(),
             conns: &mut self.conns,
@@ -60,20 +55,6 @@ impl Room {
     }
 }
 
-/// A connection's buffers.
-#[derive(Debug)]
-struct Io {
-    conn: ConnId,
-    memory: Vec<u8>,
-    filled: Range<usize>,
-    /// What has arrived and was not taken yet: a socket's buffer.
-    arrived: Vec<u8>,
-    /// Whether the client sends nothing more.
-    ended: bool,
-    /// Whether it takes bytes.
-    reads: bool,
-}
-
 /// A running server.
 #[derive(Debug)]
 pub(super) struct Process<'a> {
@@ -81,15 +62,15 @@ pub(super) struct Process<'a> {
     /// Which life it is.
     pub(super) number: u32,
     pub(super) since_ms: u64,
-    conns: BTreeMap<LinkId, Io>,
-    links: HashMap<ConnId, LinkId>,
+    pub(super) conns: BTreeMap<LinkId, Io>,
+    pub(super) links: HashMap<ConnId, LinkId>,
     pub(super) flights: BTreeMap<LinkId, Flight>,
     /// Connections to receivers that wait for another attempt.
-    pub(super) kept: Vec<(usize, LinkId)>,
+    pub(super) kept: Vec<(Party, LinkId)>,
     pub(super) tasks: Vec<Option<Task>>,
     /// Dead letters that nobody can ask for again: those of callbacks.
     callback_letters: usize,
-    config: Config<'static>,
+    pub(super) config: Config<'static>,
 }
 
 /// How the simulated servers are set up.
@@ -107,6 +88,10 @@ impl<'a> Process<'a> {
         let mut config = config();
         if world.env.options.mutation == Some(Mutation::HurryRetries) {
             config.service.outbox.schedule = dubhook_core::delivery::Schedule::new(&[100, 200]);
+        }
+        if world.env.options.mutation == Some(Mutation::AllowAll) {
+            // It leaks a few bytes a life, in runs of this mutation alone.
+            config.guard.allow = vec![Cidr::parse("0.0.0.0/0").expect("a network")].leak();
         }
         let seed = world.env.rng.bytes();
         let mut process = Self {
@@ -134,40 +119,6 @@ impl<'a> Process<'a> {
         world.env.clocks(self.since_ms)
     }
 
-    fn restore(&mut self, world: &mut World, now: Now) {
-        let service = self.server.service_mut();
-        for (key, value) in &world.journal.records {
-            if let Err(error) = service.restore(now, *key, value) {
-                world
-                    .oracle
-                    .fail("S14", format!("{key:?} was written and is {error:?}"));
-                return;
-            }
-        }
-        if let Err(error) = service.start(now) {
-            let text = format!("what was written does not start: {error:?}");
-            world.oracle.fail("S14", text);
-        }
-    }
-
-    /// A second recovery must come out the same.
-    fn check_recovery(&self, world: &mut World, now: Now) {
-        let mut again = Room::new(world);
-        let mut again = Server::new(again.lend(), self.config, [7; 32]);
-        let service = again.service_mut();
-        for (key, value) in &world.journal.records {
-            let _ = service.restore(now, *key, value);
-        }
-        let _ = service.start(now);
-        let same = dump(service) == dump(self.server.service());
-        world
-            .oracle
-            .ensure(same, "S13", || "two recoveries differ".to_owned());
-        let sound = service.audit();
-        let text = || format!("a recovery is out of step: {sound:?}");
-        world.oracle.ensure(sound.is_ok(), "S13", text);
-    }
-
     /// When something is due whatever happens.
     pub(super) fn next_ms(&self) -> Option<u64> {
         let machine = self.server.poll_timeout();
@@ -188,7 +139,9 @@ impl<'a> Process<'a> {
             self.expire_flights(world, now);
             let mut busy = self.work(world, now);
             busy |= self.commit(world, now);
-            while let Some(attempt) = self.server.service_mut().poll_attempt(now) {
+            while self.may_begin(world)
+                && let Some(attempt) = self.server.service_mut().poll_attempt(now)
+            {
                 self.begin(world, now, &attempt);
                 busy = true;
             }
@@ -274,177 +227,6 @@ impl<'a> Process<'a> {
         }
     }
 
-    /// Seals the open batch and sends it on its way, if there may be one more.
-    fn commit(&mut self, world: &mut World, now: Now) -> bool {
-        let waits = world.journal.batches.len() >= world.env.options.batches_max;
-        if waits || !self.server.service().is_dirty() {
-            return false;
-        }
-        let service = self.server.service_mut();
-        let mut memory = [0; 2_048];
-        let mut changes = Vec::new();
-        while let Some(record) = service.poll_record(now, &mut memory).expect("room") {
-            let value = record.len.map(|len| memory[..len].to_vec());
-            changes.push((record.key, value));
-        }
-        let options = &world.env.options;
-        let rows = options.sizes;
-        for (key, _) in &changes {
-            let most = match key.table {
-                Table::Meta => 0,
-                Table::Job | Table::State => rows.jobs,
-                Table::Endpoint => rows.endpoints,
-                Table::Event => rows.events,
-                Table::Stream => rows.streams,
-                Table::Key => rows.keys,
-            };
-            let fits = key.slot as usize <= most;
-            world
-                .oracle
-                .ensure(fits, "S10", || format!("{key:?} is out of bounds"));
-        }
-        self.mutate(world.env.options.mutation, &mut changes);
-        let sequences = sequences(self.server.service());
-        let number = self.server.service_mut().seal();
-        world.journal.batches.push_back(Batch {
-            number,
-            changes,
-            sequences,
-        });
-        let range = world.env.options.commit_ms;
-        let range = if world.env.healed { (0, 1) } else { range };
-        let at = world.env.now_ms() + world.env.rng.within(range);
-        let at = at.max(world.journal_free_at);
-        world.journal_free_at = at;
-        world.env.queue.push(at, Event::Synced(self.number));
-        if world.env.options.mutation == Some(Mutation::AckBeforeSync) {
-            self.server.committed(number);
-        }
-        true
-    }
-
-    fn mutate(&self, mutation: Option<Mutation>, changes: &mut Vec<(Key, Option<Vec<u8>>)>) {
-        match mutation {
-            Some(Mutation::ForgetKeys) => changes.retain(|(key, _)| key.table != Table::Key),
-            Some(Mutation::StaleState) => {
-                let mut first = true;
-                changes.retain(|(key, _)| {
-                    let state = key.table == Table::State && key.slot == 1;
-                    !state || core::mem::take(&mut first) && self.number == 1
-                });
-            }
-            Some(Mutation::FlipEnding) => {
-                for (key, value) in changes {
-                    // The kind of the last event: completed becomes error, and the other way round.
-                    if key.table == Table::State
-                        && let Some(kind) = value.as_mut().and_then(|value| value.get_mut(12))
-                        && matches!(*kind, 3 | 4)
-                    {
-                        *kind = 7 - *kind;
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The oldest batch is durable.
-    pub(super) fn synced(&mut self, world: &mut World, number: u64) {
-        self.server.committed(number);
-        let sound = self.server.service().audit();
-        let text = || format!("out of step: {sound:?}");
-        world.oracle.ensure(sound.is_ok(), "S10", text);
-    }
-
-    /// Something arrives at the server's end of a connection.
-    pub(super) fn receive(&mut self, world: &mut World, link: LinkId, to: Side, payload: Payload) {
-        if to == Side::Opener {
-            return self.receive_answer(world, link, payload);
-        }
-        match payload {
-            Payload::Open => self.accept(world, link),
-            Payload::Reset => self.close(world, link, false),
-            Payload::Fin | Payload::Bytes(_) => {
-                let Some(io) = self.conns.get_mut(&link) else {
-                    return;
-                };
-                match payload {
-                    Payload::Bytes(bytes) => io.arrived.extend_from_slice(&bytes),
-                    _ => io.ended = true,
-                }
-                if io.reads {
-                    self.drive(world, link);
-                }
-            }
-        }
-    }
-
-    fn accept(&mut self, world: &mut World, link: LinkId) {
-        let now = self.now(world);
-        let Some(conn) = self.server.accept(now) else {
-            world
-                .net
-                .send(&mut world.env, link, Side::Listener, REFUSED);
-            world.net.finish(&mut world.env, link, Side::Listener);
-            return;
-        };
-        let limits = &self.config.http;
-        let bytes = limits.head_bytes_max + limits.body_bytes_max + limits.chunk_line_bytes_max + 2;
-        self.links.insert(conn, link);
-        self.conns.insert(
-            link,
-            Io {
-                conn,
-                memory: vec![0; bytes],
-                filled: 0..0,
-                arrived: Vec::new(),
-                ended: false,
-                reads: true,
-            },
-        );
-    }
-
-    /// Gives a connection its turn.
-    fn drive(&mut self, world: &mut World, link: LinkId) {
-        let now = self.now(world);
-        let mut memory = vec![0; self.config.answer_bytes_max() + 300];
-        loop {
-            let Some(io) = self.conns.get_mut(&link) else {
-                return;
-            };
-            let mut input = RecvBuf::resume(&mut io.memory, io.filled.clone());
-            if io.reads {
-                let room = input.room();
-                let len = room.len().min(io.arrived.len());
-                room[..len].copy_from_slice(&io.arrived[..len]);
-                input.commit(len);
-                io.arrived.drain(..len);
-            }
-            let mut out = Out::new(&mut memory);
-            let mut drive = self.server.drive(now, io.conn, &mut input, &mut out);
-            if let Drive::Lookup(_) = drive {
-                drive = self.server.answer_lookup(now, io.conn, None, &mut out);
-            }
-            io.filled = input.filled_range();
-            io.reads = matches!(drive, Drive::Input { .. });
-            let more = !io.arrived.is_empty() || io.ended;
-            let ended = io.ended && io.arrived.is_empty();
-            world.oracle.answered(out.written(), &world.journal);
-            world
-                .net
-                .send(&mut world.env, link, Side::Listener, out.written());
-            self.observe(world);
-            match drive {
-                Drive::Flush => {}
-                Drive::Input { .. } if ended => return self.close(world, link, true),
-                Drive::Input { bytes_min } if more && bytes_min > 0 => {}
-                Drive::Input { bytes_min: 0 } => {}
-                Drive::Input { .. } | Drive::Wait | Drive::Lookup(_) => return,
-                Drive::Close => return self.close(world, link, true),
-            }
-        }
-    }
-
     /// What a person does when all faults are over: switch on what is off, and ask again for what was given up.
     pub(super) fn restore_service(&mut self, world: &mut World) {
         let places: Vec<_> = endpoints(self.server.service()).collect();
@@ -485,25 +267,4 @@ impl<'a> Process<'a> {
     pub(super) fn summary(&self) -> String {
         dump(self.server.service()).join("\n")
     }
-
-    fn close(&mut self, world: &mut World, link: LinkId, tell: bool) {
-        if let Some(io) = self.conns.remove(&link) {
-            self.links.remove(&io.conn);
-            if world.env.options.mutation != Some(Mutation::LeakConns) {
-                self.server.close(io.conn);
-            }
-        }
-        if tell {
-            world.net.finish(&mut world.env, link, Side::Listener);
-        } else {
-            world.net.forget(link);
-        }
-    }
-}
-
-/// How far each job has come.
-fn sequences(service: &Service<'_>) -> BTreeMap<Id, u32> {
-    let jobs = jobs(service).filter_map(|ix| service.job(ix));
-    jobs.map(|job| (job.id(), job.last_event().sequence))
-        .collect()
 }

@@ -18,6 +18,10 @@ pub(super) enum Event {
     Repeat(Party, Vec<u8>),
     /// A caller looks at what it is doing.
     Caller(usize),
+    /// A client's application looks at what it is doing.
+    Act(usize),
+    /// A moment that a client has planned.
+    Client(usize),
     /// A receiver answers, and perhaps closes.
     Answer(LinkId, Vec<u8>, bool),
     /// The oldest batch on its way is durable, in the process with this number.
@@ -25,7 +29,7 @@ pub(super) enum Event {
     /// A worker in the process with this number goes on with its job.
     Work(u32, usize),
     /// A late attempt is sent after all.
-    Late(usize, Vec<u8>),
+    Late(Party, Vec<u8>),
     /// The process dies.
     Crash,
     /// The process starts again.

@@ -4,70 +4,19 @@ use super::{
     env::Env,
     net::{LinkId, Payload, Side},
     queue::Event,
+    reader::{Message, Reader},
     world::World,
 };
-use dubhook_core::http::{Limits, Progress, RecvBuf, RequestParser};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
-
-/// A connection to a receiver.
-#[derive(Debug)]
-struct Io {
-    parser: RequestParser,
-    memory: Vec<u8>,
-    filled: Range<usize>,
-}
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One receiver.
 #[derive(Debug, Default)]
 pub(super) struct Receiver {
-    links: BTreeMap<LinkId, Io>,
+    links: BTreeMap<LinkId, Reader>,
     /// The ids that it has seen: a second arrival changes nothing.
     known: BTreeSet<String>,
     /// How often it did something.
     pub(super) effects: u64,
-}
-
-/// A message that arrived whole.
-struct Message {
-    path: String,
-    fields: [Vec<u8>; 3],
-    body: Vec<u8>,
-}
-
-impl Receiver {
-    fn read(&mut self, link: LinkId, bytes: &[u8]) -> Vec<Message> {
-        let Some(io) = self.links.get_mut(&link) else {
-            return Vec::new();
-        };
-        let mut messages = Vec::new();
-        let mut rest = bytes;
-        loop {
-            let mut input = RecvBuf::resume(&mut io.memory, io.filled.clone());
-            let room = input.room();
-            let len = room.len().min(rest.len());
-            room[..len].copy_from_slice(&rest[..len]);
-            input.commit(len);
-            rest = &rest[len..];
-            let progress = io.parser.advance(&Limits::SERVER, &mut input);
-            if let Ok(Progress::Complete) = progress {
-                let request = io.parser.request(input.filled()).expect("a whole request");
-                let field = |name| request.fields.get(name).unwrap_or_default().to_vec();
-                messages.push(Message {
-                    path: request.path.to_owned(),
-                    fields: ["webhook-id", "webhook-timestamp", "webhook-signature"].map(field),
-                    body: request.body.to_vec(),
-                });
-                io.parser.finish(&mut input);
-            }
-            io.filled = input.filled_range();
-            if rest.is_empty() || progress.is_err() {
-                return messages;
-            }
-        }
-    }
 }
 
 /// Something arrives at a receiver.
@@ -75,12 +24,7 @@ pub(super) fn receive(world: &mut World, at: usize, link: LinkId, payload: Paylo
     let receiver = &mut world.receivers[at];
     match payload {
         Payload::Open => {
-            let io = Io {
-                parser: RequestParser::new(),
-                memory: vec![0; 4_096],
-                filled: 0..0,
-            };
-            receiver.links.insert(link, io);
+            receiver.links.insert(link, Reader::new());
         }
         Payload::Fin => {
             receiver.links.remove(&link);
@@ -90,7 +34,10 @@ pub(super) fn receive(world: &mut World, at: usize, link: LinkId, payload: Paylo
             receiver.links.remove(&link);
         }
         Payload::Bytes(bytes) => {
-            for message in receiver.read(link, &bytes) {
+            let Some(reader) = receiver.links.get_mut(&link) else {
+                return;
+            };
+            for message in reader.read(&bytes) {
                 take(world, at, link, &message);
             }
         }
@@ -98,7 +45,7 @@ pub(super) fn receive(world: &mut World, at: usize, link: LinkId, payload: Paylo
 }
 
 fn take(world: &mut World, at: usize, link: LinkId, message: &Message) {
-    let fields = message.fields.each_ref().map(Vec::as_slice);
+    let fields = message.fields();
     world.note(at as u64, &message.fields[0]);
     let new = world.oracle.arrived(&message.path, fields, &message.body);
     let receiver = &mut world.receivers[at];
@@ -106,7 +53,7 @@ fn take(world: &mut World, at: usize, link: LinkId, message: &Message) {
     let first = receiver.known.insert(id);
     receiver.effects += u64::from(first);
     if new {
-        world.measure(at, &message.body);
+        world.measure(at, &message.path, &message.body);
     }
     let (delay_ms, bytes, close) = answer(&mut world.env, at);
     if let Some(bytes) = bytes {

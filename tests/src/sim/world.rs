@@ -3,15 +3,18 @@
 use super::{
     Summary,
     caller::{self, Caller},
+    client::{self, Device},
     env::Env,
     journal::Journal,
+    mutation::Mutation,
     net::{Net, Party, Payload, Side},
-    options::{Mutation, Options},
+    options::Options,
     oracle::{Oracle, Violation},
     process::{Process, Room},
     queue::Event,
     receiver::{self, Receiver},
 };
+use dubhook_core::id::Id;
 use std::collections::BTreeMap;
 
 /// How long everything may take to drain when all faults are over, in milliseconds.
@@ -28,10 +31,10 @@ pub(super) struct World {
     pub(super) oracle: Oracle,
     pub(super) callers: Vec<Caller>,
     pub(super) receivers: Vec<Receiver>,
+    pub(super) clients: Vec<Device>,
     pub(super) lives: u32,
     /// The first bytes of each message that were sent.
     pub(super) first_sent: BTreeMap<String, Vec<u8>>,
-    /// When each event was seen durable, by job and sequence.
     hash: u64,
     healed_at: Option<u64>,
     done: bool,
@@ -42,6 +45,9 @@ impl World {
         let mut env = Env::new(options);
         for at in 0..options.callers {
             env.queue.push(at as u64, Event::Caller(at));
+        }
+        for at in 0..options.clients {
+            env.queue.push(at as u64, Event::Act(at));
         }
         env.queue.push(options.chaos_ms, Event::Heal);
         let mut callers: Vec<Caller> = (0..options.callers).map(|_| Caller::new()).collect();
@@ -58,6 +64,7 @@ impl World {
             receivers: (0..options.receivers)
                 .map(|_| Receiver::default())
                 .collect(),
+            clients: (0..options.clients).map(|_| Device::new()).collect(),
             lives: 0,
             first_sent: BTreeMap::new(),
             hash: 0xcbf2_9ce4_8422_2325,
@@ -144,8 +151,11 @@ impl World {
             self.net.reset(&mut self.env, link, side);
         }
         self.journal.crash(&mut self.env.rng);
-        if self.env.options.mutation == Some(Mutation::LoseSynced) {
-            self.journal.lose_synced();
+        match self.env.options.mutation {
+            Some(Mutation::LoseSynced) => self.journal.lose_synced(),
+            Some(Mutation::LoseAll) => self.journal.lose_all(),
+            Some(Mutation::TearRecord) => self.journal.tear(),
+            _ => {}
         }
         self.oracle.synced(&self.journal.sequences);
         self.oracle.crashed();
@@ -183,6 +193,7 @@ impl World {
             Event::Packet { id, to, payload } => match self.net.party(id, to) {
                 Some(Party::Caller(at)) => caller::receive(self, at, id, payload),
                 Some(Party::Receiver(at)) => receiver::receive(self, at, id, payload),
+                Some(Party::Client(at)) => client::receive(self, at, id, to, payload),
                 _ => {}
             },
             Event::Break(id) => {
@@ -196,6 +207,8 @@ impl World {
                 self.net.finish(&mut self.env, link, Side::Opener);
             }
             Event::Caller(at) => caller::wake(self, at),
+            Event::Act(at) => client::act(self, at),
+            Event::Client(at) => client::wake(self, at),
             Event::Answer(link, bytes, close) => {
                 self.net.send(&mut self.env, link, Side::Listener, &bytes);
                 if close {
@@ -203,7 +216,7 @@ impl World {
                 }
             }
             Event::Late(receiver, bytes) => {
-                let parties = [Party::Ghost, Party::Receiver(receiver)];
+                let parties = [Party::Ghost, receiver];
                 let link = self.net.connect(&mut self.env, parties);
                 self.net.send(&mut self.env, link, Side::Opener, &bytes);
             }
@@ -222,6 +235,9 @@ impl World {
         self.env.options.latency_ms = (0, 5);
         self.healed_at = Some(self.env.now_ms());
         process.restore_service(self);
+        for at in 0..self.clients.len() {
+            client::act(self, at);
+        }
     }
 
     fn is_over(&mut self, process: &mut Process<'_>) -> bool {
@@ -230,12 +246,17 @@ impl World {
         };
         let idle = self.callers.iter().all(Caller::is_idle) && self.journal.batches.is_empty();
         let drained = process.is_drained(self);
-        if idle && drained {
+        let unaware = self.unaware();
+        if idle && drained && unaware.is_empty() {
             self.oracle.drained();
             return true;
         }
         let late = self.env.now_ms() > since + DRAIN_MS;
         if late {
+            if idle && drained {
+                let text = format!("clients do not know the end of {unaware:?}");
+                self.oracle.fail("L3", text);
+            }
             let text = format!(
                 "callers idle {idle}, drained {drained}: {}",
                 process.summary()
@@ -243,6 +264,14 @@ impl World {
             self.oracle.fail("L1", text);
         }
         late
+    }
+
+    /// The jobs of clients that do not know how they have ended.
+    fn unaware(&self) -> Vec<(usize, Id)> {
+        let clients = self.clients.iter().enumerate();
+        let jobs = clients.flat_map(|(at, client)| client.jobs.iter().map(move |job| (at, *job)));
+        jobs.filter(|(at, job)| !self.oracle.client_knows_end(*at, *job))
+            .collect()
     }
 
     /// Plans the next of a kind of event, if there is one.
@@ -264,13 +293,22 @@ impl World {
         }
     }
 
-    /// How long an event took from its moment to its first arrival.
-    pub(super) fn measure(&mut self, receiver: usize, body: &[u8]) {
+    /// How long an event took from its moment to its first arrival on `path`.
+    pub(super) fn measure(&mut self, receiver: usize, path: &str, body: &[u8]) {
         let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
         let at = json["timestamp"].as_str().unwrap_or_default();
         if let Some(at) = dubhook_core::time::Timestamp::parse_rfc3339(at.as_bytes()) {
+            if !self.oracle.is_urgent(path, at) || self.env.healed {
+                return;
+            }
             let took = self.env.wall().ms_since(at);
             self.oracle.deliveries.latencies_ms.push((receiver, took));
+            let options = &self.env.options;
+            let most = options.arrival_ms_max.unwrap_or(u64::MAX);
+            let soon = took <= most || options.dead_receiver == Some(receiver);
+            self.oracle.ensure(soon, "S12", || {
+                format!("{took} ms to receiver {receiver} on {path}, and at most {most} are good")
+            });
         }
     }
 }

@@ -309,3 +309,52 @@ fn the_same_seed_and_inputs_give_the_same_outputs() {
     assert_eq!(run([1; 32]), run([1; 32]));
     assert_ne!(run([1; 32]), run([2; 32]));
 }
+
+#[test]
+fn it_asks_while_the_server_has_no_room_for_its_webhook() {
+    let mut memory = Fixed::new();
+    let mut world = World::new(&mut memory, config(true));
+    world.client.follow(world.now(), id(5)).unwrap();
+    let told = world.answer("POST /v1/webhooks ", 503, "{}");
+    assert_eq!(told, "Register delayed: Status(503)");
+    let mut registrations = 0;
+    let mut sequence = 1;
+    // Whatever comes of the registration, the job is asked about all the while.
+    let mut last_ms = world.ms;
+    while sequence < 30 {
+        assert!(world.ms - last_ms <= 60_000, "{sequence}: {} ms", world.ms);
+        let Some(exchange) = world.poll() else {
+            world.wait();
+            continue;
+        };
+        match exchange.call {
+            Call::Register => {
+                registrations += 1;
+                world.respond(exchange, 503, "", "{}");
+            }
+            Call::Job(_) => {
+                last_ms = world.ms;
+                sequence += 1;
+                world.respond(exchange, 200, "", &job(5, sequence, "processing"));
+            }
+            _ => {
+                world.respond(exchange, 200, "", r#"{"status":"pending"}"#);
+            }
+        }
+    }
+    assert!((3..=12).contains(&registrations), "{registrations}");
+    // And once there is room it registers, and asks for all again.
+    while !world.client.is_registered() {
+        match world.poll() {
+            Some(exchange) if exchange.call == Call::Register => {
+                world.respond(exchange, 201, "", ENDPOINT);
+            }
+            Some(exchange) => {
+                world.respond(exchange, 200, "", &job(5, sequence, "processing"));
+            }
+            None => {
+                world.wait();
+            }
+        }
+    }
+}

@@ -23,7 +23,7 @@ pub(in crate::sim) struct Told {
 }
 
 impl Told {
-    fn target(&self) -> Target {
+    pub(in crate::sim) fn target(&self) -> Target {
         match self.job {
             Some(job) if self.path.starts_with("/callback") => Target::Callback(job),
             _ => Target::Hook(self.path.clone()),
@@ -91,6 +91,10 @@ impl Deliveries {
         for (_, tries) in tries.take_while(|((to, ..), _)| *to == Some(endpoint)) {
             tries.not_before_ms = 0;
         }
+    }
+
+    pub(super) fn is_loose(&self, path: &str) -> bool {
+        self.loose.contains(path)
     }
 
     pub(super) fn crashed(&mut self) {

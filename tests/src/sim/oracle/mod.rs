@@ -3,14 +3,19 @@
 //! The names are those of the project's list: S1 accepted jobs exist, S2 one ending, S3 nobody misses an ending, S4 order,
 //! S5 nothing after the end and nothing unknown, S6 the same id and body with a new timestamp and a good signature, S7 the
 //! schedule, S8 each event has one id, S9 nothing leaves before it is durable, S10 bounds, S13 recovery, S14 what was
-//! written comes back, S15 cancel has one winner, K1 one key makes one job, L1 everything drains, L2 answers come.
+//! written comes back, S11 no blocked address is called, S12 nobody waits for another's sake, S15 cancel has one winner,
+//! K1 one key makes one job, C1 what a client believes moves forward, C2 it is true, L1 everything drains, L2 answers
+//! come, L3 clients know every ending.
 
+mod clients;
 mod deliveries;
 
+pub(super) use clients::{As, Belief};
 pub(super) use deliveries::{Told, Try};
 
 use super::journal::Journal;
 use crate::dump;
+use clients::Beliefs;
 use deliveries::Deliveries;
 use dubhook_core::{
     endpoint::Endpoint,
@@ -21,6 +26,7 @@ use dubhook_core::{
     service::Service,
     signature::Secret,
     slab::Ix,
+    time::Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +58,7 @@ struct Hook {
     job: Option<Id>,
     /// The newest of its secrets.
     secret: Option<Secret>,
+    created_at: Timestamp,
 }
 
 /// What was seen of everything.
@@ -84,6 +91,7 @@ pub(super) struct Oracle {
     /// Dead letters that were pushed out in earlier lives.
     dropped_before: u64,
     dropped: u64,
+    beliefs: Beliefs,
     pub(super) deliveries: Deliveries,
 }
 
@@ -214,6 +222,7 @@ impl Oracle {
             enabled: true,
             job: job.map(|job| job.id()),
             secret: None,
+            created_at: endpoint.created_at,
         };
         // A request that came twice has made two endpoints with one path.
         if self
@@ -319,7 +328,9 @@ impl Oracle {
         }
         if let Some(key) = key {
             let first = *self.keys.entry(key.to_owned()).or_insert(job);
-            self.ensure(first == job, "K1", || {
+            // A key may make room for another one when its job has ended.
+            let ended = self.endings.contains_key(&first) || self.forgotten.contains(&first);
+            self.ensure(first == job || ended, "K1", || {
                 format!("{key} made {first:?} and {job:?}")
             });
         }
@@ -352,8 +363,18 @@ impl Oracle {
         });
     }
 
+    /// Whether an event of this moment is to be told on this path as soon as it can: it has not come before whoever
+    /// wants it, and nobody has switched that off meanwhile.
+    pub(super) fn is_urgent(&self, path: &str, at: Timestamp) -> bool {
+        let hook = self.paths.get(path).and_then(|id| self.hooks.get(id));
+        match hook {
+            Some(hook) => hook.created_at <= at && !self.deliveries.is_loose(path),
+            None => path.starts_with("/callback"),
+        }
+    }
+
     /// The secrets that a delivery may be signed with.
-    fn secrets_of(&self, target: &Target) -> Vec<Secret> {
+    pub(super) fn secrets_of(&self, target: &Target) -> Vec<Secret> {
         match target {
             Target::Callback(job) => self.secrets.get(job).cloned().into_iter().collect(),
             Target::Hook(path) => self.signed_with.get(path).cloned().unwrap_or_default(),

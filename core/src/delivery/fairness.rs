@@ -1,0 +1,244 @@
+//! Nobody waits for another's sake: endpoints of all kinds beside a good one, in virtual time.
+
+extern crate std;
+
+use super::{
+    AttemptId, AttemptSlot, Chain, EventSlot, Failure, Lane, Memory, Outbox, OutboxLimits, Outcome,
+    StreamSlot, Target,
+};
+use crate::{
+    event::{Event, Filter, Kind},
+    random::Random,
+    slab::{Ix, Slot},
+    time::{Instant, Timestamp},
+    timer::TimerSlot,
+};
+use std::{collections::BTreeMap, vec, vec::Vec};
+
+/// How long an attempt may take.
+const ATTEMPT_MS: u64 = 15_000;
+/// How far time goes at once.
+const STEP_MS: u64 = 5;
+/// How long the good endpoint takes.
+const GOOD_MS: u64 = 20;
+
+/// How an attempt goes: after how long it ends, and how.
+type Way = (u64, Outcome);
+
+const OK: Outcome = Outcome::Delivered;
+const HANGS: Way = (ATTEMPT_MS, failed(Failure::Unreachable));
+
+const fn failed(failure: Failure) -> Outcome {
+    Outcome::Failed {
+        failure,
+        retry_after_ms: None,
+    }
+}
+
+/// How a lane's endpoint takes its n-th attempt, which begins at some time.
+type Manner = fn(u64, u32) -> Way;
+
+const fn good(_: u64, _: u32) -> Way {
+    (GOOD_MS, OK)
+}
+
+/// A world with an endpoint in each lane, the good one last. A job every `every_ms` tells all of them that it began
+/// and, at once, that it ended.
+struct World {
+    attempts: usize,
+    jobs: u32,
+    every_ms: u64,
+    others: Vec<Manner>,
+    good: Manner,
+    /// Which job is the first that the good one hears of.
+    opens_at: u32,
+}
+
+/// Attempts in flight, by when they end: the lane, and how.
+type Flying = BTreeMap<(u64, u32), (AttemptId, Outcome)>;
+
+impl World {
+    fn beside(others: &[(usize, Manner)]) -> Self {
+        let others = others.iter();
+        Self {
+            attempts: 256,
+            jobs: 400,
+            every_ms: 200,
+            others: others.flat_map(|(n, way)| vec![*way; *n]).collect(),
+            good,
+            opens_at: 0,
+        }
+    }
+
+    /// How long each event took to be sent to the good endpoint, in milliseconds, shortest first.
+    fn latencies_ms(&self) -> Vec<u64> {
+        let lanes = self.others.len() + 1;
+        let (jobs, attempts) = (self.jobs as usize, self.attempts);
+        let streams = jobs * lanes;
+        let slots = |count: usize| 0..count;
+        let mut memory = (
+            vec![Chain::EMPTY; jobs],
+            Vec::from_iter(slots(2 * jobs).map(|_| Slot::new(EventSlot::EMPTY))),
+            Vec::from_iter(slots(streams).map(|_| Slot::new(StreamSlot::EMPTY))),
+            Vec::from_iter(slots(lanes).map(|_| Slot::new(Lane::CLOSED))),
+            Vec::from_iter(slots(attempts).map(|_| Slot::new(AttemptSlot::EMPTY))),
+        );
+        let mut dirty = (vec![0; 2 * jobs], vec![0; streams], vec![0; lanes]);
+        let mut timers = (
+            vec![TimerSlot::EMPTY; streams],
+            vec![TimerSlot::EMPTY; lanes],
+        );
+        let memory = Memory {
+            chains: &mut memory.0,
+            events: &mut memory.1,
+            events_dirty: &mut dirty.0,
+            streams: &mut memory.2,
+            streams_dirty: &mut dirty.1,
+            stream_timers: &mut timers.0,
+            lanes: &mut memory.3,
+            lane_timers: &mut timers.1,
+            lanes_closing: &mut dirty.2,
+            attempts: &mut memory.4,
+        };
+        self.live(Outbox::new(memory, OutboxLimits::STANDARD))
+    }
+
+    fn live(&self, mut outbox: Outbox<'_>) -> Vec<u64> {
+        let mut random = Random::new([5; 32]);
+        let lanes = self.others.len() as u32 + 1;
+        let mut flying = Flying::new();
+        let mut made = vec![0u32; lanes as usize];
+        let mut latencies = Vec::new();
+        let mut job = 0;
+        let end_ms = u64::from(self.jobs) * self.every_ms + 60_000;
+        let mut now_ms = 0;
+        while now_ms < end_ms {
+            let now = Instant::from_ms(now_ms);
+            while let Some(first) = flying.first_entry().filter(|e| e.key().0 <= now_ms) {
+                let (id, outcome) = first.remove();
+                assert!(outbox.settle(now, id, outcome, &mut random).is_some());
+            }
+            outbox.handle_timeout(now);
+            if job < self.jobs && now_ms >= u64::from(job) * self.every_ms {
+                job += 1;
+                for lane in 1..=lanes {
+                    let opens = if lane == lanes { self.opens_at + 1 } else { 1 };
+                    if job == opens {
+                        let every = Filter::ALL;
+                        assert!(outbox.open_lane(Ix::new(lane).unwrap(), every, true));
+                    }
+                }
+                self.publish(&mut outbox, Ix::new(job).unwrap(), now_ms);
+            }
+            while let Some(attempt) = outbox.poll_attempt(now) {
+                let lane = attempt.target.lane.get();
+                let other = self.others.get(lane as usize - 1);
+                let count = &mut made[lane as usize - 1];
+                *count += 1;
+                let (took_ms, outcome) = other.unwrap_or(&self.good)(now_ms, *count);
+                if other.is_none() && attempt.number == 1 {
+                    latencies.push(now_ms - attempt.event.at.as_unix_ms());
+                }
+                let key = (now_ms + took_ms, attempt.id.serial);
+                flying.insert(key, (attempt.id, outcome));
+            }
+            now_ms += STEP_MS;
+        }
+        assert_eq!(outbox.audit_in_flight(), Ok(()));
+        // A few may be behind one that failed twice, and waits for long.
+        let heard = 2 * (self.jobs - self.opens_at) as usize;
+        let told = latencies.len();
+        assert!(told >= heard * 98 / 100, "{told} of {heard}");
+        latencies.sort_unstable();
+        latencies
+    }
+
+    fn publish(&self, outbox: &mut Outbox<'_>, job: Ix, now_ms: u64) {
+        assert!(outbox.admit(job, 2, 0));
+        for (sequence, kind) in [(1, Kind::Pending), (2, Kind::Completed)] {
+            let event = Event {
+                at: Timestamp::from_unix_ms(now_ms),
+                sequence,
+                kind,
+                progress: 0,
+            };
+            let lanes = (1..=self.others.len() as u32 + 1).filter_map(Ix::new);
+            let targets = lanes.map(|lane| Target {
+                lane,
+                callback: false,
+            });
+            outbox.publish(job, event, u64::from(job.get()), targets);
+        }
+        outbox.committed(job.get().into());
+    }
+}
+
+/// An event for the good endpoint takes at most twice as long beside the others as alone.
+#[track_caller]
+fn check(world: &World) {
+    let alone = World {
+        others: Vec::new(),
+        ..*world
+    };
+    let p99 = |world: &World| {
+        let latencies = world.latencies_ms();
+        latencies[latencies.len() * 99 / 100]
+    };
+    // What an event needs to arrive, once it was sent, is the same in both.
+    let (alone, beside) = (p99(&alone) + GOOD_MS, p99(world) + GOOD_MS);
+    assert!(beside <= 2 * alone, "{beside} ms, and alone {alone} ms");
+}
+
+#[test]
+fn a_hundred_that_never_answer_cost_a_good_one_nothing() {
+    check(&World::beside(&[(100, |_, _| HANGS)]));
+}
+
+#[test]
+fn a_hundred_that_hang_do_not_hold_up_one_that_refuses_now_and_then() {
+    check(&World {
+        attempts: 64,
+        opens_at: 250,
+        good: |_, n| match n % 10 {
+            0 => (GOOD_MS, failed(Failure::Refused)),
+            _ => (GOOD_MS, OK),
+        },
+        ..World::beside(&[(100, |_, _| HANGS)])
+    });
+}
+
+#[test]
+fn a_hundred_that_hang_do_not_hold_up_a_new_one() {
+    // All of them are known to hang by then.
+    let world = World {
+        attempts: 64,
+        opens_at: 350,
+        ..World::beside(&[(100, |_, _| HANGS)])
+    };
+    let slowest = world.latencies_ms().pop();
+    assert!(slowest < Some(2 * GOOD_MS), "{slowest:?}");
+}
+
+#[test]
+fn a_hundred_that_begin_to_hang_at_once_do_not_hold_up_a_good_one() {
+    const HEALTHY: Manner = |now_ms, _| if now_ms < 20_000 { (5, OK) } else { HANGS };
+    check(&World {
+        attempts: 512,
+        ..World::beside(&[(100, HEALTHY)])
+    });
+}
+
+#[test]
+fn a_hundred_that_take_their_time_do_not_hold_up_a_good_one() {
+    check(&World::beside(&[(100, |_, _| (14_000, OK))]));
+}
+
+#[test]
+fn a_few_attempts_are_enough_for_a_good_one_beside_one_that_hangs() {
+    for attempts in 3..6 {
+        check(&World {
+            attempts,
+            ..World::beside(&[(1, |_, _| HANGS)])
+        });
+    }
+}

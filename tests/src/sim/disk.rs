@@ -1,0 +1,119 @@
+//! What the process writes down, and how it starts from that.
+
+use super::{
+    journal::Batch,
+    mutation::Mutation,
+    process::{Process, Room},
+    queue::Event,
+    world::World,
+};
+use crate::dump::{dump, jobs};
+use dubhook_core::{id::Id, record::Table, server::Server, service::Service, time::Now};
+use std::collections::BTreeMap;
+
+impl Process<'_> {
+    pub(super) fn restore(&mut self, world: &mut World, now: Now) {
+        let service = self.server.service_mut();
+        for (key, value) in &world.journal.records {
+            if let Err(error) = service.restore(now, *key, value) {
+                world
+                    .oracle
+                    .fail("S14", format!("{key:?} was written and is {error:?}"));
+                return;
+            }
+        }
+        if let Err(error) = service.start(now) {
+            let text = format!("what was written does not start: {error:?}");
+            world.oracle.fail("S14", text);
+        }
+    }
+
+    /// A second recovery must come out the same.
+    pub(super) fn check_recovery(&self, world: &mut World, now: Now) {
+        let mut again = Room::new(world);
+        let mut again = Server::new(again.lend(), self.config, [7; 32]);
+        let service = again.service_mut();
+        let forgets = world.env.options.mutation == Some(Mutation::ForgetfulRecovery);
+        let records = world.journal.records.len() - usize::from(forgets);
+        for (key, value) in world.journal.records.iter().take(records) {
+            let _ = service.restore(now, *key, value);
+        }
+        let _ = service.start(now);
+        let same = dump(service) == dump(self.server.service());
+        world
+            .oracle
+            .ensure(same, "S13", || "two recoveries differ".to_owned());
+        let sound = service.audit();
+        let text = || format!("a recovery is out of step: {sound:?}");
+        world.oracle.ensure(sound.is_ok(), "S13", text);
+    }
+
+    /// Seals the open batch and sends it on its way, if there may be one more.
+    pub(super) fn commit(&mut self, world: &mut World, now: Now) -> bool {
+        let waits = world.journal.batches.len() >= world.env.options.batches_max;
+        if waits || !self.server.service().is_dirty() {
+            return false;
+        }
+        let service = self.server.service_mut();
+        let mut memory = [0; 2_048];
+        let mut changes = Vec::new();
+        while let Some(record) = service.poll_record(now, &mut memory).expect("room") {
+            let value = record.len.map(|len| memory[..len].to_vec());
+            changes.push((record.key, value));
+        }
+        let options = &world.env.options;
+        let rows = options.sizes;
+        for (key, _) in &changes {
+            let most = match key.table {
+                Table::Meta => 0,
+                Table::Job | Table::State => rows.jobs,
+                Table::Endpoint => rows.endpoints,
+                Table::Event => rows.events,
+                Table::Stream => rows.streams,
+                Table::Key => rows.keys,
+            };
+            let fits = key.slot as usize <= most;
+            world
+                .oracle
+                .ensure(fits, "S10", || format!("{key:?} is out of bounds"));
+        }
+        if let Some(mutation) = world.env.options.mutation {
+            mutation.spoil_records(self.number, &mut changes);
+        }
+        let sequences = sequences(self.server.service());
+        let number = self.server.service_mut().seal();
+        world.journal.batches.push_back(Batch {
+            number,
+            changes,
+            sequences,
+        });
+        let range = world.env.options.commit_ms;
+        let range = if world.env.healed { (0, 1) } else { range };
+        let at = world.env.now_ms() + world.env.rng.within(range);
+        let at = at.max(world.journal_free_at);
+        world.journal_free_at = at;
+        world.env.queue.push(at, Event::Synced(self.number));
+        if world.env.options.mutation == Some(Mutation::AckBeforeSync) {
+            self.server.committed(number);
+        }
+        true
+    }
+
+    /// The oldest batch is durable.
+    pub(super) fn synced(&mut self, world: &mut World, number: u64) {
+        if world.env.options.mutation == Some(Mutation::NeverCommit) && world.env.healed {
+            return;
+        }
+        self.server.committed(number);
+        let sound = self.server.service().audit();
+        let text = || format!("out of step: {sound:?}");
+        world.oracle.ensure(sound.is_ok(), "S10", text);
+    }
+}
+
+/// How far each job has come.
+fn sequences(service: &Service<'_>) -> BTreeMap<Id, u32> {
+    let jobs = jobs(service).filter_map(|ix| service.job(ix));
+    jobs.map(|job| (job.id(), job.last_event().sequence))
+        .collect()
+}

@@ -1,0 +1,69 @@
+//! Requests out of the bytes of a connection: what every receiver does first.
+
+use dubhook_core::http::{Limits, Progress, RecvBuf, RequestParser};
+use std::ops::Range;
+
+/// What has arrived on a connection and is no whole request yet.
+#[derive(Debug)]
+pub(super) struct Reader {
+    parser: RequestParser,
+    memory: Vec<u8>,
+    filled: Range<usize>,
+}
+
+/// A message that arrived whole.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) path: String,
+    /// The three fields of a webhook: id, timestamp, signature.
+    pub(super) fields: [Vec<u8>; 3],
+    pub(super) body: Vec<u8>,
+}
+
+impl Reader {
+    pub(super) fn new() -> Self {
+        Self {
+            parser: RequestParser::new(),
+            memory: vec![0; 4_096],
+            filled: 0..0,
+        }
+    }
+
+    /// Takes bytes in; returns what is whole with them.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Vec<Message> {
+        let mut messages = Vec::new();
+        let mut rest = bytes;
+        loop {
+            let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
+            let room = input.room();
+            let len = room.len().min(rest.len());
+            room[..len].copy_from_slice(&rest[..len]);
+            input.commit(len);
+            rest = &rest[len..];
+            let progress = self.parser.advance(&Limits::SERVER, &mut input);
+            if let Ok(Progress::Complete) = progress {
+                let request = self
+                    .parser
+                    .request(input.filled())
+                    .expect("a whole request");
+                let field = |name| request.fields.get(name).unwrap_or_default().to_vec();
+                messages.push(Message {
+                    path: request.path.to_owned(),
+                    fields: ["webhook-id", "webhook-timestamp", "webhook-signature"].map(field),
+                    body: request.body.to_vec(),
+                });
+                self.parser.finish(&mut input);
+            }
+            self.filled = input.filled_range();
+            if rest.is_empty() || progress.is_err() {
+                return messages;
+            }
+        }
+    }
+}
+
+impl Message {
+    pub(super) fn fields(&self) -> [&[u8]; 3] {
+        self.fields.each_ref().map(Vec::as_slice)
+    }
+}
