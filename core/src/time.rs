@@ -18,6 +18,7 @@ use zerocopy::FromZeros;
 
 /// A point on a clock that never goes backwards, in milliseconds since a start of the caller's choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, FromZeros)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Instant(u64);
 
 impl Instant {
@@ -51,6 +52,7 @@ impl Instant {
 
 /// A point in calendar time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, FromZeros)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Timestamp(u64);
 
 /// The last millisecond of the year 9999, the last one RFC 3339 can write.

@@ -4,6 +4,7 @@ use crate::{http::Refusal, json, out::Out};
 
 /// What is wrong. Each has a status, a code that never changes, and a sentence for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Problem {
     /// The bytes are no request that a server should take.
     Http(Refusal),

@@ -5,6 +5,7 @@ use crate::{cut::split_once, http::Method, job::Status};
 
 /// What a path names. Ids are as they stand in the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Resource<'p> {
     /// `/status`.
     Status,

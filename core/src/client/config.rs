@@ -31,6 +31,7 @@ pub struct Server<'a> {
 
 /// Why a text names no server, or is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ServerError {
     /// It is no URL.
     Url(UrlError),

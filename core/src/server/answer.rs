@@ -5,6 +5,7 @@ use crate::{
     api::{self, Problem, Resource},
     http::{Method, Request},
     id::{Id, Prefix},
+    note::note,
     service::{NewEndpoint, ReportError, SubmitError},
     slab::{Ix, Link},
     time::Now,
@@ -17,7 +18,10 @@ const KEY_BYTES_MAX: usize = 255;
 pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> (Reply, bool) {
     match try_answer(server, now, request) {
         Ok(reply) => reply,
-        Err(problem) => (Reply::Problem(problem), false),
+        Err(problem) => {
+            note!(debug, "request refused: {:?}", problem);
+            (Reply::Problem(problem), false)
+        }
     }
 }
 

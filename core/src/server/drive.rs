@@ -16,6 +16,7 @@ use crate::{
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub enum Drive {
     /// More bytes. Send what is in the output first.

@@ -6,6 +6,7 @@ use crate::{
     endpoint::{self, Disabled},
     id::{Id, Prefix},
     log::{AttemptError, Line},
+    note::note,
     out::{Full, Out},
     signature::{self, MessageId, Secret},
     slab::{Ix, Link},
@@ -17,6 +18,7 @@ use sha2::Sha256;
 
 /// How an attempt went, as the driver saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AttemptResult<'a> {
     /// There was a whole answer.
     Answer {
@@ -151,6 +153,15 @@ impl Service<'_> {
             .event
             .and_then(|event| self.id_of(settled.job, lane, event.sequence, event.at));
         self.counters.attempts += 1;
+        note!(
+            debug,
+            "attempt {} in lane {}: {:?}, {:?}, status {}",
+            settled.number,
+            lane.get(),
+            settled.verdict,
+            error,
+            status
+        );
         match settled.verdict {
             Verdict::Delivered => self.counters.delivered += 1,
             Verdict::Dead => self.counters.dead += 1,

@@ -29,6 +29,7 @@ pub struct Record {
 
 /// Why a record could not be restored. The service must not be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RestoreError {
     /// It was written by a newer version of this program.
     Version,
