@@ -62,7 +62,7 @@ fn a_server_notes_what_it_takes_and_what_it_refuses_and_no_text_of_it() {
             "DEBUG dubhook_core::service::jobs job in slot 1: accepted",
             "TRACE dubhook_core::server connection in slot 1: closed",
             "TRACE dubhook_core::server connection in slot 1: accepted",
-            "DEBUG dubhook_core::server::answer request refused: Missing(\"target_language\")",
+            "DEBUG dubhook_core::server::answer request refused: Missing(TargetLanguage)",
             "TRACE dubhook_core::server connection in slot 1: closed",
         ]
     );

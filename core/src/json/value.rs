@@ -160,15 +160,25 @@ impl<'a> Object<'a> {
         names: [&'n str; N],
     ) -> Result<[Option<Value<'a>>; N], Duplicate<'n>> {
         let mut values = [None; N];
+        self.fill(&names, &mut values)?;
+        Ok(values)
+    }
+
+    /// Puts the value of each of `names` into its place among `values`.
+    fn fill<'n>(
+        &self,
+        names: &[&'n str],
+        values: &mut [Option<Value<'a>>],
+    ) -> Result<(), Duplicate<'n>> {
         for (name, value) in self.members() {
-            let wanted = names.iter().zip(&mut values).find(|(n, _)| name == **n);
+            let wanted = names.iter().zip(&mut *values).find(|(n, _)| name == **n);
             if let Some((name, slot)) = wanted
                 && slot.replace(value).is_some()
             {
                 return Err(Duplicate { name });
             }
         }
-        Ok(values)
+        Ok(())
     }
 }
 

@@ -58,8 +58,9 @@ pub(super) fn admit<'r>(
         return Err(Problem::Unauthorized);
     }
     let resource = resource.ok_or(Problem::NoSuchPath)?;
-    if !resource.has(head.method) {
-        return Err(Problem::Method(resource.allow()));
+    let methods = resource.methods();
+    if !methods.has(head.method) {
+        return Err(Problem::Method(methods));
     }
     Ok(Some(resource))
 }

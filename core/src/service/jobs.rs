@@ -401,7 +401,9 @@ impl Service<'_> {
             _ => result,
         };
         // The room was set aside when the job was accepted.
-        let text = self.pool.store_reserved([words.bytes()], reserved);
+        let text = self
+            .pool
+            .store_reserved([Words::Plain(words).bytes()], reserved);
         let stopping = stop && from == Status::Processing;
         if let Some(job) = self.jobs.get_mut(ix) {
             job.result = text.unwrap_or(crate::text::Text::EMPTY);

@@ -1,6 +1,6 @@
 //! What a service writes down, and how it comes back.
 
-use super::{Job, Service, jobs::LOST};
+use super::{Job, Service, Words, jobs::LOST};
 use crate::{
     delivery::{SavedStream, Target},
     endpoint::{self, Disabled, Endpoint, StoredSecret, field},
@@ -311,7 +311,9 @@ impl Service<'_> {
         if job.id.slot() != Some(ix) || !self.is_request(fields, job.has_callback) {
             return None;
         }
-        job.request = self.pool.store(fields.map(str::bytes))?;
+        job.request = self
+            .pool
+            .store(fields.map(|text| Words::Plain(text).bytes()))?;
         self.jobs.insert_at(ix, job)?;
         self.newest_jobs.push_front(&mut self.jobs, ix);
         Some(())
@@ -353,7 +355,7 @@ impl Service<'_> {
         if !is_result {
             return None;
         }
-        let result = self.pool.store([result.bytes()])?;
+        let result = self.pool.store([Words::Plain(result).bytes()])?;
         let job = self.jobs.get_mut(ix)?;
         job.last = last;
         job.attempts = attempts;
@@ -405,7 +407,9 @@ impl Service<'_> {
         if description.len() > self.limits.description_bytes_max {
             return None;
         }
-        endpoint.text = self.pool.store(strings.map(str::bytes))?;
+        endpoint.text = self
+            .pool
+            .store(strings.map(|text| Words::Plain(text).bytes()))?;
         let known_job = endpoint.job.is_none_or(|job| self.jobs.get(job).is_some());
         if endpoint.id.slot() != Some(ix) || !known_job {
             return None;
