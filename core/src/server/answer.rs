@@ -1,4 +1,7 @@
 //! A request in, what to answer out: the HTTP API over the service.
+//!
+//! Each kind of request that has something large in hand is a call of its own, never inlined: a turn then needs the stack
+//! of its own kind, and not that of all of them.
 
 use super::{ApiKey, Server, auth, conn::Reply};
 use crate::{
@@ -145,6 +148,7 @@ fn full(server: &mut Server<'_>) -> Problem {
     Problem::Full(seconds as u8)
 }
 
+#[inline(never)]
 fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
     let key = match request.fields.get_unique("idempotency-key") {
         Ok(None) => None,
@@ -189,6 +193,7 @@ fn cancel(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
     }
 }
 
+#[inline(never)]
 fn list_jobs(request: &Request<'_>) -> Answer {
     let page = api::page(request.query)?;
     let after = match page.cursor {
@@ -214,6 +219,7 @@ fn list_endpoints(request: &Request<'_>) -> Answer {
     })
 }
 
+#[inline(never)]
 fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
     let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
     let new = api::webhook(
@@ -248,6 +254,7 @@ fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> 
     changed(shown(id, 201, true))
 }
 
+#[inline(never)]
 fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> Answer {
     let (ix, id) = endpoint(server, id)?;
     let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
@@ -272,6 +279,7 @@ fn test_endpoint(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
     }
 }
 
+#[inline(never)]
 fn redeliver(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> Answer {
     let (ix, _) = endpoint(server, id)?;
     let object = api::read_object(request)?;

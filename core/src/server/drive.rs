@@ -171,6 +171,7 @@ impl Server<'_> {
     }
 
     /// Answers a request that is whole.
+    #[inline(never)]
     fn take_request(&mut self, now: Now, ix: Ix, input: &mut RecvBuf<'_>) {
         let Some(parser) = self.conns.get(ix).map(|conn| conn.parser) else {
             return;
@@ -223,7 +224,7 @@ impl Server<'_> {
         bytes_min: usize,
         out: &mut Out<'_>,
     ) -> Drive {
-        let config = self.config;
+        let config = &self.config;
         let Some(conn) = self.conns.get_mut(ix) else {
             return Drive::Close;
         };

@@ -59,6 +59,8 @@ impl Service<'_> {
         })
     }
 
+    /// Makes an endpoint, if there is room for it. A call of its own, for the stack it takes.
+    #[inline(never)]
     fn create(&mut self, now: Now, new: NewEndpoint<'_>) -> Link {
         if self.endpoints.room() == 0 {
             self.reap_endpoints();

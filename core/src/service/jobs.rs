@@ -301,6 +301,8 @@ impl Service<'_> {
         self.reap_endpoints();
     }
 
+    /// Makes a job, if there is room for all that can happen to it. A call of its own, for the stack it takes.
+    #[inline(never)]
     fn accept(&mut self, now: Now, new: &NewJob<'_>) -> Link {
         if self.jobs.room() == 0 && !self.make_room() {
             return None;
