@@ -96,8 +96,9 @@ def page(sizes: dict[str, Size], peers: dict[str, Size]) -> str:
     )
     return f"""# Sizes
 
-What the core takes on a Cortex-M3 (`thumbv7m-none-eabi`, opt-level "z", fat LTO, functions of the same code linked as one,
-SHA-256 with its rounds in a loop), in bytes. Made by `tools/embedded/sizes.sh`; edit that, not this. "Largest frame" is the compiler's figure for the whole
+What the core takes on a Cortex-M3 (`thumbv7m-none-eabi`, opt-level "z", fat LTO, and the flags of the firmware's
+`.cargo/config.toml`: SHA-256 with its rounds in a loop, an inlining threshold of 25, functions of the same code linked as
+one), in bytes. Made by `tools/embedded/sizes.sh`; edit that, not this. "Largest frame" is the compiler's figure for the whole
 program, "deepest stack" what was seen by paint while it ran on the emulated board. Buffers that a program owns are in
 `.bss`.
 

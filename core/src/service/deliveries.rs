@@ -13,8 +13,6 @@ use crate::{
     time::{Instant, Now, Timestamp},
     url::Url,
 };
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
 /// How an attempt went, as the driver saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,10 +193,8 @@ impl Service<'_> {
     #[must_use]
     pub fn callback_secret(&self, job: Link) -> Option<Secret> {
         let job = self.jobs.get(job?)?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.master).ok()?;
-        mac.update(b"callback secret");
-        mac.update(&job.id.to_bits().to_be_bytes());
-        Some(Secret::from_random(mac.finalize().into_bytes().into()))
+        let master = Secret::from_random(self.master).signing_key();
+        Some(master.derive([b"callback secret", &job.id.to_bits().to_be_bytes()]))
     }
 
     /// Tells a job's callback nothing more: its receiver answered `410 Gone`.

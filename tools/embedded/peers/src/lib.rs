@@ -62,6 +62,11 @@ impl Output {
         }
     }
 
+    /// Forgets what was sent.
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// Whether what was sent begins and ends like this.
     #[must_use]
     pub fn is(&self, start: &str, end: &str) -> bool {

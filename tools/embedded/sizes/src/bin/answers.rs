@@ -79,7 +79,7 @@ fn main() -> ! {
     let mut done = true;
     for (request, start, end) in [
         (GET, "HTTP/1.1 200", "{\"status\":\"pending\"}"),
-        (POST, "HTTP/1.1 204", "\r\n"),
+        (POST, "HTTP/1.1 204", ""),
         (GET, "HTTP/1.1 200", "{\"status\":\"completed\"}"),
     ] {
         let len = serve(request, &mut is_completed, &mut output).unwrap_or(0);
