@@ -228,6 +228,8 @@ def arrival(run: Run) -> Row:
 
     def job(data: Path | None) -> float:
         with dubhook(data=data) as (port, _):
+            # It keeps the only worker, so that no program is started and stopped while the others are measured.
+            _submit(port, 1, "--connections", 1)
             return latency("job", port, free_port(), count)["p50_us"]
 
     def durable() -> float:
@@ -296,13 +298,13 @@ def program(run: Run) -> Row:
     row.add("bytes", size)
     for _ in range(run.rounds):
         with _data() as data:
-            port = free_port()
-            command = on(SERVER_CORE, DUBHOOK, "serve", "--listen", f"127.0.0.1:{port}", "--data", data)
-            started = time.monotonic()
-            with running(command, stdout=subprocess.PIPE) as process:
-                assert process.stdout
-                process.stdout.readline()
-                row.add("ms until it listens, empty store", (time.monotonic() - started) * 1_000)
+            for side in ("ms until it listens, new directory", "ms until it listens, empty store"):
+                command = on(SERVER_CORE, DUBHOOK, "serve", "--listen", f"127.0.0.1:{free_port()}", "--data", data)
+                started = time.monotonic()
+                with running(command, stdout=subprocess.PIPE) as process:
+                    assert process.stdout
+                    process.stdout.readline()
+                    row.add(side, (time.monotonic() - started) * 1_000)
     for side in row.figures:
         run.say(f"{row.key:20} {side:44} {row.median(side):14,.1f}")
     row.want_at_most("6 MB", size, 6e6)

@@ -318,7 +318,10 @@ pub fn ask(
     let unsent = caller.send(machine, &request(method, path, fields, body));
     assert_eq!(unsent, 0, "{method} {path}: a request that is not taken");
     while caller.wants == Drive::Wait {
-        assert!(machine.commit() > 0, "it waits for nothing");
+        assert!(
+            machine.commit() > 0,
+            "{method} {path}: it waits for nothing"
+        );
         assert_eq!(machine.server.poll_conn(), Some(caller.id));
         caller.turn(machine);
     }

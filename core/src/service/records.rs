@@ -397,6 +397,10 @@ impl Service<'_> {
             .find(|known| *known as u8 == disabled)?;
         endpoint.for_all = read.bool()?;
         endpoint.job = read.link()?;
+        // It hangs in one list of the two, by one and the same link.
+        if endpoint.for_all != endpoint.job.is_none() {
+            return None;
+        }
         endpoint.secret = stored_secret(read.bytes()?)?;
         endpoint.previous = stored_secret(read.bytes()?)?;
         endpoint.previous_until = read.timestamp()?;

@@ -124,15 +124,43 @@ fn receive(stream: &mut impl Read, method: Method) -> io::Result<(u16, Vec<u8>)>
     let mut input = RecvBuf::new(&mut memory, 0);
     let mut parser = ResponseParser::new(method, BodyUse::Keep);
     while parser.advance(&limits, &mut input).map_err(bad)? != ResponseProgress::Complete {
-        match stream.read(input.room())? {
-            0 => {
+        match stream.read(input.room()) {
+            Ok(0) => {
                 parser.eof().map_err(bad)?;
                 break;
             }
-            len => input.commit(len),
+            Ok(len) => input.commit(len),
+            // Somebody stopped the program for a while, and let it go on.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     let response = parser.response(input.filled());
     let response = response.ok_or(io::ErrorKind::UnexpectedEof)?;
     Ok((response.status, response.body.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives a byte at a time, and is interrupted before each.
+    struct Interrupted<'b>(&'b [u8], bool);
+
+    impl Read for Interrupted<'_> {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            self.0.read(&mut bytes[..1])
+        }
+    }
+
+    #[test]
+    fn an_interrupted_read_is_made_again() {
+        let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+        let answer = receive(&mut Interrupted(bytes, false), Method::Get).unwrap();
+        assert_eq!(answer, (200, b"{}".to_vec()));
+    }
 }

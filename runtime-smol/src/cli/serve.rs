@@ -12,8 +12,9 @@ use dubhook_smol::{
     tls::Identity,
     translate::Command,
 };
-use smol::{future::FutureExt, stream::StreamExt};
+use smol::stream::StreamExt;
 use std::{
+    convert::Infallible,
     io::{self, Write},
     path::PathBuf,
     time::Duration,
@@ -121,8 +122,7 @@ impl Serve {
             let _ = writeln!(stdout, "listening on {url}");
             let _ = stdout.flush();
         };
-        let running = server.run_and_tell(ready);
-        let served = smol::block_on(running.or(stop_on_signals(signals, stopper)));
+        let served = server.run_here(ready, stop_on_signals(signals, stopper));
         served.map_err(|error| Fail::NotDone(error.to_string()))
     }
 
@@ -202,7 +202,7 @@ fn processors() -> usize {
 }
 
 /// Finishes at the first signal and ends at the second.
-async fn stop_on_signals<T>(mut signals: Signals, stopper: Stopper) -> T {
+async fn stop_on_signals(mut signals: Signals, stopper: Stopper) -> Infallible {
     signals.next().await;
     stopper.finish();
     signals.next().await;

@@ -1,6 +1,9 @@
 //! Linux: one edge-triggered epoll for all connections, watched as one descriptor.
 
-use super::{ENDED, Interest, READ, Readiness, Stream, WRITE, Watched};
+use super::{
+    ENDED, Interest, READ, Readiness, Stream, WRITE, Watched,
+    park::{AT_ONCE, Idler},
+};
 use rustix::{
     buffer::spare_capacity,
     event::epoll::{self, CreateFlags, Event, EventData, EventFlags},
@@ -9,7 +12,7 @@ use rustix::{
 };
 use smol::{Async, future};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     convert::Infallible,
     io,
     net::TcpStream,
@@ -27,6 +30,18 @@ const EVENTS_BUSY: usize = 8;
 pub struct Net {
     epoll: Async<OwnedFd>,
     sockets: RefCell<Sockets>,
+    /// Whether a thread waits in the epoll itself, so that no reactor need watch it.
+    waited_in: Cell<bool>,
+    idler: Idler,
+}
+
+/// As long as it lives, a thread waits in the epoll itself.
+pub(super) struct WaitedIn<'n>(&'n Cell<bool>);
+
+impl Drop for WaitedIn<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 /// Who is watched, by the number that events carry.
@@ -56,6 +71,8 @@ impl Net {
         Ok(Rc::new(Self {
             epoll: Async::new_nonblocking(epoll)?,
             sockets: RefCell::default(),
+            waited_in: Cell::new(false),
+            idler: Idler::default(),
         }))
     }
 
@@ -87,15 +104,52 @@ impl Net {
         Ok(socket)
     }
 
-    /// Wakes the tasks whose connections have news, for ever.
+    /// Waits until the thread has nothing else to do, or has looked for more to do a few times and found it. Under another
+    /// executor, which does not say so, until its other tasks have had a turn.
+    pub(crate) async fn idle(&self) {
+        if self.waited_in.get() {
+            self.idler.idle().await;
+        } else {
+            future::yield_now().await;
+        }
+    }
+
+    pub(super) const fn idler(&self) -> &Idler {
+        &self.idler
+    }
+
+    /// Who has no number: of its events nobody is told.
+    pub(super) const NOBODY: EventData = EventData::new_u64(u64::MAX);
+
+    pub(super) fn epoll(&self) -> &Async<OwnedFd> {
+        &self.epoll
+    }
+
+    pub(super) fn wait_here(&self) -> WaitedIn<'_> {
+        self.waited_in.set(true);
+        WaitedIn(&self.waited_in)
+    }
+
+    /// Room for events.
+    pub(super) fn events() -> Vec<Event> {
+        Vec::with_capacity(EVENTS_MAX)
+    }
+
+    /// Wakes the tasks whose connections have news, for ever. Under [`block_on`](Self::block_on) the thread does that, and
+    /// this does nothing.
     ///
     /// # Errors
     ///
     /// Where the operating system fails to tell.
     pub async fn run(&self) -> io::Result<Infallible> {
-        let mut events = Vec::with_capacity(EVENTS_MAX);
+        if self.waited_in.get() {
+            return future::pending().await;
+        }
+        let mut events = Self::events();
         loop {
-            if self.dispatch(&mut events)? >= EVENTS_BUSY {
+            self.wait(&mut events, Some(&AT_ONCE))?;
+            self.tell(&events);
+            if events.len() >= EVENTS_BUSY {
                 future::yield_now().await;
             } else {
                 self.epoll.readable().await?;
@@ -103,19 +157,19 @@ impl Net {
         }
     }
 
-    fn dispatch(&self, events: &mut Vec<Event>) -> io::Result<usize> {
-        const AT_ONCE: Timespec = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+    /// Waits for news, until `wait` is over if it is said.
+    pub(super) fn wait(&self, events: &mut Vec<Event>, wait: Option<&Timespec>) -> io::Result<()> {
         events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(events), Some(&AT_ONCE)) {
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => return Ok(EVENTS_BUSY),
-            Err(error) => return Err(error.into()),
+        match epoll::wait(&self.epoll, spare_capacity(events), wait) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Wakes the tasks that news concern.
+    pub(super) fn tell(&self, events: &[Event]) {
         let sockets = self.sockets.borrow();
-        for event in &*events {
+        for event in events {
             let (number, flags) = (event.data.u64() as usize, event.flags);
             // A number may have passed to another connection in the meantime; that one then tries in vain, once.
             if let Some(Some(readiness)) = sockets.watched.get(number) {
@@ -123,7 +177,6 @@ impl Net {
                 readiness.wake();
             }
         }
-        Ok(events.len())
     }
 }
 

@@ -8,12 +8,15 @@
 //! never has to be asked again ([`Net`] keeps what it said).
 //!
 //! All connections of one `Net` are watched through one descriptor, which the executor's own reactor watches. `Net::run`
-//! must run as a task beside the tasks that use the streams.
+//! must run as a task beside the tasks that use the streams. A thread that does nothing else runs them all under
+//! `Net::block_on` and waits in that descriptor itself.
 //!
 //! A stream may be [secured](Stream::secure); it is used as before, and one that is not pays nothing for it.
 
 #[cfg(target_os = "linux")]
 mod epoll;
+#[cfg(target_os = "linux")]
+mod park;
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
 mod secure;

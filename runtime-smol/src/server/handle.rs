@@ -83,7 +83,7 @@ impl Handle {
                         // Nobody waits only where the waiting thread is gone.
                         let _ = ready.send(());
                     };
-                    smol::block_on(server.run_and_tell(tell))
+                    server.run_here(tell, smol::future::pending())
                 })?,
         };
         match answers.recv() {

@@ -1,0 +1,207 @@
+//! A thread that waits for its connections at first hand.
+//!
+//! Under any executor the epoll is one descriptor that the executor's reactor watches: to wait is to register it once
+//! more, to set a timer of the operating system, to wait in the reactor's epoll and then to ask this one. A thread that
+//! does nothing but serve waits here instead, in one system call. What else may wake it, a timer or a batch that was
+//! written, comes from another thread, which rings a bell.
+
+use super::epoll::Net;
+use crate::signal::Signal;
+use rustix::{
+    event::{EventfdFlags, epoll, eventfd},
+    fd::OwnedFd,
+    time::Timespec,
+};
+use std::{
+    cell::Cell,
+    io,
+    pin::pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+/// Not to wait at all.
+pub(super) const AT_ONCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
+/// How often the thread looks for more to do before whoever waits until it is idle goes on all the same.
+const LOOKS_MAX: u8 = 4;
+
+/// Waits until the thread has nothing to do: one task at a time.
+#[derive(Debug, Default)]
+pub(super) struct Idler {
+    waits: Cell<bool>,
+    looks: Cell<u8>,
+    idle: Signal,
+}
+
+impl Idler {
+    pub(super) async fn idle(&self) {
+        self.idle.take();
+        self.looks.set(0);
+        self.waits.set(true);
+        self.idle.raised().await;
+    }
+
+    /// The thread has looked for something to do.
+    fn looked(&self, found: bool) {
+        let looks = self.looks.get() + 1;
+        self.looks.set(looks);
+        if !found || looks == LOOKS_MAX {
+            self.waits.set(false);
+            self.idle.raise();
+        }
+    }
+}
+
+/// Wakes a thread that waits in an epoll.
+#[derive(Debug)]
+struct Bell {
+    fd: OwnedFd,
+    rung: AtomicBool,
+    /// Whether the thread may be waiting: only then is a system call worth it.
+    waiting: AtomicBool,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // The thread says that it waits before it looks whether it was rung for; in this order one of both is seen.
+        if !self.rung.swap(true, Ordering::SeqCst) && self.waiting.load(Ordering::SeqCst) {
+            // It fails only where the count is full, and then the thread is called already.
+            let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
+        }
+    }
+}
+
+impl Net {
+    /// Runs a future on this thread, which waits in the epoll and nowhere else meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system has no descriptor left, or fails to tell.
+    pub fn block_on<T>(self: &Rc<Self>, future: impl Future<Output = T>) -> io::Result<T> {
+        let bell = Arc::new(Bell {
+            fd: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            rung: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+        });
+        // Edge-triggered: each ring is an edge, so the count need not be read.
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(self.epoll(), &bell.fd, Self::NOBODY, flags)?;
+        let _waiting = self.wait_here();
+        let waker = Waker::from(Arc::clone(&bell));
+        let mut context = Context::from_waker(&waker);
+        let mut future = pin!(future);
+        let mut events = Self::events();
+        loop {
+            bell.rung.store(false, Ordering::SeqCst);
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return Ok(output);
+            }
+            bell.waiting.store(true, Ordering::SeqCst);
+            let rung = bell.rung.load(Ordering::SeqCst);
+            let idler = self.idler().waits.get().then_some(self.idler());
+            let at_once = rung || idler.is_some();
+            self.wait(&mut events, at_once.then_some(&AT_ONCE))?;
+            bell.waiting.store(false, Ordering::SeqCst);
+            self.tell(&events);
+            if let Some(idler) = idler {
+                idler.looked(rung || !events.is_empty());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Interest, *};
+    use smol::{LocalExecutor, Timer, future, unblock};
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+        time::Duration,
+    };
+
+    /// Two ends of a connection.
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (listener.accept().unwrap().0, there)
+    }
+
+    #[test]
+    fn idle_is_after_what_there_is_to_do_and_not_never() {
+        let net = Net::new().unwrap();
+        let (here, there) = pair();
+        let (here, there) = (net.watch(here).unwrap(), net.watch(there).unwrap());
+        let turns = Cell::new(0);
+        let executor = LocalExecutor::new();
+        let story = async {
+            net.idle().await;
+            let work = executor.spawn(async {
+                for _ in 0..3 {
+                    turns.set(turns.get() + 1);
+                    future::yield_now().await;
+                }
+            });
+            net.idle().await;
+            assert_eq!(turns.get(), 3, "there was something to do");
+            work.await;
+            let busy = executor.spawn(async {
+                loop {
+                    assert_eq!(here.try_write(&[1]).unwrap(), Some(1));
+                    while there.try_read(&mut [0; 8]).unwrap().is_none() {
+                        there.ready(Interest::Read).await;
+                    }
+                }
+            });
+            // The thread always finds something, and comes here all the same.
+            net.idle().await;
+            busy.cancel().await;
+        };
+        net.block_on(executor.run(story)).unwrap();
+    }
+
+    #[test]
+    fn sockets_timers_threads_and_tasks_all_wake_the_thread() {
+        const ROUNDS: usize = 500;
+        let net = Net::new().unwrap();
+        let executor = LocalExecutor::new();
+        let (here, mut there) = pair();
+        let here = net.watch(here).unwrap();
+        let echo = std::thread::spawn(move || {
+            let mut byte = [0];
+            while there.read(&mut byte).unwrap() == 1 {
+                there.write_all(&byte).unwrap();
+            }
+        });
+        // As a server does it where it does not know who waits: here it must do nothing.
+        let run = executor.spawn(net.run());
+        let talk = async {
+            for round in 0..ROUNDS {
+                assert_eq!(here.try_write(&[round as u8]).unwrap(), Some(1));
+                let mut byte = [0];
+                while here.try_read(&mut byte).unwrap().is_none() {
+                    here.ready(Interest::Read).await;
+                }
+                assert_eq!(byte, [round as u8]);
+                assert_eq!(unblock(move || round).await, round);
+                executor.spawn(future::yield_now()).await;
+            }
+            Timer::after(Duration::from_millis(1)).await;
+        };
+        net.block_on(executor.run(talk)).unwrap();
+        drop((run, here));
+        echo.join().unwrap();
+    }
+}
