@@ -17,7 +17,7 @@ use picoserve::{
     extract::Json,
     io::{BaseWrite, Socket, Write},
     mem::{BorrowedBuffer, BorrowedCursor},
-    response::{self, StatusCode},
+    response::{self, IntoResponse, Response, StatusCode},
     routing::get,
     time::{Duration, Timer},
 };
@@ -111,9 +111,9 @@ fn status() -> response::Json<Status> {
     })
 }
 
-fn tell(told: &Told) -> StatusCode {
+fn tell(told: &Told) -> impl IntoResponse + use<> {
     IS_COMPLETED.store(told.status == "completed", Ordering::Relaxed);
-    StatusCode::NO_CONTENT
+    Response::empty(StatusCode::NO_CONTENT)
 }
 
 #[inline(never)]
