@@ -112,6 +112,8 @@ program, "deepest stack" what was seen by paint while it ran on the emulated boa
 | --- | ---: | ---: | --- |
 {verdicts}
 
+Per-connection state is at most 256 bytes plus the caller's buffers; the compiler checks that (`server/conn.rs`).
+
 ## Beside other crates
 
 The same small server three times, built with the same flags and run on the same board: `GET /status` is answered with
@@ -124,11 +126,9 @@ there is no network in any of them; what the first line of the first table weigh
 
 Equal are the requests, what is answered, the buffer of 1,024 bytes for a request, and one request on a connection. Not
 equal: the two others are futures over a socket's traits, so they hold what drives a connection, and `picoserve` its
-timeouts, which ours leaves to the `server` machine; ours writes a `Date`, refuses what the others let through (both
-lengths, bare line feeds, a missing `Host`), and checks the whole of a JSON text. JSON is read and written by
+timeouts, which ours leaves to the `server` machine; ours writes a `Date`, refuses what `picoserve` lets through (a second
+`Content-Length`, bare line feeds, a missing `Host`), and checks the whole of a JSON text. JSON is read and written by
 `serde-json-core` there and by `json` here.
-
-Per-connection state is at most 256 bytes plus the caller's buffers; the compiler checks that (`server/conn.rs`).
 {(HERE / "sizes.notes.md").read_text()}"""
 
 
