@@ -70,21 +70,21 @@ def running(command: list[str], port: int | None = None, **options: object) -> I
 
 
 @contextmanager
-def dubhook(*arguments: str, capacity: int = 100_000, data: Path | None = None) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """`dubhook serve` on the server's core, with a translator that never gets done, so that jobs stay as they are."""
+def dubhook(*arguments: str, capacity: int = 100_000, data: Path | None = None, core: int = SERVER_CORE) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """`dubhook serve` on a core of its own, with a translator that never gets done, so that jobs stay as they are."""
     port = free_port()
     keep = ["--in-memory"] if data is None else ["--data", str(data)]
     command = on(
-        SERVER_CORE, DUBHOOK, "serve", "--listen", f"127.0.0.1:{port}", "--capacity", str(capacity), *keep,
+        core, DUBHOOK, "serve", "--listen", f"127.0.0.1:{port}", "--capacity", str(capacity), *keep,
         "--translator", "command", "--command", "exec sleep 1000000", "--workers", "1", *arguments,
     )  # fmt: skip
     with running(command, port) as process:
         yield port, process
 
 
-def load(port: int, *options: str | int | Path) -> dict[str, float]:
+def load(port: int, *options: str | int | Path, core: int = LOAD_CORE) -> dict[str, float]:
     """Runs the load generator on its core. What it measured."""
-    command = on(LOAD_CORE, LOAD / "load", "--port", str(port), *map(str, options))
+    command = on(core, LOAD / "load", "--port", str(port), *map(str, options))
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=600)
     if done.returncode != 0:
         raise Failed(f"{' '.join(command)}: {done.stdout or done.returncode}")

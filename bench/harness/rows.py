@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,6 +266,27 @@ def idle(run: Run) -> Row:
     return row
 
 
+def shards(run: Run) -> Row:
+    row = Row(
+        "shards", "`GET /healthz` on two cores, load included: one server, or two that share nothing", "requests/s",
+        note="Two shards are two servers, each on one core beside the load of the other. Both cores are busy either way, so "
+        "this shows what sharding would cost, not what it would gain on more cores.",
+    )  # fmt: skip
+    places = [(SERVER_CORE, LOAD_CORE), (LOAD_CORE, SERVER_CORE)]
+
+    def measure(count: int) -> float:
+        with ExitStack() as stack:
+            servers = [(stack.enter_context(dubhook(core=server))[0], at) for server, at in places[:count]]
+            options = ("--path", "/healthz", "--seconds", run.seconds, "--warmup", min(1.0, run.seconds / 3))
+            with ThreadPoolExecutor() as pool:
+                loads = [pool.submit(load, port, *options, core=at) for port, at in servers]
+                return sum(each.result()["rate"] for each in loads)
+
+    interleave(run.rounds, {"two": lambda: measure(2), "one": lambda: measure(1)}, row, run.say)
+    row.want("two", "one", 0.9)
+    return row
+
+
 def memory(run: Run) -> Row:
     row = Row("memory", "resident memory", "bytes")
     jobs, connections = run.count(1_000_000, 10_000), run.count(IDLE, 500)
@@ -314,6 +336,6 @@ def program(run: Run) -> Row:
 
 ROWS: dict[str, Callable[[Run], Row]] = {
     row.__name__: row
-    for row in (status, pipelined, read, submit, webhooks, receivers, arrival, idle, memory, program)
+    for row in (status, pipelined, read, submit, webhooks, receivers, arrival, idle, shards, memory, program)
 }
 __all__ = ["JOB", "ROWS", "Run"]

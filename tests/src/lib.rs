@@ -17,3 +17,8 @@ pub mod rig;
 pub mod sim;
 pub mod tables;
 pub mod wire;
+
+/// What the README shows, compiled and, where it needs no server, run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

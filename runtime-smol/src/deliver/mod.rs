@@ -10,8 +10,8 @@ mod pool;
 use crate::{
     net::{Interest, Stream},
     server::{
-        buffers::Partial,
-        conn::{send, send_or_keep},
+        buffers::{Buffers, Partial},
+        conn::{send as send_kept, send_or_keep},
         engine::Engine,
     },
     signal::Signal,
@@ -20,6 +20,7 @@ use dubhook_core::{
     delivery::{Attempt, AttemptId, Verdict},
     http::{self, BodyUse, Method, Refusal, ResponseError, ResponseParser, ResponseProgress},
     log::AttemptError,
+    server::Server,
     service::{AttemptResult, Attempted},
     time::{Instant, Now},
     url::Url,
@@ -29,6 +30,7 @@ use smol::future::FutureExt;
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    io,
 };
 
 /// What of an answer is read: as much as of a request.
@@ -135,10 +137,18 @@ pub(crate) async fn attempt(engine: &Engine<'_>, attempt: Attempt) {
     engine.turn.raise();
 }
 
+/// A request on its way.
+#[derive(Debug)]
+struct Sent {
+    on: Idle,
+    /// What of it there was no room for yet.
+    unsent: Vec<u8>,
+}
+
 /// Sends the attempt and reads its answer, on a kept connection if there is one.
 async fn exchange(engine: &Engine<'_>, attempt: &Attempt) -> Result<(), AttemptError> {
-    if let Some(idle) = kept(engine, attempt)? {
-        match converse(engine, attempt, idle).await {
+    if let Some(sent) = send_on_kept(engine, attempt)? {
+        match receive(engine, attempt, sent).await {
             // The receiver closed it while it was not in use. It has seen nothing of this attempt, or if it has, it
             // sees the same event once more.
             Err(Failure::Stale) => {}
@@ -147,7 +157,8 @@ async fn exchange(engine: &Engine<'_>, attempt: &Attempt) -> Result<(), AttemptE
         }
     }
     let fresh = connect::connect(engine, attempt).await?;
-    converse(engine, attempt, fresh)
+    let sent = send_on(engine, attempt, fresh)?;
+    receive(engine, attempt, sent)
         .await
         .map_err(|failure| match failure {
             Failure::Stale => AttemptError::Closed,
@@ -155,67 +166,87 @@ async fn exchange(engine: &Engine<'_>, attempt: &Attempt) -> Result<(), AttemptE
         })
 }
 
-/// A kept connection to where the attempt goes.
-fn kept(engine: &Engine<'_>, attempt: &Attempt) -> Result<Option<Idle>, AttemptError> {
-    let server = engine.server.borrow();
+/// Sends the attempt on a kept connection to where it goes. Nothing where none still stands.
+fn send_on_kept(engine: &Engine<'_>, attempt: &Attempt) -> Result<Option<Sent>, AttemptError> {
+    let mut server = engine.server.borrow_mut();
     let mut buffers = engine.buffers.borrow_mut();
-    let url = server
-        .service()
-        .attempt_url(attempt, &mut buffers.url)
-        .ok_or(AttemptError::Closed)?;
-    let url = Url::parse(url, usize::MAX).map_err(|_| AttemptError::Resolve)?;
+    let Buffers { url, output, .. } = &mut *buffers;
+    let url = attempt_url(&server, attempt, url)?;
     // What may be called can have changed since the connection was made.
     if !server.config().guard.permits_url(&url) {
         return Err(AttemptError::Blocked);
     }
-    Ok(engine.deliver.pool.borrow_mut().take(&url))
+    let Some(on) = engine.deliver.pool.borrow_mut().take(&url) else {
+        return Ok(None);
+    };
+    let request = write(engine, &mut server, attempt, &url, output)?;
+    // One that cannot be written to has been closed meanwhile.
+    Ok(send(on, request).ok())
 }
 
-/// One request and its answer on a connection, which is kept if it may be.
-async fn converse(engine: &Engine<'_>, attempt: &Attempt, idle: Idle) -> Result<(), Failure> {
-    let Idle { stream, origin } = idle;
+/// Sends the attempt on a connection that was made for it.
+fn send_on(engine: &Engine<'_>, attempt: &Attempt, on: Idle) -> Result<Sent, AttemptError> {
+    let mut server = engine.server.borrow_mut();
+    let mut buffers = engine.buffers.borrow_mut();
+    let Buffers { url, output, .. } = &mut *buffers;
+    let url = attempt_url(&server, attempt, url)?;
+    let request = write(engine, &mut server, attempt, &url, output)?;
+    send(on, request).map_err(|_| AttemptError::Closed)
+}
+
+/// Where the attempt goes.
+fn attempt_url<'b>(
+    server: &Server<'_>,
+    attempt: &Attempt,
+    memory: &'b mut [u8],
+) -> Result<Url<'b>, AttemptError> {
+    let url = server.service().attempt_url(attempt, memory);
+    Url::parse(url.ok_or(AttemptError::Closed)?, usize::MAX).map_err(|_| AttemptError::Resolve)
+}
+
+/// The attempt's request, signed for this moment.
+fn write<'b>(
+    engine: &Engine<'_>,
+    server: &mut Server<'_>,
+    attempt: &Attempt,
+    url: &Url<'_>,
+    memory: &'b mut [u8],
+) -> Result<&'b [u8], AttemptError> {
+    let now = engine.clock.now();
+    let service = server.service_mut();
+    let len = service.write_attempt(now, attempt, url, memory);
+    let len = len.map_err(|_| AttemptError::Closed)?;
+    Ok(&memory[..len])
+}
+
+/// Sends a request as far as there is room.
+fn send(on: Idle, request: &[u8]) -> io::Result<Sent> {
     let mut unsent = Vec::new();
-    request(engine, attempt, &stream, &mut unsent)?;
+    send_or_keep(&on.stream, request, &mut unsent)?;
+    Ok(Sent { on, unsent })
+}
+
+/// Sends the rest of a request and reads its answer. Keeps the connection if it may be kept.
+async fn receive(engine: &Engine<'_>, attempt: &Attempt, sent: Sent) -> Result<(), Failure> {
+    let Sent { on, mut unsent } = sent;
     while !unsent.is_empty() {
-        stream.ready(Interest::Write).await;
-        send(&stream, &mut unsent).map_err(|_| Failure::Stale)?;
+        on.stream.ready(Interest::Write).await;
+        send_kept(&on.stream, &mut unsent).map_err(|_| Failure::Stale)?;
     }
     let mut answer = Answer {
         parser: ResponseParser::new(Method::Post, BodyUse::Keep),
         received: None,
     };
     loop {
-        if let Some(reuse) = answer.read(engine, attempt, &stream)? {
+        if let Some(reuse) = answer.read(engine, attempt, &on.stream)? {
             if reuse {
                 let now = engine.clock.now().instant;
-                let idle = Idle { stream, origin };
-                engine.deliver.pool.borrow_mut().put(now, idle);
+                engine.deliver.pool.borrow_mut().put(now, on);
             }
             return Ok(());
         }
-        stream.ready(Interest::Read).await;
+        on.stream.ready(Interest::Read).await;
     }
-}
-
-/// Signs the request for this moment and sends it as far as there is room.
-fn request(
-    engine: &Engine<'_>,
-    attempt: &Attempt,
-    stream: &Stream,
-    unsent: &mut Vec<u8>,
-) -> Result<(), Failure> {
-    const GONE: Failure = Failure::Failed(AttemptError::Closed);
-    let now = engine.clock.now();
-    let mut server = engine.server.borrow_mut();
-    let mut buffers = engine.buffers.borrow_mut();
-    let buffers = &mut *buffers;
-    let url = server.service().attempt_url(attempt, &mut buffers.url);
-    let url = Url::parse(url.ok_or(GONE)?, usize::MAX).map_err(|_| GONE)?;
-    let len = server
-        .service_mut()
-        .write_attempt(now, attempt, &url, &mut buffers.output)
-        .map_err(|_| GONE)?;
-    send_or_keep(stream, &buffers.output[..len], unsent).map_err(|_| Failure::Stale)
 }
 
 /// An answer that is being read.
