@@ -1,5 +1,8 @@
 //! That every public enum of the core can be formatted by `defmt`.
-#![allow(clippy::unwrap_used, reason = "what a test calls may fail as the test itself may")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test calls may fail as the test itself may"
+)]
 
 use std::{fs, path::Path};
 

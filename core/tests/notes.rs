@@ -1,5 +1,8 @@
 //! What the machines note through the `log` crate.
-#![allow(clippy::unwrap_used, reason = "what a test calls may fail as the test itself may")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test calls may fail as the test itself may"
+)]
 #![cfg(feature = "log")]
 
 use std::sync::Mutex;
