@@ -12,6 +12,7 @@ pub mod client;
 pub mod clock;
 mod deliver;
 pub mod entropy;
+mod hidden;
 pub mod memory;
 pub mod net;
 pub mod resolve;

@@ -10,6 +10,7 @@ pub mod hooks;
 pub mod ledger;
 pub mod machine;
 pub mod model;
+pub mod neighbours;
 pub mod pair;
 pub mod paths;
 pub mod program;

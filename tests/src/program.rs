@@ -9,7 +9,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// A server that runs as a process of its own. Dropping it kills it.
+/// `dubhook` as a process of its own, a server most often. Dropping it kills it.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -24,10 +24,40 @@ impl Program {
     /// If the program cannot be built or started.
     #[must_use]
     pub fn serve(arguments: &[&str], log: &Path) -> Self {
+        Self::start(
+            &[&["serve", "--listen", "127.0.0.1:0"], arguments].concat(),
+            log,
+        )
+    }
+
+    /// As [`serve`](Self::serve), on a disk that may be full one day: see [`fill_disk`](Self::fill_disk).
+    ///
+    /// # Panics
+    ///
+    /// If the program cannot be built or started.
+    #[must_use]
+    pub fn serve_on_full_disk(arguments: &[&str], log: &Path) -> Self {
+        // A file that would become too long is an error then, as on a full disk, and not the end of the process.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#]);
+        shell.arg(dubhook());
+        shell.args(["serve", "--listen", "127.0.0.1:0"]);
+        Self::spawn(shell.args(arguments), log)
+    }
+
+    /// Starts `dubhook` with these arguments. What it logs is added to the file `log`.
+    ///
+    /// # Panics
+    ///
+    /// If the program cannot be built or started.
+    #[must_use]
+    pub fn start(arguments: &[&str], log: &Path) -> Self {
+        Self::spawn(Command::new(dubhook()).args(arguments), log)
+    }
+
+    fn spawn(command: &mut Command, log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log);
-        let child = Command::new(dubhook())
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(file.expect("a log"))
@@ -77,6 +107,20 @@ impl Program {
         let pid = self.child.id().to_string();
         let told = Command::new("kill").arg(pid).status();
         assert!(told.expect("kill runs").success(), "{}", self.logged());
+    }
+
+    /// From now on it can write no file beyond so many bytes.
+    ///
+    /// # Panics
+    ///
+    /// If it had ended on its own.
+    pub fn fill_disk(&self, bytes: u64) {
+        let pid = self.child.id().to_string();
+        let limit = format!("--fsize={bytes}");
+        let told = Command::new("prlimit")
+            .args(["--pid", &pid, &limit])
+            .status();
+        assert!(told.expect("prlimit runs").success(), "{}", self.logged());
     }
 
     /// How much memory it has resident, in bytes.

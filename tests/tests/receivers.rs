@@ -7,22 +7,21 @@ use dubhook_smol::{
 };
 use dubhook_tests::{
     cases,
-    certificates::{Authority, Shown},
     hooks::{attempts, register, submit},
+    neighbours::{self, KINDS, Kind},
     wire::{Asker, Hearer},
 };
 use serde::Deserialize;
 use std::{
     collections::VecDeque,
-    io::{self, Read, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    io,
+    net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex},
-    thread,
     time::{Duration, Instant},
 };
 
 /// How long an attempt may take.
-const ATTEMPT: Duration = Duration::from_secs(2);
+const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// A server whose jobs take no time, and which makes each attempt once.
 fn builder() -> Builder {
@@ -39,55 +38,6 @@ fn builder() -> Builder {
     server.simulate(settings).limits(limits)
 }
 
-/// Something that takes connections, and does this to each.
-fn misbehaving(what: fn(TcpStream) -> io::Result<()>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        while let Ok((stream, _)) = listener.accept() {
-            // How it ends is what is being tested.
-            thread::spawn(move || drop(what(stream)));
-        }
-    });
-    address
-}
-
-/// Reads to the end, and says nothing.
-fn never_answer(mut stream: TcpStream) -> io::Result<()> {
-    io::copy(&mut stream, &mut io::sink()).map(drop)
-}
-
-/// Answers so slowly that the attempt ends first.
-fn trickle(mut stream: TcpStream) -> io::Result<()> {
-    stream.set_read_timeout(Some(ATTEMPT / 8))?;
-    let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".iter();
-    let mut request = [0; 4_096];
-    while let Some(byte) = answer.as_slice().first() {
-        match stream.read(&mut request) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            // Nothing came for a while: the time for one byte.
-            Err(_) => {
-                stream.write_all(&[*byte])?;
-                answer.next();
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Closes with bytes unread, which resets the connection.
-fn reset(mut stream: TcpStream) -> io::Result<()> {
-    stream.read_exact(&mut [0])
-}
-
-fn head_without_end(mut stream: TcpStream) -> io::Result<()> {
-    stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
-    loop {
-        stream.write_all(b"x-more: and more\r\n")?;
-    }
-}
-
 #[test]
 fn a_hundred_that_misbehave_delay_the_good_one_by_nothing() {
     const OF_EACH_KIND: usize = 20;
@@ -95,26 +45,21 @@ fn a_hundred_that_misbehave_delay_the_good_one_by_nothing() {
     let server = builder().bind().expect("a port");
     let server = server.start().expect("a thread");
     let mut asker = Asker::new(server.address());
-    let expired = Hearer::secured(Authority::new().server(Shown::Expired));
     let late = "the receiver did not answer in time";
     let closed = "the connection was closed before the answer was complete";
-    let kinds = [
-        (format!("http://{}", misbehaving(never_answer)), late),
-        (format!("http://{}", misbehaving(trickle)), late),
-        (format!("http://{}", misbehaving(reset)), closed),
-        (
-            format!("http://{}", misbehaving(head_without_end)),
-            "the answer is too large",
-        ),
-        (
-            expired.url_by("localhost"),
-            "the TLS connection could not be trusted",
-        ),
-    ];
+    let kinds = KINDS.map(|kind| {
+        let why = match kind {
+            Kind::Silent | Kind::Drip => late,
+            Kind::Reset => closed,
+            Kind::Endless => "the answer is too large",
+            Kind::Stranger => "the TLS connection could not be trusted",
+        };
+        (neighbours::listen(kind), why)
+    });
     let mut bad = Vec::new();
     for number in 0..OF_EACH_KIND {
         for (url, why) in &kinds {
-            bad.push((register(&mut asker, &format!("{url}/{number}")), *why));
+            bad.push((register(&mut asker, &format!("{url}{number}")), *why));
         }
     }
     let good = Hearer::new();

@@ -9,11 +9,14 @@ use dubhook_tests::wire::{Asker, PATIENCE};
 use smol::stream::StreamExt;
 use std::time::Instant;
 
-/// A server on a free port whose jobs take 20 ms, and of which so many of a million fail.
-fn serve(errors_ppm: u32) -> Handle {
+/// How long a job takes that shall end, in milliseconds.
+const SHORT_MS: u64 = 20;
+
+/// A server on a free port whose jobs take so long, and of which so many of a million fail.
+fn serve(job_ms: u64, errors_ppm: u32) -> Handle {
     let settings = Settings {
-        shortest_ms: 20,
-        longest_ms: 20,
+        shortest_ms: job_ms,
+        longest_ms: job_ms,
         errors_ppm,
         steps: 2,
     };
@@ -28,7 +31,7 @@ fn video() -> Request {
 
 #[test]
 fn the_server_starts_and_answers() {
-    let server = serve(0);
+    let server = serve(60 * 60_000, 0);
     let mut asker = Asker::new(server.address());
     let before = asker.call("GET", "/status", "");
     assert_eq!(
@@ -52,7 +55,7 @@ fn the_server_starts_and_answers() {
 
 #[test]
 fn a_client_registers_and_receives_updates() {
-    let server = serve(0);
+    let server = serve(SHORT_MS, 0);
     smol::block_on(async {
         let client = Client::new(server.url()).webhook("localhost", 0);
         client.register_webhook().await.expect("a registration");
@@ -91,15 +94,14 @@ fn both_endings_arrive() {
         (0, Status::Completed, Simple::Completed),
         (1_000_000, Status::Error, Simple::Error),
     ] {
-        let server = serve(errors_ppm);
+        let server = serve(SHORT_MS, errors_ppm);
         smol::block_on(async {
             let client = Client::new(server.url()).webhook("localhost", 0);
             client.register_webhook().await.expect("a registration");
             let job = client.translate(video()).await.expect("a job");
-            assert_eq!(
-                client.status().await.expect("an answer"),
-                Some(Simple::Pending)
-            );
+            // It may have ended by now.
+            let asked = client.status().await.expect("an answer");
+            assert!([Simple::Pending, simple].map(Some).contains(&asked));
             let ended = job.wait().await.expect("an end");
             assert_eq!(ended.status, status);
             assert_eq!(ended.error.is_some(), status == Status::Error);

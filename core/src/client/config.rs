@@ -22,11 +22,20 @@ const SERVER_BYTES_MAX: usize = 272;
 /// assert_eq!((server.authority(), server.url().port()), ("127.0.0.1:8000", 8_000));
 /// assert_eq!(Server::parse("http://example.test/v1").err(), Some(ServerError::Path));
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Server<'a> {
     url: Url<'a>,
     authority: &'a str,
     key: Option<&'a str>,
+}
+
+impl core::fmt::Debug for Server<'_> {
+    /// Shows which server it is, and not the key.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Server")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a text names no server, or is no key.

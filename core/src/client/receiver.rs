@@ -3,7 +3,8 @@
 use super::{Client, Outcome, Update};
 use crate::{
     http::{
-        CONTINUE, Limits, Phase, Progress, RecvBuf, Refusal, RequestParser, ResponseHead, Version,
+        CONTINUE, Limits, Phase, Progress, RecvBuf, Refusal, Request, RequestParser, ResponseHead,
+        Version,
     },
     out::Out,
     time::{Instant, Now},
@@ -143,6 +144,13 @@ impl Receiver {
             answer,
             update: verdict.update,
         }
+    }
+
+    /// The request that was answered last, as it lies in `filled`, the input's bytes: for whoever hands it on to somebody
+    /// who verifies for himself. It is there until the next call of [`drive`](Self::drive).
+    #[must_use]
+    pub fn request<'b>(&self, filled: &'b [u8]) -> Option<Request<'b>> {
+        self.parser.request(filled)
     }
 
     /// Each phase has a time limit of its own; a peer that trickles does not move it.

@@ -111,7 +111,6 @@ pub struct Memory<'a> {
 pub struct Full;
 
 /// Jobs, endpoints and what is owed. See the [module](self) for how it works.
-#[derive(Debug)]
 pub struct Service<'a> {
     jobs: Slab<'a, Job>,
     job_timers: Timers<'a>,
@@ -153,6 +152,16 @@ pub struct Service<'a> {
     committed: u64,
     processing: usize,
     counters: Counters,
+}
+
+impl core::fmt::Debug for Service<'_> {
+    /// How much it holds, and nothing of what that is: secrets are among it.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Service")
+            .field("jobs", &self.jobs.len())
+            .field("endpoints", &self.endpoints.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a service has done since it started.

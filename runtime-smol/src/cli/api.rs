@@ -42,7 +42,8 @@ impl<'r> Api<'r> {
         let ask = Ask {
             method,
             target: path,
-            body,
+            body: body.as_bytes(),
+            fields: &[],
             api_key: self.remote.api_key.as_deref(),
         };
         let (status, answer) =

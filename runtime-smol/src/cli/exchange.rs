@@ -29,8 +29,10 @@ pub(super) struct Ask<'a> {
     pub(super) method: Method,
     /// Path and query.
     pub(super) target: &'a str,
-    /// JSON, or nothing.
-    pub(super) body: &'a str,
+    /// JSON where nothing else is said, or nothing.
+    pub(super) body: &'a [u8],
+    /// More fields; `content-type` among them, if the body is no JSON.
+    pub(super) fields: &'a [(&'static str, &'a str)],
     pub(super) api_key: Option<&'a str>,
 }
 
@@ -94,14 +96,18 @@ fn request(url: &Url<'_>, ask: Ask<'_>) -> io::Result<Vec<u8>> {
     let mut head = RequestHead::new(&mut out, ask.method, ask.target, &host)
         .field("user-agent", AGENT)
         .field("connection", b"close");
-    if !ask.body.is_empty() {
+    let typed = ask.fields.iter().any(|(name, _)| *name == "content-type");
+    if !ask.body.is_empty() && !typed {
         head = head.field("content-type", b"application/json");
+    }
+    for (name, value) in ask.fields {
+        head = head.field(name, value.as_bytes());
     }
     if let Some(key) = ask.api_key {
         head = head.field("authorization", format!("Bearer {key}").as_bytes());
     }
     let written = head.finish_with_length(ask.body.len());
-    out.put(ask.body.as_bytes());
+    out.put(ask.body);
     match (written, out.finish()) {
         (Ok(()), Ok(len)) => {
             memory.truncate(len);

@@ -1,4 +1,4 @@
-//! `listen`: registers a webhook and hands on what it is told.
+//! `listen`: registers a webhook and hands on what it is told, as it came.
 
 use super::{
     Remote,
@@ -9,7 +9,9 @@ use super::{
 };
 use async_signal::{Signal, Signals};
 use clap::Args;
-use dubhook_core::{event::Filter, http::Method, json::Writer, out::Out, url::Url};
+use dubhook_core::{
+    event::Filter, http::Method, json::Writer, out::Out, signature::Secret, url::Url,
+};
 use dubhook_smol::{
     client::{Client, Event},
     tls::Trust,
@@ -37,12 +39,22 @@ pub(super) struct Listen {
     /// Which events: names with a comma between, or `translation.*`
     #[arg(long, default_value = "translation.*", value_parser = parse_events)]
     events: Filter,
-    /// Send each event's JSON on to this URL
+    /// Send each webhook on to this URL as it came, with its signature
     #[arg(long, value_name = "URL")]
     forward_to: Option<String>,
-    /// Run this by `sh -c` for each event, with its JSON on the standard input
+    /// Run this by `sh -c` for each webhook: its body on the standard input as it came; WEBHOOK_ID, WEBHOOK_TIMESTAMP,
+    /// WEBHOOK_SIGNATURE and WEBHOOK_CONTENT_TYPE in the environment
     #[arg(long, value_name = "CMD")]
     exec: Option<String>,
+    /// Have the server sign with this secret, so that whoever is handed a webhook can verify it
+    #[arg(
+        long,
+        value_name = "whsec_…",
+        env = "DUBHOOK_SECRET",
+        hide_env_values = true,
+        value_parser = parse_secret
+    )]
+    secret: Option<Secret>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -55,6 +67,9 @@ impl Listen {
                 .webhook(&self.host, self.port)
                 .webhook_events(self.events)
                 .description("dubhook listen");
+            if let Some(secret) = &self.secret {
+                client = client.webhook_secret(secret.clone());
+            }
             if let Some(address) = &self.bind {
                 client = client.webhook_listen(address, self.port);
             }
@@ -72,22 +87,52 @@ impl Listen {
         let mut events = client.events();
         let trust = self.remote.trust()?;
         while let Some(event) = events.next().await {
-            let json = event_json(&event);
             if self.remote.json {
-                show::print_json(json.as_bytes())?;
+                show::print_json(event_json(&event).as_bytes())?;
             } else {
                 println!("{}", line(Paint::stdout(), &event));
             }
+            let handed = Handed::from(&event);
             if let Some(command) = &self.exec {
-                warn("--exec", exec(command, &json).await);
+                warn("--exec", exec(command, &handed).await);
             }
             if let Some(url) = &self.forward_to {
                 let (url, trust) = (url.clone(), trust.clone());
-                let forwarded = unblock(move || forward(&url, &trust, &json)).await;
+                let forwarded = unblock(move || forward(&url, &trust, &handed)).await;
                 warn("--forward-to", forwarded);
             }
         }
         Ok(())
+    }
+}
+
+/// What is handed on: a webhook as it came, so that whoever gets it can verify it. What the client had to ask for nobody
+/// has signed.
+#[derive(Debug)]
+struct Handed {
+    body: Vec<u8>,
+    /// The names of header fields, and their values.
+    fields: Vec<(&'static str, String)>,
+}
+
+impl From<&Event> for Handed {
+    fn from(event: &Event) -> Self {
+        let Some(delivery) = &event.delivery else {
+            return Self {
+                body: event_json(event).into(),
+                fields: vec![("content-type", "application/json".to_owned())],
+            };
+        };
+        let fields = [
+            ("content-type", &delivery.content_type),
+            ("webhook-id", &delivery.id),
+            ("webhook-timestamp", &delivery.timestamp),
+            ("webhook-signature", &delivery.signature),
+        ];
+        Self {
+            body: delivery.body.clone(),
+            fields: fields.map(|(name, value)| (name, value.clone())).into(),
+        }
     }
 }
 
@@ -104,14 +149,27 @@ async fn interrupted() -> Result<(), Fail> {
     Ok(())
 }
 
-async fn exec(command: &str, json: &str) -> io::Result<()> {
-    let mut child = Command::new("sh")
-        .arg("-c")
-        .arg(command)
-        .stdin(Stdio::piped())
-        .spawn()?;
+/// The environment variables that a command finds the fields of a webhook in.
+const VARIABLES: [(&str, &str); 4] = [
+    ("content-type", "WEBHOOK_CONTENT_TYPE"),
+    ("webhook-id", "WEBHOOK_ID"),
+    ("webhook-timestamp", "WEBHOOK_TIMESTAMP"),
+    ("webhook-signature", "WEBHOOK_SIGNATURE"),
+];
+
+async fn exec(line: &str, handed: &Handed) -> io::Result<()> {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(line).stdin(Stdio::piped());
+    for (field, variable) in VARIABLES {
+        match handed.fields.iter().find(|(name, _)| *name == field) {
+            Some((_, value)) => command.env(variable, value),
+            // One that is there already is of no event of ours.
+            None => command.env_remove(variable),
+        };
+    }
+    let mut child = command.spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        match stdin.write_all(json.as_bytes()).await {
+        match stdin.write_all(&handed.body).await {
             // It need not read what it does not care for.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             written => written?,
@@ -121,19 +179,24 @@ async fn exec(command: &str, json: &str) -> io::Result<()> {
     if status.success() {
         return Ok(());
     }
-    Err(io::Error::other(format!("{command:?} ended with {status}")))
+    Err(io::Error::other(format!("{line:?} ended with {status}")))
 }
 
-fn forward(url: &str, trust: &Trust, json: &str) -> io::Result<()> {
+fn forward(url: &str, trust: &Trust, handed: &Handed) -> io::Result<()> {
     let url = Url::parse(url, 2_048)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.as_str()))?;
     let mut target = vec![0; 2_100];
     let mut target = Out::new(&mut target);
     url.write_target(&mut target);
+    let fields = handed.fields.iter();
+    let fields: Vec<_> = fields
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let ask = Ask {
         method: Method::Post,
         target: &String::from_utf8_lossy(target.written()),
-        body: json,
+        body: &handed.body,
+        fields: &fields,
         api_key: None,
     };
     match exchange(&url, trust, ask)? {
@@ -196,6 +259,10 @@ fn event_json(event: &Event) -> String {
     }
     json.end_object().end_object();
     String::from_utf8_lossy(out.written()).into_owned()
+}
+
+fn parse_secret(text: &str) -> Result<Secret, String> {
+    Secret::parse(text).map_err(|error| error.as_str().to_owned())
 }
 
 fn parse_events(text: &str) -> Result<Filter, String> {

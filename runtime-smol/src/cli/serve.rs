@@ -12,6 +12,7 @@ use dubhook_smol::{
     tls::Identity,
     translate::Command,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use smol::stream::StreamExt;
 use std::{
     convert::Infallible,
@@ -110,6 +111,7 @@ enum Kind {
 impl Serve {
     pub(super) fn run(&self) -> Result<(), Fail> {
         self.log();
+        take_descriptors();
         let builder = self.secure(self.builder())?;
         let server = self.store(builder)?.bind();
         let server = server.map_err(|error| Fail::NotDone(error.to_string()))?;
@@ -199,6 +201,19 @@ impl Serve {
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Takes all descriptors that the system allows: many start a process with fewer, and each connection and each attempt
+/// needs one.
+fn take_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, "no more descriptors");
+    }
 }
 
 /// Finishes at the first signal and ends at the second.

@@ -169,14 +169,28 @@ impl<'m> Desk<'m> {
 
     /// Hands on what the machine has learned.
     pub(super) fn take(&mut self, now: Now, update: Option<Update<'_>>) {
+        if let Some(event) = self.learn(now, update) {
+            self.publish(&event);
+        }
+    }
+
+    /// Hands an event to everybody who wants to hear of all.
+    pub(super) fn publish(&self, event: &Event) {
+        self.board.publish(event);
+    }
+
+    /// Hands on what the machine has learned, but for the event, if it is one: that is the caller's to
+    /// [publish](Self::publish).
+    pub(super) fn learn(&mut self, now: Now, update: Option<Update<'_>>) -> Option<Event> {
+        let mut event = None;
         // Before anybody wakes up who might look.
         self.board.set_newest(self.client.status());
         match update {
             None | Some(Update::Test | Update::SwitchedOff | Update::RegistrationLost) => {}
             Some(Update::Job(news)) => {
-                let event = Event::from(&news);
-                self.post(news.job.id, Ok(event.translation.clone()));
-                self.board.publish(&event);
+                let told = Event::from(&news);
+                self.post(news.job.id, Ok(told.translation.clone()));
+                event = Some(told);
             }
             Some(Update::Current(job)) => self.post(job.id, Ok(Translation::from(&job))),
             Some(Update::JobUnknown(id)) => {
@@ -210,6 +224,7 @@ impl<'m> Desk<'m> {
         if self.client.is_closed() {
             self.say_closed();
         }
+        event
     }
 
     fn waiting<T>(&self, now: Now, reply: Reply<T>) -> Waiting<T> {

@@ -55,11 +55,15 @@ pub use dubhook_core::{
 pub use error::{Error, Refusal};
 pub use events::Events;
 pub use job::Job;
-pub use model::{Event, Request, Translation};
+pub use model::{Delivery, Event, Request, Translation};
 
+use crate::hidden::Hidden;
 use board::Board;
 use desk::{Command, Reply};
-use dubhook_core::id::{Id, Prefix};
+use dubhook_core::{
+    id::{Id, Prefix},
+    signature::Secret,
+};
 use options::Options;
 use smol::{channel::bounded, lock::OnceCell};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -112,6 +116,14 @@ impl Client {
         self
     }
 
+    /// Have the server sign with this secret, which somebody to whom events are handed on may know too; one is made up
+    /// where not said.
+    #[must_use]
+    pub fn webhook_secret(mut self, secret: Secret) -> Self {
+        self.options.secret = Some(secret);
+        self
+    }
+
     /// What people see in the server's list of webhooks.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
@@ -122,7 +134,7 @@ impl Client {
     /// The key that the server wants.
     #[must_use]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.options.api_key = Some(key.into());
+        self.options.api_key = Some(Hidden(key.into()));
         self
     }
 

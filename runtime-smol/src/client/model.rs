@@ -3,10 +3,12 @@
 use dubhook_core::{
     client::{JobView, News, Source},
     event::Kind,
+    http,
     id::Prefix,
     job::Status,
     json::Str,
 };
+use std::sync::Arc;
 
 /// A translation to ask for.
 ///
@@ -134,6 +136,40 @@ pub struct Event {
     pub translation: Translation,
     /// Whether it came by webhook; otherwise the client had asked.
     pub by_webhook: bool,
+    /// The webhook as it came, for whoever hands it on; none where the client had asked.
+    pub delivery: Option<Arc<Delivery>>,
+}
+
+/// A webhook as it came, byte for byte, so that somebody else can verify it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The field `webhook-id`.
+    pub id: String,
+    /// The field `webhook-timestamp`.
+    pub timestamp: String,
+    /// The field `webhook-signature`.
+    pub signature: String,
+    /// The field `content-type`.
+    pub content_type: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl From<&http::Request<'_>> for Delivery {
+    fn from(request: &http::Request<'_>) -> Self {
+        let field = |name| {
+            let value = request.fields.get(name).unwrap_or_default();
+            // A verified delivery has nothing else in it.
+            String::from_utf8_lossy(value).into_owned()
+        };
+        Self {
+            id: field("webhook-id"),
+            timestamp: field("webhook-timestamp"),
+            signature: field("webhook-signature"),
+            content_type: field("content-type"),
+            body: request.body.to_vec(),
+        }
+    }
 }
 
 impl From<&News<'_>> for Event {
@@ -142,6 +178,7 @@ impl From<&News<'_>> for Event {
             kind: news.kind,
             translation: (&news.job).into(),
             by_webhook: news.source == Source::Told,
+            delivery: None,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! How a client is set up.
 
 use super::Error;
-use crate::tls::Trust;
+use crate::{hidden::Hidden, tls::Trust};
 use dubhook_core::{
     client::{Server, Timings},
     event::Filter,
+    signature::Secret,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ pub(super) const WEBHOOK_PATH: &str = "/webhook";
 #[derive(Debug, Clone)]
 pub(super) struct Options {
     pub(super) server: String,
-    pub(super) api_key: Option<String>,
+    pub(super) api_key: Option<Hidden<String>>,
     /// Certificates that are believed besides the platform's.
     pub(super) ca_files: Vec<PathBuf>,
     /// Host and port that the server calls.
@@ -23,6 +24,8 @@ pub(super) struct Options {
     /// Where to listen, if that is another address.
     pub(super) listen: Option<(String, u16)>,
     pub(super) events: Filter,
+    /// What the server shall sign with, if the caller has a secret.
+    pub(super) secret: Option<Secret>,
     pub(super) description: String,
     pub(super) capacity: usize,
     pub(super) patience: Duration,
@@ -38,6 +41,7 @@ impl Options {
             webhook: None,
             listen: None,
             events: Filter::TRANSLATION,
+            secret: None,
             description: "dubhook client".to_owned(),
             capacity: 4_096,
             patience: Duration::from_secs(10),
@@ -54,7 +58,7 @@ impl Options {
         let server = Server::parse(&self.server).map_err(blame)?;
         match &self.api_key {
             None => Ok(server),
-            Some(key) => server.with_key(key).map_err(blame),
+            Some(Hidden(key)) => server.with_key(key).map_err(blame),
         }
     }
 

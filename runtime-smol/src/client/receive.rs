@@ -1,6 +1,6 @@
 //! Where webhooks come in: the client's listeners and their connections.
 
-use super::{Error, board::lock, task::Driver};
+use super::{Error, board::lock, model::Delivery, task::Driver};
 use dubhook_core::{
     client::{ANSWER_BYTES_MAX, Drive, Receiver},
     http::{Limits, RecvBuf},
@@ -152,7 +152,11 @@ fn turn(
         Drive::Flush => Next::Drive,
         Drive::Close => Next::Close,
         Drive::Answered { update, .. } => {
-            desk.take(now, update);
+            if let Some(mut event) = desk.learn(now, update) {
+                let request = receiver.request(input.filled());
+                event.delivery = request.map(|request| Arc::new(Delivery::from(&request)));
+                desk.publish(&event);
+            }
             // There may be a question to ask now, or to put off.
             driver.wake();
             Next::Drive

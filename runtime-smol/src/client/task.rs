@@ -130,6 +130,7 @@ async fn run(
     let webhook = url.map(|url| Webhook {
         events: options.events,
         description: &options.description,
+        secret: options.secret.clone(),
         ..Webhook::new(url)
     });
     let config = Config {

@@ -2,17 +2,27 @@
 //! have the receiver prove its name.
 
 use super::pool::{Idle, write_origin};
-use crate::{net::Stream, server::engine::Engine, tls};
+use crate::{
+    net::{Interest, Stream},
+    server::engine::Engine,
+    tls,
+};
 use dubhook_core::{
     delivery::Attempt,
     log::AttemptError,
     url::{Host, Scheme, Url},
 };
 use rustls::{ClientConfig, ClientConnection};
-use smol::{Async, unblock};
+use smol::{
+    Async, Timer,
+    future::{self, FutureExt},
+    unblock,
+};
 use std::{
+    io,
     net::{IpAddr, SocketAddr, TcpStream},
     sync::Arc,
+    time::Duration,
 };
 
 /// Connects to where the attempt goes.
@@ -42,15 +52,30 @@ pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Id
     })
 }
 
+/// How long an address may take to answer before the next one is tried, where there is a next one.
+const NEXT_ADDRESS: Duration = Duration::from_secs(3);
+
 /// Connects to the first of the addresses that takes a connection.
 async fn connect_first(
     engine: &Engine<'_>,
     addresses: &[IpAddr],
     port: u16,
 ) -> Result<Stream, AttemptError> {
-    for address in addresses {
+    for (number, address) in (1..).zip(addresses) {
         let address = SocketAddr::new(*address, port);
-        let connected = Async::<TcpStream>::connect(address).await;
+        let connect = async {
+            engine.deliver.gate.pass(&engine.net).await;
+            Async::<TcpStream>::connect(address).await
+        };
+        let too_late = async {
+            if number == addresses.len() {
+                // The attempt's own end is the only one.
+                future::pending::<()>().await;
+            }
+            Timer::after(NEXT_ADDRESS).await;
+            Err(io::ErrorKind::TimedOut.into())
+        };
+        let connected = connect.or(too_late).await;
         if let Ok(socket) = connected.and_then(Async::into_inner) {
             let watched = engine.net.watch(socket);
             return watched.map_err(|_| AttemptError::Connect);
@@ -68,13 +93,27 @@ async fn secure(
     let name = tls::server_name(url).map_err(|_| AttemptError::Tls)?;
     let connection = ClientConnection::new(client_config(engine).await, name);
     let stream = stream.secure(connection.map_err(|_| AttemptError::Tls)?);
-    match stream.handshake().await {
+    match handshake(engine, &stream).await {
         Ok(()) => Ok(stream),
         Err(error) => {
-            // The receiver's host may be written down; what is after it may be a secret.
+            // The receiver's host may be written down; what is after it may be a secret. What is wrong can hold names
+            // of its own choice.
+            let error = error.to_string();
+            let error = error.escape_debug();
             tracing::info!(host = url.host_text(), %error, "no TLS connection");
             Err(AttemptError::Tls)
         }
+    }
+}
+
+/// A handshake, each step of which waits for its turn: it is the dearest thing that there is to do for an attempt.
+async fn handshake(engine: &Engine<'_>, stream: &Stream) -> io::Result<()> {
+    loop {
+        engine.deliver.gate.pass(&engine.net).await;
+        if stream.try_handshake()? {
+            return Ok(());
+        }
+        stream.ready(Interest::Read).await;
     }
 }
 
@@ -94,11 +133,11 @@ async fn resolve(engine: &Engine<'_>, url: &Url<'_>) -> Result<Vec<IpAddr>, Atte
         Host::V4(address) => Ok(vec![address.into()]),
         Host::V6(address) => Ok(vec![address.into()]),
         Host::Name(name) => {
-            let (resolver, name) = (Arc::clone(&engine.resolver), name.to_owned());
-            match unblock(move || resolver.resolve(&name)).await {
-                Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-                Ok(_) | Err(_) => Err(AttemptError::Resolve),
+            let addresses = engine.lookups.resolve(name).await;
+            if addresses.is_empty() {
+                return Err(AttemptError::Resolve);
             }
+            Ok(addresses)
         }
     }
 }

@@ -5,6 +5,8 @@
 //! made. Answers are read to their end, up to 64 KiB, and never followed anywhere.
 
 mod connect;
+mod gate;
+mod lookup;
 mod pool;
 
 use crate::{
@@ -25,6 +27,8 @@ use dubhook_core::{
     time::{Instant, Now},
     url::Url,
 };
+use gate::Gate;
+pub(crate) use lookup::Lookups;
 use pool::{Idle, Pool};
 use smol::future::FutureExt;
 use std::{
@@ -42,6 +46,8 @@ const FLIGHTS_FORGOTTEN_MAX: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Deliver {
     pool: RefCell<Pool>,
+    /// Where those wait who need a new connection.
+    gate: Gate,
     flights: Box<[Flight]>,
     /// Every attempt has the same time, so their deadlines come in the order of their starts.
     deadlines: RefCell<VecDeque<(Instant, AttemptId)>>,
@@ -59,6 +65,7 @@ impl Deliver {
     pub(crate) fn new(attempts_max: usize) -> Self {
         Self {
             pool: RefCell::new(Pool::new(attempts_max)),
+            gate: Gate::default(),
             flights: (0..attempts_max).map(|_| Flight::default()).collect(),
             deadlines: RefCell::default(),
         }

@@ -14,7 +14,7 @@ use smol::{Async, future};
 use std::{
     cell::{Cell, RefCell},
     convert::Infallible,
-    io,
+    fmt, io,
     net::TcpStream,
     rc::Rc,
     task::{Context, Poll},
@@ -26,10 +26,11 @@ const EVENTS_MAX: usize = 256;
 const EVENTS_BUSY: usize = 8;
 
 /// Watches connections.
-#[derive(Debug)]
 pub struct Net {
     epoll: Async<OwnedFd>,
     sockets: RefCell<Sockets>,
+    /// Room for what the kernel says when a task [looks](Self::look).
+    events: RefCell<Vec<Event>>,
     /// Whether a thread waits in the epoll itself, so that no reactor need watch it.
     waited_in: Cell<bool>,
     idler: Idler,
@@ -60,6 +61,14 @@ pub(super) struct Socket {
     net: Rc<Net>,
 }
 
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The kernel's events have no words for themselves.
+        let net = &mut f.debug_struct("Net");
+        net.field("sockets", &self.sockets).finish_non_exhaustive()
+    }
+}
+
 impl Net {
     /// Watches nothing yet.
     ///
@@ -71,6 +80,7 @@ impl Net {
         Ok(Rc::new(Self {
             epoll: Async::new_nonblocking(epoll)?,
             sockets: RefCell::default(),
+            events: RefCell::new(Self::events()),
             waited_in: Cell::new(false),
             idler: Idler::default(),
         }))
@@ -154,6 +164,16 @@ impl Net {
             } else {
                 self.epoll.readable().await?;
             }
+        }
+    }
+
+    /// Wakes the tasks whose connections have news by now: for a task that does much, between two pieces of it, since
+    /// the executor runs many tasks before it looks for news itself.
+    pub(crate) fn look(&self) {
+        let mut events = self.events.borrow_mut();
+        // What is wrong shows again where it can be told.
+        if self.wait(&mut events, Some(&AT_ONCE)).is_ok() {
+            self.tell(&events);
         }
     }
 

@@ -133,12 +133,22 @@ impl Stream {
     ///
     /// What is wrong with the peer, or what the operating system says; the connection is of no use then.
     pub async fn handshake(&self) -> io::Result<()> {
-        if let Some(session) = &self.tls {
-            while !session.borrow_mut().try_handshake(&self.socket)? {
-                self.ready(Interest::Read).await;
-            }
+        while !self.try_handshake()? {
+            self.ready(Interest::Read).await;
         }
         Ok(())
+    }
+
+    /// Goes on with the [`handshake`](Self::handshake) as far as it can without waiting; whether it is done.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_handshake(&self) -> io::Result<bool> {
+        match &self.tls {
+            None => Ok(true),
+            Some(session) => session.borrow_mut().try_handshake(&self.socket),
+        }
     }
 
     /// Reads what is there. `None` where nothing is; 0 bytes are the end.

@@ -10,6 +10,10 @@ use std::{
     task::{Context, Poll},
 };
 
+/// What is sealed at once, in bytes: one record of the longest kind (RFC 8446, section 5.1). It counts as sent only when
+/// all of it is, so more would make a peer that reads slowly look like one that does not read.
+const SEALED_MAX: usize = 16 * 1024;
+
 /// The state of TLS on one connection.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -64,6 +68,7 @@ impl Session {
             if !self.flush(socket)? {
                 return Ok(None);
             }
+            let bytes = &bytes[..bytes.len().min(SEALED_MAX)];
             self.sealed = self.connection.writer().write(bytes)?;
         }
         let written = self.flush(socket)?;

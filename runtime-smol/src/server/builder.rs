@@ -1,8 +1,9 @@
 //! How a server is set up.
 
-use super::{Server, handle};
+use super::{Server, handle, pace::Pace};
 use crate::{
     entropy,
+    hidden::Hidden,
     memory::Capacity,
     resolve::{Resolve, System},
     store::Store,
@@ -25,13 +26,14 @@ pub struct Builder {
     keys: Vec<ApiKey>,
     allow: Vec<Cidr>,
     translator: Translator,
-    seed: Option<[u8; 32]>,
+    seed: Option<Hidden<[u8; 32]>>,
     store: Option<Arc<dyn Store>>,
     retain: Duration,
     limits: Limits,
     identity: Option<Identity>,
     trust: Trust,
     resolver: Arc<dyn Resolve>,
+    pace: Pace,
 }
 
 impl Default for Builder {
@@ -49,6 +51,7 @@ impl Default for Builder {
             identity: None,
             trust: Trust::platform(),
             resolver: Arc::new(System),
+            pace: Pace::STANDARD,
         }
     }
 }
@@ -99,7 +102,7 @@ impl Builder {
     /// All randomness from one seed, for runs that shall be repeated. Whoever knows it knows every secret.
     #[must_use]
     pub const fn seed(mut self, seed: [u8; 32]) -> Self {
-        self.seed = Some(seed);
+        self.seed = Some(Hidden(seed));
         self
     }
 
@@ -146,6 +149,14 @@ impl Builder {
         self
     }
 
+    /// How slowly a client may take an answer that its socket does not hold: nothing for as long as `grace`, and then so
+    /// many bytes a second on the average; 30 s and 500 where not said. A slower one is disconnected.
+    #[must_use]
+    pub fn reading_pace(mut self, grace: Duration, bytes_per_second_min: u64) -> Self {
+        self.pace = Pace::new(grace, bytes_per_second_min);
+        self
+    }
+
     /// Begins to listen.
     ///
     /// # Errors
@@ -161,7 +172,7 @@ impl Builder {
         let address = listener.local_addr().map_err(blame)?;
         let seed = match self.seed {
             Some(seed) => seed,
-            None => entropy::seed().map_err(StartError::Entropy)?,
+            None => Hidden(entropy::seed().map_err(StartError::Entropy)?),
         };
         let (stopper, stop) = handle::stop();
         Ok(Server {
@@ -178,6 +189,7 @@ impl Builder {
             identity: self.identity,
             trust: self.trust,
             resolver: self.resolver,
+            pace: self.pace,
             stop,
             stopper,
         })

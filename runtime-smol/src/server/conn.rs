@@ -1,6 +1,6 @@
 //! A client's connection: read, drive, write, wait.
 
-use super::{buffers::Partial, engine::Engine};
+use super::{buffers::Partial, engine::Engine, pace::Taking};
 use crate::net::{Interest, Stream};
 use dubhook_core::{
     id::Id,
@@ -10,8 +10,6 @@ use dubhook_core::{
 use smol::{Timer, future::FutureExt};
 use std::{future::poll_fn, io, time::Duration};
 
-/// How long a client may leave an answer in its socket before it is given up.
-const UNREAD_MAX: Duration = Duration::from_secs(30);
 /// How long a client that still sends is listened to after the last answer, so that it can read that answer.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -38,6 +36,8 @@ struct Connection<'e, 'm> {
     wants: Wants,
     received: Option<Partial>,
     unsent: Vec<u8>,
+    /// How the client takes what is unsent.
+    taking: Taking,
     /// What the store has of a job that was asked for.
     archived: Option<Option<Vec<u8>>>,
 }
@@ -51,6 +51,7 @@ pub(super) async fn serve(engine: &Engine<'_>, id: ConnId, stream: Stream) {
         wants: Wants::Bytes,
         received: None,
         unsent: Vec::new(),
+        taking: Taking::default(),
         archived: None,
     };
     // A connection that breaks ends like any other; there is nobody left to tell.
@@ -66,8 +67,12 @@ impl Connection<'_, '_> {
             self.turn()?;
             match self.wants {
                 _ if !self.unsent.is_empty() => {
-                    let ready = self.stream.ready(Interest::Write);
-                    within(UNREAD_MAX, ready).await?;
+                    let now = self.engine.clock.now().instant;
+                    let left = self.unsent.len();
+                    let left_ms = self.taking.left_ms(now, left, self.engine.pace);
+                    let time = left_ms.map(Duration::from_millis);
+                    let time = time.ok_or(io::ErrorKind::TimedOut)?;
+                    within(time, self.stream.ready(Interest::Write)).await?;
                 }
                 Wants::Bytes => {
                     poll_fn(|cx| {
@@ -95,6 +100,9 @@ impl Connection<'_, '_> {
         let (mut input, output) = buffers.lend(&mut self.received);
         loop {
             send(&self.stream, &mut self.unsent)?;
+            if self.unsent.is_empty() {
+                self.taking.end();
+            }
             match self.wants {
                 _ if !self.unsent.is_empty() => break,
                 Wants::End { .. } => break,

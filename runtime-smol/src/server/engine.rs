@@ -7,12 +7,11 @@
 //! translations and webhook attempts, and calls the connections whose answers are ready. So the work of all connections
 //! that had news in a turn is gathered into one commit, and nothing is done twice.
 
-use super::{buffers::Buffers, commit::Committer};
+use super::{buffers::Buffers, commit::Committer, pace::Pace};
 use crate::{
     clock::Clock,
-    deliver::{self, Deliver},
+    deliver::{self, Deliver, Lookups},
     net::Net,
-    resolve::Resolve,
     signal::Signal,
     tls::{Identity, Trust},
     translate::Workers,
@@ -28,7 +27,6 @@ use std::{
     future::poll_fn,
     pin::Pin,
     rc::{Rc, Weak},
-    sync::Arc,
 };
 
 /// Jobs that are started in one turn at most, so that connections are not kept waiting.
@@ -39,12 +37,14 @@ const STARTS_MAX: usize = 256;
 pub(crate) struct Engine<'m> {
     pub(crate) clock: Clock,
     pub(crate) net: Rc<Net>,
-    /// How the names of receivers are looked up.
-    pub(crate) resolver: Arc<dyn Resolve>,
+    /// The names of receivers that are being looked up.
+    pub(crate) lookups: Lookups,
     /// What the server proves itself with, where it speaks TLS.
     pub(crate) identity: Option<Identity>,
     /// Which receivers are believed to be who they say.
     pub(crate) trust: Trust,
+    /// How slowly clients may take their answers.
+    pub(crate) pace: Pace,
     pub(crate) server: RefCell<Server<'m>>,
     pub(crate) buffers: RefCell<Buffers>,
     pub(crate) deliver: Deliver,

@@ -25,13 +25,15 @@ pub(crate) mod conn;
 pub(crate) mod engine;
 mod handle;
 mod listen;
+mod pace;
 
 pub use builder::{Builder, StartError};
 pub use handle::{Handle, Stopper};
 
 use crate::{
     clock::Clock,
-    deliver::Deliver,
+    deliver::{Deliver, Lookups},
+    hidden::Hidden,
     memory::{Capacity, Memory, Simulated},
     net::Net,
     resolve::Resolve,
@@ -51,6 +53,7 @@ use dubhook_core::{
 };
 use engine::{Engine, Spawner};
 use handle::{Stop, StopSignal};
+use pace::Pace;
 use smol::{Async, LocalExecutor, Timer, future::FutureExt};
 use std::{
     cell::{Cell, RefCell},
@@ -74,13 +77,14 @@ pub struct Server {
     keys: Vec<ApiKey>,
     allow: Vec<Cidr>,
     translator: Translator,
-    seed: [u8; 32],
+    seed: Hidden<[u8; 32]>,
     store: Option<Arc<dyn Store>>,
     retain: Duration,
     limits: Limits,
     identity: Option<Identity>,
     trust: Trust,
     resolver: Arc<dyn Resolve>,
+    pace: Pace,
     stop: StopSignal,
     stopper: Stopper,
 }
@@ -175,7 +179,7 @@ impl Server {
         let mut memory = Memory::new(self.capacity, &config, self.store.is_some());
         let (memory, simulated) = memory.lend();
         let clock = Clock::start();
-        let mut server = machine::Server::new(memory, config, self.seed);
+        let mut server = machine::Server::new(memory, config, self.seed.0);
         if let Some(store) = &self.store {
             restore(
                 clock.now(),
@@ -188,9 +192,10 @@ impl Server {
         let engine = Engine {
             clock,
             net,
-            resolver: self.resolver,
+            lookups: Lookups::new(self.resolver),
             identity: self.identity,
             trust: self.trust,
+            pace: self.pace,
             buffers: RefCell::new(Buffers::new(&config)),
             deliver: Deliver::new(self.capacity.attempts),
             workers,

@@ -10,8 +10,17 @@
 //! **Why `last-batch`.** The store's journal ends at the first entry that cannot be read, and at a start it cannot tell a
 //! batch that was being written from one that was damaged later: it drops it and all behind it. The first is right and the
 //! second is a silent loss of what was acknowledged. So after each batch its number is noted outside the store, without a
-//! sync of its own. A note that says more than the store knows proves that something is gone; a note that is old, as it
-//! may be after a loss of power, says nothing.
+//! sync of its own. A note that says more than the store knows proves that something is gone; a note that is old says
+//! nothing.
+//!
+//! | what happened | what the note is | what it detects |
+//! | --- | --- | --- |
+//! | the process was killed | that of the last acknowledged batch: what was written is the kernel's by then | every batch that is missing |
+//! | the power went | that of some batch before it: as much as the kernel had written back, often all but the last seconds | what is missing of the batches up to the noted one; the loss of later ones looks like a torn batch |
+//! | the note was lost or torn with the power | none that can be read | nothing at this start; the next batch notes itself again |
+//!
+//! After a loss of power nothing is missing unless the disk lost what it had said to have synced; the note finds part of
+//! such losses, and is no substitute for a disk that keeps its word.
 
 use super::StoreError;
 use std::{

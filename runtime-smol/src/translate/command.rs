@@ -1,7 +1,9 @@
 //! A program for each job.
 //!
 //! Each runs in a process group of its own, so that it ends with all its children when its job is called off, takes too
-//! long, or the server ends. While it runs its job's lease is kept alive, whether it reports or not.
+//! long, or the server ends. While it runs its job's lease is kept alive, whether it reports or not. A lease can be lost
+//! all the same, when the server itself was stopped for a while; then the job may be with another run, so a run whose
+//! attempt is over reports nothing more and is ended.
 
 use super::{Command, report_or_log};
 use crate::{
@@ -10,6 +12,7 @@ use crate::{
 };
 use dubhook_core::{
     id::{Id, Prefix},
+    job::Status,
     json::{self, Value},
     out::Out,
     service::{Report, Service},
@@ -23,7 +26,12 @@ use smol::{
     process::{Child, ChildStdin, Stdio},
 };
 use std::{
-    cell::RefCell, collections::HashMap, io, os::unix::process::CommandExt, rc::Rc, time::Duration,
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    io,
+    os::unix::process::CommandExt,
+    rc::Rc,
+    time::Duration,
 };
 
 /// How often a running job's lease is renewed: well within the lease.
@@ -39,7 +47,9 @@ const LINE_BYTES_MAX: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Commands {
     command: Command,
-    /// What is raised to end each of them.
+    /// How many run, those that are being ended among them.
+    count: Cell<usize>,
+    /// What is raised to end the run that has each job.
     running: RefCell<HashMap<Id, Rc<Signal>>>,
 }
 
@@ -47,12 +57,13 @@ impl Commands {
     pub(crate) fn new(command: Command) -> Self {
         Self {
             command,
+            count: Cell::new(0),
             running: RefCell::default(),
         }
     }
 
     pub(super) fn may_start(&self) -> bool {
-        self.running.borrow().len() < self.command.workers
+        self.count.get() < self.command.workers
     }
 
     pub(super) fn start<'e>(
@@ -68,17 +79,35 @@ impl Commands {
         let len = out.len();
         job.truncate(len);
         let stop = Rc::new(Signal::default());
-        self.running.borrow_mut().insert(id, Rc::clone(&stop));
+        if let Some(lost) = self.running.borrow_mut().insert(id, Rc::clone(&stop)) {
+            lost.raise();
+        }
+        self.count.set(self.count.get() + 1);
+        let attempt = attempt(service, id);
         spawner.spawn(async move {
             let run = Run {
                 engine,
                 id,
+                attempt,
                 command: &self.command,
+                stop: &stop,
             };
-            run.to_end(job, &stop).await;
-            self.running.borrow_mut().remove(&id);
+            run.to_end(job).await;
+            self.ended(id, &stop);
             engine.turn.raise();
         });
+    }
+
+    fn ended(&self, id: Id, stop: &Rc<Signal>) {
+        self.count.set(self.count.get() - 1);
+        let mut running = self.running.borrow_mut();
+        // Another run may have the job by now.
+        if running
+            .get(&id)
+            .is_some_and(|known| Rc::ptr_eq(known, stop))
+        {
+            running.remove(&id);
+        }
     }
 
     pub(super) fn stop(&self, id: Id) {
@@ -88,11 +117,22 @@ impl Commands {
     }
 }
 
+/// Which attempt at a job is under way; none where it is with nobody.
+fn attempt(service: &Service<'_>, id: Id) -> Option<u8> {
+    let job = service.find_job(id).and_then(|job| service.job(job))?;
+    let state = job.state();
+    (state.status == Status::Processing).then_some(state.attempts)
+}
+
 /// One run of the program.
 struct Run<'e, 'm> {
     engine: &'e Engine<'m>,
     id: Id,
+    /// Which attempt at the job this is.
+    attempt: Option<u8>,
     command: &'e Command,
+    /// What ends it.
+    stop: &'e Signal,
 }
 
 /// How a run ended.
@@ -106,9 +146,9 @@ enum End {
 }
 
 impl Run<'_, '_> {
-    async fn to_end(&self, job: Vec<u8>, stop: &Signal) {
+    async fn to_end(&self, job: Vec<u8>) {
         let end = match self.spawn() {
-            Ok(group) => self.supervise(group, job, stop).await,
+            Ok(group) => self.supervise(group, job).await,
             Err(error) => End::Failed(format!("The translator could not be started: {error}")),
         };
         match &end {
@@ -127,11 +167,16 @@ impl Run<'_, '_> {
         self.engine.server.borrow().config().service.url_bytes_max
     }
 
+    /// Reports, unless the job is no longer this run's: then it ends.
     fn report(&self, report: Report<'_>) {
         let engine = self.engine;
         let mut server = engine.server.borrow_mut();
-        report_or_log(engine.clock.now(), server.service_mut(), self.id, report);
-        engine.turn.raise();
+        if attempt(server.service(), self.id) == self.attempt {
+            report_or_log(engine.clock.now(), server.service_mut(), self.id, report);
+            engine.turn.raise();
+        } else {
+            self.stop.raise();
+        }
     }
 
     fn spawn(&self) -> io::Result<Group> {
@@ -155,7 +200,7 @@ impl Run<'_, '_> {
     }
 
     /// Feeds the program, listens to it and waits for its end, or brings that about.
-    async fn supervise(&self, mut group: Group, job: Vec<u8>, stop: &Signal) -> End {
+    async fn supervise(&self, mut group: Group, job: Vec<u8>) -> End {
         let child = &mut group.child;
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -187,7 +232,7 @@ impl Run<'_, '_> {
                 Some(status)
             };
             let stopped = async {
-                stop.raised().await;
+                self.stop.raised().await;
                 None
             };
             let timed_out = async {

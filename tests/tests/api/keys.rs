@@ -1,7 +1,8 @@
 //! Who may call.
 
 use crate::{HOOK, JOB, check_problem};
-use dubhook_core::server::ApiKey;
+use dubhook_core::{client, server::ApiKey};
+use dubhook_smol::{client::Client, server::Server};
 use dubhook_tests::{
     caller::{Caller, ask, config_with_keys, request},
     machine::Machine,
@@ -106,4 +107,26 @@ fn without_a_key_nobody_learns_or_changes_anything() {
 fn a_key_shows_up_nowhere() {
     let shown = format!("{:?}", ApiKey::new("very secret"));
     assert_eq!(shown, "ApiKey");
+    let server = client::Server::parse("http://127.0.0.1:8000").unwrap();
+    let shown = format!("{:?}", server.with_key("very-secret").unwrap());
+    assert!(shown.contains("127.0.0.1") && !shown.contains("very-secret"));
+    let shown = format!("{:?}", Client::new("http://a").api_key("very-secret"));
+    assert!(shown.contains("http://a") && !shown.contains("very-secret"));
+}
+
+#[test]
+fn what_secrets_are_made_from_shows_up_nowhere() {
+    let shown = format!("{:?}", Server::builder().seed([177; 32]));
+    assert!(
+        shown.contains("limits") && !shown.contains("177"),
+        "{shown}"
+    );
+    let mut machine = machine(&[]);
+    let (_, hook) = machine.call("POST", "/v1/webhooks", HOOK);
+    let secret = hook["secret"].as_str().unwrap();
+    let shown = format!("{:?}", machine.server);
+    assert!(
+        !shown.contains(secret) && !shown.contains("master"),
+        "{shown}"
+    );
 }

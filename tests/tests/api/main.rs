@@ -3,6 +3,7 @@
 mod bodies;
 mod full;
 mod idempotency;
+mod injection;
 mod keys;
 mod lists;
 mod routes;

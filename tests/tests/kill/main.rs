@@ -32,7 +32,7 @@ const ACKS_MAX: u64 = 60;
 /// One delivery of so many is refused at first, and as many find the connection closed.
 const REFUSED: usize = 40;
 /// How long everything that is owed may take after the last restart: more than the first pause between attempts.
-const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+const SETTLED_WITHIN: Duration = Duration::from_secs(120);
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

@@ -13,7 +13,7 @@ use dubhook_smol::{
 };
 use dubhook_tests::{
     program::Program,
-    wire::{Answer, Asker},
+    wire::{Answer, Asker, PATIENCE},
 };
 use std::{
     fs, io,
@@ -246,7 +246,7 @@ fn a_job_that_left_memory_is_found_until_it_is_old() {
     let mut asker = Asker::new(server.address());
     let since = Instant::now();
     while asker.call("GET", &path, "").status != 404 {
-        assert!(since.elapsed() < Duration::from_secs(10));
+        assert!(since.elapsed() < PATIENCE);
     }
     drop(asker);
     server.stop().unwrap();
