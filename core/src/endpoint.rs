@@ -61,6 +61,7 @@ impl StoredSecret {
 
 /// Why an endpoint is not enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Disabled {
     /// It is enabled.

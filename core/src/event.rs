@@ -20,6 +20,7 @@ use zerocopy::FromZeros;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Kind {
     /// `translation.pending`: accepted, or given back by a worker that was lost.

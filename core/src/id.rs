@@ -29,6 +29,7 @@ use zerocopy::FromZeros;
 
 /// What kind of thing an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Prefix {
     /// `job_`, a translation.
     Job,
@@ -52,6 +53,7 @@ impl Prefix {
 
 /// An id without its prefix: 128 bits. All zero is no id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromZeros)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Id(u128);
 
 /// An id as text, at most 30 bytes.

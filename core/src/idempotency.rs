@@ -56,6 +56,7 @@ impl KeySlot {
 
 /// What is known of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Found {
     /// It came with the same request, which made this job.
     Same(Id),

@@ -27,6 +27,7 @@ use zerocopy::FromZeros;
 
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Status {
     /// Accepted, and waiting for a worker.
@@ -108,6 +109,7 @@ impl State {
 
 /// What can happen to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Happening {
     /// A worker takes it.
     Start,
@@ -136,6 +138,7 @@ pub struct Step {
 
 /// Why a step was not taken. The job is as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Refused {
     /// The job has ended.
     Terminal,

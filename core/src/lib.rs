@@ -95,6 +95,7 @@ pub mod job;
 pub mod json;
 pub mod language;
 pub mod log;
+mod note;
 pub mod out;
 pub mod random;
 pub mod record;

@@ -8,6 +8,7 @@ use zerocopy::FromZeros;
 
 /// How an attempt failed without an answer, or why its answer does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum AttemptError {
     /// It did not fail.

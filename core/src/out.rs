@@ -21,6 +21,8 @@
 pub struct Full;
 
 /// A cursor that writes into a lent slice and remembers whether anything was cut off.
+///
+/// Everything is written through it, so that on small processors its functions are calls and not copies at each use.
 #[derive(Debug)]
 pub struct Out<'a> {
     bytes: &'a mut [u8],
@@ -78,7 +80,8 @@ impl<'a> Out<'a> {
     }
 
     /// Writes all of `bytes`, or nothing and marks the output as full.
-    #[inline]
+    #[cfg_attr(not(target_pointer_width = "32"), inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn put(&mut self, bytes: &[u8]) {
         let end = self.len.wrapping_add(bytes.len());
         match self.bytes.get_mut(self.len..end) {
@@ -91,6 +94,7 @@ impl<'a> Out<'a> {
     }
 
     /// Writes one byte.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn put_byte(&mut self, byte: u8) {
         match self.bytes.get_mut(self.len) {
             Some(room) if !self.full => {
@@ -143,6 +147,7 @@ impl<'a> Out<'a> {
     /// Takes back everything written past `len`, and with it the mark of having been full.
     ///
     /// This is how a list stops at the last item that fits whole.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn rewind(&mut self, len: usize) {
         if len <= self.len {
             self.len = len;

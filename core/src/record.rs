@@ -34,6 +34,7 @@ pub const FORMAT_VERSION: u8 = 1;
 
 /// The tables that have records. Restoring goes in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Table {
     /// The format's version and the service's own secret. One record, slot 0.

@@ -84,6 +84,7 @@ impl SimSlot {
 
 /// What happens to a simulated job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Step {
     /// Nothing new, but it is not forgotten.
     Alive,

@@ -18,6 +18,8 @@
 //! assert_eq!(slab.get(first), None);
 //! ```
 
+mod sort;
+
 use core::num::NonZeroU32;
 use zerocopy::FromZeros;
 
@@ -49,6 +51,9 @@ impl<T> Slot<T> {
 }
 
 /// A table of `T` over a lent slice. Inserting and removing are O(1).
+///
+/// Looking a slot up is done in a hundred places: on small processors it is a call there, since a copy in each of them
+/// takes more flash than anything else in a server.
 #[derive(Debug)]
 pub struct Slab<'a, T> {
     slots: &'a mut [Slot<T>],
@@ -140,6 +145,7 @@ impl<'a, T> Slab<'a, T> {
 
     /// What is in a slot.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn get(&self, ix: Ix) -> Option<&T> {
         let slot = self.slots.get(ix.get() as usize - 1)?;
         (slot.state == USED).then_some(&slot.value)
@@ -147,6 +153,7 @@ impl<'a, T> Slab<'a, T> {
 
     /// What is in a slot, to change it.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn get_mut(&mut self, ix: Ix) -> Option<&mut T> {
         let slot = self.slots.get_mut(ix.get() as usize - 1)?;
         (slot.state == USED).then_some(&mut slot.value)
@@ -259,6 +266,7 @@ impl<const LIST: u8> List<LIST> {
     }
 
     /// Hangs `ix` behind `after`, which hangs in this list, or before the first slot.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn insert_after<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, after: Link, ix: Ix) {
         let next = match after {
             Some(after) => Self::next(slab, after),
@@ -273,6 +281,7 @@ impl<const LIST: u8> List<LIST> {
     }
 
     /// Takes the first slot off.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn pop_front<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>) -> Link {
         let ix = self.head?;
         self.remove(slab, ix);
@@ -280,6 +289,7 @@ impl<const LIST: u8> List<LIST> {
     }
 
     /// Takes `ix` off, which hangs in this list.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn remove<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
         let Some(node) = slab.get_mut(ix) else {
             return;
@@ -291,63 +301,9 @@ impl<const LIST: u8> List<LIST> {
     /// Sorts the list so that `before` holds between neighbours: in place and stable. Stretches that are in order
     /// already are merged as they are, so it is O(n) where there are few and O(n log n) at worst.
     pub fn sort<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, before: impl Fn(&T, &T) -> bool) {
-        loop {
-            let mut rest = self.head;
-            let mut sorted = Self::EMPTY;
-            let mut merges = 0usize;
-            while let Some(left) = rest {
-                let (left_len, right) = Self::stretch(slab, left, &before);
-                let (right_len, after) = match right {
-                    Some(right) => Self::stretch(slab, right, &before),
-                    None => (0, None),
-                };
-                rest = after;
-                merges += 1;
-                let (mut a, mut b) = ((Some(left), left_len), (right, right_len));
-                loop {
-                    let take_right = match (Self::peek(slab, a), Self::peek(slab, b)) {
-                        (None, None) => break,
-                        (Some(_), None) => false,
-                        (None, Some(_)) => true,
-                        (Some(left), Some(right)) => before(right, left),
-                    };
-                    let run = if take_right { &mut b } else { &mut a };
-                    let Some(ix) = run.0 else { break };
-                    *run = (Self::next(slab, ix), run.1 - 1);
-                    sorted.push_back(slab, ix);
-                }
-            }
-            *self = sorted;
-            if merges <= 1 {
-                return;
-            }
-        }
-    }
-
-    /// How many slots from `start` on are in order, and which one is not.
-    fn stretch<T: Node<LIST>>(
-        slab: &Slab<'_, T>,
-        start: Ix,
-        before: impl Fn(&T, &T) -> bool,
-    ) -> (usize, Link) {
-        let mut len = 1;
-        let mut last = start;
-        while let Some(next) = Self::next(slab, last) {
-            match (slab.get(last), slab.get(next)) {
-                (Some(a), Some(b)) if !before(b, a) => {}
-                _ => return (len, Some(next)),
-            }
-            len += 1;
-            last = next;
-        }
-        (len, None)
-    }
-
-    fn peek<'s, T: Node<LIST>>(slab: &'s Slab<'_, T>, run: (Link, usize)) -> Option<&'s T> {
-        if run.1 == 0 {
-            return None;
-        }
-        slab.get(run.0?)
+        let mut row = Row::<LIST, _, _> { slab, before };
+        let (head, tail) = sort::sorted(self.head, &mut row);
+        *self = Self { head, tail };
     }
 
     /// Makes `left` and `right` neighbours; `None` stands for the list's end on that side.
@@ -367,6 +323,31 @@ impl<const LIST: u8> List<LIST> {
                     node.links_mut().prev = left;
                 }
             }
+        }
+    }
+}
+
+/// A list as sorting sees it.
+struct Row<'s, 'a, const LIST: u8, T, F> {
+    slab: &'s mut Slab<'a, T>,
+    before: F,
+}
+
+impl<const LIST: u8, T: Node<LIST>, F: Fn(&T, &T) -> bool> sort::Sortable
+    for Row<'_, '_, LIST, T, F>
+{
+    fn links_mut(&mut self, ix: Ix) -> Option<&mut Links> {
+        Some(self.slab.get_mut(ix)?.links_mut())
+    }
+
+    fn next(&self, ix: Ix) -> Link {
+        List::<LIST>::next(self.slab, ix)
+    }
+
+    fn is_before(&self, a: Ix, b: Ix) -> bool {
+        match (self.slab.get(a), self.slab.get(b)) {
+            (Some(a), Some(b)) => (self.before)(a, b),
+            _ => false,
         }
     }
 }

@@ -173,20 +173,35 @@ impl<'a> Pool<'a> {
 
     fn fill<const FIELDS: usize>(
         &mut self,
-        fields: [impl Iterator<Item = u8>; FIELDS],
-        mut room: usize,
+        mut fields: [impl Iterator<Item = u8>; FIELDS],
+        room: usize,
     ) -> Option<Text<FIELDS>> {
         let mut text = Text::<FIELDS>::EMPTY;
+        if self.fill_chain(&mut fields, &mut text.lens, &mut text.head, room) {
+            Some(text)
+        } else {
+            self.free_chain(text.head);
+            None
+        }
+    }
+
+    /// Stores strings in the chain that begins with `head`, and their lengths in `lens`. `false` where they do not fit.
+    fn fill_chain(
+        &mut self,
+        fields: &mut [impl Iterator<Item = u8>],
+        lens: &mut [u16],
+        head: &mut u32,
+        mut room: usize,
+    ) -> bool {
         let mut tail = 0u32;
         let mut at = BLOCK_BYTES;
-        for (field, len) in fields.into_iter().zip(0..FIELDS) {
+        for (field, len) in fields.iter_mut().zip(lens) {
             let mut field = field.fuse().peekable();
             let mut count = 0usize;
             while field.peek().is_some() {
                 if at == BLOCK_BYTES {
-                    let Some(block) = self.append(&mut text, tail, room) else {
-                        self.free(text);
-                        return None;
+                    let Some(block) = self.append(head, tail, room) else {
+                        return false;
                     };
                     room -= 1;
                     tail = block;
@@ -204,34 +219,29 @@ impl<'a> Pool<'a> {
                 count = count.saturating_add(at - before);
             }
             let Ok(count) = u16::try_from(count) else {
-                self.free(text);
-                return None;
+                return false;
             };
-            if let Some(place) = text.lens.get_mut(len) {
-                *place = count;
-            }
+            *len = count;
         }
-        Some(text)
+        true
     }
 
-    /// Hangs a block behind `tail`, the last one of `text`. `None` where there is no `room`.
-    fn append<const FIELDS: usize>(
-        &mut self,
-        text: &mut Text<FIELDS>,
-        tail: u32,
-        room: usize,
-    ) -> Option<u32> {
+    /// Hangs a block behind `tail`, the last one of the chain at `head`. `None` where there is no `room`.
+    fn append(&mut self, head: &mut u32, tail: u32, room: usize) -> Option<u32> {
         let block = if room == 0 { None } else { self.take() }?;
         match self.get_mut(tail) {
             Some(last) => last.next = block,
-            None => text.head = block,
+            None => *head = block,
         }
         Some(block)
     }
 
     /// Gives a text's blocks back.
     pub fn free<const FIELDS: usize>(&mut self, text: Text<FIELDS>) {
-        let mut block = text.head;
+        self.free_chain(text.head);
+    }
+
+    fn free_chain(&mut self, mut block: u32) {
         while block != 0 {
             let next = self.get_mut(block).map_or(0, |b| b.next);
             let free = self.free;

@@ -18,6 +18,7 @@ use zerocopy::FromZeros;
 
 /// A point on a clock that never goes backwards, in milliseconds since a start of the caller's choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, FromZeros)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Instant(u64);
 
 impl Instant {
@@ -38,12 +39,14 @@ impl Instant {
 
     /// The point `ms` milliseconds later; it stays at the end of time rather than wrap.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub const fn after_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms))
     }
 
     /// Milliseconds from `earlier` to here, 0 if `earlier` is later.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub const fn ms_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -51,6 +54,7 @@ impl Instant {
 
 /// A point in calendar time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, FromZeros)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Timestamp(u64);
 
 /// The last millisecond of the year 9999, the last one RFC 3339 can write.
@@ -84,12 +88,14 @@ impl Timestamp {
 
     /// The point `ms` milliseconds later, at most the end of the year 9999.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub const fn after_ms(self, ms: u64) -> Self {
         Self::from_unix_ms(self.0.saturating_add(ms))
     }
 
     /// Milliseconds from `earlier` to here, 0 if `earlier` is later.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub const fn ms_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -154,12 +160,12 @@ impl Timestamp {
         {
             return None;
         }
-        let year = c.year as u64 - (c.month <= 2) as u64;
-        let march_month = (c.month as u64 + 9) % 12;
-        let day_of_year = (153 * march_month + 2) / 5 + c.day as u64 - 1;
+        let year = c.year as u32 - (c.month <= 2) as u32;
+        let march_month = (c.month as u32 + 9) % 12;
+        let day_of_year = (153 * march_month + 2) / 5 + c.day as u32 - 1;
         let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468;
-        let seconds =
-            days * 86_400 + c.hour as u64 * 3_600 + c.minute as u64 * 60 + c.second as u64;
+        let of_day = (c.hour as u32 * 60 + c.minute as u32) * 60 + c.second as u32;
+        let seconds = days as u64 * 86_400 + of_day as u64;
         Some(Self(seconds * 1_000 + c.millisecond as u64))
     }
 
@@ -264,6 +270,7 @@ fn decimal(digits: &[u8]) -> Option<u16> {
 }
 
 /// The two decimal digits of a number below 100.
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(crate) const fn two_digits(value: u8) -> (u8, u8) {
     (b'0' + value / 10, b'0' + value % 10)
 }

@@ -35,6 +35,7 @@ use crate::out::Out;
 
 /// How a request travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Scheme {
     /// In the clear.
     Http,
@@ -64,6 +65,7 @@ impl Scheme {
 
 /// Whom a URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Host<'a> {
     /// A name of RFC 1123 section 2.1, as written, without the dot at its end.
     Name(&'a str),
@@ -87,6 +89,7 @@ pub struct Url<'a> {
 
 /// Why a text is no [`Url`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum UrlError {
     /// Longer than the caller allows.
     TooLong,

@@ -15,6 +15,7 @@ pub struct Cidr {
 
 /// Why a text is no [`Cidr`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum CidrError {
     /// What stands before the slash is not a canonical address.
     Address,

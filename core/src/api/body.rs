@@ -1,6 +1,6 @@
 //! What the bodies of requests have in common.
 
-use super::{Problem, route::is_json};
+use super::{Field, Problem, route::is_json};
 use crate::{
     http::Request,
     json::{self, Object, Str, Value},
@@ -31,26 +31,37 @@ pub fn read_object<'b>(request: &Request<'b>) -> Result<Option<Object<'b>>, Prob
     }
 }
 
+/// The members `fields` of an object, in that order.
+pub(super) fn members<'b, const N: usize>(
+    object: &Object<'b>,
+    fields: [Field; N],
+) -> Result<[Option<Value<'b>>; N], Problem> {
+    object.fields(fields.map(Field::as_str)).map_err(|twice| {
+        let field = fields.iter().find(|field| field.as_str() == twice.name);
+        field.map_or(Problem::Internal, |field| Problem::Twice(*field))
+    })
+}
+
 /// A member that may be absent or null, and is a string otherwise.
 pub(super) fn optional_string<'b>(
-    name: &'static str,
+    name: Field,
     value: Option<Value<'b>>,
 ) -> Result<Option<Str<'b>>, Problem> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Problem::Type(name, "It must be a string.")),
+        Some(_) => Err(Problem::NotString(name)),
     }
 }
 
 /// A member that must be a string.
-pub(super) fn string<'b>(name: &'static str, value: Option<Value<'b>>) -> Result<Str<'b>, Problem> {
+pub(super) fn string<'b>(name: Field, value: Option<Value<'b>>) -> Result<Str<'b>, Problem> {
     optional_string(name, value)?.ok_or(Problem::Missing(name))
 }
 
 /// The text of a string, decoded into `memory` if it must be. `bytes_max` is how long it may be.
 pub(super) fn text<'m>(
-    name: &'static str,
+    name: Field,
     string: Str<'m>,
     bytes_max: usize,
     memory: &'m mut [u8],

@@ -6,13 +6,15 @@
 //! [`server`](crate::server) machine puts them to work.
 
 mod body;
+mod field;
 mod problem;
 mod route;
 mod translation;
 mod webhook;
 
 pub use body::read_object;
+pub use field::Field;
 pub use problem::Problem;
-pub use route::{Page, Resource, page, route};
+pub use route::{Methods, Page, Resource, page, route};
 pub use translation::translation;
 pub use webhook::{NewWebhook, since, webhook, webhook_change};

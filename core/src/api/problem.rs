@@ -1,9 +1,11 @@
 //! Everything that can be wrong with a request, as problem documents (RFC 9457).
 
+use super::{Field, Methods};
 use crate::{http::Refusal, json, out::Out};
 
 /// What is wrong. Each has a status, a code that never changes, and a sentence for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Problem {
     /// The bytes are no request that a server should take.
     Http(Refusal),
@@ -20,7 +22,7 @@ pub enum Problem {
     /// No job was accepted yet.
     NoJobYet,
     /// The path does not have this method; these it has.
-    Method(&'static str),
+    Method(Methods),
     /// The method is none that this server knows.
     UnknownMethod,
     /// The body is of another type than JSON.
@@ -30,21 +32,23 @@ pub enum Problem {
     /// The body is JSON, but no object.
     NoObject,
     /// A member occurs twice.
-    Twice(&'static str),
+    Twice(Field),
     /// A member that must be there is not.
-    Missing(&'static str),
-    /// A member is not of the type it must be.
-    Type(&'static str, &'static str),
+    Missing(Field),
+    /// A member is no string.
+    NotString(Field),
+    /// A member is neither true nor false.
+    NotBool(Field),
     /// A member is too long.
-    TooLong(&'static str),
+    TooLong(Field),
     /// `video_url` is no absolute URI.
     VideoUrl,
     /// A language tag is not well-formed.
-    Language(&'static str),
+    Language(Field),
     /// A URL cannot be called.
-    Url(&'static str, crate::url::UrlError),
+    Url(Field, crate::url::UrlError),
     /// A URL leads where callbacks may not go.
-    Blocked(&'static str),
+    Blocked(Field),
     /// `events` names no event.
     Events,
     /// `secret` is none.
@@ -53,8 +57,12 @@ pub enum Problem {
     Job,
     /// `since` is no point in time.
     Since,
-    /// A parameter of the query is not what it must be.
-    Query(&'static str, &'static str),
+    /// A parameter of the query stands there twice.
+    QueryTwice(Field),
+    /// `limit` is no number that a list takes.
+    Limit,
+    /// `status` is no status.
+    Status,
     /// The cursor leads nowhere any more.
     Cursor,
     /// The `Idempotency-Key` is not one.
@@ -75,41 +83,41 @@ pub enum Problem {
     Internal,
 }
 
-/// The parts of a problem document.
+// It is passed on at every step of reading a request: two registers, and not a copy in memory.
+const _: () = assert!(size_of::<Problem>() <= 8);
+
+/// What never changes of a problem document.
 struct Parts {
     status: u16,
     code: &'static str,
+    /// Without a full stop where something follows after a colon.
     detail: &'static str,
-    /// What follows the detail after a colon; the detail has no full stop then.
-    why: Option<&'static str>,
-    field: Option<&'static str>,
 }
 
-const fn parts(status: u16, code: &'static str, detail: &'static str) -> Parts {
-    Parts {
-        status,
-        code,
-        detail,
-        why: None,
-        field: None,
-    }
-}
-
-const fn invalid(field: &'static str, detail: &'static str) -> Parts {
-    Parts {
-        status: 422,
-        code: "invalid_request",
-        detail,
-        why: None,
-        field: Some(field),
-    }
+/// A constant [`Parts`]; of a member or parameter that is wrong, with its detail alone.
+macro_rules! parts {
+    ($detail:literal $(,)?) => {
+        parts!(422, "invalid_request", $detail)
+    };
+    ($status:literal, $code:expr, $detail:literal $(,)?) => {
+        const {
+            &Parts {
+                status: $status,
+                code: $code,
+                detail: $detail,
+            }
+        }
+    };
 }
 
 impl Problem {
     /// The status.
     #[must_use]
     pub const fn status(&self) -> u16 {
-        self.parts().status
+        match self {
+            Self::Http(refusal) => refusal.status(),
+            _ => self.parts().status,
+        }
     }
 
     /// The code: it never changes, so programs can tell problems apart by it.
@@ -132,121 +140,103 @@ impl Problem {
     #[must_use]
     pub const fn allow(&self) -> Option<&'static str> {
         match self {
-            Self::Method(allow) => Some(*allow),
+            Self::Method(methods) => Some(methods.as_str()),
             _ => None,
         }
     }
 
-    const fn parts(&self) -> Parts {
+    /// A table: each arm is a constant.
+    const fn parts(&self) -> &'static Parts {
         match self {
-            Self::Http(refusal) => parts(refusal.status(), "bad_http", refusal.as_str()),
-            Self::Slow => parts(408, "too_slow", "The request did not arrive in time."),
-            Self::Unauthorized => parts(
+            Self::Http(_) => parts!(400, "bad_http", ""),
+            Self::Slow => parts!(408, "too_slow", "The request did not arrive in time."),
+            Self::Unauthorized => parts!(
                 401,
                 "unauthorized",
                 "Send an API key as Authorization: Bearer KEY.",
             ),
-            Self::NoSuchPath => parts(404, "not_found", "There is nothing at this path."),
-            Self::NoSuchJob => parts(
+            Self::NoSuchPath => parts!(404, "not_found", "There is nothing at this path."),
+            Self::NoSuchJob => parts!(
                 404,
                 "job_not_found",
                 "There is no translation with this id, or it is no longer kept.",
             ),
-            Self::NoSuchEndpoint => parts(
+            Self::NoSuchEndpoint => parts!(
                 404,
                 "webhook_not_found",
                 "There is no webhook with this id.",
             ),
-            Self::NoJobYet => parts(404, "no_job", "No translation was submitted yet."),
-            Self::Method(_) => parts(
+            Self::NoJobYet => parts!(404, "no_job", "No translation was submitted yet."),
+            Self::Method(_) => parts!(
                 405,
                 "method_not_allowed",
                 "This path does not have this method; Allow lists those it has.",
             ),
-            Self::UnknownMethod => parts(
+            Self::UnknownMethod => parts!(
                 501,
                 "unknown_method",
                 "This server does not know the method.",
             ),
-            Self::MediaType => parts(
+            Self::MediaType => parts!(
                 415,
                 "unsupported_media_type",
                 "Send the body as content-type: application/json.",
             ),
-            Self::Json(_, kind) => Parts {
-                why: Some(kind.as_str()),
-                ..parts(400, "invalid_json", "The body is not JSON")
-            },
-            Self::NoObject => parts(400, "invalid_json", "The body must be a JSON object."),
-            Self::Twice(field) => invalid(field, "The member occurs twice."),
-            Self::Missing(field) => invalid(field, "The member is missing."),
-            Self::Type(field, detail) => invalid(field, detail),
-            Self::TooLong(field) => invalid(field, "The text is too long."),
-            Self::VideoUrl => invalid(
-                "video_url",
-                "It must be an absolute URL, such as https://example.com/video.mp4.",
+            Self::Json(..) => parts!(400, "invalid_json", "The body is not JSON"),
+            Self::NoObject => parts!(400, "invalid_json", "The body must be a JSON object."),
+            Self::Twice(_) => parts!("The member occurs twice."),
+            Self::Missing(_) => parts!("The member is missing."),
+            Self::NotString(_) => parts!("It must be a string."),
+            Self::NotBool(_) => parts!("It must be true or false."),
+            Self::TooLong(_) => parts!("The text is too long."),
+            Self::VideoUrl => {
+                parts!("It must be an absolute URL, such as https://example.com/video.mp4.")
+            }
+            Self::Language(_) => parts!("It must be a BCP 47 language tag, such as es or pt-BR."),
+            Self::Url(..) => parts!("It cannot be called"),
+            Self::Blocked(_) => parts!(
+                422,
+                crate::address::BLOCKED_CODE,
+                "Deliveries to this address are not allowed.",
             ),
-            Self::Language(field) => invalid(
-                field,
-                "It must be a BCP 47 language tag, such as es or pt-BR.",
-            ),
-            Self::Url(field, error) => Parts {
-                why: Some(error.as_str()),
-                ..invalid(field, "It cannot be called")
-            },
-            Self::Blocked(field) => Parts {
-                status: 422,
-                code: crate::address::BLOCKED_CODE,
-                detail: "Deliveries to this address are not allowed.",
-                why: None,
-                field: Some(field),
-            },
-            Self::Events => invalid(
-                "events",
+            Self::Events => parts!(
                 "It must be a list of event names, such as translation.completed, translation.* or *.",
             ),
-            Self::Secret => invalid(
-                "secret",
-                "It must be whsec_ and the Base64 of 24 to 64 bytes.",
-            ),
-            Self::Job => invalid(
-                "job",
-                "There is no translation with this id, or it is no longer kept.",
-            ),
-            Self::Since => invalid(
-                "since",
-                "It must be a time in UTC, such as 2026-11-24T09:00:00Z.",
-            ),
-            Self::Query(field, detail) => invalid(field, detail),
-            Self::Cursor => invalid("cursor", "The cursor is unknown or no longer kept."),
-            Self::IdempotencyKey => parts(
+            Self::Secret => parts!("It must be whsec_ and the Base64 of 24 to 64 bytes."),
+            Self::Job => parts!("There is no translation with this id, or it is no longer kept."),
+            Self::Since => parts!("It must be a time in UTC, such as 2026-11-24T09:00:00Z."),
+            Self::QueryTwice(_) => parts!("The parameter occurs twice."),
+            Self::Limit => parts!("It must be from 1 to 100."),
+            Self::Status => parts!("It must be pending, processing, completed, error or canceled."),
+            Self::Cursor => parts!("The cursor is unknown or no longer kept."),
+            Self::IdempotencyKey => parts!(
                 400,
                 "invalid_idempotency_key",
                 "Idempotency-Key must be 1 to 255 visible characters, and there must be one.",
             ),
-            Self::IdempotencyReused => parts(
+            Self::IdempotencyReused => parts!(
                 422,
                 "idempotency_key_reused",
                 "This Idempotency-Key was used with another request.",
             ),
-            Self::IdempotencyForgotten => parts(
+            Self::IdempotencyForgotten => parts!(
                 409,
                 "idempotency_key_used",
                 "This Idempotency-Key was used, and its translation is no longer kept.",
             ),
-            Self::Ended => parts(409, "job_ended", "The translation has ended already."),
-            Self::Disabled => parts(
+            Self::Ended => parts!(409, "job_ended", "The translation has ended already."),
+            Self::Disabled => parts!(
                 409,
                 "webhook_disabled",
                 "The webhook is disabled; enable it first.",
             ),
-            Self::Full(_) => parts(
+            Self::Full(_) => parts!(
                 503,
                 "full",
                 "There is no room at the moment. Try again later.",
             ),
-            Self::Stopping => parts(503, "stopping", "The server is about to stop."),
-            Self::Internal => parts(
+            Self::Stopping => parts!(503, "stopping", "The server is about to stop."),
+            Self::Internal => parts!(
                 500,
                 "internal",
                 "The answer does not fit the server's memory.",
@@ -254,30 +244,68 @@ impl Problem {
         }
     }
 
+    /// What the detail ends with, after a colon.
+    const fn why(&self) -> Option<&'static str> {
+        match self {
+            Self::Json(_, kind) => Some(kind.as_str()),
+            Self::Url(_, error) => Some(error.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The member or parameter that it is about.
+    const fn field(&self) -> Option<Field> {
+        match self {
+            Self::Twice(field)
+            | Self::Missing(field)
+            | Self::NotString(field)
+            | Self::NotBool(field)
+            | Self::TooLong(field)
+            | Self::Language(field)
+            | Self::Url(field, _)
+            | Self::Blocked(field)
+            | Self::QueryTwice(field) => Some(*field),
+            Self::VideoUrl => Some(Field::VideoUrl),
+            Self::Events => Some(Field::Events),
+            Self::Secret => Some(Field::Secret),
+            Self::Job => Some(Field::Job),
+            Self::Since => Some(Field::Since),
+            Self::Limit => Some(Field::Limit),
+            Self::Status => Some(Field::Status),
+            Self::Cursor => Some(Field::Cursor),
+            _ => None,
+        }
+    }
+
     /// Writes the problem document.
     pub fn write(&self, out: &mut Out<'_>) {
         let parts = self.parts();
+        let status = self.status();
+        let detail = match self {
+            Self::Http(refusal) => refusal.as_str(),
+            _ => parts.detail,
+        };
         let mut json = json::Writer::new(out);
         json.object()
             .name("type")
             .string("about:blank")
             .name("title")
-            .string(crate::http::reason(parts.status))
+            .string(crate::http::reason(status))
             .name("status")
-            .u64(parts.status.into())
+            .u64(status.into())
             .name("code")
             .string(parts.code)
             .name("detail")
             .quoted(|out| {
-                json::write_escaped(out, parts.detail.as_bytes());
-                if let Some(why) = parts.why {
+                json::write_escaped(out, detail.as_bytes());
+                if let Some(why) = self.why() {
                     out.put(b": ");
                     json::write_escaped(out, why.as_bytes());
                     out.put(b".");
                 }
             });
-        if let Some(field) = parts.field {
-            json.name("field").string(field);
+        if let Some(field) = self.field() {
+            json.name("field").string(field.as_str());
         }
         if let Self::Json(offset, _) = self {
             json.name("offset").u64((*offset).into());

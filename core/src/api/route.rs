@@ -1,10 +1,11 @@
 //! Which resource a path names, and which methods it has.
 
-use super::Problem;
+use super::{Field, Problem};
 use crate::{cut::split_once, http::Method, job::Status};
 
 /// What a path names. Ids are as they stand in the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Resource<'p> {
     /// `/status`.
     Status,
@@ -33,29 +34,19 @@ pub enum Resource<'p> {
 }
 
 impl Resource<'_> {
-    /// Its methods, as `Allow` lists them (RFC 9110, section 10.2.1).
+    /// Its methods.
     #[must_use]
-    pub const fn allow(&self) -> &'static str {
+    pub const fn methods(&self) -> Methods {
         match self {
-            Self::Status | Self::Health | Self::Ready | Self::Attempts(_) => "GET, HEAD",
-            Self::Translation(_) => "GET, HEAD",
-            Self::Translations | Self::Webhooks => "GET, HEAD, POST",
-            Self::Webhook(_) => "GET, HEAD, PATCH, DELETE",
-            Self::Cancel(_) | Self::Test(_) | Self::RotateSecret(_) | Self::Redeliver(_) => "POST",
-        }
-    }
-
-    /// Whether it has the method. HEAD works wherever GET does.
-    #[must_use]
-    pub const fn has(&self, method: Method) -> bool {
-        let reads = matches!(method, Method::Get | Method::Head);
-        match self {
-            Self::Status | Self::Health | Self::Ready | Self::Attempts(_) => reads,
-            Self::Translation(_) => reads,
-            Self::Translations | Self::Webhooks => reads || matches!(method, Method::Post),
-            Self::Webhook(_) => reads || matches!(method, Method::Patch | Method::Delete),
+            Self::Status
+            | Self::Health
+            | Self::Ready
+            | Self::Attempts(_)
+            | Self::Translation(_) => Methods::Read,
+            Self::Translations | Self::Webhooks => Methods::ReadAndPost,
+            Self::Webhook(_) => Methods::ReadAndChange,
             Self::Cancel(_) | Self::Test(_) | Self::RotateSecret(_) | Self::Redeliver(_) => {
-                matches!(method, Method::Post)
+                Methods::Post
             }
         }
     }
@@ -64,6 +55,44 @@ impl Resource<'_> {
     #[must_use]
     pub const fn is_guarded(&self) -> bool {
         !matches!(self, Self::Status | Self::Health | Self::Ready)
+    }
+}
+
+/// The methods that a resource can have. HEAD works wherever GET does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Methods {
+    /// GET.
+    Read,
+    /// GET and POST.
+    ReadAndPost,
+    /// GET, PATCH and DELETE.
+    ReadAndChange,
+    /// POST.
+    Post,
+}
+
+impl Methods {
+    /// As `Allow` lists them (RFC 9110, section 10.2.1).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "GET, HEAD",
+            Self::ReadAndPost => "GET, HEAD, POST",
+            Self::ReadAndChange => "GET, HEAD, PATCH, DELETE",
+            Self::Post => "POST",
+        }
+    }
+
+    /// Whether `method` is one of them.
+    #[must_use]
+    pub const fn has(self, method: Method) -> bool {
+        match method {
+            Method::Get | Method::Head => !matches!(self, Self::Post),
+            Method::Post => matches!(self, Self::Post | Self::ReadAndPost),
+            Method::Patch | Method::Delete => matches!(self, Self::ReadAndChange),
+            _ => false,
+        }
     }
 }
 
@@ -115,7 +144,7 @@ const LIMIT_MAX: u8 = 100;
 ///
 /// # Errors
 ///
-/// [`Problem::Query`] for a parameter that is not what it must be, or that stands there twice.
+/// [`Problem::Limit`], [`Problem::Status`], or [`Problem::QueryTwice`] for a parameter that stands there twice.
 pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
     let mut page = Page {
         status: None,
@@ -131,19 +160,19 @@ pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
         };
         left = rest;
         let (name, value) = split_once(pair, b'=').unwrap_or((pair, ""));
-        let (name, seen) = match (name, &mut seen) {
-            ("status", [seen, ..]) => ("status", seen),
-            ("limit", [_, seen, _]) => ("limit", seen),
-            ("cursor", [.., seen]) => ("cursor", seen),
+        let (field, seen) = match (name, &mut seen) {
+            ("status", [seen, ..]) => (Field::Status, seen),
+            ("limit", [_, seen, _]) => (Field::Limit, seen),
+            ("cursor", [.., seen]) => (Field::Cursor, seen),
             _ => continue,
         };
         if core::mem::replace(seen, true) {
-            return Err(Problem::Query(name, "The parameter occurs twice."));
+            return Err(Problem::QueryTwice(field));
         }
-        match name {
-            "limit" => page.limit = limit(value)?,
+        match field {
+            Field::Limit => page.limit = limit(value)?,
             _ if value.is_empty() => {}
-            "status" => page.status = Some(status(value)?),
+            Field::Status => page.status = Some(status(value)?),
             _ => page.cursor = Some(value),
         }
     }
@@ -160,14 +189,11 @@ fn limit(value: &str) -> Result<u8, Problem> {
         .parse()
         .ok()
         .filter(|limit| canonical && *limit <= LIMIT_MAX);
-    limit.ok_or(Problem::Query("limit", "It must be from 1 to 100."))
+    limit.ok_or(Problem::Limit)
 }
 
 fn status(value: &str) -> Result<Status, Problem> {
-    Status::parse(value).ok_or(Problem::Query(
-        "status",
-        "It must be pending, processing, completed, error or canceled.",
-    ))
+    Status::parse(value).ok_or(Problem::Status)
 }
 
 /// Whether a media type is JSON: `application/json`, with parameters or without.
@@ -226,9 +252,9 @@ mod tests {
     #[test]
     fn every_resource_says_which_methods_it_has() {
         let job = Resource::Translation("x");
-        assert!(job.has(Method::Get) && job.has(Method::Head));
-        assert!(!job.has(Method::Post) && !job.has(Method::Other));
-        assert!(Resource::Webhook("x").has(Method::Patch));
+        assert!(job.methods().has(Method::Get) && job.methods().has(Method::Head));
+        assert!(!job.methods().has(Method::Post) && !job.methods().has(Method::Other));
+        assert!(Resource::Webhook("x").methods().has(Method::Patch));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The body of `POST /v1/translations`.
 
 use super::{
-    Problem,
-    body::{optional_string, string, text},
+    Field, Problem,
+    body::{members, optional_string, string, text},
 };
 use crate::{
     address::Guard,
@@ -24,36 +24,34 @@ pub fn translation<'b>(
     memory: &mut [u8],
 ) -> Result<NewJob<'b>, Problem> {
     let names = [
-        "video_url",
-        "target_language",
-        "source_language",
-        "callback_url",
-        "reference",
+        Field::VideoUrl,
+        Field::TargetLanguage,
+        Field::SourceLanguage,
+        Field::CallbackUrl,
+        Field::Reference,
     ];
-    let [video_url, target, source, callback, reference] = object
-        .fields(names)
-        .map_err(|twice| Problem::Twice(twice.name))?;
+    let [video_url, target, source, callback, reference] = members(object, names)?;
 
-    let video_url = string("video_url", video_url)?;
-    let url = text("video_url", video_url, limits.url_bytes_max, memory)?;
+    let video_url = string(Field::VideoUrl, video_url)?;
+    let url = text(Field::VideoUrl, video_url, limits.url_bytes_max, memory)?;
     if !is_absolute_uri(url) {
         return Err(Problem::VideoUrl);
     }
-    let target_language = string("target_language", target)?;
-    check_language("target_language", target_language, memory)?;
-    let source_language = optional_string("source_language", source)?;
+    let target_language = string(Field::TargetLanguage, target)?;
+    check_language(Field::TargetLanguage, target_language, memory)?;
+    let source_language = optional_string(Field::SourceLanguage, source)?;
     if let Some(source) = source_language {
-        check_language("source_language", source, memory)?;
+        check_language(Field::SourceLanguage, source, memory)?;
     }
-    let callback_url = optional_string("callback_url", callback)?;
+    let callback_url = optional_string(Field::CallbackUrl, callback)?;
     if let Some(callback) = callback_url {
-        check_callback("callback_url", callback, limits, guard, memory)?;
+        check_callback(Field::CallbackUrl, callback, limits, guard, memory)?;
     }
-    let reference = optional_string("reference", reference)?;
+    let reference = optional_string(Field::Reference, reference)?;
     if let Some(reference) = reference
         && reference.decoded_len() > limits.reference_bytes_max
     {
-        return Err(Problem::TooLong("reference"));
+        return Err(Problem::TooLong(Field::Reference));
     }
     Ok(NewJob {
         video_url: Words::Json(video_url),
@@ -64,7 +62,7 @@ pub fn translation<'b>(
     })
 }
 
-fn check_language(name: &'static str, tag: Str<'_>, memory: &mut [u8]) -> Result<(), Problem> {
+fn check_language(name: Field, tag: Str<'_>, memory: &mut [u8]) -> Result<(), Problem> {
     match text(name, tag, language::TAG_BYTES_MAX, memory) {
         Ok(tag) if language::is_well_formed(tag) => Ok(()),
         _ => Err(Problem::Language(name)),
@@ -73,7 +71,7 @@ fn check_language(name: &'static str, tag: Str<'_>, memory: &mut [u8]) -> Result
 
 /// Checks a URL that deliveries shall go to, as far as it can be told without a look-up.
 pub(super) fn check_callback(
-    name: &'static str,
+    name: Field,
     url: Str<'_>,
     limits: &Limits,
     guard: &Guard<'_>,

@@ -1,8 +1,8 @@
 //! The bodies of requests about webhooks.
 
 use super::{
-    Problem,
-    body::{optional_string, string, text},
+    Field, Problem,
+    body::{members, optional_string, string, text},
     translation::check_callback,
 };
 use crate::{
@@ -45,16 +45,20 @@ pub fn webhook<'b>(
     guard: &Guard<'_>,
     memory: &mut [u8],
 ) -> Result<NewWebhook<'b>, Problem> {
-    let names = ["url", "events", "description", "secret", "job"];
-    let [url, events, description, secret, job] = object
-        .fields(names)
-        .map_err(|twice| Problem::Twice(twice.name))?;
-    let url = string("url", url)?;
-    check_callback("url", url, limits, guard, memory)?;
-    let secret = match optional_string("secret", secret)? {
+    let names = [
+        Field::Url,
+        Field::Events,
+        Field::Description,
+        Field::Secret,
+        Field::Job,
+    ];
+    let [url, events, description, secret, job] = members(object, names)?;
+    let url = string(Field::Url, url)?;
+    check_callback(Field::Url, url, limits, guard, memory)?;
+    let secret = match optional_string(Field::Secret, secret)? {
         None => None,
         Some(given) => {
-            let given = text("secret", given, SECRET_TEXT_BYTES_MAX, memory)
+            let given = text(Field::Secret, given, SECRET_TEXT_BYTES_MAX, memory)
                 .map_err(|_| Problem::Secret)?;
             Some(Secret::parse(given).map_err(|_| Problem::Secret)?)
         }
@@ -64,7 +68,7 @@ pub fn webhook<'b>(
         filter: filter(events)?.unwrap_or(Filter::ALL),
         description: described(description, limits)?.map_or(Words::EMPTY, Words::Json),
         secret,
-        job: optional_string("job", job)?,
+        job: optional_string(Field::Job, job)?,
     })
 }
 
@@ -79,18 +83,21 @@ pub fn webhook_change<'b>(
     guard: &Guard<'_>,
     memory: &mut [u8],
 ) -> Result<EndpointChange<'b>, Problem> {
-    let names = ["url", "events", "description", "enabled"];
-    let [url, events, description, enabled] = object
-        .fields(names)
-        .map_err(|twice| Problem::Twice(twice.name))?;
-    let url = optional_string("url", url)?;
+    let names = [
+        Field::Url,
+        Field::Events,
+        Field::Description,
+        Field::Enabled,
+    ];
+    let [url, events, description, enabled] = members(object, names)?;
+    let url = optional_string(Field::Url, url)?;
     if let Some(url) = url {
-        check_callback("url", url, limits, guard, memory)?;
+        check_callback(Field::Url, url, limits, guard, memory)?;
     }
     let enabled = match enabled {
         None | Some(Value::Null) => None,
         Some(Value::Bool(enabled)) => Some(enabled),
-        Some(_) => return Err(Problem::Type("enabled", "It must be true or false.")),
+        Some(_) => return Err(Problem::NotBool(Field::Enabled)),
     };
     Ok(EndpointChange {
         url: url.map(Words::Json),
@@ -109,20 +116,21 @@ pub fn since(object: Option<&Object<'_>>, memory: &mut [u8]) -> Result<Timestamp
     let Some(object) = object else {
         return Ok(Timestamp::EPOCH);
     };
-    let value = object.get("since").map_err(|_| Problem::Twice("since"))?;
-    let Some(given) = optional_string("since", value)? else {
+    let [value] = members(object, [Field::Since])?;
+    let Some(given) = optional_string(Field::Since, value)? else {
         return Ok(Timestamp::EPOCH);
     };
-    let given = text("since", given, TIME_TEXT_BYTES_MAX, memory).map_err(|_| Problem::Since)?;
+    let given =
+        text(Field::Since, given, TIME_TEXT_BYTES_MAX, memory).map_err(|_| Problem::Since)?;
     Timestamp::parse_rfc3339(given.as_bytes()).ok_or(Problem::Since)
 }
 
 fn described<'b>(value: Option<Value<'b>>, limits: &Limits) -> Result<Option<Str<'b>>, Problem> {
-    let description = optional_string("description", value)?;
+    let description = optional_string(Field::Description, value)?;
     if let Some(description) = description
         && description.decoded_len() > limits.description_bytes_max
     {
-        return Err(Problem::TooLong("description"));
+        return Err(Problem::TooLong(Field::Description));
     }
     Ok(description)
 }

@@ -12,12 +12,14 @@ use crate::{
     http::{Response, retry_after},
     id::Id,
     job::Status,
+    note::note,
     slab::Ix,
     time::{Instant, Now},
 };
 
 /// Why a request is to be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Failure {
     /// There was no connection, so the server has not seen the request.
     Unreachable,
@@ -109,7 +111,7 @@ impl Client<'_> {
 
     /// The client was not told what it should have been told, or the server was away: is the
     /// registration still there?
-    const fn suspect(&mut self, now: Instant) {
+    fn suspect(&mut self, now: Instant) {
         self.step(Happening::Checked { check_at: now });
     }
 
@@ -130,6 +132,7 @@ impl Client<'_> {
             not_before: until,
             asked_for: hint_ms > own_ms,
         };
+        note!(warn, "request delayed: {:?}, {:?}", call, failure);
         match call {
             Call::Status => self.newest.want(until),
             Call::Job(id) => {
@@ -349,12 +352,17 @@ impl Client<'_> {
         now.after_ms(self.config.timings.check_ms.into())
     }
 
-    pub(super) const fn step(&mut self, happening: Happening) {
-        self.registration = step(self.registration, happening);
+    pub(super) fn step(&mut self, happening: Happening) {
+        let before = self.registration;
+        self.registration = step(before, happening);
+        if core::mem::discriminant(&before) != core::mem::discriminant(&self.registration) {
+            note!(info, "registration: {:?}", self.registration);
+        }
     }
 }
 
 fn refused<'b>(call: Call, response: &Response<'b>) -> Update<'b> {
+    note!(warn, "request refused: {:?}, {}", call, response.status);
     Update::Refused {
         call,
         status: response.status,

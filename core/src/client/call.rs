@@ -11,6 +11,7 @@ use crate::{
 
 /// A request of the client to its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Call {
     /// `POST /v1/webhooks`: be told.
     Register,
@@ -65,6 +66,7 @@ pub struct Deadline {
 
 /// Why there is a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Reason {
     /// The answer to the request under way is overdue then.
     Answer,

@@ -40,6 +40,7 @@ impl core::fmt::Debug for Server<'_> {
 
 /// Why a text names no server, or is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ServerError {
     /// It is no URL.
     Url(UrlError),

@@ -183,6 +183,7 @@ pub struct Memory<'a> {
 
 /// What the client has learned.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Update<'b> {
     /// Something happened to a job.
     Job(News<'b>),
@@ -227,6 +228,7 @@ pub enum Update<'b> {
 
 /// Something that happened to a job.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct News<'b> {
     /// What.
     pub kind: Kind,
@@ -238,6 +240,7 @@ pub struct News<'b> {
 
 /// How the client learned something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Source {
     /// It was told by webhook.
     Told,
@@ -415,7 +418,7 @@ impl<'a> Client<'a> {
 
     /// Wants to be told no longer: the registration is removed, and nothing else is asked.
     /// [`is_closed`](Self::is_closed) tells when that is done.
-    pub const fn close(&mut self) {
+    pub fn close(&mut self) {
         if self.closing.is_none() {
             self.closing = Some(CLOSE_TRIES);
             self.step(Happening::Close);

@@ -9,6 +9,7 @@ use crate::{event::Kind, id::Id, job::Status, time::Instant};
 
 /// A status as `GET /status` tells it: three words for five states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Simple {
     /// The newest job waits or is being worked on.
     Pending,

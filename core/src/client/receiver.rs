@@ -35,6 +35,7 @@ pub struct Receiver {
 
 /// What a connection needs next.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub enum Drive<'b> {
     /// More bytes. Send what is in the output first.
@@ -58,6 +59,7 @@ pub enum Drive<'b> {
 
 /// What was answered, for whoever keeps a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Answer {
     /// To a request for the client.
     Webhook(Outcome),

@@ -18,6 +18,7 @@ use crate::{id::Id, time::Instant};
 
 /// Where a registration is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) enum Registration {
     /// Nobody wants one.
     Off,

@@ -19,6 +19,7 @@ pub struct NewTranslation<'a> {
 
 /// Why a translation was not taken on. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SubmitError {
     /// The one before is not answered yet: one at a time.
     Busy,

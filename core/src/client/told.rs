@@ -7,12 +7,14 @@ use super::{
 use crate::{
     event::Kind,
     http::{Method, Request},
+    note::note,
     signature::{Headers, TOLERANCE_S, VerifyError, verify},
     time::Now,
 };
 
 /// What was made of a request to the client's webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Outcome {
     /// It was news.
     Taken,
@@ -77,7 +79,7 @@ impl Client<'_> {
     ///
     /// Hand on what it told before the answer is sent: what was not answered is sent again.
     pub fn handle_webhook<'b>(&mut self, now: Now, request: &Request<'b>) -> Verdict<'b> {
-        match self.admit(now, request) {
+        let verdict = match self.admit(now, request) {
             Ok(EventView::Job(kind, job)) => self.take_event(now, kind, job),
             Ok(EventView::Test) => Verdict {
                 outcome: Outcome::Test,
@@ -85,7 +87,9 @@ impl Client<'_> {
             },
             Ok(EventView::Unknown) => Outcome::UnknownType.into(),
             Err(outcome) => outcome.into(),
-        }
+        };
+        note!(debug, "webhook: {:?}", verdict.outcome);
+        verdict
     }
 
     /// Reads the event of a request, if it is one that the server has signed.

@@ -12,6 +12,7 @@ use crate::{
 
 /// Why a body is not what it should be. It is answered with 400 and changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Malformed {
     /// It is no JSON object; where it stops being one, and why.
     Json(json::Error),
@@ -34,6 +35,21 @@ pub struct JobView<'b> {
     pub progress: u8,
     /// All that was told, its strings checked already.
     object: Object<'b>,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for JobView<'_> {
+    /// Leaves out the object: what answers a submission holds the secret of its callback.
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "JobView {{ id: {}, sequence: {}, status: {}, progress: {} }}",
+            self.id,
+            self.sequence,
+            self.status,
+            self.progress
+        );
+    }
 }
 
 impl<'b> JobView<'b> {

@@ -12,6 +12,7 @@ use crate::slab::{Ix, Link, List, Node, Slab};
 
 /// What does not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Flaw {
     /// An event counts another number of streams before it than there are.
     Heads,

@@ -45,6 +45,7 @@ pub struct Attempt {
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Outcome {
     /// The receiver has it.
     Delivered,
@@ -61,6 +62,7 @@ pub enum Outcome {
 
 /// Kinds of failure, by what they say about the receiver's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Failure {
     /// It answered, and not with success.
     Refused,
@@ -72,6 +74,7 @@ pub enum Failure {
 
 /// What became of a delivery after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Verdict {
     /// It is done.
     Delivered,

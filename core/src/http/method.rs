@@ -2,6 +2,7 @@
 
 /// What a request asks for (RFC 9110, section 9). Methods are case-sensitive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Method {
     /// GET.

@@ -161,6 +161,7 @@ impl Default for Limits {
 
 /// What a parser is reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Phase {
     /// Nothing of a message was seen yet.
     Idle,

@@ -6,6 +6,7 @@
 /// message would end, and so where a next one would begin, is not known (RFC 9112, section 6.3):
 /// answer with [`status`](Self::status), then close the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Refusal {

@@ -15,6 +15,7 @@ const METHOD_BYTES_MAX: usize = 32;
 
 /// What [`RequestParser::advance`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub enum Progress {
     /// The request is not all there. The buffer has room for more: it is never full here.

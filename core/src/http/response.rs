@@ -14,6 +14,7 @@ const INTERIM_MAX: u8 = 16;
 
 /// Whether a response's body is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum BodyUse {
     /// It is kept in the buffer, which must be large enough.
@@ -25,6 +26,7 @@ pub enum BodyUse {
 
 /// Why a response is no use. The connection is to be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ResponseError {
     /// It breaks a rule that requests obey too, or is over a limit.
@@ -61,6 +63,7 @@ impl From<Refusal> for ResponseError {
 
 /// What [`ResponseParser::advance`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub enum ResponseProgress {
     /// The response is not all there. The buffer has room for more: it is never full here.

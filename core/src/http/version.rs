@@ -4,6 +4,7 @@ use super::refusal::Refusal;
 
 /// The version of HTTP that the other side speaks (RFC 9110, section 2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Version {
     /// HTTP/1.0.

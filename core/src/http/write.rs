@@ -9,6 +9,7 @@ use crate::out::Out;
 
 /// Why a head was not written; nothing of it is left in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum HeadError {
     /// It does not fit.
     Full,

@@ -54,6 +54,7 @@ pub const DEPTH_MAX: u32 = 32;
 
 /// Where a document stops being JSON, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Error {
     /// The offset in bytes of the first byte that cannot be accepted; the length of the document if
     /// it ends too early.
@@ -64,6 +65,7 @@ pub struct Error {
 
 /// What is wrong with a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ErrorKind {
     /// The document ends before its value does.
     UnexpectedEnd,

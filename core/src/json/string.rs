@@ -4,6 +4,7 @@
 ///
 /// It compares as what it means: `"\u0061"` equals `"a"`.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Str<'a> {
     /// What stands between the quotes.
     text: &'a str,

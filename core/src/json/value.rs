@@ -8,6 +8,7 @@ use super::plain::plain_len;
 
 /// Any value of a document.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Value<'a> {
     /// `null`
     Null,
@@ -39,10 +40,12 @@ pub(super) fn document(text: &str) -> Option<Value<'_>> {
 ///
 /// RFC 8259 section 6 sets no range, so the text is kept and conversion is a step of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Number<'a>(&'a str);
 
 /// A number is not the one that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum NumberError {
     /// It has a sign, a fraction or an exponent.
     NotAnInteger,
@@ -79,6 +82,7 @@ impl<'a> Number<'a> {
 
 /// An array of a document.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Array<'a> {
     /// What stands between the brackets.
     inside: &'a str,
@@ -112,6 +116,7 @@ impl core::iter::FusedIterator for Items<'_> {}
 
 /// An object of a document.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Object<'a> {
     /// What stands between the braces.
     inside: &'a str,
@@ -155,15 +160,25 @@ impl<'a> Object<'a> {
         names: [&'n str; N],
     ) -> Result<[Option<Value<'a>>; N], Duplicate<'n>> {
         let mut values = [None; N];
+        self.fill(&names, &mut values)?;
+        Ok(values)
+    }
+
+    /// Puts the value of each of `names` into its place among `values`.
+    fn fill<'n>(
+        &self,
+        names: &[&'n str],
+        values: &mut [Option<Value<'a>>],
+    ) -> Result<(), Duplicate<'n>> {
         for (name, value) in self.members() {
-            let wanted = names.iter().zip(&mut values).find(|(n, _)| name == **n);
+            let wanted = names.iter().zip(&mut *values).find(|(n, _)| name == **n);
             if let Some((name, slot)) = wanted
                 && slot.replace(value).is_some()
             {
                 return Err(Duplicate { name });
             }
         }
-        Ok(values)
+        Ok(())
     }
 }
 

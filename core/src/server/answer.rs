@@ -1,4 +1,7 @@
 //! A request in, what to answer out: the HTTP API over the service.
+//!
+//! Each kind of request that has something large in hand is a call of its own, never inlined: a turn then needs the stack
+//! of its own kind, and not that of all of them.
 
 use super::{
     ApiKey, Server, auth,
@@ -8,6 +11,7 @@ use crate::{
     api::{self, Problem, Resource},
     http::{Method, Request},
     id::{Id, Prefix},
+    note::note,
     service::{NewEndpoint, ReportError, SubmitError},
     slab::{Ix, Link},
     time::Now,
@@ -20,7 +24,10 @@ const KEY_BYTES_MAX: usize = 255;
 pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> (Reply, bool) {
     match try_answer(server, now, request) {
         Ok(reply) => reply,
-        Err(problem) => (Reply::Problem(problem), false),
+        Err(problem) => {
+            note!(debug, "request refused: {:?}", problem);
+            (Reply::Problem(problem), false)
+        }
     }
 }
 
@@ -57,8 +64,9 @@ pub(super) fn admit<'r>(
         return Err(Problem::Unauthorized);
     }
     let resource = resource.ok_or(Problem::NoSuchPath)?;
-    if !resource.has(head.method) {
-        return Err(Problem::Method(resource.allow()));
+    let methods = resource.methods();
+    if !methods.has(head.method) {
+        return Err(Problem::Method(methods));
     }
     Ok(Some(resource))
 }
@@ -147,6 +155,7 @@ fn full(server: &mut Server<'_>) -> Problem {
     Problem::Full(seconds as u8)
 }
 
+#[inline(never)]
 fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
     let key = match request.fields.get_unique("idempotency-key") {
         Ok(None) => None,
@@ -194,6 +203,7 @@ fn cancel(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
     }
 }
 
+#[inline(never)]
 fn list_jobs(request: &Request<'_>) -> Answer {
     let page = api::page(request.query)?;
     let after = match page.cursor {
@@ -219,6 +229,7 @@ fn list_endpoints(request: &Request<'_>) -> Answer {
     })
 }
 
+#[inline(never)]
 fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
     let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
     let new = api::webhook(
@@ -253,6 +264,7 @@ fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> 
     changed(shown(id, 201, true))
 }
 
+#[inline(never)]
 fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> Answer {
     let (ix, id) = endpoint(server, id)?;
     let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
@@ -277,6 +289,7 @@ fn test_endpoint(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
     }
 }
 
+#[inline(never)]
 fn redeliver(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> Answer {
     let (ix, _) = endpoint(server, id)?;
     let object = api::read_object(request)?;

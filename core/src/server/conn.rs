@@ -5,6 +5,7 @@ use crate::{
     http::{Method, RequestParser, Version},
     id::Id,
     job::Status,
+    note::note,
     slab::{Ix, Links, Node},
     time::Instant,
 };
@@ -150,6 +151,7 @@ impl Conn {
 impl Conn {
     /// Answers with a problem and closes: what follows in the buffer may not be a request.
     pub(super) fn refuse(&mut self, problem: Problem) {
+        note!(debug, "connection refused: {:?}", problem);
         self.reply = Reply::Problem(problem);
         self.version = Version::V11;
         self.keep_alive = false;

@@ -16,6 +16,7 @@ use crate::{
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub enum Drive {
     /// More bytes. Send what is in the output first.
@@ -177,6 +178,7 @@ impl Server<'_> {
     }
 
     /// Answers a request that is whole.
+    #[inline(never)]
     fn take_request(&mut self, now: Now, ix: Ix, input: &mut RecvBuf<'_>) {
         let Some(parser) = self.conns.get(ix).map(|conn| conn.parser) else {
             return;
@@ -229,7 +231,7 @@ impl Server<'_> {
         bytes_min: usize,
         out: &mut Out<'_>,
     ) -> Drive {
-        let config = self.config;
+        let config = &self.config;
         let Some(conn) = self.conns.get_mut(ix) else {
             return Drive::Close;
         };

@@ -54,6 +54,7 @@ pub use fixed::Fixed;
 use crate::{
     address::Guard,
     http,
+    note::note,
     service::{self, Service},
     slab::{Ix, List, Slab, Slot},
     time::{Instant, Now},
@@ -225,6 +226,7 @@ impl<'a> Server<'a> {
         let deadline = now.instant.after_ms(self.config.head_ms);
         let ix = self.conns.insert(Conn::new(self.serial, deadline))?;
         self.timers.set(ix, deadline);
+        note!(trace, "connection in slot {}: accepted", ix.get());
         Some(ConnId {
             ix,
             serial: self.serial,
@@ -245,6 +247,7 @@ impl<'a> Server<'a> {
         }
         self.timers.clear(id.ix);
         self.conns.remove(id.ix);
+        note!(trace, "connection in slot {}: closed", id.ix.get());
     }
 
     /// The next connection that must be driven, though no bytes have come.

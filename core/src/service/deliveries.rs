@@ -6,17 +6,17 @@ use crate::{
     endpoint::{self, Disabled},
     id::{Id, Prefix},
     log::{AttemptError, Line},
+    note::note,
     out::{Full, Out},
     signature::{self, MessageId, Secret},
     slab::{Ix, Link},
     time::{Instant, Now, Timestamp},
     url::Url,
 };
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
 /// How an attempt went, as the driver saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AttemptResult<'a> {
     /// There was a whole answer.
     Answer {
@@ -151,6 +151,15 @@ impl Service<'_> {
             .event
             .and_then(|event| self.id_of(settled.job, lane, event.sequence, event.at));
         self.counters.attempts += 1;
+        note!(
+            debug,
+            "attempt {} in lane {}: {:?}, {:?}, status {}",
+            settled.number,
+            lane.get(),
+            settled.verdict,
+            error,
+            status
+        );
         match settled.verdict {
             Verdict::Delivered => self.counters.delivered += 1,
             Verdict::Dead => self.counters.dead += 1,
@@ -184,10 +193,8 @@ impl Service<'_> {
     #[must_use]
     pub fn callback_secret(&self, job: Link) -> Option<Secret> {
         let job = self.jobs.get(job?)?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.master).ok()?;
-        mac.update(b"callback secret");
-        mac.update(&job.id.to_bits().to_be_bytes());
-        Some(Secret::from_random(mac.finalize().into_bytes().into()))
+        let master = Secret::from_random(self.master).signing_key();
+        Some(master.derive([b"callback secret", &job.id.to_bits().to_be_bytes()]))
     }
 
     /// Tells a job's callback nothing more: its receiver answered `410 Gone`.

@@ -9,6 +9,7 @@ use crate::{event::Event, slab::Ix};
 
 /// What of something may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Durable<T> {
     /// This.
     Is(T),

@@ -6,6 +6,7 @@ use crate::{
     endpoint::{self, Disabled, Endpoint, StoredSecret},
     event::{Event, Filter, Kind},
     id::Id,
+    note::note,
     signature::Secret,
     slab::{Ix, Link},
     time::{Now, Timestamp},
@@ -58,6 +59,8 @@ impl Service<'_> {
         })
     }
 
+    /// Makes an endpoint, if there is room for it. A call of its own, for the stack it takes.
+    #[inline(never)]
     fn create(&mut self, now: Now, new: NewEndpoint<'_>) -> Link {
         if self.endpoints.room() == 0 {
             self.reap_endpoints();
@@ -96,6 +99,7 @@ impl Service<'_> {
         self.want(ix);
         self.touch_endpoint(ix);
         self.send_ending(ix);
+        note!(info, "endpoint in slot {}: registered", ix.get());
         Some(ix)
     }
 
@@ -177,6 +181,7 @@ impl Service<'_> {
         }
         self.touch_endpoint(ix);
         self.leaving.push_back(&mut self.endpoints, ix);
+        note!(info, "endpoint in slot {}: removed", ix.get());
     }
 
     /// Gives an endpoint a new secret; the old one signs too for a while.
@@ -228,6 +233,7 @@ impl Service<'_> {
             return;
         }
         endpoint.disabled = why;
+        note!(warn, "endpoint in slot {}: disabled, {:?}", ix.get(), why);
         self.outbox.close_lane(ix, false);
         self.touch_endpoint(ix);
     }

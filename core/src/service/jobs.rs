@@ -7,6 +7,7 @@ use crate::{
     idempotency::{Found, KeyHash, RequestHash},
     job::{self, Happening, Refused, State, Status},
     json,
+    note::note,
     slab::{Ix, Link},
     text::blocks_for,
     time::Now,
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 /// A string that comes in: plain, or as it stands in a JSON document.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Words<'a> {
     /// As it is.
     Plain(&'a str),
@@ -98,6 +100,7 @@ pub struct Submitted {
 
 /// Why no job was accepted. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SubmitError {
     /// There is no room. Try again later.
     Full,
@@ -109,6 +112,7 @@ pub enum SubmitError {
 
 /// What a worker says of its job.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Report<'a> {
     /// Still at it; keeps the lease.
     Alive,
@@ -122,6 +126,7 @@ pub enum Report<'a> {
 
 /// Why a report was not taken. The job is as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ReportError {
     /// There is no such job.
     Unknown,
@@ -133,6 +138,7 @@ pub enum ReportError {
 
 /// A job for a worker to start on, or to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Work {
     /// Start on it.
     Start(Ix, Id),
@@ -295,6 +301,8 @@ impl Service<'_> {
         self.reap_endpoints();
     }
 
+    /// Makes a job, if there is room for all that can happen to it. A call of its own, for the stack it takes.
+    #[inline(never)]
     fn accept(&mut self, now: Now, new: &NewJob<'_>) -> Link {
         if self.jobs.room() == 0 && !self.make_room() {
             return None;
@@ -342,6 +350,7 @@ impl Service<'_> {
         self.newest_jobs.push_front(&mut self.jobs, ix);
         self.waiting.push_back(&mut self.jobs, ix);
         self.tell(now, ix, Kind::Pending, State::NEW);
+        note!(debug, "job in slot {}: accepted", ix.get());
         Some(ix)
     }
 
@@ -381,6 +390,7 @@ impl Service<'_> {
         }
         self.count(before.status, step.state.status);
         self.tell(now, ix, kind, step.state);
+        note!(debug, "job in slot {}: {:?}", ix.get(), kind);
         Ok(())
     }
 
@@ -393,7 +403,9 @@ impl Service<'_> {
             _ => result,
         };
         // The room was set aside when the job was accepted.
-        let text = self.pool.store_reserved([words.bytes()], reserved);
+        let text = self
+            .pool
+            .store_reserved([Words::Plain(words).bytes()], reserved);
         let stopping = stop && from == Status::Processing;
         if let Some(job) = self.jobs.get_mut(ix) {
             job.result = text.unwrap_or(crate::text::Text::EMPTY);
@@ -459,7 +471,8 @@ impl Service<'_> {
         // Progress leaves the status as it was: it was counted out and in again.
     }
 
-    const fn refuse(&mut self) -> SubmitError {
+    fn refuse(&mut self) -> SubmitError {
+        note!(warn, "job refused: no room");
         self.counters.refused += 1;
         SubmitError::Full
     }

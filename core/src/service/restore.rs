@@ -1,6 +1,6 @@
 //! How what a service has written down comes back.
 
-use super::{Job, Service, jobs::LOST};
+use super::{Job, Service, Words, jobs::LOST};
 use crate::{
     delivery::{SavedStream, Target},
     endpoint::{self, Disabled, Endpoint, StoredSecret},
@@ -19,6 +19,7 @@ use crate::{
 
 /// Why a record could not be restored. The service must not be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RestoreError {
     /// It was written by a newer version of this program.
     Version,
@@ -193,7 +194,9 @@ impl Service<'_> {
         if job.id.slot() != Some(ix) || !self.is_request(fields, job.has_callback) {
             return None;
         }
-        job.request = self.pool.store(fields.map(str::bytes))?;
+        job.request = self
+            .pool
+            .store(fields.map(|text| Words::Plain(text).bytes()))?;
         self.jobs.insert_at(ix, job)?;
         self.newest_jobs.push_front(&mut self.jobs, ix);
         Some(())
@@ -225,7 +228,7 @@ impl Service<'_> {
         if !is_result {
             return None;
         }
-        let result = self.pool.store([result.bytes()])?;
+        let result = self.pool.store([Words::Plain(result).bytes()])?;
         let job = self.jobs.get_mut(ix)?;
         job.last = last;
         job.attempts = attempts;
@@ -260,7 +263,9 @@ impl Service<'_> {
         if description.len() > self.limits.description_bytes_max {
             return None;
         }
-        endpoint.text = self.pool.store(strings.map(str::bytes))?;
+        endpoint.text = self
+            .pool
+            .store(strings.map(|text| Words::Plain(text).bytes()))?;
         let known_job = endpoint.job.is_none_or(|job| self.jobs.get(job).is_some());
         if endpoint.id.slot() != Some(ix) || !known_job {
             return None;

@@ -99,6 +99,16 @@ impl SigningKey {
         signer.finish()
     }
 
+    /// A secret that only this key leads to, for what `parts` name one after the other.
+    #[must_use]
+    pub fn derive(&self, parts: [&[u8]; 2]) -> Secret {
+        let mut hmac = self.0.clone();
+        for part in parts {
+            hmac.update(part);
+        }
+        Secret::from_random(hmac.finalize().into_bytes().into())
+    }
+
     /// Signs a message whose body comes in pieces.
     pub fn signer(&self, id: MessageId<'_>, timestamp_s: u64) -> Signer {
         let mut memory = [0u8; ID_BYTES_MAX + 22];

@@ -26,6 +26,7 @@ pub struct Secret {
 
 /// Why a text or a key is no secret for scheme `v1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SecretError {
     /// A key of scheme `v1a` (`whsk_`, `whpk_`), which is not supported.
     Asymmetric,

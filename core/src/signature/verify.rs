@@ -38,6 +38,7 @@ pub struct Verified<'a> {
 
 /// Why a webhook was refused. All of it is the sender's doing: answer 400, and no more than that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum VerifyError {
     /// One of the three header fields is not there.
     MissingHeader,

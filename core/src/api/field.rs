@@ -1,0 +1,61 @@
+//! The names in bodies and queries.
+
+/// A member of a body, or a parameter of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Field {
+    /// `video_url`.
+    VideoUrl,
+    /// `target_language`.
+    TargetLanguage,
+    /// `source_language`.
+    SourceLanguage,
+    /// `callback_url`.
+    CallbackUrl,
+    /// `reference`.
+    Reference,
+    /// `url`.
+    Url,
+    /// `events`.
+    Events,
+    /// `description`.
+    Description,
+    /// `secret`.
+    Secret,
+    /// `job`.
+    Job,
+    /// `enabled`.
+    Enabled,
+    /// `since`.
+    Since,
+    /// `status`.
+    Status,
+    /// `limit`.
+    Limit,
+    /// `cursor`.
+    Cursor,
+}
+
+impl Field {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VideoUrl => "video_url",
+            Self::TargetLanguage => "target_language",
+            Self::SourceLanguage => "source_language",
+            Self::CallbackUrl => "callback_url",
+            Self::Reference => "reference",
+            Self::Url => "url",
+            Self::Events => "events",
+            Self::Description => "description",
+            Self::Secret => "secret",
+            Self::Job => "job",
+            Self::Enabled => "enabled",
+            Self::Since => "since",
+            Self::Status => "status",
+            Self::Limit => "limit",
+            Self::Cursor => "cursor",
+        }
+    }
+}
