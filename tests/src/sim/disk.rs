@@ -34,7 +34,11 @@ impl Process<'_> {
         let mut again = Server::new(again.lend(), self.config, [7; 32]);
         let service = again.service_mut();
         let forgets = world.env.options.mutation == Some(Mutation::ForgetfulRecovery);
-        let records = world.journal.records.len() - usize::from(forgets);
+        let records = world
+            .journal
+            .records
+            .len()
+            .saturating_sub(usize::from(forgets));
         for (key, value) in world.journal.records.iter().take(records) {
             let _ = service.restore(now, *key, value);
         }
