@@ -89,7 +89,11 @@ def main(program: str, dubhook: str, loss_percent: str) -> None:
         )
     restarted = [job for job in jobs if sum(t.kind == "translation.processing" for t in receiver.of(job["id"])) > 1]
     rig.check(bool(restarted) or not lossless, "jobs that were under way were begun anew")
-    shown = json.loads(rig.request(url)[1])["data"]
+    shown, cursor = [], ""
+    while cursor is not None:
+        # The board's answers are short, so the list may have several pages.
+        page = json.loads(rig.request(f"{url}?cursor={cursor}" if cursor else url)[1])
+        shown, cursor = shown + page["data"], page.get("next_cursor")
     rig.check(
         {job["id"] for job in shown} == {job["id"] for job in jobs}
         and all(job["status"] == "completed" for job in shown),
