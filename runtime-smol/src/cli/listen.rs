@@ -13,7 +13,7 @@ use dubhook_core::{
     event::Filter, http::Method, json::Writer, out::Out, signature::Secret, url::Url,
 };
 use dubhook_smol::{
-    client::{Client, Event},
+    client::{Event, Events},
     tls::Trust,
 };
 use smol::{
@@ -73,18 +73,19 @@ impl Listen {
             if let Some(address) = &self.bind {
                 client = client.webhook_listen(address, self.port);
             }
+            // Before the server knows of the webhook: from then on it may be told of something.
+            let events = client.events();
             client.register_webhook().await.map_err(blame)?;
             let port = client.webhook_port().unwrap_or(self.port);
             let told_at = format!("told at http://{}:{port}; Ctrl-C ends it", self.host);
             eprintln!("{}", Paint::stderr().dim(&told_at));
-            let handed_on = self.hand_on(&client).or(interrupted()).await;
+            let handed_on = self.hand_on(events).or(interrupted()).await;
             client.close().await.map_err(blame)?;
             handed_on
         })
     }
 
-    async fn hand_on(&self, client: &Client) -> Result<(), Fail> {
-        let mut events = client.events();
+    async fn hand_on(&self, mut events: Events) -> Result<(), Fail> {
         let trust = self.remote.trust()?;
         while let Some(event) = events.next().await {
             if self.remote.json {
