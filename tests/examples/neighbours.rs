@@ -8,11 +8,11 @@
 //! Alone and beside take turns, round by round, so that both meet the same machine; what is printed last is the median
 //! of the rounds' 99th percentiles, and of their ratios.
 
-use dubhook_core::{service::Limits, simulate::Settings};
+use dubhook_core::service::Limits;
 use dubhook_smol::{server::Server, tls::Trust};
 use dubhook_tests::{
     certificates::Authority,
-    hooks::register,
+    hooks::{NO_TIME, register},
     neighbours::{self, KINDS},
     wire::{Asker, Hearer},
 };
@@ -67,17 +67,11 @@ fn percentile(taken: &mut [u64], percent: usize) -> u64 {
 /// How long each event took to the good receiver, in microseconds, beside so many bad ones of each kind.
 fn measure(bad: usize) -> Vec<u64> {
     let authority = Authority::new();
-    let settings = Settings {
-        shortest_ms: 0,
-        longest_ms: 0,
-        errors_ppm: 0,
-        steps: 1,
-    };
     let trust = Trust::platform().with_file(authority.file());
     let server = Server::builder()
         .listen("127.0.0.1:0")
         .capacity(50_000)
-        .simulate(settings)
+        .simulate(NO_TIME)
         .limits(Limits::SERVER)
         .trust(trust.expect("the authority's file"));
     let server = server.bind().expect("a port").start().expect("a thread");

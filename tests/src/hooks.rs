@@ -1,8 +1,17 @@
 //! What tests of deliveries do again and again: register a webhook, submit a job, read the attempts.
 
 use crate::wire::{Asker, PATIENCE};
+use dubhook_core::simulate::Settings;
 use serde_json::Value;
 use std::{thread, time::Instant};
+
+/// Jobs that take no time and end well.
+pub const NO_TIME: Settings = Settings {
+    shortest_ms: 0,
+    longest_ms: 0,
+    errors_ppm: 0,
+    steps: 1,
+};
 
 /// Registers `url` for endings; the endpoint's id.
 ///

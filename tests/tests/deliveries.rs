@@ -4,11 +4,13 @@ use dubhook_core::{
     delivery::Schedule,
     service::Limits,
     signature::{Headers, Secret, TOLERANCE_S, verify},
-    simulate::Settings,
     time::Timestamp,
 };
 use dubhook_smol::server::{Handle, Server};
-use dubhook_tests::wire::{ALONE, Arrival, Asker, Hearer, PATIENCE};
+use dubhook_tests::{
+    hooks::NO_TIME,
+    wire::{ALONE, Arrival, Asker, Hearer, PATIENCE},
+};
 use std::{
     collections::HashSet,
     io::Write,
@@ -28,17 +30,11 @@ fn serve() -> Handle {
 
 /// The same, with so much time for each attempt.
 fn serve_with(attempt: Duration) -> Handle {
-    let settings = Settings {
-        shortest_ms: 0,
-        longest_ms: 0,
-        errors_ppm: 0,
-        steps: 1,
-    };
     let mut limits = Limits::SERVER;
     limits.attempt_ms = attempt.as_millis() as u64;
     limits.outbox.schedule = Schedule::new(&[20, 20]);
     let server = Server::builder().listen("127.0.0.1:0").capacity(100);
-    let server = server.simulate(settings).limits(limits);
+    let server = server.simulate(NO_TIME).limits(limits);
     server.bind().expect("a port").start().expect("a thread")
 }
 

@@ -1,10 +1,9 @@
 //! What the runtime allocates for each request and each delivery once it is warm: nothing for a request, and for a delivery
 //! the task that makes its attempt. The executor's queue of woken tasks grows by blocks, now and then.
 
-use dubhook_core::simulate::Settings;
 use dubhook_smol::server::Server;
 use dubhook_tests::{
-    hooks::{register, submit},
+    hooks::{NO_TIME, register, submit},
     wire::{Asker, Hearer},
 };
 use std::{
@@ -81,14 +80,8 @@ fn a_warm_server_allocates_nothing_for_a_request() {
     const PIPELINED: usize = 100;
     /// In how many pieces the bytes of so many requests may come.
     const PIECES_MAX: usize = 8;
-    let settings = Settings {
-        shortest_ms: 0,
-        longest_ms: 0,
-        errors_ppm: 0,
-        steps: 1,
-    };
     let server = Server::builder().listen("127.0.0.1:0").capacity(10_000);
-    let server = server.simulate(settings).bind().expect("a port");
+    let server = server.simulate(NO_TIME).bind().expect("a port");
     let (address, stopper) = (server.address(), server.stopper());
     let running = thread::spawn(move || {
         IS_COUNTED.set(true);

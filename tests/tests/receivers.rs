@@ -1,13 +1,13 @@
 //! Receivers that misbehave, lie about where they are, or send elsewhere, over real sockets.
 
-use dubhook_core::{delivery::Schedule, service::Limits, simulate::Settings};
+use dubhook_core::{delivery::Schedule, service::Limits};
 use dubhook_smol::{
     resolve::Resolve,
     server::{Builder, Server},
 };
 use dubhook_tests::{
     cases,
-    hooks::{attempts, register, submit},
+    hooks::{NO_TIME, attempts, register, submit},
     neighbours::{self, KINDS, Kind},
     wire::{Asker, Hearer},
 };
@@ -25,17 +25,11 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// A server whose jobs take no time, and which makes each attempt once.
 fn builder() -> Builder {
-    let settings = Settings {
-        shortest_ms: 0,
-        longest_ms: 0,
-        errors_ppm: 0,
-        steps: 1,
-    };
     let mut limits = Limits::SERVER;
     limits.attempt_ms = ATTEMPT.as_millis() as u64;
     limits.outbox.schedule = Schedule::new(&[]);
     let server = Server::builder().listen("127.0.0.1:0").capacity(200);
-    server.simulate(settings).limits(limits)
+    server.simulate(NO_TIME).limits(limits)
 }
 
 #[test]

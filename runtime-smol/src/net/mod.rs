@@ -308,7 +308,7 @@ mod tests {
     use std::{net::TcpListener, thread};
 
     /// Two ends of a connection, the first of them as it was accepted.
-    fn pair() -> (TcpStream, TcpStream) {
+    pub(super) fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (listener.accept().unwrap().0, there)

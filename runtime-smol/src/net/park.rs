@@ -124,20 +124,15 @@ impl Net {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Interest, *};
+    use super::{
+        super::{Interest, tests::pair},
+        *,
+    };
     use smol::{LocalExecutor, Timer, future, unblock};
     use std::{
         io::{Read, Write},
-        net::{TcpListener, TcpStream},
         time::Duration,
     };
-
-    /// Two ends of a connection.
-    fn pair() -> (TcpStream, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (listener.accept().unwrap().0, there)
-    }
 
     #[test]
     fn idle_is_after_what_there_is_to_do_and_not_never() {

@@ -4,6 +4,7 @@ use super::{
     RECEIVER_PORT,
     net::{LinkId, Party, Payload, Side},
     queue::Event,
+    reader::pour,
     rng::Rng,
     world::World,
 };
@@ -327,10 +328,7 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
         return;
     };
     let mut input = RecvBuf::resume(&mut pending.memory, pending.filled.clone());
-    let room = input.room();
-    let len = room.len().min(bytes.len());
-    room[..len].copy_from_slice(&bytes[..len]);
-    input.commit(len);
+    pour(&mut input, bytes);
     let progress = pending.parser.advance(&Limits::SERVER, &mut input);
     pending.filled = input.filled_range();
     match progress {

@@ -8,6 +8,7 @@ use super::{
     net::{LinkId, Party, Payload, Side},
     oracle::{As, Belief},
     queue::Event,
+    reader::pour,
     world::World,
 };
 use dubhook_core::{
@@ -328,10 +329,7 @@ impl Asking {
     /// Reads on in the answer. Says whether it is whole.
     fn read(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
         let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
-        let room = input.room();
-        let len = room.len().min(bytes.len());
-        room[..len].copy_from_slice(&bytes[..len]);
-        input.commit(len);
+        pour(&mut input, bytes);
         let progress = self.parser.advance(&Limits::SERVER, &mut input);
         self.filled = input.filled_range();
         match progress {

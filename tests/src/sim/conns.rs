@@ -4,6 +4,7 @@ use super::{
     mutation::Mutation,
     net::{LinkId, Payload, Side},
     process::Process,
+    reader::pour,
     world::World,
 };
 use dubhook_core::{
@@ -86,11 +87,8 @@ impl Process<'_> {
             };
             let mut input = RecvBuf::resume(&mut io.memory, io.filled.clone());
             if io.reads {
-                let room = input.room();
-                let len = room.len().min(io.arrived.len());
-                room[..len].copy_from_slice(&io.arrived[..len]);
-                input.commit(len);
-                io.arrived.drain(..len);
+                let left = pour(&mut input, &io.arrived).len();
+                io.arrived.drain(..io.arrived.len() - left);
             }
             let mut out = Out::new(&mut memory);
             let mut drive = self.server.drive(now, io.conn, &mut input, &mut out);

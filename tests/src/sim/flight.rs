@@ -7,6 +7,7 @@ use super::{
     oracle::{Told, Try},
     process::Process,
     queue::Event,
+    reader::pour,
     world::World,
 };
 use crate::machine::field;
@@ -199,11 +200,7 @@ impl Flight {
         let mut rest = bytes;
         loop {
             let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
-            let room = input.room();
-            let len = room.len().min(rest.len());
-            room[..len].copy_from_slice(&rest[..len]);
-            input.commit(len);
-            rest = &rest[len..];
+            rest = pour(&mut input, rest);
             let progress = self.parser.advance(&Limits::SMALL, &mut input);
             self.filled = input.filled_range();
             match progress {

@@ -3,7 +3,7 @@
 use super::{
     client::{learned, with_client},
     net::{LinkId, Payload, Side},
-    reader::Reader,
+    reader::{Reader, pour},
     world::World,
 };
 use dubhook_core::{
@@ -71,11 +71,7 @@ impl Io {
             with_client(world, at, |device, now| {
                 let client = device.client.as_mut()?;
                 let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
-                let room = input.room();
-                let len = room.len().min(rest.len());
-                room[..len].copy_from_slice(&rest[..len]);
-                input.commit(len);
-                rest = &rest[len..];
+                rest = pour(&mut input, rest);
                 let limits = Limits::SERVER;
                 let drive = self
                     .receiver

@@ -20,6 +20,15 @@ pub(super) struct Message {
     pub(super) body: Vec<u8>,
 }
 
+/// Takes in as many bytes as there is room for. Returns the others.
+pub(super) fn pour<'b>(input: &mut RecvBuf<'_>, bytes: &'b [u8]) -> &'b [u8] {
+    let room = input.room();
+    let (taken, left) = bytes.split_at(room.len().min(bytes.len()));
+    room[..taken.len()].copy_from_slice(taken);
+    input.commit(taken.len());
+    left
+}
+
 impl Reader {
     pub(super) fn new() -> Self {
         Self {
@@ -35,11 +44,7 @@ impl Reader {
         let mut rest = bytes;
         loop {
             let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
-            let room = input.room();
-            let len = room.len().min(rest.len());
-            room[..len].copy_from_slice(&rest[..len]);
-            input.commit(len);
-            rest = &rest[len..];
+            rest = pour(&mut input, rest);
             let progress = self.parser.advance(&Limits::SERVER, &mut input);
             if let Ok(Progress::Complete) = progress {
                 let request = self
