@@ -97,10 +97,10 @@ impl Committer {
             spawner.spawn(async move {
                 engine.net.idle().await;
                 let sealed = self.seal(engine.clock.now(), &mut engine.server.borrow_mut(), batch);
-                if let Some((batch, number)) = sealed {
-                    self.write(store, batch, number, engine).await;
+                match sealed {
+                    Some((batch, number)) => self.write(store, batch, number, engine).await,
+                    None => engine.turn.raise(),
                 }
-                engine.turn.raise();
             });
         } else if let Some((batch, number)) = self.seal(now, server, batch) {
             spawner.spawn(self.write(Arc::clone(store), batch, number, engine));
