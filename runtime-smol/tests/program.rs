@@ -339,6 +339,12 @@ fn a_listener_hands_events_on_until_it_is_interrupted() {
         line.contains("translation.completed") && line.contains("job_"),
         "{line}"
     );
+    // The line comes first and then the command, which writes a line end last.
+    let give_up = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !std::fs::read_to_string(&heard).is_ok_and(|heard| heard.ends_with('\n')) {
+        assert!(std::time::Instant::now() < give_up, "--exec was not run");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     let kill = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();
