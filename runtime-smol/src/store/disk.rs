@@ -2,7 +2,10 @@
 
 use super::{Batch, Restore, Store, StoreError, directory::Directory, journal};
 use dubhook_core::{id::Id, record::Key, time::Timestamp};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, PersistMode,
+    config::{FilterPolicy, PartitioningPolicy},
+};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -89,7 +92,15 @@ impl Disk {
 }
 
 fn open_tables(store: &Path) -> Result<(Database, Keyspace, Keyspace), StoreError> {
-    let options = || KeyspaceCreateOptions::default().max_memtable_size(GATHERED_BYTES);
+    // Files stay as they are made, since keys only grow: what is kept in memory of each is kept until it is dropped. So
+    // no filters, which serve those who look for what is not there, and of an index only where its blocks are: the block
+    // itself is read when it is wanted. A store that is there already keeps the options it was made with.
+    let options = || {
+        KeyspaceCreateOptions::default()
+            .max_memtable_size(GATHERED_BYTES)
+            .filter_policy(FilterPolicy::disabled())
+            .index_block_partitioning_policy(PartitioningPolicy::all(true))
+    };
     let database = open_database(store)?;
     let records = database.keyspace("records", options)?;
     let archive = database.keyspace("archive", options)?;
@@ -182,6 +193,7 @@ impl Store for Disk {
 mod tests {
     use super::*;
     use dubhook_core::record::Table;
+    use fjall::AbstractTree as _;
 
     /// A directory that is gone after the test.
     struct Scratch(PathBuf);
@@ -249,6 +261,31 @@ mod tests {
         assert_eq!(rounds, 3);
         assert_eq!(disk.find(id(1_999)).unwrap(), None);
         assert!(disk.find(id(2_000)).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_archive_costs_next_to_no_memory() {
+        const JOBS: u128 = 5_000;
+        let scratch = Scratch::new("pinned");
+        let disk = Disk::open(&scratch.0).unwrap();
+        let mut batch = Batch::default();
+        for round in 0..3 {
+            for number in 0..JOBS {
+                let id = Id::from_bits((round * JOBS + number) << 80 | 5);
+                batch.add_archived(id, &[b' '; 400]);
+            }
+            disk.write(&batch).unwrap();
+            batch.clear();
+            disk.archive.rotate_memtable_and_wait().unwrap();
+        }
+        let tree = &disk.archive.tree;
+        let pinned = tree.pinned_filter_size() + tree.pinned_block_index_size();
+        let jobs = tree.approximate_len();
+        assert!(4 * pinned < jobs, "{pinned} bytes for {jobs} jobs");
+        for ms in [0, JOBS, 3 * JOBS - 1] {
+            assert!(disk.find(Id::from_bits(ms << 80 | 5)).unwrap().is_some());
+            assert_eq!(disk.find(Id::from_bits(ms << 80 | 6)).unwrap(), None);
+        }
     }
 
     #[test]
