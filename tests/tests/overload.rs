@@ -121,16 +121,40 @@ fn ask_alone(address: SocketAddr) -> String {
     String::from_utf8(answer).expect("text")
 }
 
+/// The fewest connections that a server takes.
+const CONNECTIONS: usize = 256;
+
+/// Takes all connections that there are, and sends this on each.
+fn hold(address: SocketAddr, bytes: &[u8]) -> Vec<TcpStream> {
+    let connect = |_| {
+        let mut stream = TcpStream::connect(address).expect("a listener");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        stream.write_all(bytes).expect("it reads");
+        stream
+    };
+    (0..CONNECTIONS).map(connect).collect()
+}
+
+/// The status of the next answer.
+fn status(stream: &mut TcpStream) -> String {
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).expect("an answer");
+    String::from_utf8_lossy(&start[9..]).into_owned()
+}
+
 #[test]
 fn one_connection_too_many_is_refused_and_closed() {
-    // The fewest connections that a server takes.
-    const CONNECTIONS: usize = 256;
     let server = Server::builder().listen("127.0.0.1:0").capacity(1);
     let server = server.simulate(Settings::STANDARD).bind().expect("a port");
     let server = server.start().expect("a thread");
     let address = server.address();
-    let connect = |_| TcpStream::connect(address).expect("a listener");
-    let mut held: Vec<_> = (0..CONNECTIONS).map(connect).collect();
+    // Nobody who sends a body goes: it has a pace of its own.
+    let body = [JOB.as_bytes(), &[b' '; 40_000]].concat();
+    let (first, rest) = body.split_at(39_000);
+    let head = "POST /v1/translations HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n";
+    let head = format!("{head}content-length: {}\r\n\r\n", body.len());
+    let first = [head.as_bytes(), first].concat();
+    let mut held = hold(address, &first);
     for _ in 0..20 {
         let refused = ask_alone(address);
         assert!(refused.starts_with("HTTP/1.1 503 "), "{refused:?}");
@@ -139,18 +163,38 @@ fn one_connection_too_many_is_refused_and_closed() {
     }
     // Those that are held are served as ever, and one that goes makes room for another.
     let mut last = held.pop().expect("a connection");
-    last.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    last.write_all(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n")
-        .expect("it reads");
-    let mut status = [0; 12];
-    last.read_exact(&mut status).expect("an answer");
-    assert_eq!(&status, b"HTTP/1.1 200");
+    last.write_all(rest).expect("it reads");
+    assert_eq!(status(&mut last), "202");
     drop(last);
     let give_up = Instant::now() + PATIENCE;
     while !ask_alone(address).starts_with("HTTP/1.1 200 ") {
         assert!(Instant::now() < give_up, "there is no room again");
     }
     drop(held);
+    server.stop().expect("a good end");
+}
+
+#[test]
+fn those_who_hold_all_connections_and_ask_for_nothing_make_room() {
+    let server = Server::builder().listen("127.0.0.1:0").capacity(1);
+    let server = server.simulate(Settings::STANDARD).bind().expect("a port");
+    let server = server.start().expect("a thread");
+    let address = server.address();
+    let mut held = hold(address, b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n");
+    for stream in &mut held {
+        assert_eq!(status(stream), "200");
+    }
+    // They may stay for a minute where others have room; as it is, it takes a second and one who is refused.
+    let give_up = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = ask_alone(address);
+        if answer.starts_with("HTTP/1.1 200 ") {
+            break;
+        }
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
+        assert!(Instant::now() < give_up, "nobody makes room");
+        thread::sleep(Duration::from_millis(50));
+    }
     server.stop().expect("a good end");
 }
 

@@ -11,13 +11,13 @@ use dubhook_tests::{
     certificates::{Authority, Shown},
     hooks::{attempts, register, submit},
     program::{Program, run},
-    wire::{Asker, Hearer},
+    wire::{Asker, Hearer, PATIENCE},
 };
 use rustls::{ClientConnection, ServerConnection, StreamOwned, pki_types::ServerName};
 use smol::{future, future::FutureExt};
 use std::{
     collections::HashSet,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{TcpListener, TcpStream},
     sync::mpsc::channel,
     thread,
@@ -167,6 +167,32 @@ fn a_client_asks_a_secured_server_that_it_believes() {
             }
         }
     });
+    server.stop().expect("a good end");
+}
+
+#[test]
+fn a_connection_too_many_to_a_secured_server_ends_at_once() {
+    // The fewest connections that a server takes.
+    const CONNECTIONS: usize = 256;
+    let authority = Authority::new();
+    let [certificate, key] = authority.files("127.0.0.1");
+    let identity = Identity::from_files(certificate, key).expect("an identity");
+    let server = builder(&authority).identity(identity).bind();
+    let server = server.expect("a port").start().expect("a thread");
+    let connect = |_| TcpStream::connect(server.address()).expect("a listener");
+    let held: Vec<_> = (0..CONNECTIONS).map(connect).collect();
+    let mut refused = connect(0);
+    refused
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a time-out");
+    match refused.read(&mut [0]) {
+        Ok(len) => assert_eq!(len, 0),
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}"),
+    }
+    // Whoever is silent goes where others wait, and whoever comes again has a place.
+    let client = Client::new(server.url()).ca_file(authority.file());
+    smol::block_on(client.patience(PATIENCE).status()).expect("room");
+    drop(held);
     server.stop().expect("a good end");
 }
 

@@ -89,6 +89,8 @@ pub(super) enum Waiting {
     Body,
     /// For an answer to become ready; there is no deadline.
     Answer,
+    /// For the first bytes of all.
+    New,
 }
 
 /// The state of one connection: what the caller lends a slice of.
@@ -141,6 +143,7 @@ impl Conn {
     pub(super) const fn new(serial: u32, deadline: Instant) -> Self {
         Self {
             serial,
+            waiting: Waiting::New,
             deadline,
             keep_alive: true,
             ..Self::EMPTY

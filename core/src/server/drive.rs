@@ -238,9 +238,11 @@ impl Server<'_> {
         let waiting = match conn.parser.phase() {
             Phase::Head => Waiting::Head,
             Phase::Body => Waiting::Body,
+            _ if conn.waiting == Waiting::New => Waiting::New,
             Phase::Idle | Phase::Complete | Phase::Refused => Waiting::Idle,
         };
-        if waiting == Waiting::Idle && self.stopping {
+        let between = matches!(waiting, Waiting::Idle | Waiting::New);
+        if between && self.stopping {
             return Drive::Close;
         }
         let changed = waiting != conn.waiting;
@@ -257,7 +259,7 @@ impl Server<'_> {
             }
             Waiting::Head if changed => conn.deadline = now.instant.after_ms(config.head_ms),
             Waiting::Idle if changed => conn.deadline = now.instant.after_ms(config.idle_ms),
-            Waiting::Head | Waiting::Idle | Waiting::Answer => {}
+            Waiting::Head | Waiting::Idle | Waiting::Answer | Waiting::New => {}
         }
         let deadline = conn.deadline;
         if deadline > now.instant {
@@ -266,7 +268,7 @@ impl Server<'_> {
             }
             return Drive::Input { bytes_min };
         }
-        if waiting == Waiting::Idle {
+        if between {
             return Drive::Close;
         }
         conn.refuse(Problem::Slow);

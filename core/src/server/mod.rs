@@ -16,9 +16,10 @@
 //!            bytes ──► RequestParser ──► route ──► Service ──► Reply ──► wait for commit ──► bytes
 //! ```
 //!
-//! Every wait for a client has an end: an idle connection, a head, a body's pace. An answer that nobody takes is
-//! for the driver to end, who alone knows what was sent. Full is an answer too: with no slot free, the driver sends
-//! [`REFUSED`] and closes.
+//! Every wait for a client has an end: an idle connection, a head, a body's pace. Where slots are scarce the end of
+//! an idle connection and of a late head comes early, so that whoever holds slots and asks for nothing makes room for
+//! others. An answer that nobody takes is for the driver to end, who alone knows what was sent. Full is an answer too:
+//! with no slot free, the driver sends [`REFUSED`] and closes.
 //!
 //! ```
 //! # use dubhook_core::{http::RecvBuf, out::Out, time::{Instant, Now, Timestamp}};
@@ -44,6 +45,7 @@ mod conn;
 mod drive;
 mod fixed;
 mod list;
+mod pressure;
 mod reply;
 
 pub use auth::ApiKey;
@@ -171,6 +173,8 @@ pub struct Server<'a> {
     ready: List<0>,
     /// Connections whose answer waits for a commit.
     blocked: List<0>,
+    /// The slot that the next new connection looks at first, where slots are scarce.
+    looked_at: Ix,
     serial: u32,
     stopping: bool,
 }
@@ -187,6 +191,7 @@ impl<'a> Server<'a> {
             decode: memory.decode,
             ready: List::EMPTY,
             blocked: List::EMPTY,
+            looked_at: Ix::MIN,
             serial: 0,
             stopping: false,
         }
@@ -222,6 +227,7 @@ impl<'a> Server<'a> {
         if self.stopping {
             return None;
         }
+        self.make_room(now.instant);
         self.serial = self.serial.wrapping_add(1);
         let deadline = now.instant.after_ms(self.config.head_ms);
         let ix = self.conns.insert(Conn::new(self.serial, deadline))?;

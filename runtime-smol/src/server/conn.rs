@@ -106,11 +106,13 @@ impl Connection<'_, '_> {
             match self.wants {
                 _ if !self.unsent.is_empty() => break,
                 Wants::End { .. } => break,
-                // One that was named must be driven though nothing has come.
-                Wants::Answer | Wants::Bytes if named.take() => {}
+                Wants::Answer if named.take() => {}
                 Wants::Answer => break,
                 Wants::Archive(_) if self.archived.is_none() => break,
+                // What has come by the time that it is named counts: a request is answered, not cut off.
                 Wants::Bytes => match self.stream.try_read(input.room())? {
+                    // One that was named must be driven though nothing has come.
+                    None if named.take() => {}
                     None => break,
                     Some(0) => {
                         self.wants = Wants::End { unread: false };

@@ -44,6 +44,8 @@ pub(super) async fn accept<'e>(
 
 fn admit<'e>(engine: &'e Engine<'_>, stream: TcpStream, spawner: &Spawner<'e>) {
     let id = engine.server.borrow_mut().accept(engine.clock.now());
+    // A new connection has a deadline, and where slots are scarce an old one is told to end.
+    engine.turn.raise();
     let Some(id) = id else {
         // A peer that is gone already need not be told.
         let _ = refuse(engine, stream);
@@ -58,8 +60,6 @@ fn admit<'e>(engine: &'e Engine<'_>, stream: TcpStream, spawner: &Spawner<'e>) {
             engine.server.borrow_mut().close(id);
         }
     }
-    // A new connection has a deadline.
-    engine.turn.raise();
 }
 
 fn take_on(engine: &Engine<'_>, stream: TcpStream) -> io::Result<Stream> {

@@ -4,6 +4,7 @@ mod attacker;
 mod cases;
 mod deadlines;
 mod pipelines;
+mod pressure;
 
 use dubhook_core::{http::Limits, server::Config};
 use dubhook_tests::machine::config;
