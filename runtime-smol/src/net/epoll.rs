@@ -4,6 +4,7 @@ use super::{
     ENDED, Interest, READ, Readiness, Stream, WRITE, Watched,
     park::{AT_ONCE, Idler},
 };
+use crate::signal::wait;
 use rustix::{
     buffer::spare_capacity,
     event::epoll::{self, CreateFlags, Event, EventData, EventFlags},
@@ -17,7 +18,7 @@ use std::{
     fmt, io,
     net::TcpStream,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 /// Events taken in one call at most.
@@ -48,15 +49,22 @@ impl Drop for WaitedIn<'_> {
 /// Who is watched, by the number that events carry.
 #[derive(Debug, Default)]
 struct Sockets {
-    watched: Vec<Option<Rc<Readiness>>>,
+    watched: Vec<Option<Rc<News>>>,
     free: Vec<usize>,
+}
+
+/// What the kernel has said of a socket, and who waits for more: one task at a time.
+#[derive(Debug)]
+struct News {
+    readiness: Readiness,
+    waker: RefCell<Option<Waker>>,
 }
 
 /// A socket that is watched.
 #[derive(Debug)]
 pub(super) struct Socket {
     socket: TcpStream,
-    readiness: Rc<Readiness>,
+    news: Rc<News>,
     number: usize,
     net: Rc<Net>,
 }
@@ -99,14 +107,17 @@ impl Net {
         socket.set_nonblocking(true)?;
         // Each write is a whole message, so holding it back gains nothing.
         socket.set_nodelay(true)?;
-        let readiness = Rc::new(Readiness::new());
-        let number = self.sockets.borrow_mut().insert(&readiness);
+        let news = Rc::new(News {
+            readiness: Readiness::new(),
+            waker: RefCell::new(None),
+        });
+        let number = self.sockets.borrow_mut().insert(&news);
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let data = EventData::new_u64(number as u64);
         // From here on dropping it gives the number back.
         let socket = Socket {
             socket,
-            readiness,
+            news,
             number,
             net: Rc::clone(self),
         };
@@ -192,9 +203,11 @@ impl Net {
         for event in events {
             let (number, flags) = (event.data.u64() as usize, event.flags);
             // A number may have passed to another connection in the meantime; that one then tries in vain, once.
-            if let Some(Some(readiness)) = sockets.watched.get(number) {
-                readiness.set(bits(flags));
-                readiness.wake();
+            if let Some(Some(news)) = sockets.watched.get(number) {
+                news.readiness.set(bits(flags));
+                if let Some(waker) = news.waker.take() {
+                    waker.wake();
+                }
             }
         }
     }
@@ -215,12 +228,12 @@ fn bits(flags: EventFlags) -> u8 {
 }
 
 impl Sockets {
-    fn insert(&mut self, readiness: &Rc<Readiness>) -> usize {
+    fn insert(&mut self, news: &Rc<News>) -> usize {
         let number = self.free.pop().unwrap_or(self.watched.len());
         if number == self.watched.len() {
             self.watched.push(None);
         }
-        self.watched[number] = Some(Rc::clone(readiness));
+        self.watched[number] = Some(Rc::clone(news));
         number
     }
 }
@@ -231,11 +244,11 @@ impl Watched for Socket {
     }
 
     fn readiness(&self) -> &Readiness {
-        &self.readiness
+        &self.news.readiness
     }
 
     fn poll_edge(&self, cx: &mut Context<'_>, _: Interest) -> Poll<()> {
-        self.readiness.wait(cx);
+        wait(&self.news.waker, cx);
         Poll::Pending
     }
 }

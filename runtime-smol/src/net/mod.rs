@@ -26,7 +26,6 @@ pub use epoll::Net;
 #[cfg(not(target_os = "linux"))]
 pub use portable::Net;
 
-use crate::signal::wait;
 use rustls::Connection;
 use secure::Session;
 use smol::io::{AsyncRead, AsyncWrite};
@@ -35,7 +34,7 @@ use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 /// The socket may have bytes to read, or its end.
@@ -54,11 +53,10 @@ pub enum Interest {
     Write,
 }
 
-/// What is known of a socket, and who waits for more: one task at a time.
+/// What is known of a socket.
 #[derive(Debug)]
 struct Readiness {
     bits: Cell<u8>,
-    waker: RefCell<Option<Waker>>,
 }
 
 impl Readiness {
@@ -66,7 +64,6 @@ impl Readiness {
     const fn new() -> Self {
         Self {
             bits: Cell::new(READ | WRITE),
-            waker: RefCell::new(None),
         }
     }
 
@@ -80,16 +77,6 @@ impl Readiness {
 
     fn clear(&self, bit: u8) {
         self.bits.set(self.bits.get() & !bit);
-    }
-
-    fn wait(&self, cx: &Context<'_>) {
-        wait(&self.waker, cx);
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
     }
 }
 
@@ -304,7 +291,6 @@ impl AsyncWrite for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smol::{future, future::FutureExt};
     use std::{net::TcpListener, thread};
 
     /// Two ends of a connection, the first of them as it was accepted.
@@ -369,6 +355,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn one_socket_on_epoll_and_a_quiet_one() {
+        use smol::{future, future::FutureExt};
+
         let net = Net::new().unwrap();
         let (here, there) = pair();
         let (quiet, mut loud) = pair();

@@ -88,6 +88,7 @@ impl Net {
     pub async fn run(&self) -> io::Result<std::convert::Infallible> {
         smol::future::pending().await
     }
+
     /// Runs a future on this thread.
     ///
     /// # Errors
@@ -96,6 +97,7 @@ impl Net {
     pub fn block_on<T>(self: &std::rc::Rc<Self>, future: impl Future<Output = T>) -> io::Result<T> {
         Ok(smol::block_on(future))
     }
+
     /// Waits until other tasks have had a turn.
     pub(crate) async fn idle(&self) {
         smol::future::yield_now().await;
