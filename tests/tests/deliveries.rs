@@ -175,6 +175,28 @@ fn receivers_that_misbehave_are_failed_attempts_with_a_reason() {
 }
 
 #[test]
+fn an_attempt_shows_how_its_answer_began() {
+    let server = serve();
+    let mut asker = Asker::new(server.address());
+    let said = format!("no: {}", "x".repeat(1_000));
+    let whole = said.clone();
+    let hearer = Hearer::answering(move |_| {
+        let length = said.len();
+        format!("HTTP/1.1 500 Oh\r\ncontent-length: {length}\r\n\r\n{said}")
+    });
+    let (endpoint, _) = register(&mut asker, &hearer.url());
+    submit(&mut asker);
+    attempts(&mut asker, &endpoint, 1);
+    let list = asker.call("GET", &format!("/v1/webhooks/{endpoint}/attempts"), "");
+    let line = &list.json()["data"][0];
+    assert_eq!(line["answer"], whole[..256]);
+    assert!(
+        line["duration_ms"].is_u64() && line["at"].is_string(),
+        "{line}"
+    );
+}
+
+#[test]
 fn an_answer_that_does_not_come_to_its_end_in_time_is_none() {
     let server = serve_with(Duration::from_millis(300));
     let mut asker = Asker::new(server.address());
