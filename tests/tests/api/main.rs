@@ -4,6 +4,7 @@ mod bodies;
 mod failing;
 mod full;
 mod idempotency;
+mod in_flight;
 mod injection;
 mod keys;
 mod lists;
