@@ -17,6 +17,7 @@ use crate::{
     translate::Workers,
 };
 use dubhook_core::{
+    delivery::Attempt,
     server::{ConnId, Server},
     service::Work,
     time::{Instant, Now},
@@ -113,10 +114,8 @@ impl<'m> Engine<'m> {
             self.start_work(now, &mut server, spawner);
         }
         self.committer.commit(now, &mut server, self, spawner);
-        while !stopping && let Some(attempt) = server.service_mut().poll_attempt(now) {
-            self.deliver
-                .begin(attempt.id, server.service().attempt_deadline(now));
-            spawner.spawn(deliver::attempt(self, attempt));
+        while let Some(attempt) = self.begin_attempt(now, &mut server) {
+            spawner.spawn(deliver::attempts(self, attempt));
         }
         while let Some(conn) = server.poll_conn() {
             self.named(conn).raise();
@@ -132,6 +131,21 @@ impl<'m> Engine<'m> {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// The next attempt to make, whose time has begun.
+    pub(crate) fn next_attempt(&self, now: Now) -> Option<Attempt> {
+        self.begin_attempt(now, &mut self.server.borrow_mut())
+    }
+
+    fn begin_attempt(&self, now: Now, server: &mut Server<'m>) -> Option<Attempt> {
+        if self.stopping.get() {
+            return None;
+        }
+        let attempt = server.service_mut().poll_attempt(now)?;
+        let deadline = server.service().attempt_deadline(now);
+        self.deliver.begin(attempt.id, deadline);
+        Some(attempt)
     }
 
     fn start_work<'e>(&'e self, now: Now, server: &mut Server<'m>, spawner: &Spawner<'e>) {
