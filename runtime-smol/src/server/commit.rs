@@ -1,12 +1,15 @@
 //! Group commit: all changes of a turn in one transaction, while the next turn goes on.
 //!
-//! One batch is written at a time, on a thread that may block. What changes meanwhile waits in the machine, is gathered
+//! One batch is written at a time, on a thread of its own. What changes meanwhile waits in the machine, is gathered
 //! into the next batch, and so the slower the disk, the larger the batches. A batch is begun when the thread has nothing
 //! else to do, or has had much to do since: what it gains by waiting is a larger batch and fewer syncs, and where it is
 //! idle it does not wait. A store that fails once is not asked again:
 //! the server ends.
 
-use super::engine::{Engine, Spawner};
+use super::{
+    clerk::Clerk,
+    engine::{Engine, Spawner},
+};
 use crate::{
     clock::Clock,
     signal::Signal,
@@ -18,7 +21,7 @@ use dubhook_core::{
     time::{Now, Timestamp},
 };
 use smol::{Timer, unblock};
-use std::{cell::RefCell, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
 /// How often old jobs are looked for.
 const PRUNE: Duration = Duration::from_secs(600);
@@ -29,6 +32,8 @@ const PRUNE_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Committer {
     store: Option<Arc<dyn Store>>,
+    /// Who changes it.
+    clerk: Option<Clerk>,
     /// An empty batch, while none is being written.
     batch: RefCell<Option<Batch>>,
     /// Room for one record, or one job as JSON.
@@ -39,15 +44,16 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn new(store: Option<Arc<dyn Store>>, config: &Config<'_>) -> Self {
+    pub(crate) fn new(store: Option<Arc<dyn Store>>, config: &Config<'_>) -> io::Result<Self> {
         let record = config.scratch_bytes_max() + config.service.callback_bytes_max + 512;
-        Self {
+        Ok(Self {
+            clerk: store.clone().map(Clerk::start).transpose()?,
             store,
             batch: RefCell::new(Some(Batch::default())),
             record: RefCell::new(vec![0; record].into()),
             failure: RefCell::new(None),
             failed: Signal::default(),
-        }
+        })
     }
 
     /// Waits until the store fails. Never, where all goes well.
@@ -86,24 +92,23 @@ impl Committer {
         engine: &'e Engine<'_>,
         spawner: &Spawner<'e>,
     ) {
-        let Some(store) = &self.store else {
+        let Some(clerk) = &self.clerk else {
             return;
         };
         let Some(batch) = self.batch.take() else {
             return;
         };
         if server.service().is_dirty() {
-            let store = Arc::clone(store);
             spawner.spawn(async move {
                 engine.net.idle().await;
                 let sealed = self.seal(engine.clock.now(), &mut engine.server.borrow_mut(), batch);
                 match sealed {
-                    Some((batch, number)) => self.write(store, batch, number, engine).await,
+                    Some((batch, number)) => self.write(clerk, batch, number, engine).await,
                     None => engine.turn.raise(),
                 }
             });
         } else if let Some((batch, number)) = self.seal(now, server, batch) {
-            spawner.spawn(self.write(Arc::clone(store), batch, number, engine));
+            spawner.spawn(self.write(clerk, batch, number, engine));
         }
     }
 
@@ -120,9 +125,9 @@ impl Committer {
         Some((batch, number))
     }
 
-    async fn write(&self, store: Arc<dyn Store>, batch: Batch, number: u64, engine: &Engine<'_>) {
-        let write = move || (store.write(&batch), batch);
-        let (written, batch) = unblock(write).await;
+    async fn write(&self, clerk: &Clerk, batch: Batch, number: u64, engine: &Engine<'_>) {
+        let write = move |store: &dyn Store| (store.write(&batch), batch);
+        let (written, batch) = clerk.ask(write).await;
         match written {
             Ok(()) => {
                 self.batch.replace(Some(batch));
@@ -135,15 +140,14 @@ impl Committer {
 
     /// Drops ended jobs from the store when they are old, for ever.
     pub(crate) async fn prune(&self, clock: Clock, retain: Duration) {
-        let Some(store) = &self.store else {
+        let Some(clerk) = &self.clerk else {
             return;
         };
         loop {
             let now_ms = clock.now().timestamp.as_unix_ms();
             let retain_ms = retain.as_millis().try_into().unwrap_or(u64::MAX);
             let before = Timestamp::from_unix_ms(now_ms.saturating_sub(retain_ms));
-            let store = Arc::clone(store);
-            match unblock(move || store.prune(before)).await {
+            match clerk.ask(move |store| store.prune(before)).await {
                 Ok(true) => _ = Timer::after(PRUNE_PAUSE).await,
                 Ok(false) => _ = Timer::after(PRUNE).await,
                 Err(error) => return self.fail(error),

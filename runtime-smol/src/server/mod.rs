@@ -20,6 +20,7 @@
 
 pub(crate) mod buffers;
 mod builder;
+mod clerk;
 mod commit;
 pub(crate) mod conn;
 pub(crate) mod engine;
@@ -199,7 +200,7 @@ impl Server {
             buffers: RefCell::new(Buffers::new(&config)),
             deliver: Deliver::new(self.capacity.attempts),
             workers,
-            committer: Committer::new(self.store, &config),
+            committer: Committer::new(self.store, &config)?,
             turn: Signal::default(),
             named: (0..self.capacity.connections)
                 .map(|_| Signal::default())
