@@ -68,7 +68,7 @@ pub fn listen(kind: Kind) -> String {
 fn stand_back() {
     // Where it cannot be done there is only more noise.
     #[cfg(target_os = "linux")]
-    drop(rustix::process::setpriority_process(None, 19));
+    let _ = rustix::process::setpriority_process(None, 19);
 }
 
 /// Reads to the end, and says nothing.
