@@ -51,6 +51,7 @@ pub fn listen(kind: Kind) -> String {
         Kind::Stranger => handshake,
     };
     thread::spawn(move || {
+        stand_back();
         while let Ok((stream, _)) = listener.accept() {
             // How it ends is what the server is tested by.
             thread::spawn(move || drop(serve(stream)));
@@ -60,6 +61,14 @@ pub fn listen(kind: Kind) -> String {
         Kind::Stranger => format!("https://localhost:{port}/"),
         _ => format!("http://127.0.0.1:{port}/"),
     }
+}
+
+/// Lets everybody else have the processor first, whom this thread begins included: in life such receivers have machines
+/// of their own, and it is what they make of the server that counts, not what they take from it.
+fn stand_back() {
+    // Where it cannot be done there is only more noise.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 19);
 }
 
 /// Reads to the end, and says nothing.

@@ -71,6 +71,7 @@ fn every_broken_rule_is_noticed() {
         for seed in 0..UNNOTICED_MAX {
             let drawn = match mutation {
                 Mutation::OneAtATime => beside_a_dead_one(seed),
+                Mutation::HurryProbes => all_refused(seed),
                 _ => Options::from_seed(seed),
             };
             let options = Options {
@@ -145,6 +146,15 @@ fn beside_a_dead_one(seed: u64) -> Options {
         dead_receiver: Some(0),
         arrival_ms_max: Some(1_000),
         ..quiet(seed, 3, 2)
+    }
+}
+
+/// A quiet world whose receivers refuse everything, as long as things go wrong.
+fn all_refused(seed: u64) -> Options {
+    Options {
+        receiver_weights: [0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+        rush: true,
+        ..quiet(seed, 2, 3)
     }
 }
 

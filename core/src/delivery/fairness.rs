@@ -3,16 +3,10 @@
 extern crate std;
 
 use super::{
-    AttemptId, AttemptSlot, Chain, EventSlot, Failure, Lane, Memory, Outbox, OutboxLimits, Outcome,
-    StreamSlot, Target,
+    AttemptId, Failure, Outbox, OutboxLimits, Outcome,
+    lent::{Room, publish_job},
 };
-use crate::{
-    event::{Event, Filter, Kind},
-    random::Random,
-    slab::{Ix, Slot},
-    time::{Instant, Timestamp},
-    timer::TimerSlot,
-};
+use crate::{event::Filter, random::Random, slab::Ix, time::Instant};
 use std::{collections::BTreeMap, vec, vec::Vec};
 
 /// How long an attempt may take.
@@ -70,40 +64,22 @@ impl World {
         }
     }
 
-    /// How long each event took to be sent to the good endpoint, in milliseconds, shortest first.
-    fn latencies_ms(&self) -> Vec<u64> {
-        let lanes = self.others.len() + 1;
-        let (jobs, attempts) = (self.jobs as usize, self.attempts);
-        let streams = jobs * lanes;
-        let slots = |count: usize| 0..count;
-        let mut memory = (
-            vec![Chain::EMPTY; jobs],
-            Vec::from_iter(slots(2 * jobs).map(|_| Slot::new(EventSlot::EMPTY))),
-            Vec::from_iter(slots(streams).map(|_| Slot::new(StreamSlot::EMPTY))),
-            Vec::from_iter(slots(lanes).map(|_| Slot::new(Lane::CLOSED))),
-            Vec::from_iter(slots(attempts).map(|_| Slot::new(AttemptSlot::EMPTY))),
-        );
-        let mut dirty = (vec![0; 2 * jobs], vec![0; streams], vec![0; lanes]);
-        let mut timers = (
-            vec![TimerSlot::EMPTY; streams],
-            vec![TimerSlot::EMPTY; lanes],
-        );
-        let memory = Memory {
-            chains: &mut memory.0,
-            events: &mut memory.1,
-            events_dirty: &mut dirty.0,
-            streams: &mut memory.2,
-            streams_dirty: &mut dirty.1,
-            stream_timers: &mut timers.0,
-            lanes: &mut memory.3,
-            lane_timers: &mut timers.1,
-            lanes_closing: &mut dirty.2,
-            attempts: &mut memory.4,
+    /// Lives through it.
+    fn seen(&self) -> Seen {
+        let room = Room {
+            jobs: self.jobs as usize,
+            lanes: self.others.len() + 1,
+            attempts: self.attempts,
         };
-        self.live(Outbox::new(memory, OutboxLimits::STANDARD))
+        room.with(OutboxLimits::STANDARD, |outbox| self.live(outbox))
     }
 
-    fn live(&self, mut outbox: Outbox<'_>) -> Vec<u64> {
+    /// How long each event took to be sent to the good endpoint, in milliseconds, shortest first.
+    fn latencies_ms(&self) -> Vec<u64> {
+        self.seen().latencies_ms
+    }
+
+    fn live(&self, mut outbox: Outbox<'_>) -> Seen {
         let mut random = Random::new([5; 32]);
         let lanes = self.others.len() as u32 + 1;
         let mut flying = Flying::new();
@@ -128,7 +104,7 @@ impl World {
                         assert!(outbox.open_lane(Ix::new(lane).unwrap(), every, true));
                     }
                 }
-                self.publish(&mut outbox, Ix::new(job).unwrap(), now_ms);
+                publish_job(&mut outbox, Ix::new(job).unwrap(), now_ms);
             }
             while let Some(attempt) = outbox.poll_attempt(now) {
                 let lane = attempt.target.lane.get();
@@ -150,43 +126,34 @@ impl World {
         let told = latencies.len();
         assert!(told >= heard * 98 / 100, "{told} of {heard}");
         latencies.sort_unstable();
-        latencies
-    }
-
-    fn publish(&self, outbox: &mut Outbox<'_>, job: Ix, now_ms: u64) {
-        assert!(outbox.admit(job, 2, 0));
-        for (sequence, kind) in [(1, Kind::Pending), (2, Kind::Completed)] {
-            let event = Event {
-                at: Timestamp::from_unix_ms(now_ms),
-                sequence,
-                kind,
-                progress: 0,
-            };
-            let lanes = (1..=self.others.len() as u32 + 1).filter_map(Ix::new);
-            let targets = lanes.map(|lane| Target {
-                lane,
-                callback: false,
-            });
-            outbox.publish(job, event, u64::from(job.get()), targets);
+        Seen {
+            latencies_ms: latencies,
+            made,
         }
-        outbox.committed(job.get().into());
     }
+}
+
+/// What was seen of a world.
+struct Seen {
+    /// How long each event took to be sent to the good endpoint, in milliseconds, shortest first.
+    latencies_ms: Vec<u64>,
+    /// The attempts made in each lane.
+    made: Vec<u32>,
 }
 
 /// An event for the good endpoint takes at most twice as long beside the others as alone.
 #[track_caller]
-fn check(world: &World) {
+fn check(world: &World) -> Seen {
     let alone = World {
         others: Vec::new(),
         ..*world
     };
-    let p99 = |world: &World| {
-        let latencies = world.latencies_ms();
-        latencies[latencies.len() * 99 / 100]
-    };
     // What an event needs to arrive, once it was sent, is the same in both.
-    let (alone, beside) = (p99(&alone) + GOOD_MS, p99(world) + GOOD_MS);
+    let p99 = |seen: &Seen| seen.latencies_ms[seen.latencies_ms.len() * 99 / 100] + GOOD_MS;
+    let (alone, seen) = (p99(&alone.seen()), world.seen());
+    let beside = p99(&seen);
     assert!(beside <= 2 * alone, "{beside} ms, and alone {alone} ms");
+    seen
 }
 
 #[test]
@@ -241,4 +208,56 @@ fn a_few_attempts_are_enough_for_a_good_one_beside_one_that_hangs() {
             ..World::beside(&[(1, |_, _| HANGS)])
         });
     }
+}
+
+#[test]
+fn a_hundred_that_fail_at_once_are_probed_and_cost_a_good_one_nothing() {
+    const RESETS: Way = (1, failed(Failure::Unreachable));
+    const REFUSES: Way = (5, failed(Failure::Refused));
+    let world = World {
+        every_ms: 50,
+        ..World::beside(&[
+            (40, |_, _| HANGS),
+            (30, |_, _| RESETS),
+            (30, |_, _| REFUSES),
+        ])
+    };
+    let seen = check(&world);
+    // Three at once, six while the pauses grow, and then one every 2.5 s at most, for 80 s in all.
+    let most = 3 + 6 + 80_000 / 2_500;
+    for (lane, made) in seen.made[..100].iter().enumerate() {
+        assert!((5..=most).contains(made), "{made} in lane {lane}");
+    }
+}
+
+#[test]
+fn a_good_one_does_not_stand_in_line_with_those_that_fail() {
+    let room = Room {
+        jobs: 2,
+        lanes: 50,
+        attempts: 256,
+    };
+    room.with(OutboxLimits::STANDARD, |mut outbox| {
+        let mut random = Random::new([5; 32]);
+        let [first, second] = [1, 2].map(|job| Ix::new(job).unwrap());
+        for lane in (1..=50).filter_map(Ix::new) {
+            assert!(outbox.open_lane(lane, Filter::ALL, true));
+        }
+        publish_job(&mut outbox, first, 0);
+        while let Some(attempt) = outbox.poll_attempt(Instant::ZERO) {
+            let good = attempt.target.lane.get() == 50;
+            let outcome = if good { OK } else { failed(Failure::Refused) };
+            outbox.settle(Instant::ZERO, attempt.id, outcome, &mut random);
+        }
+        publish_job(&mut outbox, second, 0);
+        let next = [(); 2].map(|()| {
+            outbox
+                .poll_attempt(Instant::ZERO)
+                .unwrap()
+                .target
+                .lane
+                .get()
+        });
+        assert!(next.contains(&50), "{next:?}");
+    });
 }

@@ -5,11 +5,18 @@
 //! falls back to one when the receiver cannot be reached or asks for less. So a recovered endpoint's
 //! backlog comes out gradually, and an endpoint that never answers holds one attempt, not many.
 //!
+//! An endpoint that asks for time gets it, as a pause of the whole lane; so does one whose attempts have failed several
+//! times in a row, whatever they were for: it is probed, not flooded, with one attempt at a time and a pause before each
+//! that doubles until it is as long as a delivery's own first one, or by chance up to half of it shorter. The first success
+//! ends that. What waits meanwhile uses up none of its retries. Two things go past a pause, one attempt each time, and end it: what somebody has asked for; and
+//! a first attempt where only retries have failed, for it never waits behind others' late retries. All this is kept in
+//! memory alone: after a restart an endpoint's next few failures show anew how it is.
+//!
 //! What one endpoint costs the others is not that it fails but how long it holds an attempt. So lanes are told apart by
 //! their [`Pace`]: quick where the last attempt ended soon, however it ended; slow where it took long; new where none has
 //! ended yet. Slow lanes may together hold half of all attempts, slow and new ones three quarters, and
-//! the last quarter goes only to quick lanes that have nothing in flight: however many endpoints are dead, or die at
-//! once, the living ones go on.
+//! the last quarter goes only to quick lanes that have nothing in flight and did not fail last: however many endpoints are
+//! dead, or die at once, the living ones go on, and need not stand in line with them.
 
 use super::{IN_LANE, QUEUED};
 use crate::{
@@ -36,9 +43,9 @@ pub(super) enum Pace {
 pub(super) enum Ring {
     /// It waits in none.
     Nowhere = 0,
-    /// Quick lanes with nothing in flight.
+    /// Quick lanes with nothing in flight, whose last attempt was a success.
     Idle,
-    /// Quick lanes with something in flight.
+    /// Other quick lanes.
     Busy,
     /// New lanes.
     New,
@@ -46,16 +53,37 @@ pub(super) enum Ring {
     Slow,
 }
 
+/// What a lane's pause holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub(super) enum Held {
+    /// There is no pause.
+    Nothing = 0,
+    /// Retries; a first attempt may go, and ends it.
+    Retries,
+    /// Everything, but for what somebody asks for.
+    All,
+}
+
 /// What counts as soon, in milliseconds.
 const QUICK_MS: u64 = 1_000;
+
+/// How many failures in a row make an endpoint one that is probed.
+const PROBED_AFTER: u8 = 3;
 
 /// One endpoint's flow: its window and the streams that wait in it.
 #[derive(Debug, Clone, Copy, FromZeros)]
 pub struct Lane {
     /// Which events its endpoint wants.
     pub(super) filter: Filter,
-    /// Whether nothing may be sent now.
-    pub(super) paused: bool,
+    /// What may not be sent now.
+    pub(super) held: Held,
+    /// Failures since the last success, as far as they do not belong to the same moment.
+    failures: u8,
+    /// Whether a first attempt is among them.
+    first_failed: bool,
+    /// Whether somebody has asked for a delivery: one may go past a pause.
+    pub(super) asked: bool,
     /// Whether its endpoint exists and wants events.
     pub(super) open: bool,
     /// Whether room is kept for a stream of every job under way.
@@ -97,7 +125,10 @@ impl Lane {
     /// A lane that serves nobody: all zero.
     pub const CLOSED: Self = Self {
         filter: Filter::NONE,
-        paused: false,
+        held: Held::Nothing,
+        failures: 0,
+        first_failed: false,
+        asked: false,
         open: false,
         counted: false,
         pace: Pace::New,
@@ -117,15 +148,18 @@ impl Lane {
 
     /// Whether an attempt could be made now.
     pub(super) fn is_ready(&self) -> bool {
-        self.open
-            && !self.paused
-            && self.in_flight < self.window.max(1)
-            && !(self.fresh.is_empty() && self.retries.is_empty())
+        let waits = match self.held {
+            Held::Nothing => !(self.fresh.is_empty() && self.retries.is_empty()),
+            Held::Retries => !self.fresh.is_empty(),
+            Held::All => self.asked && !self.fresh.is_empty(),
+        };
+        waits && self.open && self.in_flight < self.window.max(1)
     }
 
-    /// Whether the next attempt should be a retry; `false` means a first attempt.
+    /// Whether the next attempt should be a retry; `false` means a first attempt. That is what goes past a pause.
     pub(super) fn takes_retry(&mut self) -> bool {
-        let retry = !self.retries.is_empty()
+        let retry = self.held == Held::Nothing
+            && !self.retries.is_empty()
             && (self.fresh.is_empty() || self.fresh_taken >= FRESH_PER_RETRY);
         self.fresh_taken = if retry {
             0
@@ -138,7 +172,7 @@ impl Lane {
     /// The ring in which it is to wait for its turn.
     pub(super) const fn place(&self) -> Ring {
         match self.pace {
-            Pace::Quick if self.in_flight == 0 => Ring::Idle,
+            Pace::Quick if self.in_flight == 0 && self.failures == 0 => Ring::Idle,
             Pace::Quick => Ring::Busy,
             Pace::New => Ring::New,
             Pace::Slow => Ring::Slow,
@@ -155,6 +189,8 @@ impl Lane {
     }
 
     pub(super) fn succeeded(&mut self, window_max: u16) {
+        self.failures = 0;
+        self.first_failed = false;
         self.window = self.window.saturating_add(1).clamp(1, window_max.max(1));
     }
 
@@ -164,5 +200,36 @@ impl Lane {
 
     pub(super) const fn unreachable(&mut self) {
         self.window = 1;
+    }
+
+    /// Counts a failure, that of a first attempt or of a retry. Returns how often the pause that it brings about doubles
+    /// the first one; none where it brings about none.
+    pub(super) fn failed(&mut self, first: bool) -> Option<u8> {
+        self.first_failed |= first;
+        if self.held != Held::Nothing {
+            // It began before the pause did: it tells nothing of whether that has helped.
+            self.hold();
+            return None;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let doublings = self.failures.checked_sub(PROBED_AFTER)?;
+        self.window = 1;
+        Some(doublings)
+    }
+
+    /// Begins a pause, or holds more back in the one that there is.
+    pub(super) const fn hold(&mut self) {
+        self.held = match self.held {
+            Held::Nothing | Held::Retries if !self.first_failed => Held::Retries,
+            _ => Held::All,
+        };
+    }
+
+    /// Forgets how its endpoint has fared: it is another one, or somebody has seen to it.
+    pub(super) const fn forgive(&mut self) {
+        self.held = Held::Nothing;
+        self.failures = 0;
+        self.first_failed = false;
+        self.asked = false;
     }
 }

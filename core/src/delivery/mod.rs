@@ -18,7 +18,8 @@
 //! Each endpoint is a [`Lane`] with its own window of attempts in flight and its own queues; lanes with
 //! something to send take turns in a ring. First attempts go before retries. What fails is tried again
 //! after the [`Schedule`]'s pauses, and after the last one it is a **dead letter**: it stays, is listed,
-//! and goes out again when somebody asks. The stream meanwhile moves on to the job's next event.
+//! and goes out again when somebody asks. The stream meanwhile moves on to the job's next event. An
+//! endpoint that fails whatever it is sent is probed until it takes something again: its lane pauses.
 //!
 //! An event may be sent only when the change it speaks of is durable: it carries the number of the
 //! batch it is written with, and [`Outbox::committed`] lets its streams go.
@@ -35,7 +36,11 @@ mod chain;
 #[cfg(test)]
 mod fairness;
 mod lane;
+#[cfg(test)]
+mod lent;
 mod outbox;
+#[cfg(test)]
+mod probing;
 mod restore;
 mod room;
 mod schedule;

@@ -1,8 +1,8 @@
 //! The machine: commands in, attempts out.
 
 use super::{
-    IN_LANE, QUEUED, Schedule,
-    lane::{Lane, Pace},
+    IN_LANE, QUEUED, RETRY_AFTER_MS_MAX, Schedule,
+    lane::{Held, Lane, Pace},
     slots::{AttemptSlot, Chain, EventSlot, Phase, StreamSlot},
     turns::Rings,
     types::{Attempt, AttemptId, Outcome, Settled, Target, Verdict},
@@ -50,16 +50,38 @@ pub struct OutboxLimits {
     pub window_max: u16,
     /// How long an overloaded endpoint that gave no hint is left alone, in milliseconds.
     pub throttle_ms: u64,
+    /// How long an endpoint is left alone that has failed a few times in a row, in milliseconds; it doubles with each
+    /// failure more, up to the schedule's first pause. 0 is never.
+    pub probe_ms: u32,
 }
 
 impl OutboxLimits {
-    /// The standard schedule, 32 attempts in flight to an endpoint, a throttle of 5 s.
+    /// The standard schedule, 32 attempts in flight to an endpoint, a throttle of 5 s, probes after 100 ms at first.
     pub const STANDARD: Self = Self {
         schedule: Schedule::STANDARD,
         window_max: 32,
         throttle_ms: 5_000,
+        probe_ms: 100,
     };
+
+    /// How long to wait before an endpoint is probed, when `probe_ms` has been doubled so often: that, or up to half of it
+    /// less, so that endpoints that fail together do not come back together. It is never more, so that a delivery that is
+    /// alone does not wait for longer than its schedule says.
+    pub(super) fn probe_pause_ms(&self, doublings: u8, random: &mut Random) -> u64 {
+        let most = self.schedule.step_ms(1).unwrap_or(self.throttle_ms);
+        let most = most.min(RETRY_AFTER_MS_MAX) as u32;
+        let doublings = doublings.min(DOUBLINGS_MAX);
+        let pause = if self.probe_ms <= most >> doublings {
+            self.probe_ms << doublings
+        } else {
+            most
+        };
+        u64::from(pause) - random.below(u64::from(pause / 2) + 1)
+    }
 }
+
+/// How often the pause of an endpoint that fails is doubled at most.
+const DOUBLINGS_MAX: u8 = 16;
 
 /// Streams whose pause ended, or that a closing lane must let go, taken in one call at most.
 const STEP: usize = 64;
@@ -159,13 +181,11 @@ impl<'a> Outbox<'a> {
         slot.open = true;
         slot.filter = filter;
         slot.removing = false;
-        slot.paused = false;
-        self.lane_timers.clear(lane);
         if counts {
             slot.counted = true;
             self.lanes_for_all += 1;
         }
-        self.offer(lane);
+        self.forgive(lane);
         true
     }
 
@@ -331,7 +351,7 @@ impl<'a> Outbox<'a> {
         let attempt = self.attempts.remove(id.ix)?;
         let lane = attempt.lane?;
         self.count_pace(attempt.pace, -1);
-        self.adjust(now, lane, attempt.started, outcome);
+        let held_ms = self.adjust(now, lane, &attempt, outcome, random);
         let mut settled = Settled {
             job: None,
             event: None,
@@ -342,6 +362,7 @@ impl<'a> Outbox<'a> {
             number: attempt.number,
             started: attempt.started,
             verdict: Verdict::Dropped,
+            held_ms,
         };
         if let Some(ix) = attempt.stream {
             settled.event = self.head_of(ix).map(|slot| slot.event);
@@ -367,7 +388,13 @@ impl Outbox<'_> {
         let (lane, ix) = self.next_stream()?;
         let slot = self.lanes.get_mut(lane)?;
         slot.in_flight += 1;
+        slot.asked = false;
+        let held = core::mem::replace(&mut slot.held, Held::Nothing);
         let pace = slot.pace;
+        if held != Held::Nothing {
+            // What goes past a pause ends it, and shows whether there must be another.
+            self.lane_timers.clear(lane);
+        }
         self.count_pace(pace, 1);
         self.offer(lane);
 
@@ -417,7 +444,7 @@ impl Outbox<'_> {
                 break;
             };
             if let Some(slot) = self.lanes.get_mut(lane) {
-                slot.paused = false;
+                slot.held = Held::Nothing;
             }
             self.offer(lane);
         }

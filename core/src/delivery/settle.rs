@@ -1,8 +1,8 @@
 //! What an attempt's end brings about: for the lane, and for the delivery.
 
 use super::{
-    OF_JOB, Outbox,
-    slots::{Phase, StreamSlot},
+    OF_JOB, Outbox, RETRY_AFTER_MS_MAX,
+    slots::{AttemptSlot, Phase, StreamSlot},
     types::{Failure, Outcome, Target, Verdict},
 };
 use crate::{
@@ -12,31 +12,65 @@ use crate::{
 };
 
 impl Outbox<'_> {
-    /// Learns about the lane from how an attempt that began at `started` ended.
-    pub(super) fn adjust(&mut self, now: Instant, lane: Ix, started: Instant, outcome: Outcome) {
+    /// Learns about the lane from how an attempt ended. Returns for how long the lane pauses because of it, in
+    /// milliseconds; 0 where it does not.
+    pub(super) fn adjust(
+        &mut self,
+        now: Instant,
+        lane: Ix,
+        attempt: &AttemptSlot,
+        outcome: Outcome,
+        random: &mut Random,
+    ) -> u64 {
         let Some(slot) = self.lanes.get_mut(lane) else {
-            return;
+            return 0;
         };
         slot.in_flight = slot.in_flight.saturating_sub(1);
-        slot.took(now.ms_since(started));
-        match outcome {
-            Outcome::Delivered => slot.succeeded(self.limits.window_max),
-            Outcome::Gone => slot.unreachable(),
+        slot.took(now.ms_since(attempt.started));
+        let (failure, hint_ms) = match outcome {
+            Outcome::Delivered => {
+                slot.succeeded(self.limits.window_max);
+                return 0;
+            }
+            Outcome::Gone => {
+                slot.unreachable();
+                return 0;
+            }
             Outcome::Failed {
                 failure,
                 retry_after_ms,
-            } => match failure {
-                Failure::Refused => slot.refused(),
-                Failure::Unreachable => slot.unreachable(),
-                Failure::Throttled => {
-                    slot.unreachable();
-                    slot.paused = true;
-                    let pause = retry_after_ms.unwrap_or(self.limits.throttle_ms);
-                    let pause = pause.min(super::RETRY_AFTER_MS_MAX);
-                    self.lane_timers.set(lane, now.after_ms(pause));
-                }
-            },
+            } => (failure, retry_after_ms),
+        };
+        let throttled = failure == Failure::Throttled;
+        if failure == Failure::Refused {
+            slot.refused();
+        } else {
+            slot.unreachable();
         }
+        // Overload is no matter of one delivery.
+        let doublings = slot.failed(throttled || attempt.number == 1);
+        let mut pause_ms = doublings.map_or(0, |n| self.limits.probe_pause_ms(n, random));
+        if throttled {
+            let overload_ms = hint_ms.unwrap_or(self.limits.throttle_ms);
+            pause_ms = pause_ms.max(overload_ms.min(RETRY_AFTER_MS_MAX));
+        }
+        if pause_ms > 0 {
+            slot.hold();
+            let until = now.after_ms(pause_ms);
+            if self.lane_timers.get(lane) < Some(until) {
+                self.lane_timers.set(lane, until);
+            }
+        }
+        pause_ms
+    }
+
+    /// Forgets how a lane's endpoint has fared, and ends its pause.
+    pub fn forgive(&mut self, lane: Ix) {
+        if let Some(slot) = self.lanes.get_mut(lane) {
+            slot.forgive();
+        }
+        self.lane_timers.clear(lane);
+        self.offer(lane);
     }
 
     /// Decides what becomes of the stream whose attempt ended.

@@ -33,7 +33,7 @@ impl Outbox<'_> {
         let lane = self.lanes.get_mut(ix)?;
         lane.host = name;
         lane.pace = Pace::New;
-        lane.paused = false;
+        lane.forgive();
         lane.unreachable();
         self.lane_timers.clear(ix);
         Some(ix)

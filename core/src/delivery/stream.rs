@@ -130,13 +130,18 @@ impl Outbox<'_> {
         }
         stream.phase = Phase::Ready;
         let retry = stream.attempts > 0;
+        // A test, or a dead letter that is to be sent again: somebody waits for it.
+        let asked = stream.solo && !retry;
+        let test = asked && stream.job.is_none();
         if let Some(slot) = self.lanes.get_mut(lane) {
-            let queue = if retry {
-                &mut slot.retries
+            slot.asked |= asked;
+            if retry {
+                slot.retries.push_back(&mut self.streams, ix);
+            } else if test {
+                slot.fresh.push_front(&mut self.streams, ix);
             } else {
-                &mut slot.fresh
-            };
-            queue.push_back(&mut self.streams, ix);
+                slot.fresh.push_back(&mut self.streams, ix);
+            }
         }
         self.offer(lane);
     }

@@ -104,6 +104,8 @@ pub struct Settled {
     pub started: Instant,
     /// What became of the delivery.
     pub verdict: Verdict,
+    /// For how long all that its lane carries is held back from now on because of it, in milliseconds; 0 where it is not.
+    pub held_ms: u64,
 }
 
 /// A stream as its record holds it.

@@ -48,6 +48,8 @@ pub struct Attempted {
     pub duration_ms: u64,
     /// What became of the delivery.
     pub verdict: Verdict,
+    /// For how long all that goes to this receiver is held back from now on, in milliseconds; 0 where it is not.
+    pub held_ms: u64,
     /// Why the endpoint was disabled by it, if it was.
     pub disabled: Option<Disabled>,
 }
@@ -173,6 +175,7 @@ impl Service<'_> {
             error,
             duration_ms,
             verdict: settled.verdict,
+            held_ms: settled.held_ms,
             disabled: None,
         };
         if settled.target.callback {

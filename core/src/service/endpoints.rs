@@ -130,6 +130,10 @@ impl Service<'_> {
                 endpoint.text = text;
             }
         }
+        if change.url.is_some() {
+            // How the one before has fared says nothing of this one.
+            self.outbox.forgive(ix);
+        }
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
             endpoint.filter = filter;
         }

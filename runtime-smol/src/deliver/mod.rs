@@ -357,6 +357,9 @@ fn log(attempted: Option<Attempted>) {
         Verdict::Dead => tracing::warn!(endpoint, status, error, "delivery given up"),
         Verdict::Dropped => {}
     }
+    if attempted.held_ms > 0 {
+        tracing::info!(endpoint, held_ms = attempted.held_ms, "held back");
+    }
     if let Some(why) = attempted.disabled {
         let why = why.as_str().unwrap_or_default();
         tracing::warn!(endpoint, why, "endpoint disabled");

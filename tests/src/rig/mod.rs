@@ -77,6 +77,7 @@ pub fn limits() -> Limits {
             schedule: Schedule::new(&[5_000, 60_000]),
             window_max: 2,
             throttle_ms: 5_000,
+            probe_ms: 100,
         },
         ..Limits::DEVICE
     }

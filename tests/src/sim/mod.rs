@@ -92,6 +92,7 @@ fn limits() -> Limits {
             schedule: Schedule::new(&[1_000, 10_000, 60_000]),
             window_max: 4,
             throttle_ms: 2_000,
+            probe_ms: 100,
         },
         ..Limits::DEVICE
     }

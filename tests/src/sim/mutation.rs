@@ -41,6 +41,8 @@ pub enum Mutation {
     GoOn,
     /// The server's schedule has shorter pauses than was said.
     HurryRetries,
+    /// The server makes no pause before it probes an endpoint that fails.
+    HurryProbes,
     /// The server delivers to any address.
     AllowAll,
     /// There is one attempt at a time, whoever it goes to.
@@ -63,7 +65,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Each of them, with the invariants of which one must fire.
-    pub const ALL: [(Self, &'static [&'static str]); 25] = [
+    pub const ALL: [(Self, &'static [&'static str]); 26] = [
         (Self::LoseAll, &["S1"]),
         (Self::AckBeforeSync, &["S9"]),
         (Self::LoseSynced, &["S1", "S2", "S9"]),
@@ -80,6 +82,7 @@ impl Mutation {
         (Self::SendTwice, &["S7"]),
         (Self::GoOn, &["S5"]),
         (Self::HurryRetries, &["S7"]),
+        (Self::HurryProbes, &["S12"]),
         (Self::AllowAll, &["S11"]),
         (Self::OneAtATime, &["S12"]),
         (Self::LeakConns, &["S10", "L1", "L2"]),

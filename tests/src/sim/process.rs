@@ -91,6 +91,9 @@ impl<'a> Process<'a> {
         if world.env.options.mutation == Some(Mutation::HurryRetries) {
             config.service.outbox.schedule = dubhook_core::delivery::Schedule::new(&[100, 200]);
         }
+        if world.env.options.mutation == Some(Mutation::HurryProbes) {
+            config.service.outbox.probe_ms = 0;
+        }
         if world.env.options.mutation == Some(Mutation::AllowAll) {
             // It leaks a few bytes a life, in runs of this mutation alone.
             config.guard.allow = vec![Cidr::parse("0.0.0.0/0").expect("a network")].leak();

@@ -53,6 +53,8 @@ type Key = (Option<Id>, Option<Id>, u32);
 struct Tries {
     in_flight: bool,
     failed: u8,
+    /// When the last attempt began.
+    began_ms: u64,
     /// Not before this moment, if it is known.
     not_before_ms: u64,
 }
@@ -138,6 +140,7 @@ impl Oracle {
             format!("{} has another body: {}", seen.id, seen.body)
         });
         self.check_schedule(seen, env);
+        self.check_probe(seen, env);
     }
 
     fn check_schedule(&mut self, seen: &Try<'_>, env: &Env) {
@@ -145,6 +148,7 @@ impl Oracle {
         let tries = self.deliveries.tries.entry(seen.told.key()).or_default();
         let (in_flight, not_before_ms) = (tries.in_flight, tries.not_before_ms);
         tries.in_flight = true;
+        tries.began_ms = env.now_ms();
         let id = seen.id;
         self.ensure(!in_flight, "S7", || format!("{id} is in flight already"));
         let now_ms = env.now_ms();
@@ -174,6 +178,7 @@ impl Oracle {
         let tries = self.deliveries.tries.entry(told.key()).or_default();
         tries.in_flight = false;
         tries.not_before_ms = 0;
+        let began_ms = tries.began_ms;
         match attempted.verdict {
             Verdict::Retry { .. } => {
                 tries.failed = tries.failed.saturating_add(1);
@@ -198,6 +203,7 @@ impl Oracle {
             }
             Verdict::Delivered => {}
         }
+        self.probes.ended(told, began_ms, env, &attempted);
     }
 
     /// A receiver has a whole request. Says whether it is new.

@@ -3,12 +3,14 @@
 //! The names are those of the project's list: S1 accepted jobs exist, S2 one ending, S3 nobody misses an ending, S4 order,
 //! S5 nothing after the end and nothing unknown, S6 the same id and body with a new timestamp and a good signature, S7 the
 //! schedule, S8 each event has one id, S9 nothing leaves before it is durable, S10 bounds, S13 recovery, S14 what was
-//! written comes back, S11 no blocked address is called, S12 nobody waits for another's sake, S15 cancel has one winner,
+//! written comes back, S11 no blocked address is called, S12 nobody waits for another's sake, and who
+//! fails is not flooded, S15 cancel has one winner,
 //! K1 one key makes one job, C1 what a client believes moves forward, C2 it is true, L1 everything drains, L2 answers
 //! come, L3 clients know every ending.
 
 mod clients;
 mod deliveries;
+mod probes;
 
 pub(super) use clients::{As, Belief};
 pub(super) use deliveries::{Told, Try};
@@ -28,6 +30,7 @@ use dubhook_core::{
     slab::Ix,
     time::Timestamp,
 };
+use probes::Probes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An invariant that broke.
@@ -92,6 +95,7 @@ pub(super) struct Oracle {
     dropped_before: u64,
     dropped: u64,
     beliefs: Beliefs,
+    probes: Probes,
     pub(super) deliveries: Deliveries,
 }
 
@@ -197,6 +201,7 @@ impl Oracle {
             if !hook.enabled || filter != hook.filter {
                 // What it is owed may come later than what follows, or not at all.
                 self.deliveries.loosen(endpoint.id, &hook.path);
+                self.probes.forgive(endpoint.id);
             }
             if filter != hook.filter {
                 let target = Target::Hook(hook.path.clone());
@@ -259,6 +264,7 @@ impl Oracle {
         self.seen.clear();
         self.owed.retain(|_, durable| *durable);
         self.deliveries.crashed();
+        self.probes.crashed();
     }
 
     /// A process has started: everything that anybody was told of must be there.

@@ -1,0 +1,83 @@
+//! Memory for the outboxes of tests.
+
+extern crate std;
+
+use super::{
+    AttemptSlot, Chain, EventSlot, Lane, Memory, Outbox, OutboxLimits, StreamSlot, Target,
+};
+use crate::{
+    event::{Event, Kind},
+    slab::{Ix, Slot},
+    time::Timestamp,
+    timer::TimerSlot,
+};
+use std::{vec, vec::Vec};
+
+/// How much there is room for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Jobs, of two changes of state each.
+    pub(super) jobs: usize,
+    /// Endpoints, each with a lane of its own.
+    pub(super) lanes: usize,
+    /// Attempts in flight.
+    pub(super) attempts: usize,
+}
+
+impl Room {
+    /// Lends the memory to an empty outbox and that to `run`.
+    pub(super) fn with<T>(self, limits: OutboxLimits, run: impl FnOnce(Outbox<'_>) -> T) -> T {
+        let Self {
+            jobs,
+            lanes,
+            attempts,
+        } = self;
+        let streams = jobs * lanes;
+        let slots = |count: usize| 0..count;
+        let mut memory = (
+            vec![Chain::EMPTY; jobs],
+            Vec::from_iter(slots(2 * jobs).map(|_| Slot::new(EventSlot::EMPTY))),
+            Vec::from_iter(slots(streams).map(|_| Slot::new(StreamSlot::EMPTY))),
+            Vec::from_iter(slots(lanes).map(|_| Slot::new(Lane::CLOSED))),
+            Vec::from_iter(slots(attempts).map(|_| Slot::new(AttemptSlot::EMPTY))),
+        );
+        let mut dirty = (vec![0; 2 * jobs], vec![0; streams], vec![0; lanes]);
+        let mut timers = (
+            vec![TimerSlot::EMPTY; streams],
+            vec![TimerSlot::EMPTY; lanes],
+        );
+        let memory = Memory {
+            chains: &mut memory.0,
+            events: &mut memory.1,
+            events_dirty: &mut dirty.0,
+            streams: &mut memory.2,
+            streams_dirty: &mut dirty.1,
+            stream_timers: &mut timers.0,
+            lanes: &mut memory.3,
+            lane_timers: &mut timers.1,
+            lanes_closing: &mut dirty.2,
+            attempts: &mut memory.4,
+        };
+        run(Outbox::new(memory, limits))
+    }
+}
+
+/// A job that begins and, at once, ends: every lane is owed both.
+pub(super) fn publish_job(outbox: &mut Outbox<'_>, job: Ix, now_ms: u64) {
+    assert!(outbox.admit(job, 2, 0));
+    for (sequence, kind) in [(1, Kind::Pending), (2, Kind::Completed)] {
+        let event = Event {
+            at: Timestamp::from_unix_ms(now_ms),
+            sequence,
+            kind,
+            progress: 0,
+        };
+        let lanes = (1..=outbox.lanes_capacity() as u32).filter_map(Ix::new);
+        let targets = lanes.map(|lane| Target {
+            lane,
+            callback: false,
+        });
+        outbox.publish(job, event, u64::from(job.get()), targets);
+    }
+    outbox.committed(job.get().into());
+}
