@@ -96,16 +96,20 @@ impl Methods {
     }
 }
 
+/// The paths that name one thing.
+const PATHS: [(&str, Resource<'_>); 5] = [
+    ("/status", Resource::Status),
+    ("/healthz", Resource::Health),
+    ("/readyz", Resource::Ready),
+    ("/v1/translations", Resource::Translations),
+    ("/v1/webhooks", Resource::Webhooks),
+];
+
 /// The resource that `path` names.
 #[must_use]
 pub fn route(path: &str) -> Option<Resource<'_>> {
-    match path {
-        "/status" => return Some(Resource::Status),
-        "/healthz" => return Some(Resource::Health),
-        "/readyz" => return Some(Resource::Ready),
-        "/v1/translations" => return Some(Resource::Translations),
-        "/v1/webhooks" => return Some(Resource::Webhooks),
-        _ => {}
+    if let Some((_, resource)) = PATHS.iter().find(|(known, _)| *known == path) {
+        return Some(*resource);
     }
     let (collection, rest) = split_once(path.strip_prefix("/v1/")?, b'/')?;
     let (id, action) = match split_once(rest, b'/') {
