@@ -91,9 +91,9 @@ def load(port: int, *options: str | int | Path, core: int = LOAD_CORE) -> dict[s
     return json.loads(done.stdout)
 
 
-def latency(*arguments: str | int | Path) -> dict[str, float]:
-    """Runs the latency meter on the load's core. What it measured."""
-    command = on(LOAD_CORE, LOAD / "latency", *map(str, arguments))
+def latency(*arguments: str | int | Path, core: int = LOAD_CORE) -> dict[str, float]:
+    """Runs the latency meter on its core. What it measured."""
+    command = on(core, LOAD / "latency", *map(str, arguments))
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=600)
     if done.returncode != 0:
         raise Failed(f"{' '.join(command)}: {done.returncode}")

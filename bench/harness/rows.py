@@ -131,7 +131,7 @@ def submit(run: Run) -> Row:
 
     def sync() -> float:
         with _data() as data:
-            return 1e6 / latency("sync", data, run.count(5_000, 200))["p50_us"]
+            return 1e6 / latency("sync", data, run.count(5_000, 200), core=SERVER_CORE)["p50_us"]
 
     sides = {"durable": durable, "in memory": in_memory, "one fdatasync after the other": sync}
     interleave(run.rounds, sides, row, run.say)
@@ -239,7 +239,7 @@ def arrival(run: Run) -> Row:
 
     def sync() -> float:
         with _data() as data:
-            return latency("sync", data, count)["p50_us"]
+            return latency("sync", data, count, core=SERVER_CORE)["p50_us"]
 
     sides = {"in memory": lambda: job(None), "durable": durable, "TCP round trip": tcp, "one fdatasync": sync}
     interleave(run.rounds, sides, row, run.say)

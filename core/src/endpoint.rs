@@ -3,7 +3,7 @@
 use crate::{
     event::Filter,
     id::Id,
-    signature::Secret,
+    signature::{Keyed, Secret, SigningKey},
     slab::{Link, Links, Node},
     text::Text,
     time::Timestamp,
@@ -13,11 +13,12 @@ use zerocopy::FromZeros;
 /// The most bytes of key that a secret may have.
 pub const SECRET_BYTES_MAX: usize = 64;
 
-/// A secret as a table holds it.
+/// A secret as a table holds it, and what it does to the hash, so that this is worked out once and not for each message.
 #[derive(Clone, Copy, FromZeros)]
 pub struct StoredSecret {
     len: u8,
     bytes: [u8; SECRET_BYTES_MAX],
+    keyed: Keyed,
 }
 
 impl core::fmt::Debug for StoredSecret {
@@ -32,6 +33,7 @@ impl StoredSecret {
     pub const NONE: Self = Self {
         len: 0,
         bytes: [0; SECRET_BYTES_MAX],
+        keyed: Keyed::NONE,
     };
 
     /// Holds a secret's key.
@@ -42,6 +44,7 @@ impl StoredSecret {
         if let Some(room) = stored.bytes.get_mut(..key.len()) {
             room.copy_from_slice(key);
             stored.len = key.len() as u8;
+            stored.keyed = *secret.signing_key().keyed();
         }
         stored
     }
@@ -56,6 +59,12 @@ impl StoredSecret {
     #[must_use]
     pub fn secret(&self) -> Option<Secret> {
         Secret::from_bytes(self.bytes()).ok()
+    }
+
+    /// The key ready to sign with, if there is one.
+    #[must_use]
+    pub fn signing_key(&self) -> Option<SigningKey> {
+        (self.len > 0).then(|| SigningKey::from_keyed(self.keyed))
     }
 }
 
@@ -175,13 +184,13 @@ impl Endpoint {
         self.secret = StoredSecret::new(secret);
     }
 
-    /// The secrets that are live at `at`, newest first.
-    pub fn live_secrets(&self, at: Timestamp) -> impl Iterator<Item = Secret> + '_ {
+    /// The keys that are live at `at`, newest first.
+    pub fn live_keys(&self, at: Timestamp) -> impl Iterator<Item = SigningKey> + '_ {
         let previous = (at < self.previous_until).then_some(&self.previous);
         [Some(&self.secret), previous]
             .into_iter()
             .flatten()
-            .filter_map(StoredSecret::secret)
+            .filter_map(StoredSecret::signing_key)
     }
 }
 

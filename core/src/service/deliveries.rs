@@ -123,8 +123,8 @@ impl Service<'_> {
         } else {
             let endpoint = self.endpoints.get(attempt.target.lane).ok_or(Full)?;
             let signatures = endpoint
-                .live_secrets(now.timestamp)
-                .map(|secret| secret.signing_key().sign(message, seconds, body));
+                .live_keys(now.timestamp)
+                .map(|key| key.sign(message, seconds, body));
             signature::write_header(&mut out, signatures);
         }
         out.put(b"\r\ncontent-length: ");
@@ -193,8 +193,10 @@ impl Service<'_> {
     #[must_use]
     pub fn callback_secret(&self, job: Link) -> Option<Secret> {
         let job = self.jobs.get(job?)?;
-        let master = Secret::from_random(self.master).signing_key();
-        Some(master.derive([b"callback secret", &job.id.to_bits().to_be_bytes()]))
+        Some(
+            self.master_key
+                .derive([b"callback secret", &job.id.to_bits().to_be_bytes()]),
+        )
     }
 
     /// Tells a job's callback nothing more: its receiver answered `410 Gone`.

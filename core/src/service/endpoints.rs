@@ -83,6 +83,7 @@ impl Service<'_> {
         };
         let previous = self.newest_endpoint().and_then(|ix| self.endpoints.get(ix));
         let previous = previous.map(|endpoint| endpoint.id);
+        let made = self.await_batch();
         self.endpoints.insert(Endpoint {
             id: Id::after(previous, now.timestamp, ix, &mut self.random),
             created_at: now.timestamp,
@@ -91,7 +92,7 @@ impl Service<'_> {
             text,
             secret: StoredSecret::new(&secret),
             for_all,
-            made: self.open_batch,
+            made,
             ..Endpoint::EMPTY
         })?;
         self.newest_endpoints.push_front(&mut self.endpoints, ix);
@@ -212,7 +213,8 @@ impl Service<'_> {
             callback: false,
         };
         let id = self.endpoints.get(ix).ok_or(Full)?.id;
-        if !self.outbox.send(None, event, self.open_batch, target) {
+        let batch = self.await_batch();
+        if !self.outbox.send(None, event, batch, target) {
             return Err(Full);
         }
         Ok(id.event(sequence, now.timestamp))
@@ -292,9 +294,9 @@ impl Service<'_> {
                 callback: false,
             };
             // Without room nothing is sent; the reply to the registration tells the ending too.
-            let _ = self
-                .outbox
-                .send(endpoint.job, event, self.open_batch, target);
+            let job = endpoint.job;
+            let batch = self.await_batch();
+            let _ = self.outbox.send(job, event, batch, target);
         }
     }
 
@@ -316,8 +318,9 @@ impl Service<'_> {
     }
 
     pub(super) fn touch_endpoint(&mut self, ix: Ix) {
+        let changed = self.await_batch();
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
-            endpoint.changed = self.open_batch;
+            endpoint.changed = changed;
         }
         self.endpoints_dirty.mark(ix);
     }

@@ -65,6 +65,7 @@ use crate::{
     idempotency::{KeySlot, Keys},
     log::{Line, Log},
     random::Random,
+    signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
     text::{Block, Pool},
     time::{self, Instant},
@@ -132,6 +133,7 @@ pub struct Service<'a> {
     random: Random,
     /// From which callback secrets and key hashes are made; durable.
     master: [u8; 32],
+    master_key: SigningKey,
     master_dirty: bool,
 
     /// All jobs, newest first.
@@ -151,6 +153,8 @@ pub struct Service<'a> {
     /// The event whose body is in the scratch memory, and how long it is.
     rendered: (Id, usize),
     open_batch: u64,
+    /// Whether something that has happened is held back until the open batch is durable.
+    awaited: bool,
     committed: u64,
     processing: usize,
     counters: Counters,
@@ -194,6 +198,7 @@ impl<'a> Service<'a> {
         let mut random = Random::new(seed);
         let durable = !memory.jobs_dirty.is_empty();
         let endpoints = memory.endpoints.len();
+        let master = random.bytes();
         Self {
             jobs: Slab::new(memory.jobs),
             job_timers: Timers::new(memory.job_timers),
@@ -210,7 +215,8 @@ impl<'a> Service<'a> {
             scratch: memory.scratch,
             outbox: Outbox::new(memory.outbox, limits.outbox),
             limits,
-            master: random.bytes(),
+            master,
+            master_key: Secret::from_random(master).signing_key(),
             master_dirty: durable,
             random,
             newest_jobs: List::EMPTY,
@@ -222,6 +228,7 @@ impl<'a> Service<'a> {
             leaving: List::EMPTY,
             rendered: (Id::NONE, 0),
             open_batch: 1,
+            awaited: false,
             committed: if durable { 0 } else { u64::MAX },
             processing: 0,
             counters: Counters::default(),

@@ -62,6 +62,7 @@ impl Service<'_> {
                 return Err(RestoreError::Version);
             }
             self.master = read.array().ok_or(RestoreError::Corrupt)?;
+            self.master_key = Secret::from_random(self.master).signing_key();
             self.master_dirty = false;
             return Ok(());
         }

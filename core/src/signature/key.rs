@@ -1,10 +1,12 @@
-//! Signing: a key worked into the hash once, cloned for each message.
+//! Signing: a key worked into the hash once, for all messages.
 
 use base64ct::{Base64, Encoding};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::Secret;
+use super::{
+    Secret,
+    hmac::{Hmac, Keyed},
+};
 use crate::out::Out;
 
 /// A message id that can be signed: 1 to 128 of `A-Z a-z 0-9 _ -`.
@@ -79,16 +81,26 @@ pub fn write_header(out: &mut Out<'_>, signatures: impl IntoIterator<Item = Sign
 
 /// A secret worked into the hash, ready to sign.
 ///
-/// Making one hashes two blocks; keep it as long as the secret is live. Its state is overwritten
+/// Making one hashes two blocks; keep it as long as the secret is live. It is 64 bytes, overwritten
 /// when dropped, and `Debug` shows none of it.
 #[derive(Clone)]
-pub struct SigningKey(Hmac<Sha256>);
+pub struct SigningKey(Keyed);
 
 impl SigningKey {
     /// The key for signing with `secret`.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
-        Self(Hmac::new(secret.block().into()))
+        Self(Keyed::new(secret.block()))
+    }
+
+    /// The key as a table holds it.
+    pub(crate) const fn keyed(&self) -> &Keyed {
+        &self.0
+    }
+
+    /// The key that a table holds.
+    pub(crate) const fn from_keyed(keyed: Keyed) -> Self {
+        Self(keyed)
     }
 
     /// Signs one attempt of a message: `timestamp_s` is the attempt's time in Unix seconds.
@@ -102,11 +114,11 @@ impl SigningKey {
     /// A secret that only this key leads to, for what `parts` name one after the other.
     #[must_use]
     pub fn derive(&self, parts: [&[u8]; 2]) -> Secret {
-        let mut hmac = self.0.clone();
+        let mut hmac = Hmac::new(&self.0);
         for part in parts {
             hmac.update(part);
         }
-        Secret::from_random(hmac.finalize().into_bytes().into())
+        Secret::from_random(hmac.finish())
     }
 
     /// Signs a message whose body comes in pieces.
@@ -117,11 +129,19 @@ impl SigningKey {
         head.put_byte(b'.');
         head.put_u64(timestamp_s);
         head.put_byte(b'.');
-        let mut hmac = self.0.clone();
+        let mut hmac = Hmac::new(&self.0);
         hmac.update(head.written());
         Signer(hmac)
     }
 }
+
+impl Drop for SigningKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for SigningKey {}
 
 impl core::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -132,7 +152,7 @@ impl core::fmt::Debug for SigningKey {
 /// A signature in the making; see [`SigningKey::signer`].
 #[derive(Clone)]
 #[must_use]
-pub struct Signer(Hmac<Sha256>);
+pub struct Signer(Hmac);
 
 impl Signer {
     /// The next piece of the body.
@@ -143,7 +163,7 @@ impl Signer {
     /// The signature over all pieces.
     #[must_use]
     pub fn finish(self) -> Signature {
-        Signature(self.0.finalize().into_bytes().into())
+        Signature(self.0.finish())
     }
 }
 
@@ -159,10 +179,10 @@ mod tests {
 
     #[test]
     fn what_holds_a_key_is_overwritten_when_dropped() {
-        fn check<T: zeroize::ZeroizeOnDrop>() {}
+        fn check<T: ZeroizeOnDrop>() {}
         check::<Secret>();
-        // A keyed state is made of the same parts as a plain one, and each part wipes itself.
-        check::<Sha256>();
+        check::<SigningKey>();
+        check::<Hmac>();
     }
 
     #[test]

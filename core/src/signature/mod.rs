@@ -48,10 +48,12 @@
 //! Not done here: scheme `v1a` (Ed25519). Its secrets (`whsk_`, `whpk_`) are refused, its members of
 //! a signature list are passed over.
 
+mod hmac;
 mod key;
 mod secret;
 mod verify;
 
+pub(crate) use hmac::Keyed;
 pub use key::{MessageId, Signature, Signer, SigningKey, write_header};
 pub use secret::{Secret, SecretError};
 pub use verify::{

@@ -122,26 +122,30 @@ enum Failure {
     Failed(AttemptError),
 }
 
-/// Makes an attempt and tells the machine how it went.
-pub(crate) async fn attempt(engine: &Engine<'_>, attempt: Attempt) {
-    let flight = engine.deliver.flight(attempt.id);
-    let expired = async {
-        flight.expired.raised().await;
-        Err(AttemptError::Timeout)
-    };
-    let result = expired.or(exchange(engine, &attempt)).await;
-    if let Err(error) = result {
-        let now = engine.clock.now();
-        let mut server = engine.server.borrow_mut();
-        let attempted =
-            server
-                .service_mut()
-                .handle_attempt(now, attempt.id, AttemptResult::Failed(error));
-        drop(server);
-        log(attempted);
+/// Makes an attempt and tells the machine how it went; after one that was answered, the next one that may be made, and so
+/// on. So a receiver that keeps up is served by the same tasks, and none is made anew for each event.
+pub(crate) async fn attempts(engine: &Engine<'_>, first: Attempt) {
+    let mut next = Some((engine.clock.now(), first));
+    while let Some((now, attempt)) = next {
+        let flight = engine.deliver.flight(attempt.id);
+        let expired = async {
+            flight.expired.raised().await;
+            Err(AttemptError::Timeout)
+        };
+        let result = expired.or(exchange(engine, now, &attempt)).await;
+        flight.id.set(None);
+        engine.turn.raise();
+        next = match result {
+            Ok(now) => engine.next_attempt(now).map(|attempt| (now, attempt)),
+            Err(error) => {
+                let now = engine.clock.now();
+                let mut server = engine.server.borrow_mut();
+                let service = server.service_mut();
+                log(service.handle_attempt(now, attempt.id, AttemptResult::Failed(error)));
+                None
+            }
+        };
     }
-    flight.id.set(None);
-    engine.turn.raise();
 }
 
 /// A request on its way.
@@ -152,15 +156,15 @@ struct Sent {
     unsent: Vec<u8>,
 }
 
-/// Sends the attempt and reads its answer, on a kept connection if there is one.
-async fn exchange(engine: &Engine<'_>, attempt: &Attempt) -> Result<(), AttemptError> {
-    if let Some(sent) = send_on_kept(engine, attempt)? {
+/// Sends the attempt and reads its answer, on a kept connection if there is one. When it was answered.
+async fn exchange(engine: &Engine<'_>, now: Now, attempt: &Attempt) -> Result<Now, AttemptError> {
+    if let Some(sent) = send_on_kept(engine, now, attempt)? {
         match receive(engine, attempt, sent).await {
             // The receiver closed it while it was not in use. It has seen nothing of this attempt, or if it has, it
             // sees the same event once more.
             Err(Failure::Stale) => {}
             Err(Failure::Failed(error)) => return Err(error),
-            Ok(()) => return Ok(()),
+            Ok(now) => return Ok(now),
         }
     }
     let fresh = connect::connect(engine, attempt).await?;
@@ -174,7 +178,11 @@ async fn exchange(engine: &Engine<'_>, attempt: &Attempt) -> Result<(), AttemptE
 }
 
 /// Sends the attempt on a kept connection to where it goes. Nothing where none still stands.
-fn send_on_kept(engine: &Engine<'_>, attempt: &Attempt) -> Result<Option<Sent>, AttemptError> {
+fn send_on_kept(
+    engine: &Engine<'_>,
+    now: Now,
+    attempt: &Attempt,
+) -> Result<Option<Sent>, AttemptError> {
     let mut server = engine.server.borrow_mut();
     let mut buffers = engine.buffers.borrow_mut();
     let Buffers { url, output, .. } = &mut *buffers;
@@ -186,7 +194,7 @@ fn send_on_kept(engine: &Engine<'_>, attempt: &Attempt) -> Result<Option<Sent>, 
     let Some(on) = engine.deliver.pool.borrow_mut().take(&url) else {
         return Ok(None);
     };
-    let request = write(engine, &mut server, attempt, &url, output)?;
+    let request = write(now, &mut server, attempt, &url, output)?;
     // One that cannot be written to has been closed meanwhile.
     Ok(send(on, request).ok())
 }
@@ -197,7 +205,7 @@ fn send_on(engine: &Engine<'_>, attempt: &Attempt, on: Idle) -> Result<Sent, Att
     let mut buffers = engine.buffers.borrow_mut();
     let Buffers { url, output, .. } = &mut *buffers;
     let url = attempt_url(&server, attempt, url)?;
-    let request = write(engine, &mut server, attempt, &url, output)?;
+    let request = write(engine.clock.now(), &mut server, attempt, &url, output)?;
     send(on, request).map_err(|_| AttemptError::Closed)
 }
 
@@ -213,13 +221,12 @@ fn attempt_url<'b>(
 
 /// The attempt's request, signed for this moment.
 fn write<'b>(
-    engine: &Engine<'_>,
+    now: Now,
     server: &mut Server<'_>,
     attempt: &Attempt,
     url: &Url<'_>,
     memory: &'b mut [u8],
 ) -> Result<&'b [u8], AttemptError> {
-    let now = engine.clock.now();
     let service = server.service_mut();
     let len = service.write_attempt(now, attempt, url, memory);
     let len = len.map_err(|_| AttemptError::Closed)?;
@@ -233,8 +240,8 @@ fn send(on: Idle, request: &[u8]) -> io::Result<Sent> {
     Ok(Sent { on, unsent })
 }
 
-/// Sends the rest of a request and reads its answer. Keeps the connection if it may be kept.
-async fn receive(engine: &Engine<'_>, attempt: &Attempt, sent: Sent) -> Result<(), Failure> {
+/// Sends the rest of a request and reads its answer. Keeps the connection if it may be kept. When it was answered.
+async fn receive(engine: &Engine<'_>, attempt: &Attempt, sent: Sent) -> Result<Now, Failure> {
     let Sent { on, mut unsent } = sent;
     while !unsent.is_empty() {
         on.stream.ready(Interest::Write).await;
@@ -245,12 +252,11 @@ async fn receive(engine: &Engine<'_>, attempt: &Attempt, sent: Sent) -> Result<(
         received: None,
     };
     loop {
-        if let Some(reuse) = answer.read(engine, attempt, &on.stream)? {
+        if let Some((now, reuse)) = answer.read(engine, attempt, &on.stream)? {
             if reuse {
-                let now = engine.clock.now().instant;
-                engine.deliver.pool.borrow_mut().put(now, on);
+                engine.deliver.pool.borrow_mut().put(now.instant, on);
             }
-            return Ok(());
+            return Ok(now);
         }
         on.stream.ready(Interest::Read).await;
     }
@@ -264,14 +270,14 @@ struct Answer {
 }
 
 impl Answer {
-    /// Reads what has come. Once the answer is whole the machine is told, and the result is whether the connection can
-    /// be used again.
+    /// Reads what has come. Once the answer is whole the machine is told, and the result is when that was and whether the
+    /// connection can be used again.
     fn read(
         &mut self,
         engine: &Engine<'_>,
         attempt: &Attempt,
         stream: &Stream,
-    ) -> Result<Option<bool>, Failure> {
+    ) -> Result<Option<(Now, bool)>, Failure> {
         let mut buffers = engine.buffers.borrow_mut();
         let (mut input, _) = buffers.lend(&mut self.received);
         let untouched = |parser: &ResponseParser| parser.phase() == http::Phase::Idle;
@@ -292,10 +298,10 @@ impl Answer {
                 ResponseProgress::NeedMore { .. } => {}
             }
         };
-        let mut reuse = None;
+        let mut answered = None;
         if whole && let Some(response) = self.parser.response(input.filled()) {
-            reuse = Some(response.reuse);
             let now = engine.clock.now();
+            answered = Some((now, response.reuse));
             let result = AttemptResult::Answer {
                 status: response.status,
                 retry_after_ms: retry_after_ms(now, &response),
@@ -307,7 +313,7 @@ impl Answer {
         }
         let filled = input.filled_range();
         buffers.keep(&mut self.received, filled);
-        Ok(reuse)
+        Ok(answered)
     }
 }
 

@@ -22,7 +22,9 @@ pub(super) struct Idle {
 /// The connections kept.
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// The newest last, with when it was put there.
+    /// The one that was put there last, and when. Whoever puts one there often wants one of the same origin next.
+    latest: Option<(Instant, Idle)>,
+    /// All others. The newest last.
     kept: HashMap<Rc<str>, Vec<(Instant, Idle)>>,
     len: usize,
     len_max: usize,
@@ -35,6 +37,7 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(len_max: usize) -> Self {
         Self {
+            latest: None,
             kept: HashMap::new(),
             len: 0,
             len_max,
@@ -47,6 +50,13 @@ impl Pool {
     pub(super) fn take(&mut self, url: &Url<'_>) -> Option<Idle> {
         self.wanted.clear();
         write_origin(url, &mut self.wanted);
+        let leads_there = |latest: &mut (Instant, Idle)| *latest.1.origin == *self.wanted;
+        if let Some((_, idle)) = self.latest.take_if(leads_there) {
+            self.len -= 1;
+            if idle.stream.is_quiet() {
+                return Some(idle);
+            }
+        }
         let kept = self.kept.get_mut(self.wanted.as_str())?;
         while let Some((_, idle)) = kept.pop() {
             self.len -= 1;
@@ -62,14 +72,23 @@ impl Pool {
         if self.len == self.len_max {
             return;
         }
-        let kept = match self.kept.get_mut(&idle.origin) {
+        self.len += 1;
+        self.sweep.get_or_insert(now.after_ms(SWEEP_MS));
+        if let Some(before) = self.latest.replace((now, idle)) {
+            self.put_aside(before);
+        }
+    }
+
+    fn put_aside(&mut self, before: (Instant, Idle)) {
+        let origin = &before.1.origin;
+        let kept = match self.kept.get_mut(origin) {
             Some(kept) => kept,
-            None => self.kept.entry(Rc::clone(&idle.origin)).or_default(),
+            None => self.kept.entry(Rc::clone(origin)).or_default(),
         };
         if kept.len() < PER_ORIGIN_MAX {
-            kept.push((now, idle));
-            self.len += 1;
-            self.sweep.get_or_insert(now.after_ms(SWEEP_MS));
+            kept.push(before);
+        } else {
+            self.len -= 1;
         }
     }
 
@@ -78,12 +97,16 @@ impl Pool {
         if self.sweep.is_none_or(|sweep| sweep > now) {
             return;
         }
-        self.len = 0;
+        let stands = |(since, idle): &(Instant, Idle)| {
+            now.ms_since(*since) < IDLE_MS && idle.stream.is_quiet()
+        };
+        self.latest.take_if(|latest| !stands(latest));
         self.kept.retain(|_, kept| {
-            kept.retain(|(since, idle)| now.ms_since(*since) < IDLE_MS && idle.stream.is_quiet());
-            self.len += kept.len();
+            kept.retain(stands);
             !kept.is_empty()
         });
+        let others = self.kept.values().map(Vec::len).sum::<usize>();
+        self.len = others + usize::from(self.latest.is_some());
         self.sweep = (self.len > 0).then(|| now.after_ms(SWEEP_MS));
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     ENDED, Interest, READ, Readiness, Stream, WRITE, Watched,
-    park::{AT_ONCE, Idler},
+    park::{AT_ONCE, Alarm, Idler},
 };
 use rustix::{
     buffer::spare_capacity,
@@ -18,6 +18,7 @@ use std::{
     net::TcpStream,
     rc::Rc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 /// Events taken in one call at most.
@@ -34,6 +35,7 @@ pub struct Net {
     /// Whether a thread waits in the epoll itself, so that no reactor need watch it.
     waited_in: Cell<bool>,
     idler: Idler,
+    alarm: Alarm,
 }
 
 /// As long as it lives, a thread waits in the epoll itself.
@@ -83,6 +85,7 @@ impl Net {
             events: RefCell::new(Self::events()),
             waited_in: Cell::new(false),
             idler: Idler::default(),
+            alarm: Alarm::default(),
         }))
     }
 
@@ -122,6 +125,23 @@ impl Net {
         } else {
             future::yield_now().await;
         }
+    }
+
+    /// Has the thread that waits here ring the alarm at some time. `false` where no thread does.
+    pub(crate) fn ring_at(&self, at: Instant) -> bool {
+        if self.waited_in.get() {
+            self.alarm.set(at);
+        }
+        self.waited_in.get()
+    }
+
+    /// Whether the alarm has rung that was [set](Self::ring_at) last.
+    pub(crate) fn poll_alarm(&self, cx: &Context<'_>) -> Poll<()> {
+        self.alarm.poll(cx)
+    }
+
+    pub(super) const fn alarm(&self) -> &Alarm {
+        &self.alarm
     }
 
     pub(super) const fn idler(&self) -> &Idler {

@@ -22,6 +22,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
+    time::Instant,
 };
 
 /// Not to wait at all.
@@ -57,6 +58,40 @@ impl Idler {
             self.waits.set(false);
             self.idle.raise();
         }
+    }
+}
+
+/// Rings at a time that one task sets, in the thread that waits here.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    at: Cell<Option<Instant>>,
+    rang: Signal,
+}
+
+impl Alarm {
+    pub(super) fn set(&self, at: Instant) {
+        self.at.set(Some(at));
+    }
+
+    /// Whether it has rung. It does so once for each time that was set.
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        self.rang.poll_raised(cx).map(|()| _ = self.rang.take())
+    }
+
+    /// Rings if it is time, and says how long it is until then otherwise.
+    fn look(&self) -> Option<Timespec> {
+        let left = self.at.get()?.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            self.at.set(None);
+            self.rang.raise();
+            return Some(AT_ONCE);
+        }
+        // Whole milliseconds, for that is how long an epoll can wait, and none too few.
+        let left_ms = left.as_micros().div_ceil(1_000);
+        Some(Timespec {
+            tv_sec: i64::try_from(left_ms / 1_000).unwrap_or(i64::MAX),
+            tv_nsec: (left_ms % 1_000) as i64 * 1_000_000,
+        })
     }
 }
 
@@ -108,11 +143,13 @@ impl Net {
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return Ok(output);
             }
+            let until_alarm = self.alarm().look();
             bell.waiting.store(true, Ordering::SeqCst);
             let rung = bell.rung.load(Ordering::SeqCst);
             let idler = self.idler().waits.get().then_some(self.idler());
             let at_once = rung || idler.is_some();
-            self.wait(&mut events, at_once.then_some(&AT_ONCE))?;
+            let wait = if at_once { Some(AT_ONCE) } else { until_alarm };
+            self.wait(&mut events, wait.as_ref())?;
             bell.waiting.store(false, Ordering::SeqCst);
             self.tell(&events);
             if let Some(idler) = idler {
@@ -165,6 +202,24 @@ mod tests {
             busy.cancel().await;
         };
         net.block_on(executor.run(story)).unwrap();
+    }
+
+    #[test]
+    fn an_alarm_rings_once_for_each_time_and_not_too_soon() {
+        let net = Net::new().unwrap();
+        assert!(!net.ring_at(Instant::now()), "nobody waits here yet");
+        let alarm = || future::poll_fn(|cx| net.poll_alarm(cx));
+        let story = async {
+            for ms in [0, 1, 20] {
+                let at = Instant::now() + Duration::from_millis(ms);
+                assert!(net.ring_at(at + Duration::from_secs(1_000)));
+                assert!(net.ring_at(at), "the last one counts");
+                alarm().await;
+                assert!(Instant::now() >= at);
+                assert!(future::poll_once(alarm()).await.is_none());
+            }
+        };
+        net.block_on(story).unwrap();
     }
 
     #[test]

@@ -96,6 +96,16 @@ impl Net {
     pub fn block_on<T>(self: &std::rc::Rc<Self>, future: impl Future<Output = T>) -> io::Result<T> {
         Ok(smol::block_on(future))
     }
+    /// Does nothing: a timer of the executor's does it.
+    pub(crate) const fn ring_at(&self, _: std::time::Instant) -> bool {
+        false
+    }
+
+    /// Never.
+    pub(crate) const fn poll_alarm(&self, _: &Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+
     /// Waits until other tasks have had a turn.
     pub(crate) async fn idle(&self) {
         smol::future::yield_now().await;

@@ -17,6 +17,7 @@ use crate::{
     translate::Workers,
 };
 use dubhook_core::{
+    delivery::Attempt,
     server::{ConnId, Server},
     service::Work,
     time::{Instant, Now},
@@ -27,6 +28,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     rc::{Rc, Weak},
+    task::{Context, Poll},
 };
 
 /// Jobs that are started in one turn at most, so that connections are not kept waiting.
@@ -85,7 +87,7 @@ impl<'m> Engine<'m> {
 
     /// Does what the machine wants done, turn after turn.
     pub(crate) async fn pump<'e>(&'e self, spawner: Spawner<'e>) {
-        let mut alarm = Alarm::new();
+        let mut alarm = Alarm::new(&self.net);
         loop {
             self.turn.take();
             let next = self.pump_once(&spawner);
@@ -113,10 +115,8 @@ impl<'m> Engine<'m> {
             self.start_work(now, &mut server, spawner);
         }
         self.committer.commit(now, &mut server, self, spawner);
-        while !stopping && let Some(attempt) = server.service_mut().poll_attempt(now) {
-            self.deliver
-                .begin(attempt.id, server.service().attempt_deadline(now));
-            spawner.spawn(deliver::attempt(self, attempt));
+        while let Some(attempt) = self.begin_attempt(now, &mut server) {
+            spawner.spawn(deliver::attempts(self, attempt));
         }
         while let Some(conn) = server.poll_conn() {
             self.named(conn).raise();
@@ -128,10 +128,26 @@ impl<'m> Engine<'m> {
             server.poll_timeout(),
             self.workers.poll_timeout(),
             self.deliver.poll_timeout(),
+            self.committer.poll_timeout(),
         ]
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// The next attempt to make, whose time has begun.
+    pub(crate) fn next_attempt(&self, now: Now) -> Option<Attempt> {
+        self.begin_attempt(now, &mut self.server.borrow_mut())
+    }
+
+    fn begin_attempt(&self, now: Now, server: &mut Server<'m>) -> Option<Attempt> {
+        if self.stopping.get() {
+            return None;
+        }
+        let attempt = server.service_mut().poll_attempt(now)?;
+        let deadline = server.service().attempt_deadline(now);
+        self.deliver.begin(attempt.id, deadline);
+        Some(attempt)
     }
 
     fn start_work<'e>(&'e self, now: Now, server: &mut Server<'m>, spawner: &Spawner<'e>) {
@@ -156,19 +172,21 @@ impl<'m> Engine<'m> {
     }
 }
 
-/// One timer of the operating system for all deadlines of the machine.
+/// One alarm for all deadlines of the machine: the serving thread's own, or a timer where there is no such thread.
 ///
-/// Most deadlines move before they come, so the timer is set again only for an earlier one; when it rings too soon, it is
-/// set again then.
+/// Most deadlines move before they come, so it is set again only for an earlier one; when it rings too soon, it is set again
+/// then.
 #[derive(Debug)]
-struct Alarm {
+struct Alarm<'n> {
+    net: &'n Net,
     timer: Timer,
     at: Option<Instant>,
 }
 
-impl Alarm {
-    fn new() -> Self {
+impl<'n> Alarm<'n> {
+    fn new(net: &'n Net) -> Self {
         Self {
+            net,
             timer: Timer::never(),
             at: None,
         }
@@ -178,16 +196,21 @@ impl Alarm {
         if let Some(next) = next
             && self.at.is_none_or(|at| next < at)
         {
-            self.timer.set_at(clock.at(next));
             self.at = Some(next);
+            let at = clock.at(next);
+            if !self.net.ring_at(at) {
+                self.timer.set_at(at);
+            }
         }
     }
 
-    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
-        let rang = Pin::new(&mut self.timer).poll(cx).map(drop);
-        if rang.is_ready() {
-            self.at = None;
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let rang = self.net.poll_alarm(cx);
+        let timed = Pin::new(&mut self.timer).poll(cx).map(drop);
+        if rang.is_pending() && timed.is_pending() {
+            return Poll::Pending;
         }
-        rang
+        self.at = None;
+        Poll::Ready(())
     }
 }
