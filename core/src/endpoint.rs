@@ -84,7 +84,7 @@ pub enum Disabled {
 }
 
 impl Disabled {
-    /// Every value.
+    /// Every value, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::No, Self::ByRequest, Self::Gone, Self::Failing];
 
     /// The reason as a sentence; `None` while enabled.

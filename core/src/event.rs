@@ -40,7 +40,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind.
+    /// Every kind, in the order of their numbers.
     pub const ALL: [Self; 7] = [
         Self::Pending,
         Self::Processing,
@@ -68,7 +68,8 @@ impl Kind {
     /// The kind of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+        let mut all = Self::ALL.iter();
+        all.find(|kind| kind.as_str() == name).copied()
     }
 
     /// Whether the job changed its status; such an event is never left out.
@@ -98,7 +99,7 @@ impl Kind {
     /// The kind with that number, as records hold it.
     #[must_use]
     pub fn from_u8(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+        Self::ALL.get(usize::from(number)).copied()
     }
 }
 
@@ -127,20 +128,31 @@ impl Filter {
     /// Everything about translations: `translation.*`.
     pub const TRANSLATION: Self = Self(0x3f);
 
+    /// What can be wanted by name.
+    const NAMES: [(&str, Self); 9] = {
+        let mut names = [("*", Self::ALL); 9];
+        let [_, translation, kinds @ ..] = &mut names;
+        *translation = ("translation.*", Self::TRANSLATION);
+        let mut rest: (&mut [_], &[Kind]) = (kinds, &Kind::ALL);
+        while let ([name, names @ ..], [kind, kinds @ ..]) = rest {
+            *name = (kind.as_str(), Self(1 << *kind as u8));
+            rest = (names, kinds);
+        }
+        names
+    };
+
     /// Adds what a filter's name stands for: `*`, `translation.*` or a kind's name. `false` for
     /// anything else.
     #[must_use]
     pub fn add(&mut self, name: &str) -> bool {
-        let more = match name {
-            "*" => Self::ALL,
-            "translation.*" => Self::TRANSLATION,
-            _ => match Kind::parse(name) {
-                Some(kind) => Self(1 << kind as u8),
-                None => return false,
-            },
-        };
-        self.0 |= more.0;
-        true
+        self.add_where(|known| known == name)
+    }
+
+    /// Adds what the name stands for that `is` finds, as [`add`](Self::add) does.
+    pub(crate) fn add_where(&mut self, is: impl Fn(&str) -> bool) -> bool {
+        let more = Self::NAMES.iter().find(|(name, _)| is(name));
+        self.0 |= more.map_or(0, |(_, kinds)| kinds.0);
+        more.is_some()
     }
 
     /// Whether it lets `kind` through. A test always gets through: somebody asked for it.
@@ -151,16 +163,15 @@ impl Filter {
 
     /// The shortest list of names that stand for it, for showing.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let whole = match self {
-            Self::ALL => Some("*"),
-            Self::TRANSLATION => Some("translation.*"),
-            _ => None,
-        };
-        let each = Kind::ALL
-            .into_iter()
-            .filter(move |kind| whole.is_none() && self.0 & (1 << *kind as u8) != 0)
-            .map(Kind::as_str);
-        whole.into_iter().chain(each)
+        let is_whole = self == Self::ALL || self == Self::TRANSLATION;
+        let shown = Self::NAMES.iter().filter(move |(_, kinds)| {
+            if is_whole {
+                *kinds == self
+            } else {
+                kinds.0.is_power_of_two() && kinds.0 & self.0 != 0
+            }
+        });
+        shown.map(|(name, _)| *name)
     }
 
     /// The set as a number, for records.

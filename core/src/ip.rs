@@ -4,6 +4,7 @@
 //! zeros (RFC 6943 section 3.1.1, "strict"), and RFC 4291 section 2.2. Its reader of IPv6 addresses
 //! leaves panic paths in a small build, this one none.
 
+use crate::digits::canonical;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address of either family.
@@ -93,13 +94,7 @@ fn hex(text: &[u8]) -> Option<u16> {
 
 /// 0 to 255 in decimal without leading zeros.
 fn number(text: &[u8]) -> Option<u8> {
-    match text {
-        [] | [b'0', _, ..] => None,
-        digits => digits.iter().try_fold(0u8, |value, byte| {
-            let digit = byte.is_ascii_digit().then_some(byte & 0x0f)?;
-            value.checked_mul(10)?.checked_add(digit)
-        }),
-    }
+    canonical(text)?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -67,7 +67,8 @@ impl Status {
     /// The status of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
+        let mut all = Self::ALL.iter();
+        all.find(|status| status.as_str() == name).copied()
     }
 
     /// Whether nothing can happen any more.

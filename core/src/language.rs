@@ -77,7 +77,7 @@ struct Subtags<'a> {
 
 impl Subtags<'_> {
     /// Steps over the next subtag if it is `wanted`.
-    fn skip_if(&mut self, wanted: impl Fn(&str) -> bool) -> bool {
+    fn skip_if(&mut self, wanted: fn(&str) -> bool) -> bool {
         let Some(rest) = self.rest else {
             return false;
         };
@@ -94,9 +94,9 @@ impl Subtags<'_> {
     }
 
     /// Steps over at most `max` subtags while they are `wanted`, and counts them.
-    fn skip_up_to(&mut self, max: usize, wanted: impl Fn(&str) -> bool) -> usize {
+    fn skip_up_to(&mut self, max: usize, wanted: fn(&str) -> bool) -> usize {
         let mut count = 0;
-        while count < max && self.skip_if(&wanted) {
+        while count < max && self.skip_if(wanted) {
             count += 1;
         }
         count

@@ -84,6 +84,7 @@ pub mod api;
 pub mod client;
 mod cut;
 pub mod delivery;
+mod digits;
 pub mod dirty;
 pub mod endpoint;
 pub mod event;

@@ -54,7 +54,7 @@ pub enum Table {
 }
 
 impl Table {
-    /// Every table, in the order of restoring.
+    /// Every table, in the order of restoring, which is that of their numbers.
     pub const ALL: [Self; 7] = [
         Self::Meta,
         Self::Job,
@@ -86,7 +86,7 @@ impl Key {
     /// The key that bytes stand for.
     #[must_use]
     pub fn from_bytes([table, a, b, c, d]: [u8; 5]) -> Option<Self> {
-        let table = Table::ALL.into_iter().find(|known| *known as u8 == table)?;
+        let table = *Table::ALL.get(usize::from(table))?;
         let slot = u32::from_be_bytes([a, b, c, d]);
         Some(Self { table, slot })
     }

@@ -18,8 +18,10 @@
 //! assert_eq!(slab.get(first), None);
 //! ```
 
+mod book;
 mod sort;
 
+use book::{Book, Slots, USED};
 use core::num::NonZeroU32;
 use zerocopy::FromZeros;
 
@@ -31,8 +33,6 @@ pub type Link = Option<Ix>;
 
 /// The most slots a table may have, so that a slot's number fits the 24 bits that an id keeps for it.
 pub const SLOTS_MAX: usize = (1 << 24) - 1;
-
-const USED: u32 = u32::MAX;
 
 /// One slot of a table: what the caller lends a slice of.
 #[derive(Debug, FromZeros)]
@@ -50,6 +50,13 @@ impl<T> Slot<T> {
     }
 }
 
+impl<T> Slots for &mut [Slot<T>] {
+    fn state_mut(&mut self, ix: Ix) -> Option<&mut u32> {
+        let slot = self.get_mut(ix.get() as usize - 1)?;
+        Some(&mut slot.state)
+    }
+}
+
 /// A table of `T` over a lent slice. Inserting and removing are O(1).
 ///
 /// Looking a slot up is done in a hundred places: on small processors it is a call there, since a copy in each of them
@@ -57,10 +64,7 @@ impl<T> Slot<T> {
 #[derive(Debug)]
 pub struct Slab<'a, T> {
     slots: &'a mut [Slot<T>],
-    free: u32,
-    /// How many slots were ever looked at; those behind were never touched.
-    fresh: usize,
-    len: usize,
+    book: Book,
 }
 
 impl<'a, T> Slab<'a, T> {
@@ -70,22 +74,20 @@ impl<'a, T> Slab<'a, T> {
         let capacity = slots.len().min(SLOTS_MAX);
         Self {
             slots: slots.get_mut(..capacity).unwrap_or_default(),
-            free: 0,
-            fresh: 0,
-            len: 0,
+            book: Book::EMPTY,
         }
     }
 
     /// How many slots are in use.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.len
+        self.book.len
     }
 
     /// Whether no slot is in use.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.book.len == 0
     }
 
     /// How many slots there are.
@@ -97,35 +99,19 @@ impl<'a, T> Slab<'a, T> {
     /// How many slots are free.
     #[must_use]
     pub const fn room(&self) -> usize {
-        self.slots.len().saturating_sub(self.len)
+        self.slots.len().saturating_sub(self.book.len)
     }
 
     /// Puts `value` into a free slot; `None` where there is none, and the value is gone.
     pub fn insert(&mut self, value: T) -> Link {
-        let ix = self.vacant()?;
-        let slot = self.slots.get_mut(ix.get() as usize - 1)?;
-        if self.free == ix.get() {
-            self.free = slot.state;
-        } else {
-            self.fresh = ix.get() as usize;
-        }
-        slot.state = USED;
-        slot.value = value;
-        self.len = self.len.saturating_add(1);
-        Some(ix)
+        let ix = self.book.take(&mut self.slots);
+        self.put(ix, value)
     }
 
     /// The slot that the next [`insert`](Self::insert) takes, for an id that must hold it.
     #[must_use]
     pub fn vacant(&mut self) -> Link {
-        if self.free != 0 {
-            return Ix::new(self.free);
-        }
-        // Restored slots may lie ahead: they are in use already.
-        while self.slots.get(self.fresh)?.state == USED {
-            self.fresh += 1;
-        }
-        Ix::new(self.fresh as u32 + 1)
+        self.book.vacant(&mut self.slots)
     }
 
     /// Puts `value` where it was before a restart.
@@ -133,14 +119,15 @@ impl<'a, T> Slab<'a, T> {
     /// Only for tables from which nothing was removed yet. `None` where there is no such slot, or
     /// where it is in use.
     pub fn insert_at(&mut self, ix: Ix, value: T) -> Link {
-        let slot = self.slots.get_mut(ix.get() as usize - 1)?;
-        if slot.state == USED || self.free != 0 {
-            return None;
-        }
-        slot.state = USED;
-        slot.value = value;
-        self.len = self.len.saturating_add(1);
-        Some(ix)
+        let ix = self.book.take_at(&mut self.slots, ix);
+        self.put(ix, value)
+    }
+
+    /// Fills a slot that was taken.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn put(&mut self, ix: Link, value: T) -> Link {
+        *self.get_mut(ix?)? = value;
+        ix
     }
 
     /// What is in a slot.
@@ -175,14 +162,9 @@ impl<'a, T> Slab<'a, T> {
 impl<T: Copy> Slab<'_, T> {
     /// Frees a slot and returns what was in it.
     pub fn remove(&mut self, ix: Ix) -> Option<T> {
-        let slot = self.slots.get_mut(ix.get() as usize - 1)?;
-        if slot.state != USED {
-            return None;
-        }
-        slot.state = self.free;
-        self.free = ix.get();
-        self.len = self.len.saturating_sub(1);
-        Some(slot.value)
+        let value = *self.get(ix)?;
+        self.book.give(&mut self.slots, ix);
+        Some(value)
     }
 }
 
@@ -266,22 +248,11 @@ impl<const LIST: u8> List<LIST> {
     }
 
     /// Hangs `ix` behind `after`, which hangs in this list, or before the first slot.
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn insert_after<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, after: Link, ix: Ix) {
-        let next = match after {
-            Some(after) => Self::next(slab, after),
-            None => self.head,
-        };
-        let Some(node) = slab.get_mut(ix) else {
-            return;
-        };
-        *node.links_mut() = Links { prev: after, next };
-        self.join(slab, after, Some(ix));
-        self.join(slab, Some(ix), next);
+        self.link(slab, after, ix);
     }
 
     /// Takes the first slot off.
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn pop_front<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>) -> Link {
         let ix = self.head?;
         self.remove(slab, ix);
@@ -289,13 +260,8 @@ impl<const LIST: u8> List<LIST> {
     }
 
     /// Takes `ix` off, which hangs in this list.
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn remove<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
-        let Some(node) = slab.get_mut(ix) else {
-            return;
-        };
-        let Links { prev, next } = core::mem::take(node.links_mut());
-        self.join(slab, prev, next);
+        self.unlink(slab, ix);
     }
 
     /// Sorts the list so that `before` holds between neighbours: in place and stable. Stretches that are in order
@@ -305,22 +271,63 @@ impl<const LIST: u8> List<LIST> {
         let (head, tail) = sort::sorted(self.head, &mut row);
         *self = Self { head, tail };
     }
+}
+
+/// A table as a list sees it: on small processors the lists of all tables share their code.
+trait Linked<const LIST: u8> {
+    /// A slot's links in the list.
+    fn links_mut(&mut self, ix: Ix) -> Option<&mut Links>;
+}
+
+impl<const LIST: u8, T: Node<LIST>> Linked<LIST> for Slab<'_, T> {
+    fn links_mut(&mut self, ix: Ix) -> Option<&mut Links> {
+        Some(self.get_mut(ix)?.links_mut())
+    }
+}
+
+impl<const LIST: u8> List<LIST> {
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[cfg_attr(not(target_pointer_width = "32"), inline(always))]
+    fn link(&mut self, table: &mut dyn Linked<LIST>, after: Link, ix: Ix) {
+        let next = match after {
+            Some(after) => table.links_mut(after).and_then(|links| links.next),
+            None => self.head,
+        };
+        let Some(links) = table.links_mut(ix) else {
+            return;
+        };
+        *links = Links { prev: after, next };
+        self.join(table, after, Some(ix));
+        self.join(table, Some(ix), next);
+    }
+
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[cfg_attr(not(target_pointer_width = "32"), inline(always))]
+    fn unlink(&mut self, table: &mut dyn Linked<LIST>, ix: Ix) {
+        let Some(links) = table.links_mut(ix) else {
+            return;
+        };
+        let Links { prev, next } = core::mem::take(links);
+        self.join(table, prev, next);
+    }
 
     /// Makes `left` and `right` neighbours; `None` stands for the list's end on that side.
-    fn join<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, left: Link, right: Link) {
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[cfg_attr(not(target_pointer_width = "32"), inline(always))]
+    fn join(&mut self, table: &mut dyn Linked<LIST>, left: Link, right: Link) {
         match left {
             None => self.head = right,
             Some(left) => {
-                if let Some(node) = slab.get_mut(left) {
-                    node.links_mut().next = right;
+                if let Some(links) = table.links_mut(left) {
+                    links.next = right;
                 }
             }
         }
         match right {
             None => self.tail = left,
             Some(right) => {
-                if let Some(node) = slab.get_mut(right) {
-                    node.links_mut().prev = left;
+                if let Some(links) = table.links_mut(right) {
+                    links.prev = left;
                 }
             }
         }

@@ -196,9 +196,9 @@ impl<'a> Pool<'a> {
         let mut tail = 0u32;
         let mut at = BLOCK_BYTES;
         for (field, len) in fields.iter_mut().zip(lens) {
-            let mut field = field.fuse().peekable();
+            let mut next = field.next();
             let mut count = 0usize;
-            while field.peek().is_some() {
+            while next.is_some() {
                 if at == BLOCK_BYTES {
                     let Some(block) = self.append(head, tail, room) else {
                         return false;
@@ -207,14 +207,17 @@ impl<'a> Pool<'a> {
                     tail = block;
                     at = 0;
                 }
-                let rest = self.get_mut(tail).and_then(|b| b.bytes.get_mut(at..));
+                let Some(rest) = self.get_mut(tail).and_then(|b| b.bytes.get_mut(at..)) else {
+                    return false;
+                };
                 let before = at;
-                for place in rest.unwrap_or_default() {
-                    let Some(byte) = field.next() else {
+                for place in rest {
+                    let Some(byte) = next else {
                         break;
                     };
                     *place = byte;
                     at += 1;
+                    next = field.next();
                 }
                 count = count.saturating_add(at - before);
             }

@@ -13,7 +13,7 @@
 //! assert_eq!(out.written(), b"2026-11-24T09:00:00.123Z");
 //! ```
 
-use crate::out::Out;
+use crate::{digits::decimal, out::Out};
 use zerocopy::FromZeros;
 
 /// A point on a clock that never goes backwards, in milliseconds since a start of the caller's choice.
@@ -49,6 +49,14 @@ impl Instant {
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub const fn ms_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// The earlier of two moments, of which neither need be.
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 
@@ -173,47 +181,27 @@ impl Timestamp {
     /// `2026-11-24T09:00:00Z`, `2026-11-24T09:00:00.123Z`. `None` for anything else.
     #[must_use]
     pub fn parse_rfc3339(text: &[u8]) -> Option<Self> {
-        let (head, rest) = text.split_first_chunk::<19>()?;
-        let [
-            y0,
-            y1,
-            y2,
-            y3,
-            b'-',
-            mo0,
-            mo1,
-            b'-',
-            d0,
-            d1,
-            b'T',
-            h0,
-            h1,
-            b':',
-            mi0,
-            mi1,
-            b':',
-            s0,
-            s1,
-        ] = *head
-        else {
+        let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+        if marks.iter().any(|(at, mark)| text.get(*at) != Some(mark)) {
             return None;
-        };
-        let fraction = match rest {
+        }
+        let number = |from, to| decimal(text.get(from..to)?);
+        let millisecond = match text.get(19..)? {
             b"Z" => 0,
-            [b'.', a, b'Z'] => decimal(&[*a, b'0', b'0'])?,
-            [b'.', a, b, b'Z'] => decimal(&[*a, *b, b'0'])?,
-            [b'.', a, b, c, b'Z'] => decimal(&[*a, *b, *c])?,
+            [b'.', tenths @ .., b'Z'] if tenths.len() == 1 => decimal(tenths)? * 100,
+            [b'.', hundredths @ .., b'Z'] if hundredths.len() == 2 => decimal(hundredths)? * 10,
+            [b'.', thousandths @ .., b'Z'] if thousandths.len() == 3 => decimal(thousandths)?,
             _ => return None,
         };
         Self::from_calendar(&Calendar {
-            year: decimal(&[y0, y1, y2, y3])?,
-            month: decimal(&[mo0, mo1])? as u8,
-            day: decimal(&[d0, d1])? as u8,
+            year: number(0, 4)? as u16,
+            month: number(5, 7)? as u8,
+            day: number(8, 10)? as u8,
             weekday: 0,
-            hour: decimal(&[h0, h1])? as u8,
-            minute: decimal(&[mi0, mi1])? as u8,
-            second: decimal(&[s0, s1])? as u8,
-            millisecond: fraction,
+            hour: number(11, 13)? as u8,
+            minute: number(14, 16)? as u8,
+            second: number(17, 19)? as u8,
+            millisecond: millisecond as u16,
         })
     }
 
@@ -258,15 +246,6 @@ impl Timestamp {
         (*f1, *f2) = two_digits((c.millisecond % 100) as u8);
         out.put(&text);
     }
-}
-
-/// The number that up to four decimal digits stand for.
-fn decimal(digits: &[u8]) -> Option<u16> {
-    digits.iter().try_fold(0u16, |value, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| value.wrapping_mul(10).wrapping_add((digit - b'0').into()))
-    })
 }
 
 /// The two decimal digits of a number below 100.

@@ -30,6 +30,7 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::cut::{rsplit_once, split_once};
+use crate::digits::canonical;
 use crate::ip;
 use crate::out::Out;
 
@@ -303,10 +304,10 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
 }
 
 fn parse_port(digits: &str) -> Result<u16, UrlError> {
-    if digits.starts_with('0') || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(UrlError::Port);
+    match canonical(digits.as_bytes()) {
+        Some(port @ 1..=65_535) => Ok(port as u16),
+        _ => Err(UrlError::Port),
     }
-    digits.parse().map_err(|_| UrlError::Port)
 }
 
 fn parse_host(text: &str) -> Result<(Host<'_>, &str), UrlError> {

@@ -23,13 +23,12 @@ if [ -z "$DUBHOOK" ]; then
 fi
 
 # Noting stack sizes is unstable, and another flag means another build: it has a folder of its own. The
-# flags stand in place of those of `.cargo/config.toml`.
+# flag is added to those of the firmware's `.cargo/config.toml`, which everything here is built with.
 export RUSTC_BOOTSTRAP=1
-RUSTFLAGS='-Zemit-stack-sizes --cfg sha2_backend_soft="compact"'
-RUSTFLAGS+=' -Ctarget-cpu=cortex-m3 -Cllvm-args=-inline-threshold=25 -Clink-arg=--icf=all'
-export RUSTFLAGS
+unset RUSTFLAGS
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/tools/embedded/sizes/target}/sizes
 for package in "$root/tools/embedded/sizes" "$root/tools/embedded/peers" "$root/examples/firmware"; do
-    (cd "$package" && embedded_cargo "$target" build --quiet --release --locked)
+    (cd "$package" && embedded_cargo "$target" build --quiet --release --locked \
+        --config "target.$target.rustflags = ['-Zemit-stack-sizes']")
 done
 exec ./sizes.py "$CARGO_TARGET_DIR/$target/release" "$DUBHOOK" "$@"

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::class::{v4_prefix, v6_prefix};
-use crate::{cut::split_once, ip};
+use crate::{cut::split_once, digits::canonical, ip};
 
 /// A network: an address and how many of its bits count (RFC 4632 section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,9 +82,7 @@ impl Cidr {
 
 /// A decimal number of up to three digits without leading zeros.
 fn parse_prefix_len(digits: &str) -> Option<u8> {
-    let canonical = digits == "0" || !digits.starts_with('0');
-    let decimal = digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|_| canonical && decimal)
+    canonical(digits.as_bytes())?.try_into().ok()
 }
 
 #[cfg(test)]

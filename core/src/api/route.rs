@@ -1,7 +1,7 @@
 //! Which resource a path names, and which methods it has.
 
 use super::{Field, Problem};
-use crate::{cut::split_once, http::Method, job::Status};
+use crate::{cut::split_once, digits::canonical, http::Method, job::Status};
 
 /// What a path names. Ids are as they stand in the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,16 +96,20 @@ impl Methods {
     }
 }
 
+/// The paths that name one thing.
+const PATHS: [(&str, Resource<'_>); 5] = [
+    ("/status", Resource::Status),
+    ("/healthz", Resource::Health),
+    ("/readyz", Resource::Ready),
+    ("/v1/translations", Resource::Translations),
+    ("/v1/webhooks", Resource::Webhooks),
+];
+
 /// The resource that `path` names.
 #[must_use]
 pub fn route(path: &str) -> Option<Resource<'_>> {
-    match path {
-        "/status" => return Some(Resource::Status),
-        "/healthz" => return Some(Resource::Health),
-        "/readyz" => return Some(Resource::Ready),
-        "/v1/translations" => return Some(Resource::Translations),
-        "/v1/webhooks" => return Some(Resource::Webhooks),
-        _ => {}
+    if let Some((_, resource)) = PATHS.iter().find(|(known, _)| *known == path) {
+        return Some(*resource);
     }
     let (collection, rest) = split_once(path.strip_prefix("/v1/")?, b'/')?;
     let (id, action) = match split_once(rest, b'/') {
@@ -138,7 +142,7 @@ pub struct Page<'q> {
 /// How many a list shows where nobody said.
 const LIMIT_DEFAULT: u8 = 20;
 /// How many a list shows at most.
-const LIMIT_MAX: u8 = 100;
+const LIMIT_MAX: u32 = 100;
 
 /// Reads the query of a list. Parameters that it does not know are passed over.
 ///
@@ -181,15 +185,10 @@ pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
 
 /// A number from 1 to 100, written in one way: no sign, no leading zero.
 fn limit(value: &str) -> Result<u8, Problem> {
-    let canonical = value
-        .as_bytes()
-        .first()
-        .is_some_and(|first| matches!(first, b'1'..=b'9'));
-    let limit = value
-        .parse()
-        .ok()
-        .filter(|limit| canonical && *limit <= LIMIT_MAX);
-    limit.ok_or(Problem::Limit)
+    match canonical(value.as_bytes()) {
+        Some(limit @ 1..=LIMIT_MAX) => Ok(limit as u8),
+        _ => Err(Problem::Limit),
+    }
 }
 
 fn status(value: &str) -> Result<Status, Problem> {

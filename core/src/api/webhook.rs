@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     address::Guard,
-    event::{Filter, Kind},
+    event::Filter,
     json::{Object, Str, Value},
     service::{EndpointChange, Limits, Words},
     signature::Secret,
@@ -146,11 +146,7 @@ fn filter(value: Option<Value<'_>>) -> Result<Option<Filter>, Problem> {
         let Value::String(name) = item else {
             return Err(Problem::Events);
         };
-        let names = ["*", "translation.*"].into_iter();
-        let known = names
-            .chain(Kind::ALL.map(Kind::as_str))
-            .find(|known| name == **known);
-        if !known.is_some_and(|known| filter.add(known)) {
+        if !filter.add_where(|known| name == *known) {
             return Err(Problem::Events);
         }
     }

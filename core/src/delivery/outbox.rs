@@ -12,7 +12,7 @@ use crate::{
     event::{Event, Filter},
     random::Random,
     slab::{Ix, Link, List, Slab, Slot},
-    time::{Instant, Timestamp},
+    time::{self, Instant, Timestamp},
     timer::{TimerSlot, Timers},
 };
 
@@ -433,7 +433,7 @@ impl Outbox<'_> {
         }
         let streams = self.stream_timers.next().map(|(at, _)| at);
         let lanes = self.lane_timers.next().map(|(at, _)| at);
-        [streams, lanes].into_iter().flatten().min()
+        time::earlier(streams, lanes)
     }
 
     /// Does what is due: pauses that have ended, lanes that are closing. What is left when it has

@@ -1,6 +1,7 @@
 //! `uri-host [ ":" port ]`, the value of `Host` and the authority of an absolute target.
 
-use super::grammar::{HEX, HOST, decimal, is, run_len};
+use super::grammar::{HEX, HOST, is, run_len};
+use crate::{digits::decimal, ip};
 
 /// Whether `bytes` names a host, and perhaps a port, that a request can be meant for.
 ///
@@ -9,7 +10,7 @@ use super::grammar::{HEX, HOST, decimal, is, run_len};
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
     let (host_is_good, port) = match bytes {
         [b'[', rest @ ..] => match split_at(rest, b']') {
-            Some((address, port)) => (is_ipv6(address), port),
+            Some((address, port)) => (ip::v6(address).is_some(), port),
             None => return false,
         },
         _ => {
@@ -39,62 +40,6 @@ pub(super) fn is_encoded(mut bytes: &[u8], classes: u8) -> bool {
             _ => return false,
         };
     }
-}
-
-/// `IPv6address` of RFC 3986, section 3.2.2: eight groups of one to four hexadecimal digits, of
-/// which one run may be written `::` and the last two as an IPv4 address.
-fn is_ipv6(bytes: &[u8]) -> bool {
-    match bytes.windows(2).position(|pair| pair == b"::") {
-        None => groups(bytes, true) == Some(8),
-        Some(at) => {
-            let before = bytes.get(..at).unwrap_or_default();
-            let after = bytes.get(at.saturating_add(2)..).unwrap_or_default();
-            let counted = |part: &[u8], last| {
-                if part.is_empty() {
-                    Some(0)
-                } else {
-                    groups(part, last)
-                }
-            };
-            match (counted(before, false), counted(after, true)) {
-                (Some(before), Some(after)) => before.saturating_add(after) < 8,
-                _ => false,
-            }
-        }
-    }
-}
-
-/// How many 16-bit groups stand here, separated by colons; `None` if something else does.
-fn groups(bytes: &[u8], may_end_in_ipv4: bool) -> Option<u8> {
-    let mut rest = bytes;
-    let mut count = 0u8;
-    loop {
-        let (group, tail) = match split_at(rest, b':') {
-            Some((group, tail)) => (group, Some(tail)),
-            None => (rest, None),
-        };
-        count = if matches!(group.len(), 1..=4) && group.iter().all(|byte| is(*byte, HEX)) {
-            count.checked_add(1)?
-        } else if may_end_in_ipv4 && tail.is_none() && is_ipv4(group) {
-            count.checked_add(2)?
-        } else {
-            return None;
-        };
-        match tail {
-            Some(tail) => rest = tail,
-            None => return Some(count),
-        }
-    }
-}
-
-/// Four decimal octets without leading zeros.
-fn is_ipv4(bytes: &[u8]) -> bool {
-    let octets = bytes.split(|byte| *byte == b'.');
-    let is_octet = |octet: &[u8]| {
-        let padded = octet.len() > 1 && octet.first() == Some(&b'0');
-        !padded && decimal(octet).is_some_and(|value| value <= 255)
-    };
-    octets.clone().count() == 4 && octets.into_iter().all(is_octet)
 }
 
 /// What stands before and after the first `separator`.

@@ -25,17 +25,21 @@ pub enum Method {
 }
 
 impl Method {
+    /// Every method with a name.
+    const KNOWN: [Self; 7] = [
+        Self::Get,
+        Self::Head,
+        Self::Post,
+        Self::Put,
+        Self::Patch,
+        Self::Delete,
+        Self::Options,
+    ];
+
     pub(super) fn from_token(token: &[u8]) -> Self {
-        match token {
-            b"GET" => Self::Get,
-            b"HEAD" => Self::Head,
-            b"POST" => Self::Post,
-            b"PUT" => Self::Put,
-            b"PATCH" => Self::Patch,
-            b"DELETE" => Self::Delete,
-            b"OPTIONS" => Self::Options,
-            _ => Self::Other,
-        }
+        let known = Self::KNOWN.iter();
+        let mut found = known.filter(|method| method.as_str().as_bytes() == token);
+        found.next().copied().unwrap_or(Self::Other)
     }
 
     /// The method as it is written in a request line; empty for [`Method::Other`].

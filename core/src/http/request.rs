@@ -277,6 +277,7 @@ impl RequestParser {
     }
 
     /// `method SP request-target SP HTTP-version` (RFC 9112, section 3).
+    #[inline(never)]
     fn request_line(&mut self, line: &[u8], at: u16, limits: &Limits) -> Result<(), Refusal> {
         let method_len = run_len(line, TOKEN);
         let (method, rest) = line.split_at_checked(method_len).unwrap_or_default();

@@ -59,7 +59,7 @@ use crate::{
     note::note,
     service::{self, Service},
     slab::{Ix, List, Slab, Slot},
-    time::{Instant, Now},
+    time::{self, Instant, Now},
     timer::{TimerSlot, Timers},
 };
 use conn::Waiting;
@@ -289,10 +289,7 @@ impl<'a> Server<'a> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let conns = self.timers.next().map(|(at, _)| at);
-        [conns, self.service.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        time::earlier(conns, self.service.poll_timeout())
     }
 
     /// Does what is due: connections that have waited too long, and the service's own.

@@ -190,6 +190,8 @@ impl Server<'_> {
         Ok(())
     }
 
+    /// A call of its own, for the stack it takes.
+    #[inline(never)]
     fn write_content(&self, content: &Content<'_>, out: &mut Out<'_>) -> Result<(), Written> {
         match *content {
             Content::Problem(problem) => problem.write(out),

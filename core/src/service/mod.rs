@@ -68,7 +68,7 @@ use crate::{
     signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
     text::{Block, Pool},
-    time::Instant,
+    time::{self, Instant},
     timer::{TimerSlot, Timers},
 };
 /// The memory of a service, lent by the caller. All zero bytes is empty memory.
@@ -374,9 +374,6 @@ impl<'a> Service<'a> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let jobs = self.job_timers.next().map(|(at, _)| at);
-        [jobs, self.outbox.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        time::earlier(jobs, self.outbox.poll_timeout())
     }
 }

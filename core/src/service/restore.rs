@@ -245,9 +245,7 @@ impl Service<'_> {
             ..Endpoint::EMPTY
         };
         let disabled = read.u8()?;
-        endpoint.disabled = Disabled::ALL
-            .into_iter()
-            .find(|known| *known as u8 == disabled)?;
+        endpoint.disabled = *Disabled::ALL.get(usize::from(disabled))?;
         endpoint.for_all = read.bool()?;
         endpoint.job = read.link()?;
         // It hangs in one list of the two, by one and the same link.

@@ -162,13 +162,17 @@ fn write_line(line: &Line, answer: &[u8], out: &mut Out<'_>) {
 }
 
 /// Writes bytes from outside as text: what is no UTF-8 becomes a question mark.
-fn write_lossy(bytes: &[u8], out: &mut Out<'_>) {
-    for chunk in bytes.utf8_chunks() {
-        write_escaped(out, chunk.valid().as_bytes());
-        if !chunk.invalid().is_empty() {
-            out.put_byte(b'?');
-        }
+fn write_lossy(mut bytes: &[u8], out: &mut Out<'_>) {
+    while let Err(error) = core::str::from_utf8(bytes) {
+        let (text, rest) = bytes
+            .split_at_checked(error.valid_up_to())
+            .unwrap_or_default();
+        write_escaped(out, text);
+        out.put_byte(b'?');
+        let bad = error.error_len().unwrap_or(rest.len());
+        bytes = rest.get(bad..).unwrap_or_default();
     }
+    write_escaped(out, bytes);
 }
 
 fn write_envelope(kind: Kind, at: Timestamp, out: &mut Out<'_>) {

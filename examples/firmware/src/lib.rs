@@ -19,6 +19,7 @@ pub mod board;
 mod fault;
 pub mod flash;
 pub mod host;
+mod intrinsics;
 mod mmio;
 pub mod net;
 pub mod stellaris;
