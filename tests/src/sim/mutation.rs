@@ -68,7 +68,7 @@ impl Mutation {
     pub const ALL: [(Self, &'static [&'static str]); 26] = [
         (Self::LoseAll, &["S1"]),
         (Self::AckBeforeSync, &["S9"]),
-        (Self::LoseSynced, &["S1", "S2", "S9"]),
+        (Self::LoseSynced, &["S1", "S2", "S8", "S9"]),
         (Self::ForgetKeys, &["K1"]),
         (Self::StaleState, &["S2", "S3", "S9", "S13", "S14"]),
         (Self::TearRecord, &["S14"]),
