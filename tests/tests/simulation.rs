@@ -78,7 +78,6 @@ fn every_broken_rule_is_noticed() {
                 mutation: Some(mutation),
                 crash_every_ms: 8_000,
                 clients: 2,
-                unawaited_ms: 0,
                 ..drawn
             };
             let Err(violation) = run(&options) else {
@@ -130,7 +129,6 @@ fn quiet(seed: u64, receivers: usize, callers: usize) -> Options {
         half_close: 0,
         rude: 0,
         commit_ms: (0, 5),
-        unawaited_ms: 0,
         write_failure: 0,
         crash_every_ms: 0,
         jump_every_ms: 0,
@@ -177,21 +175,6 @@ fn a_dead_receiver_delays_nobody_else() {
         ..beside_a_dead_one(seed)
     }));
     assert!(with <= 2 * without, "{with} ms, without it {without} ms");
-}
-
-/// L2: what is left unwritten until somebody waits for it holds up no answer and no webhook.
-#[test]
-fn what_is_written_late_delays_nobody() {
-    for seed in 0..10 {
-        let options = Options {
-            unawaited_ms: 60_000,
-            answer_ms_max: Some(2_500),
-            arrival_ms_max: Some(2_500),
-            ..quiet(seed, 2, 2)
-        };
-        let run = live(&options);
-        assert!(run.answers > 20, "{seed}: {} answers", run.answers);
-    }
 }
 
 /// L2: whoever asks properly is served, though others hold connections with what is never a request.

@@ -279,12 +279,6 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Whether anything waits for the next commit: [`Service::awaits_commit`], or an answer.
-    #[must_use]
-    pub const fn awaits_commit(&self) -> bool {
-        self.service.awaits_commit() || !self.blocked.is_empty()
-    }
-
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {

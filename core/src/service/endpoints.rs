@@ -83,7 +83,6 @@ impl Service<'_> {
         };
         let previous = self.newest_endpoint().and_then(|ix| self.endpoints.get(ix));
         let previous = previous.map(|endpoint| endpoint.id);
-        let made = self.await_batch();
         self.endpoints.insert(Endpoint {
             id: Id::after(previous, now.timestamp, ix, &mut self.random),
             created_at: now.timestamp,
@@ -92,7 +91,7 @@ impl Service<'_> {
             text,
             secret: StoredSecret::new(&secret),
             for_all,
-            made,
+            made: self.open_batch,
             ..Endpoint::EMPTY
         })?;
         self.newest_endpoints.push_front(&mut self.endpoints, ix);
@@ -217,8 +216,7 @@ impl Service<'_> {
             callback: false,
         };
         let id = self.endpoints.get(ix).ok_or(Full)?.id;
-        let batch = self.await_batch();
-        if !self.outbox.send(None, event, batch, target) {
+        if !self.outbox.send(None, event, self.open_batch, target) {
             return Err(Full);
         }
         Ok(id.event(sequence, now.timestamp))
@@ -298,9 +296,9 @@ impl Service<'_> {
                 callback: false,
             };
             // Without room nothing is sent; the reply to the registration tells the ending too.
-            let job = endpoint.job;
-            let batch = self.await_batch();
-            let _ = self.outbox.send(job, event, batch, target);
+            let _ = self
+                .outbox
+                .send(endpoint.job, event, self.open_batch, target);
         }
     }
 
@@ -322,9 +320,8 @@ impl Service<'_> {
     }
 
     pub(super) fn touch_endpoint(&mut self, ix: Ix) {
-        let changed = self.await_batch();
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
-            endpoint.changed = changed;
+            endpoint.changed = self.open_batch;
         }
         self.endpoints_dirty.mark(ix);
     }

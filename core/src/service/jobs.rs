@@ -423,7 +423,7 @@ impl Service<'_> {
 
     /// Writes down that something happened, and owes it to everyone who wants to know.
     fn tell(&mut self, now: Now, ix: Ix, kind: Kind, state: State) {
-        let batch = self.await_batch();
+        let batch = self.open_batch;
         let Some(job) = self.jobs.get_mut(ix) else {
             return;
         };

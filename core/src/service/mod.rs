@@ -153,8 +153,6 @@ pub struct Service<'a> {
     /// The event whose body is in the scratch memory, and how long it is.
     rendered: (Id, usize),
     open_batch: u64,
-    /// Whether something that has happened is held back until the open batch is durable.
-    awaited: bool,
     committed: u64,
     processing: usize,
     counters: Counters,
@@ -228,7 +226,6 @@ impl<'a> Service<'a> {
             leaving: List::EMPTY,
             rendered: (Id::NONE, 0),
             open_batch: 1,
-            awaited: false,
             committed: if durable { 0 } else { u64::MAX },
             processing: 0,
             counters: Counters::default(),

@@ -105,22 +105,7 @@ impl Service<'_> {
     pub const fn seal(&mut self) -> u64 {
         let batch = self.open_batch;
         self.open_batch += 1;
-        self.awaited = false;
         batch
-    }
-
-    /// Whether something that has happened is held back until the open batch is durable. Where nothing is, what there
-    /// is to write only says what was delivered or forgotten: to write it a little later, with what comes next, delays
-    /// nobody, and a crash before that costs a delivery made twice.
-    #[must_use]
-    pub const fn awaits_commit(&self) -> bool {
-        self.awaited
-    }
-
-    /// The open batch, for something that is held back until it is durable.
-    pub(super) const fn await_batch(&mut self) -> u64 {
-        self.awaited = true;
-        self.open_batch
     }
 
     /// Says that everything up to and with `batch` is durable.

@@ -3,9 +3,7 @@
 //! One batch is written at a time, on a thread of its own. What changes meanwhile waits in the machine, is gathered
 //! into the next batch, and so the slower the disk, the larger the batches. A batch is begun when the thread has nothing
 //! else to do, or has had much to do since: what it gains by waiting is a larger batch and fewer syncs, and where it is
-//! idle it does not wait. What nobody waits for, such as that a webhook has arrived, goes with the next batch that somebody
-//! waits for, or after a moment: a sync for it alone would be in the way of the next one that matters. A store that fails
-//! once is not asked again: the server ends.
+//! idle it does not wait. A store that fails once is not asked again: the server ends.
 
 use super::{
     clerk::Clerk,
@@ -19,20 +17,13 @@ use crate::{
 use dubhook_core::{
     id::Id,
     server::{Config, Server},
-    time::{Instant, Now, Timestamp},
+    time::{Now, Timestamp},
 };
 use smol::{Timer, unblock};
-use std::{
-    cell::{Cell, RefCell},
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
 /// How often old jobs are looked for.
 const PRUNE: Duration = Duration::from_secs(600);
-/// How long what nobody waits for may stay unwritten, in milliseconds.
-const UNAWAITED_MS: u64 = 5;
 /// How long the store is left alone between two steps of dropping them.
 const PRUNE_PAUSE: Duration = Duration::from_millis(20);
 
@@ -44,8 +35,6 @@ pub(crate) struct Committer {
     clerk: Option<Clerk>,
     /// An empty batch, while none is being written.
     batch: RefCell<Option<Batch>>,
-    /// When what nobody waits for is to be written at the latest, if there is any.
-    due: Cell<Option<Instant>>,
     /// Room for one record, or one job as JSON.
     record: RefCell<Box<[u8]>>,
     failure: RefCell<Option<StoreError>>,
@@ -60,7 +49,6 @@ impl Committer {
             clerk: store.clone().map(Clerk::start).transpose()?,
             store,
             batch: RefCell::new(Some(Batch::default())),
-            due: Cell::new(None),
             record: RefCell::new(vec![0; record].into()),
             failure: RefCell::new(None),
             failed: Signal::default(),
@@ -106,13 +94,9 @@ impl Committer {
         let Some(clerk) = &self.clerk else {
             return;
         };
-        if self.may_wait(now, server, engine) {
-            return;
-        }
         let Some(batch) = self.batch.take() else {
             return;
         };
-        self.due.set(None);
         if server.service().is_dirty() {
             spawner.spawn(async move {
                 engine.net.idle().await;
@@ -125,23 +109,6 @@ impl Committer {
         } else if let Some((batch, number)) = self.seal(now, server, batch) {
             spawner.spawn(self.write(clerk, batch, number, engine));
         }
-    }
-
-    /// Whether what has changed need not be written yet.
-    fn may_wait(&self, now: Now, server: &Server<'_>, engine: &Engine<'_>) -> bool {
-        if !server.service().is_dirty() || server.awaits_commit() || engine.stopping.get() {
-            return false;
-        }
-        let due = self.due.get();
-        let due = due.unwrap_or_else(|| now.instant.after_ms(UNAWAITED_MS));
-        self.due.set(Some(due));
-        now.instant < due
-    }
-
-    /// When [`commit`](Self::commit) has something to do next, whatever happens. After a batch that is being written it
-    /// is called in any case.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.due.get().filter(|_| self.batch.borrow().is_some())
     }
 
     /// Gathers what has changed. Nothing where that is nothing: then nothing before it is unwritten.

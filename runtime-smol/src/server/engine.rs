@@ -128,7 +128,6 @@ impl<'m> Engine<'m> {
             server.poll_timeout(),
             self.workers.poll_timeout(),
             self.deliver.poll_timeout(),
-            self.committer.poll_timeout(),
         ]
         .into_iter()
         .flatten()

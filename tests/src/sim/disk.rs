@@ -54,18 +54,9 @@ impl Process<'_> {
 
     /// Seals the open batch and sends it on its way, if there may be one more.
     pub(super) fn commit(&mut self, world: &mut World, now: Now) -> bool {
-        let write_by_ms = self.write_by_ms.take();
         let waits = world.journal.batches.len() >= world.env.options.batches_max;
         if waits || !self.server.service().is_dirty() {
             return false;
-        }
-        if !self.server.awaits_commit() {
-            let now_ms = world.env.now_ms();
-            let write_by_ms = write_by_ms.unwrap_or(now_ms + world.env.options.unawaited_ms);
-            if now_ms < write_by_ms {
-                self.write_by_ms = Some(write_by_ms);
-                return false;
-            }
         }
         let service = self.server.service_mut();
         let mut memory = [0; 2_048];

@@ -38,8 +38,6 @@ pub struct Options {
     pub commit_ms: (u64, u64),
     /// How many batches may be on their way at once.
     pub batches_max: usize,
-    /// How long what nobody waits for may stay unwritten, in milliseconds.
-    pub unawaited_ms: u64,
     /// A batch cannot be written, and the server stops.
     pub write_failure: u64,
     /// How often the process dies, in milliseconds on the average; 0 for never.
@@ -116,7 +114,6 @@ impl Options {
             rush: rng.chance(200),
             clients: rng.below(3) as usize,
             client_crash: often(rng, 200),
-            unawaited_ms: rng.below(2) * rng.within((1, 200)),
             arrival_ms_max: None,
             answer_ms_max: None,
             mutation: None,

@@ -71,8 +71,6 @@ pub(super) struct Process<'a> {
     /// Dead letters that nobody can ask for again: those of callbacks.
     callback_letters: usize,
     pub(super) config: Config<'static>,
-    /// When what nobody waits for is to be written at the latest.
-    pub(super) write_by_ms: Option<u64>,
 }
 
 /// How the simulated servers are set up.
@@ -110,7 +108,6 @@ impl<'a> Process<'a> {
             tasks: (0..world.env.options.workers).map(|_| None).collect(),
             callback_letters: 0,
             config,
-            write_by_ms: None,
         };
         let now = process.now(world);
         process.restore(world, now);
@@ -130,8 +127,7 @@ impl<'a> Process<'a> {
         let machine = self.server.poll_timeout();
         let machine = machine.map(|at| self.since_ms.saturating_add(at.as_ms()));
         let flights = self.flights.values().map(|flight| flight.deadline_ms);
-        let write = self.write_by_ms;
-        machine.into_iter().chain(flights).chain(write).min()
+        machine.into_iter().chain(flights).min()
     }
 
     /// Does what the machine wants done until it wants nothing.
