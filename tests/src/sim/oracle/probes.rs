@@ -33,8 +33,14 @@ impl Probes {
         }
     }
 
+    /// How endpoints fared is forgotten; what was given up is not.
     pub(super) fn crashed(&mut self) {
-        self.0.clear();
+        for faring in self.0.values_mut() {
+            *faring = Faring {
+                letters: faring.letters,
+                ..Faring::default()
+            };
+        }
     }
 
     pub(super) fn ended(&mut self, told: &Told, began_ms: u64, env: &Env, attempted: &Attempted) {
