@@ -26,11 +26,11 @@ struct Faring {
 pub(super) struct Probes(BTreeMap<Id, Faring>);
 
 impl Probes {
-    /// How an endpoint has fared counts no more.
+    /// How an endpoint has fared counts no more; and what it was owed may have been given up.
     pub(super) fn forgive(&mut self, endpoint: Id) {
-        if let Some(faring) = self.0.get_mut(&endpoint) {
-            faring.failures = 0;
-        }
+        let faring = self.0.entry(endpoint).or_default();
+        faring.failures = 0;
+        faring.letters = true;
     }
 
     /// How endpoints fared is forgotten; what was given up is not.
