@@ -2,21 +2,30 @@
 
 /// The number that decimal digits stand for: at least one, and no other character.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0u32, |value, byte| {
-        let digit = byte.is_ascii_digit().then_some(byte & 0x0F)?;
-        value.checked_mul(10)?.checked_add(digit.into())
-    })
+    number(digits)?.try_into().ok()
 }
 
 /// Of numbers without leading zeros: then there is one spelling for each.
 pub(crate) fn canonical(digits: &[u8]) -> Option<u32> {
+    canonical_u64(digits)?.try_into().ok()
+}
+
+/// As [`canonical`], of larger numbers too.
+pub(crate) fn canonical_u64(digits: &[u8]) -> Option<u64> {
     match digits {
         [b'0', _, ..] => None,
-        digits => decimal(digits),
+        digits => number(digits),
     }
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |value, byte| {
+        let digit = byte.is_ascii_digit().then_some(byte & 0x0F)?;
+        value.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 #[cfg(test)]

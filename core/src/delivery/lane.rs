@@ -8,9 +8,9 @@
 //! An endpoint that asks for time gets it, as a pause of the whole lane; so does one whose attempts have failed several
 //! times in a row, whatever they were for: it is probed, not flooded, with one attempt at a time and a pause before each
 //! that doubles until it is as long as a delivery's own first one, or by chance up to half of it shorter. The first success
-//! ends that. What waits meanwhile uses up none of its retries. Two things go past a pause, one attempt each time, and end it: what somebody has asked for; and
-//! a first attempt where only retries have failed, for it never waits behind others' late retries. All this is kept in
-//! memory alone: after a restart an endpoint's next few failures show anew how it is.
+//! ends that. What waits meanwhile uses up none of its retries. Two things go past a pause, one attempt each time, and end
+//! it: what somebody has asked for; and a first attempt where only retries have failed, for it never waits behind others'
+//! late retries. All this is kept in memory alone: after a restart an endpoint's next few failures show anew how it is.
 //!
 //! What one endpoint costs the others is not that it fails but how long it holds an attempt. So lanes are told apart by
 //! their [`Pace`]: quick where the last attempt ended soon, however it ended; slow where it took long; new where none has
@@ -219,9 +219,10 @@ impl Lane {
 
     /// Begins a pause, or holds more back in the one that there is.
     pub(super) const fn hold(&mut self) {
-        self.held = match self.held {
-            Held::Nothing | Held::Retries if !self.first_failed => Held::Retries,
-            _ => Held::All,
+        self.held = if self.first_failed || matches!(self.held, Held::All) {
+            Held::All
+        } else {
+            Held::Retries
         };
     }
 

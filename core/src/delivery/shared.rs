@@ -33,9 +33,8 @@ impl Outbox<'_> {
         let lane = self.lanes.get_mut(ix)?;
         lane.host = name;
         lane.pace = Pace::New;
-        lane.forgive();
         lane.unreachable();
-        self.lane_timers.clear(ix);
+        self.forgive(ix);
         Some(ix)
     }
 }

@@ -4,7 +4,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::key::{BASE64_BYTES, VERSION};
 use super::{MessageId, SigningKey};
-use crate::time::Timestamp;
+use crate::{digits::canonical_u64, time::Timestamp};
 
 /// How far `webhook-timestamp` may lie from the receiver's time, in seconds, if nobody says
 /// otherwise: the 5 minutes that the libraries of Standard Webhooks use, both ways.
@@ -129,7 +129,7 @@ pub fn verify<'a, 'k>(
     tolerance_s: u64,
 ) -> Result<Verified<'a>, VerifyError> {
     let id = MessageId::new(headers.id).ok_or(VerifyError::BadId)?;
-    let timestamp_s = canonical_decimal(headers.timestamp).ok_or(VerifyError::BadTimestamp)?;
+    let timestamp_s = canonical_u64(headers.timestamp).ok_or(VerifyError::BadTimestamp)?;
     let now_s = now.as_unix_seconds();
     if now_s.saturating_sub(timestamp_s) > tolerance_s {
         return Err(VerifyError::TooOld);
@@ -170,19 +170,6 @@ fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The members that could be `v1` signatures, without their version.
 fn v1_members(list: &[u8]) -> impl Iterator<Item = &[u8; BASE64_BYTES]> {
     members(list).filter_map(|member| member.strip_prefix(VERSION)?.try_into().ok())
-}
-
-/// The number whose only decimal spelling is `text`.
-fn canonical_decimal(text: &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for byte in text {
-        let digit = byte.is_ascii_digit().then_some(u64::from(byte & 0x0f))?;
-        value = value.checked_mul(10)?.checked_add(digit)?;
-    }
-    match text {
-        [] | [b'0', _, ..] => None,
-        _ => Some(value),
-    }
 }
 
 /// `value` without the optional white space around it: spaces and tabs (RFC 9110 section 5.6.3).
