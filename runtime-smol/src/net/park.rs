@@ -2,8 +2,8 @@
 //!
 //! Under any executor the epoll is one descriptor that the executor's reactor watches: to wait is to register it once
 //! more, to set a timer of the operating system, to wait in the reactor's epoll and then to ask this one. A thread that
-//! does nothing but serve waits here instead, in one system call. What else may wake it, a timer or a batch that was
-//! written, comes from another thread, which rings a bell.
+//! does nothing but serve waits here instead, in one system call, and no longer than until its alarm. What else may wake
+//! it, another timer or a batch that was written, comes from another thread, which rings a bell.
 
 use super::epoll::Net;
 use crate::signal::Signal;
