@@ -18,6 +18,8 @@ pub enum Flaw {
     Heads,
     /// A job's events are out of order, or belong to another job.
     Order,
+    /// A stream would begin to send progress that something newer has overtaken.
+    Overtaken,
     /// A job's first event is needed by nobody.
     Unneeded,
     /// A job's streams are not those that say they are its.
@@ -138,6 +140,12 @@ impl Outbox<'_> {
                     .event
                     .is_some_and(|event| self.events.get(event).is_some());
             ensure(fits, Flaw::Phase)?;
+            let begins = !stream.solo && !stream.has_begun();
+            let overtaken = stream.event.is_some_and(|event| {
+                let of_this_run = self.events.get(event).is_some_and(|slot| slot.batch > 0);
+                of_this_run && self.is_overtaken(event)
+            });
+            ensure(!(begins && overtaken), Flaw::Overtaken)?;
         }
         self.audit_in_flight()
     }

@@ -12,7 +12,7 @@ use crate::{
 impl Outbox<'_> {
     /// Hangs an event behind the job's last one, pinned. `None` where it may take no slot: progress never
     /// takes one that a change of state may need.
-    pub(super) fn append(&mut self, job: Ix, event: Event, batch: u64) -> Link {
+    pub(super) fn append(&mut self, job: Ix, event: Event) -> Link {
         let kept = event.kind.is_state_change() && self.chain(job)?.events_kept > 0;
         if kept {
             self.chain_mut(job)?.events_kept -= 1;
@@ -20,20 +20,56 @@ impl Outbox<'_> {
         } else if self.events.room() <= self.events_kept {
             return None;
         }
-        let ix = self.insert_event(event, Some(job), batch)?;
+        let ix = self.insert_event(event, Some(job))?;
         let chain = self.chains.get_mut(job.get() as usize - 1)?;
         let before = chain.events.tail();
         chain.events.push_back(&mut self.events, ix);
         if let Some(before) = before {
+            self.pass_over(job, before);
             self.tidy(before);
         }
         Some(ix)
     }
 
+    /// Lets the streams that have not begun to send event `ix` go on, where it is progress that was just overtaken.
+    ///
+    /// The batch with the newer event is also the one that says so. So a restart that knows of what is newer finds a
+    /// stream before overtaken progress only if that may be on its way, and sends it first: it never arrives for the first
+    /// time after what came later. Of an event from before a restart nobody knows.
+    fn pass_over(&mut self, job: Ix, ix: Ix) {
+        if !self.is_overtaken(ix) || self.events.get(ix).is_none_or(|slot| slot.batch == 0) {
+            return;
+        }
+        let mut at = self.chain(job).and_then(|chain| chain.streams.head());
+        while let Some(stream) = at {
+            at = List::<OF_JOB>::next(&self.streams, stream);
+            let Some(slot) = self.streams.get(stream) else {
+                return;
+            };
+            // What is solo was asked for by somebody.
+            if slot.event != Some(ix) || slot.solo || slot.has_begun() {
+                continue;
+            }
+            let unsaved = slot.phase == Phase::Unsaved;
+            match self.next_event(stream) {
+                None => self.remove_stream(stream),
+                next => {
+                    // Its place in its lane's queue stays its own.
+                    self.point(stream, next);
+                    self.streams_dirty.mark(stream);
+                    if unsaved {
+                        self.dequeue(stream);
+                        self.enqueue(stream);
+                    }
+                }
+            }
+        }
+    }
+
     /// Puts a new event into the table and pins it: it stays, though no stream has it before it yet, whatever else is
     /// forgotten to make room. Follow with [`unpin`](Self::unpin).
-    pub(super) fn insert_event(&mut self, event: Event, job: Link, batch: u64) -> Link {
-        let mut slot = EventSlot::new(event, job, batch);
+    pub(super) fn insert_event(&mut self, event: Event, job: Link) -> Link {
+        let mut slot = EventSlot::new(event, job, self.open_batch);
         slot.heads = 1;
         let ix = self.events.insert(slot)?;
         self.events_dirty.mark(ix);
@@ -104,10 +140,18 @@ impl Outbox<'_> {
     }
 
     /// Lets a stream that has settled its event, and waits in nothing, go on to the next one it must send, or end.
+    ///
+    /// Progress is sent only once it is durable that the stream has come to it: a restart that finds the stream before
+    /// it may leave it out, when something newer comes, only because it cannot be on its way.
     pub(super) fn advance(&mut self, ix: Ix) {
         match self.next_event(ix) {
             None => self.end_stream(ix),
             Some(next) => {
+                if let Some(slot) = self.events.get_mut(next)
+                    && slot.event.kind == Kind::Progress
+                {
+                    slot.batch = self.open_batch;
+                }
                 self.point(ix, Some(next));
                 if let Some(stream) = self.streams.get_mut(ix) {
                     stream.attempts = 0;

@@ -77,7 +77,8 @@ pub(super) fn publish_job(outbox: &mut Outbox<'_>, job: Ix, now_ms: u64) {
             lane,
             callback: false,
         });
-        outbox.publish(job, event, u64::from(job.get()), targets);
+        outbox.publish(job, event, targets);
     }
-    outbox.committed(job.get().into());
+    let batch = outbox.seal();
+    outbox.committed(batch);
 }

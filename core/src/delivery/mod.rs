@@ -7,7 +7,8 @@
 //! time and moves on when that is settled, which is the whole of per-job order; streams know nothing
 //! of each other, so jobs and endpoints do not wait for one another. A stream that has caught up is
 //! gone, and so is an event that every stream has passed. Progress that is overtaken before its first
-//! attempt is dropped; a change of state never is.
+//! attempt is dropped; a change of state never is. After a restart nobody knows what the process before
+//! had begun to send, so what it may have begun is sent, before what is newer.
 //!
 //! ```text
 //!   chain of job 17:   1 pending ── 2 processing ── 3 progress ── 4 completed
@@ -22,7 +23,8 @@
 //! endpoint that fails whatever it is sent is probed until it takes something again: its lane pauses.
 //!
 //! An event may be sent only when the change it speaks of is durable: it carries the number of the
-//! batch it is written with, and [`Outbox::committed`] lets its streams go.
+//! batch it is written with, and [`Outbox::committed`] lets its streams go. A stream that comes to
+//! progress after other events waits once more, until that is written down too.
 //!
 //! The outbox knows nothing of HTTP, URLs or JSON. It is driven like everything here: commands in
 //! ([`publish`](Outbox::publish), [`settle`](Outbox::settle)), attempts out

@@ -107,7 +107,8 @@ pub struct Outbox<'a> {
     pub(super) dead: List<QUEUED>,
     /// Lanes with something to send.
     pub(super) rings: Rings,
-    pub(super) committed: u64,
+    pub(super) open_batch: u64,
+    committed: u64,
     serial: u32,
     pub(super) publications: u64,
     /// Attempts in flight on lanes that were new when they began.
@@ -146,6 +147,7 @@ impl<'a> Outbox<'a> {
             unsaved: List::EMPTY,
             dead: List::EMPTY,
             rings: Rings::EMPTY,
+            open_batch: 1,
             committed: 0,
             serial: 0,
             publications: 0,
@@ -218,19 +220,12 @@ impl<'a> Outbox<'a> {
         })
     }
 
-    /// Publishes an event of a job to those of `targets` that are open. `batch` is the batch of
-    /// records that makes it durable.
+    /// Publishes an event of a job to those of `targets` that are open.
     ///
     /// A target that is still owed an earlier event of the job gets this one after it. The caller
     /// leaves out targets that do not want this kind of event.
-    pub fn publish(
-        &mut self,
-        job: Ix,
-        event: Event,
-        batch: u64,
-        targets: impl Iterator<Item = Target>,
-    ) {
-        let Some(ix) = self.append(job, event, batch) else {
+    pub fn publish(&mut self, job: Ix, event: Event, targets: impl Iterator<Item = Target>) {
+        let Some(ix) = self.append(job, event) else {
             if event.kind.is_terminal() {
                 self.end(job);
             }
@@ -257,11 +252,11 @@ impl<'a> Outbox<'a> {
     /// Sends one event to one target, apart from whatever else it is owed: a test (with no job), or
     /// the ending of a job that ended before the target came. `false` where there is no room.
     #[must_use]
-    pub fn send(&mut self, job: Link, event: Event, batch: u64, target: Target) -> bool {
+    pub fn send(&mut self, job: Link, event: Event, target: Target) -> bool {
         if self.streams_spare() == 0 {
             return false;
         }
-        let Some(ix) = self.hold(job, event, batch) else {
+        let Some(ix) = self.hold(job, event) else {
             return false;
         };
         self.owe(job, target, ix, true);
@@ -270,7 +265,7 @@ impl<'a> Outbox<'a> {
     }
 
     /// A pinned event to send apart: the job's last one if that is it, or a new one.
-    fn hold(&mut self, job: Link, event: Event, batch: u64) -> Link {
+    fn hold(&mut self, job: Link, event: Event) -> Link {
         let last = job.and_then(|job| self.chain(job)?.events.tail());
         if let Some(ix) = last
             && let Some(slot) = self.events.get_mut(ix)
@@ -283,8 +278,8 @@ impl<'a> Outbox<'a> {
             return None;
         }
         match job {
-            Some(job) => self.append(job, event, batch),
-            None => self.insert_event(event, None, batch),
+            Some(job) => self.append(job, event),
+            None => self.insert_event(event, None),
         }
     }
 
@@ -322,13 +317,32 @@ impl<'a> Outbox<'a> {
         count
     }
 
+    /// The batch of records that the next change belongs to. The first one is 1: 0 is what was there at the start.
+    #[must_use]
+    pub const fn batch(&self) -> u64 {
+        self.open_batch
+    }
+
+    /// Closes the open batch and opens the next one. Returns the number of the closed one.
+    pub const fn seal(&mut self) -> u64 {
+        let batch = self.open_batch;
+        self.open_batch += 1;
+        batch
+    }
+
+    /// Whether everything up to and with `batch` is durable.
+    #[must_use]
+    pub const fn is_durable(&self, batch: u64) -> bool {
+        batch <= self.committed
+    }
+
     /// Says that everything up to and with batch number `batch` is durable.
     pub fn committed(&mut self, batch: u64) {
         self.committed = self.committed.max(batch);
         while let Some(ix) = self.unsaved.head() {
             if self
                 .head_of(ix)
-                .is_some_and(|slot| slot.batch > self.committed)
+                .is_some_and(|slot| !self.is_durable(slot.batch))
             {
                 return;
             }

@@ -104,7 +104,9 @@ impl Bench<'_> {
             lane: LANE,
             callback: false,
         };
-        assert!(self.outbox.send(None, event, 0, target));
+        assert!(self.outbox.send(None, event, target));
+        let batch = self.outbox.seal();
+        self.outbox.committed(batch);
     }
 }
 

@@ -15,7 +15,7 @@ pub struct EventSlot {
     pub(super) job: Link,
     /// How many streams have this event to send next.
     pub(super) heads: u32,
-    /// The batch of records that makes it durable.
+    /// The batch of records that makes it durable; 0 from before a restart.
     pub(super) batch: u64,
     links: Links,
 }
@@ -115,6 +115,11 @@ impl StreamSlot {
             solo,
             ..Self::EMPTY
         }
+    }
+
+    /// Whether an attempt at its event was begun.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.attempts > 0 || !matches!(self.phase, Phase::Unsaved | Phase::Ready)
     }
 }
 

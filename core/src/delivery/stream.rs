@@ -116,7 +116,7 @@ impl Outbox<'_> {
     pub(super) fn enqueue(&mut self, ix: Ix) {
         let saved = self
             .head_of(ix)
-            .is_some_and(|slot| slot.batch <= self.committed);
+            .is_some_and(|slot| self.is_durable(slot.batch));
         let Some(stream) = self.streams.get_mut(ix) else {
             return;
         };

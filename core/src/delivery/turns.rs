@@ -156,8 +156,7 @@ impl Outbox<'_> {
 
     /// Takes the next stream that can be sent out of its queue, with its lane.
     ///
-    /// One whose event is progress that newer events have overtaken before its first attempt goes on to the newest; it
-    /// keeps its turn if that is durable.
+    /// One that has gone on since to progress that is not durable yet loses its turn.
     pub(super) fn next_stream(&mut self) -> Option<(Ix, Ix)> {
         loop {
             let lane = self.next_lane()?;
@@ -169,21 +168,10 @@ impl Outbox<'_> {
                 &mut slot.fresh
             };
             let ix = queue.pop_front(&mut self.streams)?;
-            let stream = self.streams.get(ix)?;
-            // What is solo was asked for by somebody.
-            if retry || stream.solo || !self.is_overtaken(stream.event?) {
+            if self.is_durable(self.head_of(ix)?.batch) {
                 return Some((lane, ix));
             }
-            let next = self.next_event(ix);
-            let durable = next
-                .and_then(|next| self.events.get(next))
-                .is_some_and(|slot| slot.batch <= self.committed);
-            if durable {
-                self.point(ix, next);
-                self.streams_dirty.mark(ix);
-                return Some((lane, ix));
-            }
-            self.advance(ix);
+            self.enqueue(ix);
             self.offer(lane);
         }
     }

@@ -25,9 +25,9 @@ impl Service<'_> {
     #[must_use]
     pub const fn barrier(&self) -> u64 {
         if self.is_dirty() {
-            self.open_batch
+            self.batch()
         } else {
-            self.open_batch.saturating_sub(1)
+            self.batch().saturating_sub(1)
         }
     }
 

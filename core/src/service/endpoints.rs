@@ -91,7 +91,7 @@ impl Service<'_> {
             text,
             secret: StoredSecret::new(&secret),
             for_all,
-            made: self.open_batch,
+            made: self.batch(),
             ..Endpoint::EMPTY
         })?;
         self.newest_endpoints.push_front(&mut self.endpoints, ix);
@@ -216,7 +216,7 @@ impl Service<'_> {
             callback: false,
         };
         let id = self.endpoints.get(ix).ok_or(Full)?.id;
-        if !self.outbox.send(None, event, self.open_batch, target) {
+        if !self.outbox.send(None, event, target) {
             return Err(Full);
         }
         Ok(id.event(sequence, now.timestamp))
@@ -296,9 +296,7 @@ impl Service<'_> {
                 callback: false,
             };
             // Without room nothing is sent; the reply to the registration tells the ending too.
-            let _ = self
-                .outbox
-                .send(endpoint.job, event, self.open_batch, target);
+            let _ = self.outbox.send(endpoint.job, event, target);
         }
     }
 
@@ -321,7 +319,7 @@ impl Service<'_> {
 
     pub(super) fn touch_endpoint(&mut self, ix: Ix) {
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
-            endpoint.changed = self.open_batch;
+            endpoint.changed = self.outbox.batch();
         }
         self.endpoints_dirty.mark(ix);
     }

@@ -30,7 +30,7 @@ impl Service<'_> {
             let durable = self
                 .jobs
                 .get(ix)
-                .is_some_and(|job| job.changed <= self.committed);
+                .is_some_and(|job| self.is_durable(job.changed));
             if durable && self.outbox.drop_letters(ix) && self.forget(ix) {
                 return true;
             }
@@ -60,7 +60,7 @@ impl Service<'_> {
             return true;
         };
         let ended = job.state().status.is_terminal() && !job.stopping;
-        if !ended || job.changed > self.committed || !self.outbox.is_settled(ix) {
+        if !ended || !self.is_durable(job.changed) || !self.outbox.is_settled(ix) {
             return false;
         }
         let (request, result) = (job.request, job.result);

@@ -271,7 +271,7 @@ impl Service<'_> {
         }
         let ix = self.waiting.head()?;
         let job = self.jobs.get(ix)?;
-        if !start || job.changed > self.committed {
+        if !start || !self.is_durable(job.changed) {
             return None;
         }
         let id = job.id;
@@ -423,11 +423,11 @@ impl Service<'_> {
 
     /// Writes down that something happened, and owes it to everyone who wants to know.
     fn tell(&mut self, now: Now, ix: Ix, kind: Kind, state: State) {
-        let batch = self.open_batch;
+        let batch = self.batch();
         let Some(job) = self.jobs.get_mut(ix) else {
             return;
         };
-        if job.changed <= self.committed {
+        if self.outbox.is_durable(job.changed) {
             job.settled = job.last;
             job.unsettled_since = batch;
         }
@@ -454,7 +454,7 @@ impl Service<'_> {
             for_all: self.for_all.head(),
             callback,
         };
-        self.outbox.publish(ix, event, batch, targets);
+        self.outbox.publish(ix, event, targets);
     }
 
     const fn count(&mut self, before: Status, after: Status) {

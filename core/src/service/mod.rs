@@ -152,8 +152,6 @@ pub struct Service<'a> {
     leaving: List<{ endpoint::ALL }>,
     /// The event whose body is in the scratch memory, and how long it is.
     rendered: (Id, usize),
-    open_batch: u64,
-    committed: u64,
     processing: usize,
     counters: Counters,
 }
@@ -225,17 +223,17 @@ impl<'a> Service<'a> {
             for_all: List::EMPTY,
             leaving: List::EMPTY,
             rendered: (Id::NONE, 0),
-            open_batch: 1,
-            committed: if durable { 0 } else { u64::MAX },
             processing: 0,
             counters: Counters::default(),
         }
-        .with_outbox_ready()
+        .with_outbox_ready(durable)
     }
 
-    /// Opens the lanes that callbacks share, which are never closed.
-    fn with_outbox_ready(mut self) -> Self {
-        self.outbox.committed(self.committed);
+    /// Opens the lanes that callbacks share, which are never closed. Where nothing is written, all is as good as written.
+    fn with_outbox_ready(mut self, durable: bool) -> Self {
+        if !durable {
+            self.outbox.committed(u64::MAX);
+        }
         for lane in self.endpoints.capacity()..self.outbox.lanes_capacity() {
             if let Some(lane) = Ix::new(lane as u32 + 1) {
                 // There is no job yet for which room could be missing.
@@ -358,13 +356,13 @@ impl<'a> Service<'a> {
     /// The batch of records that the next change belongs to.
     #[must_use]
     pub const fn batch(&self) -> u64 {
-        self.open_batch
+        self.outbox.batch()
     }
 
     /// Whether everything up to and with `batch` is durable.
     #[must_use]
     pub const fn is_durable(&self, batch: u64) -> bool {
-        batch <= self.committed
+        self.outbox.is_durable(batch)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.

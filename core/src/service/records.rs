@@ -103,14 +103,11 @@ impl Service<'_> {
     /// Closes the open batch, whose records were all taken, and opens the next one. Returns the number
     /// of the closed one, for [`committed`](Self::committed).
     pub const fn seal(&mut self) -> u64 {
-        let batch = self.open_batch;
-        self.open_batch += 1;
-        batch
+        self.outbox.seal()
     }
 
     /// Says that everything up to and with `batch` is durable.
     pub fn committed(&mut self, batch: u64) {
-        self.committed = self.committed.max(batch);
         self.outbox.committed(batch);
     }
 
