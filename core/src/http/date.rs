@@ -4,6 +4,9 @@ use super::grammar::decimal;
 use crate::out::Out;
 use crate::time::{Calendar, Timestamp, two_digits};
 
+/// How long an `IMF-fixdate` is.
+const DATE_BYTES: usize = 29;
+
 const WEEKDAYS: [&[u8; 3]; 7] = [b"Sun", b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat"];
 
 const LONG_WEEKDAYS: [&[u8]; 7] = [
@@ -64,6 +67,38 @@ pub fn write_date(date: Timestamp, out: &mut Out<'_>) {
     (*mi0, *mi1) = two_digits(c.minute);
     (*s0, *s1) = two_digits(c.second);
     out.put(&text);
+}
+
+/// A date as HTTP writes it, kept: rendered anew only once the second has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Date {
+    /// The second that it shows, since 1970; past all others before the first.
+    second: u64,
+    text: [u8; DATE_BYTES],
+}
+
+impl Date {
+    /// Shows nothing yet.
+    pub const NONE: Self = Self {
+        second: u64::MAX,
+        text: [b' '; DATE_BYTES],
+    };
+
+    /// Shows `now` from here on.
+    #[inline]
+    pub fn set(&mut self, now: Timestamp) {
+        let second = now.as_unix_seconds();
+        if self.second != second {
+            self.second = second;
+            write_date(now, &mut Out::new(&mut self.text));
+        }
+    }
+
+    /// The text: an `IMF-fixdate`.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
 }
 
 /// Reads any of the three forms that RFC 9110, section 5.6.7, has recipients accept.

@@ -27,7 +27,7 @@ const CLASSES: [u8; 256] = {
     classes
 };
 
-const fn classes_of(byte: u8) -> u8 {
+pub(super) const fn classes_of(byte: u8) -> u8 {
     match byte {
         b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' => TOKEN | PATH | HOST | HEX,
         b'g'..=b'z' | b'G'..=b'Z' | b'-' | b'.' | b'_' | b'~' => TOKEN | PATH | HOST,

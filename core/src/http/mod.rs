@@ -79,7 +79,7 @@ mod version;
 mod write;
 
 pub use buffer::RecvBuf;
-pub use date::{parse_date, retry_after, write_date};
+pub use date::{Date, parse_date, retry_after, write_date};
 pub use fields::{Fields, FieldsIter, Repeated};
 pub use method::Method;
 pub use reason::reason;
@@ -89,7 +89,7 @@ pub use request_head::RequestHead;
 pub use response::{BodyUse, Response, ResponseError, ResponseParser, ResponseProgress};
 pub use response_head::{CONTINUE, LengthLater, ResponseHead};
 pub use version::Version;
-pub use write::HeadError;
+pub use write::{FieldLine, HeadError};
 
 /// How large the parts of a message may be.
 ///

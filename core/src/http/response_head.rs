@@ -1,9 +1,9 @@
 //! Writing the heads of responses.
 
-use super::date::write_date;
+use super::date::{Date, write_date};
 use super::reason::reason;
 use super::version::Version;
-use super::write::{Head, HeadError};
+use super::write::{FieldLine, Head, HeadError};
 use crate::out::Out;
 use crate::time::Timestamp;
 
@@ -64,6 +64,12 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
         self
     }
 
+    /// Writes one field that stands in the program.
+    pub fn line(mut self, line: FieldLine) -> Self {
+        self.head.line(line);
+        self
+    }
+
     /// Writes one field whose value is a number.
     pub fn number(mut self, name: &str, value: u64) -> Self {
         self.head.number(name, value);
@@ -71,9 +77,17 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
     }
 
     /// Writes `Date`, which a server with a clock sends (RFC 9110, section 6.6.1).
-    pub fn date(mut self, now: Timestamp) -> Self {
-        self.head.begin_field("date");
+    pub fn date(self, now: Timestamp) -> Self {
+        self.head.out.put(b"date: ");
         write_date(now, self.head.out);
+        self.head.out.put(b"\r\n");
+        self
+    }
+
+    /// The same, from a date that was rendered before.
+    pub fn date_as(self, date: &Date) -> Self {
+        self.head.out.put(b"date: ");
+        self.head.out.put(date.as_bytes());
         self.head.out.put(b"\r\n");
         self
     }
@@ -81,8 +95,10 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
     /// Writes `Connection` where the client's `version` does not imply it (RFC 9112, section 9.3).
     pub fn connection(self, keep_alive: bool, version: Version) -> Self {
         match (keep_alive, version) {
-            (false, _) => self.field("connection", b"close"),
-            (true, Version::V10) => self.field("connection", b"keep-alive"),
+            (false, _) => self.line(const { FieldLine::new("connection: close\r\n") }),
+            (true, Version::V10) => {
+                self.line(const { FieldLine::new("connection: keep-alive\r\n") })
+            }
             (true, Version::V11) => self,
         }
     }
@@ -107,9 +123,9 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
     /// # Errors
     ///
     /// As [`finish_with_length`](Self::finish_with_length).
-    pub fn finish_with_length_later(mut self) -> Result<LengthLater, HeadError> {
+    pub fn finish_with_length_later(self) -> Result<LengthLater, HeadError> {
         let digits = self.has_length.then(|| {
-            self.head.begin_field("content-length");
+            self.head.out.put(b"content-length: ");
             let digits = self.head.out.len();
             self.head.out.put(&[b' '; LATER_DIGITS]);
             self.head.out.put(b"\r\n");
@@ -199,6 +215,29 @@ mod tests {
             },
             Ok("HTTP/1.1 299 \r\nconnection: keep-alive\r\n\r\n"),
         );
+    }
+
+    #[test]
+    fn what_is_rendered_before_reads_as_what_is_rendered_now() {
+        let mut date = Date::NONE;
+        for ms in [0, 999, 1_000, 0, u64::from(u32::MAX) * 1_000] {
+            let now = Timestamp::from_unix_ms(ms);
+            date.set(now);
+            let heads = [false, true].map(|before| {
+                let mut memory = [0; 128];
+                let mut out = Out::new(&mut memory);
+                let head = ResponseHead::new(&mut out, 204);
+                let head = if before {
+                    head.date_as(&date)
+                        .line(const { FieldLine::new("x-y: z\r\n") })
+                } else {
+                    head.date(now).field("x-y", b"z")
+                };
+                head.finish_without_length().unwrap();
+                memory
+            });
+            assert_eq!(heads[0], heads[1], "{ms}");
+        }
     }
 
     #[test]

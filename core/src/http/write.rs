@@ -4,7 +4,7 @@
 //! control character are refused, and the whole head with them.
 
 use super::fields::Known;
-use super::grammar::{is_field_value, is_token};
+use super::grammar::{TOKEN, classes_of, is_field_value, is_token};
 use crate::out::Out;
 
 /// Why a head was not written; nothing of it is left in the output.
@@ -18,6 +18,52 @@ pub enum HeadError {
     /// A field's name is no token or one that frames the message, which `finish…` writes; or its
     /// value has a control character.
     BadField,
+}
+
+/// A field line that stands in the program: it is checked when that is compiled, so that writing it is a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldLine(&'static str);
+
+impl FieldLine {
+    /// For constants. `line` is a name, `: `, a value and CRLF.
+    ///
+    /// # Panics
+    ///
+    /// Where `line` is no such line, or frames the message: in a constant, that is an error of the compiler.
+    #[must_use]
+    pub const fn new(line: &'static str) -> Self {
+        assert!(is_field_line(line.as_bytes()), "this is no field line");
+        Self(line)
+    }
+
+    pub(super) const fn as_bytes(self) -> &'static [u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// Whether this is one whole field line, and none that frames the message.
+const fn is_field_line(line: &[u8]) -> bool {
+    let [text @ .., b'\r', b'\n'] = line else {
+        return false;
+    };
+    let (mut rest, mut name) = (text, 0);
+    while let [byte, after @ ..] = rest
+        && classes_of(*byte) & TOKEN != 0
+    {
+        (rest, name) = (after, name + 1);
+    }
+    let [b':', b' ', value @ ..] = rest else {
+        return false;
+    };
+    let mut rest = value;
+    while let [byte, after @ ..] = rest {
+        if byte.is_ascii_control() {
+            return false;
+        }
+        rest = after;
+    }
+    // A name as long as `content-length` or `transfer-encoding` might be one of them.
+    !matches!(name, 0 | 14 | 17) && !value.is_empty()
 }
 
 /// A head that is being written: what responses and requests have in common.
@@ -54,6 +100,10 @@ impl<'o, 'm> Head<'o, 'm> {
         self.out.put(b"\r\n");
     }
 
+    pub(super) fn line(&mut self, line: FieldLine) {
+        self.out.put(line.as_bytes());
+    }
+
     pub(super) fn number(&mut self, name: &str, value: u64) {
         self.begin_field(name);
         self.out.put_u64(value);
@@ -69,7 +119,9 @@ impl<'o, 'm> Head<'o, 'm> {
     }
 
     pub(super) fn content_length(&mut self, bytes: usize) {
-        self.number("content-length", bytes as u64);
+        self.out.put(b"content-length: ");
+        self.out.put_u64(bytes as u64);
+        self.out.put(b"\r\n");
     }
 
     pub(super) fn finish(self) -> Result<(), HeadError> {
@@ -83,6 +135,39 @@ impl<'o, 'm> Head<'o, 'm> {
                 }
                 Err(error)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_field_line;
+
+    #[test]
+    fn a_line_of_the_program_is_one_line_and_frames_nothing() {
+        for good in [
+            "x: y\r\n",
+            "cache-control: no-store\r\n",
+            "x-y: a, b: c\r\n",
+        ] {
+            assert!(is_field_line(good.as_bytes()), "{good:?}");
+        }
+        for bad in [
+            "",
+            "\r\n",
+            "x: y",
+            "x: y\n",
+            "x:y\r\n",
+            "x: \r\n",
+            ": y\r\n",
+            "x y: z\r\n",
+            "x : y\r\n",
+            "x: y\r\nz: a\r\n",
+            "x: y\0\r\n",
+            "content-length: 1\r\n",
+            "Transfer-Encoding: chunked\r\n",
+        ] {
+            assert!(!is_field_line(bad.as_bytes()), "{bad:?}");
         }
     }
 }

@@ -105,9 +105,10 @@ impl Server<'_> {
             Reply::Archived { id, .. } => return Some(Drive::Lookup(id)),
             _ => {}
         }
+        self.date.set(now.timestamp);
         let conn = self.conns.get(ix)?;
         let start = out.len();
-        match self.render(now, conn, out) {
+        match self.render(conn, out) {
             Written::Whole => {}
             Written::NotDurable => {
                 out.rewind(start);
@@ -151,6 +152,7 @@ impl Server<'_> {
         found: Option<&[u8]>,
         out: &mut Out<'_>,
     ) -> Drive {
+        self.date.set(now.timestamp);
         let Some(conn) = self.conn(id) else {
             return Drive::Close;
         };
@@ -164,7 +166,7 @@ impl Server<'_> {
             (None, _) => Content::Problem(Problem::NoSuchJob),
         };
         let start = out.len();
-        let written = self.write_answer(now, conn, &content, out);
+        let written = self.write_answer(conn, &content, out);
         if written.is_err() || out.is_full() {
             out.rewind(start);
             // With an empty output it would never fit.

@@ -55,7 +55,7 @@ pub use fixed::Fixed;
 
 use crate::{
     address::Guard,
-    http,
+    http::{self, Date},
     note::note,
     service::{self, Service},
     slab::{Ix, List, Slab, Slot},
@@ -177,6 +177,8 @@ pub struct Server<'a> {
     looked_at: Ix,
     serial: u32,
     stopping: bool,
+    /// The present second, as the heads of answers show it.
+    date: Date,
 }
 
 impl<'a> Server<'a> {
@@ -194,6 +196,7 @@ impl<'a> Server<'a> {
             looked_at: Ix::MIN,
             serial: 0,
             stopping: false,
+            date: Date::NONE,
         }
     }
 

@@ -8,21 +8,22 @@ use super::{
 use crate::{
     api::Problem,
     event::Event,
-    http::{CONTINUE, HeadError, ResponseHead},
+    http::{CONTINUE, Date, FieldLine, HeadError, ResponseHead},
     id::{Id, Prefix},
     job::Status,
     out::Out,
     service::{self, Durable},
     slab::{Ix, Link},
-    time::Now,
 };
 
 /// How many jobs are looked at for one answer: it bounds the work of a call. A page that ends there has a cursor
 /// all the same.
 pub(super) const LOOKED_AT_MAX: usize = 1_000;
 
-const JSON: &[u8] = b"application/json";
-const PROBLEM_JSON: &[u8] = b"application/problem+json";
+const JSON: FieldLine = FieldLine::new("content-type: application/json\r\n");
+const PROBLEM_JSON: FieldLine = FieldLine::new("content-type: application/problem+json\r\n");
+/// What others may not keep: secrets, and states that change.
+const NO_STORE: FieldLine = FieldLine::new("cache-control: no-store\r\n");
 
 /// What an answer shows: all of it is there and durable.
 pub(super) enum Content<'j> {
@@ -57,7 +58,7 @@ pub(super) enum Content<'j> {
 
 impl Server<'_> {
     /// Writes the answer that a connection is owed. On anything but [`Written::Whole`] the output is to be rewound.
-    pub(super) fn render(&self, now: Now, conn: &Conn, out: &mut Out<'_>) -> Written {
+    pub(super) fn render(&self, conn: &Conn, out: &mut Out<'_>) -> Written {
         if matches!(conn.reply, Reply::Continue) {
             out.put(CONTINUE);
             return if out.is_full() {
@@ -71,7 +72,7 @@ impl Server<'_> {
         }
         match self
             .look_up(conn.reply)
-            .and_then(|content| self.write_answer(now, conn, &content, out))
+            .and_then(|content| self.write_answer(conn, &content, out))
         {
             Ok(()) if out.is_full() => Written::NoRoom,
             Ok(()) => Written::Whole,
@@ -169,15 +170,12 @@ impl Server<'_> {
     /// Writes a whole answer.
     pub(super) fn write_answer(
         &self,
-        now: Now,
         conn: &Conn,
         content: &Content<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), Written> {
-        let head = start_head(now, conn, content, out);
-        // What others may not keep: secrets, and states that change.
-        let length = head
-            .field("cache-control", b"no-store")
+        let length = start_head(&self.date, conn, content, out)
+            .line(NO_STORE)
             .connection(conn.keep_alive && !self.stopping, conn.version)
             .finish_with_length_later()
             .map_err(no_room)?;
@@ -263,7 +261,7 @@ fn no_room(_: HeadError) -> Written {
 
 /// Writes the start of a head: the status, and the fields that depend on what is answered.
 fn start_head<'o, 'm>(
-    now: Now,
+    date: &Date,
     conn: &Conn,
     content: &Content<'_>,
     out: &'o mut Out<'m>,
@@ -282,9 +280,9 @@ fn start_head<'o, 'm>(
         (_, Reply::Endpoint { status, .. }) => status,
         _ => 200,
     };
-    let head = ResponseHead::new(out, status).date(now.timestamp);
+    let head = ResponseHead::new(out, status).date_as(date);
     if let Content::Problem(problem) = content {
-        return problem_fields(head.field("content-type", PROBLEM_JSON), *problem);
+        return problem_fields(head.line(PROBLEM_JSON), *problem);
     }
     match conn.reply {
         Reply::NoContent => head,
@@ -297,7 +295,7 @@ fn start_head<'o, 'm>(
         Reply::Endpoint {
             id, status: 201, ..
         } => location(head, b"/v1/webhooks/", Prefix::Endpoint, id),
-        _ => head.field("content-type", JSON),
+        _ => head.line(JSON),
     }
 }
 
@@ -312,8 +310,7 @@ fn location<'o, 'm>(
     let mut path = Out::new(&mut memory);
     path.put(collection);
     id.write(prefix, &mut path);
-    head.field("content-type", JSON)
-        .field("location", path.written())
+    head.line(JSON).field("location", path.written())
 }
 
 /// The fields that a problem adds to the head.
@@ -328,7 +325,9 @@ fn problem_fields<'o, 'm>(head: ResponseHead<'o, 'm>, problem: Problem) -> Respo
     };
     match problem {
         // RFC 9110, section 11.6.1: a 401 says how to do better.
-        Problem::Unauthorized => head.field("www-authenticate", b"Bearer"),
+        Problem::Unauthorized => {
+            head.line(const { FieldLine::new("www-authenticate: Bearer\r\n") })
+        }
         _ => head,
     }
 }
