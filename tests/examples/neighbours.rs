@@ -27,9 +27,9 @@ const ROUNDS: usize = 5;
 /// Bad receivers of each kind.
 const OF_A_KIND: usize = 20;
 /// Jobs in a round, of which each is an event for each receiver.
-const JOBS: usize = 200;
+const JOBS: usize = 1_000;
 /// From one submission to the next, whatever becomes of it.
-const PACE: Duration = Duration::from_millis(50);
+const PACE: Duration = Duration::from_millis(20);
 
 fn main() {
     println!("from submission to arrival, in microseconds, at one event every {PACE:?}");
