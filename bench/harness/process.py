@@ -69,16 +69,20 @@ def running(command: list[str], port: int | None = None, **options: object) -> I
             process.stdout.close()
 
 
-@contextmanager
-def dubhook(*arguments: str, capacity: int = 100_000, data: Path | None = None, core: int = SERVER_CORE) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """`dubhook serve` on a core of its own, with a translator that never gets done, so that jobs stay as they are."""
-    port = free_port()
+def serving(port: int, *arguments: str, capacity: int, data: Path | None, core: int = SERVER_CORE) -> list[str]:
+    """The command of a server on a core of its own, with a translator that never gets done, so that jobs stay as they are."""
     keep = ["--in-memory"] if data is None else ["--data", str(data)]
-    command = on(
+    return on(
         core, DUBHOOK, "serve", "--listen", f"127.0.0.1:{port}", "--capacity", str(capacity), *keep,
         "--translator", "command", "--command", "exec sleep 1000000", "--workers", "1", *arguments,
     )  # fmt: skip
-    with running(command, port) as process:
+
+
+@contextmanager
+def dubhook(*arguments: str, capacity: int = 100_000, data: Path | None = None, core: int = SERVER_CORE) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """`dubhook serve`, as `serving` starts it, once it listens."""
+    port = free_port()
+    with running(serving(port, *arguments, capacity=capacity, data=data, core=core), port) as process:
         yield port, process
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -18,7 +19,7 @@ from urllib.request import Request, urlopen
 
 from figures import Row, interleave
 from place import BUILT, DUBHOOK, LOAD, LOAD_CORE, PEERS, SERVER_CORE, on
-from process import dubhook, free_port, latency, load, resident_bytes, running
+from process import Failed, dubhook, free_port, latency, load, resident_bytes, running, serving
 from servers import JOB, SERVERS, wrk
 
 # A request with a URL of 80 bytes, as the goal for memory says.
@@ -334,8 +335,33 @@ def program(run: Run) -> Row:
     return row
 
 
+def restart(run: Run) -> Row:
+    jobs = run.count(500_000, 5_000)
+    row = Row(
+        "restart", "a start after a crash", "ms",
+        note=f"{jobs:,} jobs that have not ended, of two records each, are submitted; the server is killed and started again. "
+        "It listens once all of them are back.",
+    )  # fmt: skip
+    side = f"until it listens, {2 * jobs:,} records"
+    with _data() as data:
+        with dubhook(capacity=jobs, data=data) as (port, process):
+            _submit(port, jobs)
+            os.killpg(process.pid, signal.SIGKILL)
+        for _ in range(run.rounds):
+            started = time.monotonic()
+            with running(serving(free_port(), capacity=jobs, data=data), stdout=subprocess.PIPE) as process:
+                assert process.stdout
+                if not process.stdout.readline():
+                    raise Failed("it does not start again")
+                row.add(side, (time.monotonic() - started) * 1_000)
+                os.killpg(process.pid, signal.SIGKILL)
+    run.say(f"{row.key:20} {side:44} {row.median(side):14,.1f} ms")
+    row.want_at_most("5 s", row.median(side), 5_000)
+    return row
+
+
 ROWS: dict[str, Callable[[Run], Row]] = {
     row.__name__: row
-    for row in (status, pipelined, read, submit, webhooks, receivers, arrival, idle, shards, memory, program)
+    for row in (status, pipelined, read, submit, webhooks, receivers, arrival, idle, shards, memory, program, restart)
 }
 __all__ = ["JOB", "ROWS", "Run"]
