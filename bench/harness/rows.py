@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 
 from figures import Row, interleave
 from place import BUILT, DUBHOOK, LOAD, LOAD_CORE, PEERS, SERVER_CORE, on
-from process import Failed, dubhook, free_port, latency, load, resident_bytes, running, serving
+from process import Failed, crash, dubhook, free_port, latency, load, resident_bytes, running, serving
 from servers import JOB, SERVERS, wrk
 
 # A request with a URL of 80 bytes, as the goal for memory says.
@@ -346,7 +346,7 @@ def restart(run: Run) -> Row:
     with _data() as data:
         with dubhook(capacity=jobs, data=data) as (port, process):
             _submit(port, jobs)
-            os.killpg(process.pid, signal.SIGKILL)
+            crash(process)
         for _ in range(run.rounds):
             started = time.monotonic()
             with running(serving(free_port(), capacity=jobs, data=data), stdout=subprocess.PIPE) as process:
@@ -354,7 +354,7 @@ def restart(run: Run) -> Row:
                 if not process.stdout.readline():
                     raise Failed("it does not start again")
                 row.add(side, (time.monotonic() - started) * 1_000)
-                os.killpg(process.pid, signal.SIGKILL)
+                crash(process)
     run.say(f"{row.key:20} {side:44} {row.median(side):14,.1f} ms")
     row.want_at_most("5 s", row.median(side), 5_000)
     return row
