@@ -1,12 +1,12 @@
 // How long things take on an idle machine.
 //
-//   latency echo PORT                  sends back what it gets
-//   latency tcp PORT COUNT             round trips of 64 bytes to an echo
-//   latency job PORT HOOK_PORT COUNT   from the call that ends a job (it is called off) to the arrival of the webhook that
-//                                      says so
-//   latency sync DIRECTORY COUNT       one append of 200 bytes with fdatasync
+//   latency echo PORT                           sends back what it gets
+//   latency tcp PAUSE_US PORT COUNT             round trips of 64 bytes to an echo
+//   latency job PAUSE_US PORT HOOK_PORT COUNT   from the call that ends a job (it is called off) to the arrival of the webhook
+//                                               that says so
+//   latency sync PAUSE_US DIRECTORY COUNT       one append of 200 bytes with fdatasync
 //
-// Prints one line of JSON with the median and the 99th percentile, in microseconds.
+// Each comes after a pause, in which what was before it can settle. Prints one line of JSON with the median and the 99th percentile, in microseconds.
 #include "common.h"
 #include <poll.h>
 
@@ -18,6 +18,13 @@ static int compare(const void *a, const void *b) {
 static void report(uint64_t *ns, size_t count) {
     qsort(ns, count, sizeof *ns, compare);
     printf("{\"count\": %zu, \"p50_us\": %.2f, \"p99_us\": %.2f}\n", count, (double)ns[count / 2] / 1000, (double)ns[count * 99 / 100] / 1000);
+}
+
+// Before each thing that is measured, in microseconds.
+static useconds_t pause_length;
+
+static void pause_us(void) {
+    if (pause_length) usleep(pause_length);
 }
 
 static int accept_one(int listener) {
@@ -48,6 +55,7 @@ static void tcp(int port, size_t count, uint64_t *ns) {
     int fd = connect_to(port);
     char bytes[64] = {0};
     for (size_t i = 0; i < count; i++) {
+        pause_us();
         uint64_t start = now_ns();
         check(send(fd, bytes, sizeof bytes, 0));
         check(recv(fd, bytes, sizeof bytes, MSG_WAITALL));
@@ -60,6 +68,7 @@ static void sync_file(const char *directory, size_t count, uint64_t *ns) {
     snprintf(name, sizeof name, "%s/sync-XXXXXX", directory);
     int fd = check(mkstemp(name));
     for (size_t i = 0; i < count; i++) {
+        pause_us();
         uint64_t start = now_ns();
         check(write(fd, record, sizeof record));
         check(fdatasync(fd));
@@ -112,6 +121,7 @@ static void job(int port, int hook_port, size_t count, uint64_t *ns) {
         if (!location) { fprintf(stderr, "latency: no job: %s\n", bytes); exit(1); }
         snprintf(text, sizeof text, "%.*s/cancel", (int)strcspn(location + 10, "\r"), location + 10);
         take_webhook(listener, &hook, "translation.pending", &at);
+        pause_us();
         uint64_t start = now_ns();
         call(api, text, "");
         take_webhook(listener, &hook, "translation.canceled", &at);
@@ -123,12 +133,13 @@ static void job(int port, int hook_port, size_t count, uint64_t *ns) {
 int main(int argc, char **argv) {
     raise_limits();
     if (argc == 3 && !strcmp(argv[1], "echo")) echo(atoi(argv[2]));
-    if (argc < 4) return 2;
+    if (argc < 5) return 2;
+    pause_length = (useconds_t)strtoul(argv[2], 0, 10);
     size_t count = strtoul(argv[argc - 1], 0, 10);
     uint64_t *ns = calloc(count, sizeof *ns);
-    if (!strcmp(argv[1], "tcp")) tcp(atoi(argv[2]), count, ns);
-    else if (!strcmp(argv[1], "sync")) sync_file(argv[2], count, ns);
-    else if (!strcmp(argv[1], "job") && argc == 5) job(atoi(argv[2]), atoi(argv[3]), count, ns);
+    if (!strcmp(argv[1], "tcp")) tcp(atoi(argv[3]), count, ns);
+    else if (!strcmp(argv[1], "sync")) sync_file(argv[3], count, ns);
+    else if (!strcmp(argv[1], "job") && argc == 6) job(atoi(argv[3]), atoi(argv[4]), count, ns);
     else return 2;
     report(ns, count);
 }
