@@ -152,7 +152,7 @@ impl<'a> Pool<'a> {
     #[must_use]
     pub fn store<const FIELDS: usize>(
         &mut self,
-        fields: [impl Iterator<Item = u8>; FIELDS],
+        fields: [impl IntoIterator<Item = u8> + Clone; FIELDS],
     ) -> Option<Text<FIELDS>> {
         let room = self.room();
         self.fill(fields, room)
@@ -163,7 +163,7 @@ impl<'a> Pool<'a> {
     #[must_use]
     pub fn store_reserved<const FIELDS: usize>(
         &mut self,
-        fields: [impl Iterator<Item = u8>; FIELDS],
+        fields: [impl IntoIterator<Item = u8> + Clone; FIELDS],
         reserved: usize,
     ) -> Option<Text<FIELDS>> {
         let room = self.room();
@@ -173,29 +173,42 @@ impl<'a> Pool<'a> {
 
     fn fill<const FIELDS: usize>(
         &mut self,
-        mut fields: [impl Iterator<Item = u8>; FIELDS],
+        fields: [impl IntoIterator<Item = u8> + Clone; FIELDS],
         room: usize,
     ) -> Option<Text<FIELDS>> {
-        let mut text = Text::<FIELDS>::EMPTY;
-        if self.fill_chain(&mut fields, &mut text.lens, &mut text.head, room) {
-            Some(text)
-        } else {
-            self.free_chain(text.head);
-            None
+        let mut lens = [0; FIELDS];
+        let head = self.chain(&fields, &mut lens, room)?;
+        Some(Text { head, lens })
+    }
+
+    /// Stores strings in a chain of their own, and their lengths in `lens`. `None`, and nothing is used, where they do
+    /// not fit.
+    fn chain(
+        &mut self,
+        fields: &[impl IntoIterator<Item = u8> + Clone],
+        lens: &mut [u16],
+        room: usize,
+    ) -> Option<u32> {
+        let mut head = 0;
+        if self.fill_chain(fields, lens, &mut head, room) {
+            return Some(head);
         }
+        self.free_chain(head);
+        None
     }
 
     /// Stores strings in the chain that begins with `head`, and their lengths in `lens`. `false` where they do not fit.
     fn fill_chain(
         &mut self,
-        fields: &mut [impl Iterator<Item = u8>],
+        fields: &[impl IntoIterator<Item = u8> + Clone],
         lens: &mut [u16],
         head: &mut u32,
         mut room: usize,
     ) -> bool {
         let mut tail = 0u32;
         let mut at = BLOCK_BYTES;
-        for (field, len) in fields.iter_mut().zip(lens) {
+        for (field, len) in fields.iter().zip(lens) {
+            let mut field = field.clone().into_iter();
             let mut next = field.next();
             let mut count = 0usize;
             while next.is_some() {

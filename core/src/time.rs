@@ -181,26 +181,40 @@ impl Timestamp {
     /// `2026-11-24T09:00:00Z`, `2026-11-24T09:00:00.123Z`. `None` for anything else.
     #[must_use]
     pub fn parse_rfc3339(text: &[u8]) -> Option<Self> {
-        let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-        if marks.iter().any(|(at, mark)| text.get(*at) != Some(mark)) {
-            return None;
+        let (year, mut rest) = text.split_at_checked(4)?;
+        let mut numbers = [0u8; 5];
+        for (number, mark) in numbers.iter_mut().zip(*b"--T::") {
+            let [first, tens, ones, after @ ..] = rest else {
+                return None;
+            };
+            if *first != mark {
+                return None;
+            }
+            *number = decimal(&[*tens, *ones])? as u8;
+            rest = after;
         }
-        let number = |from, to| decimal(text.get(from..to)?);
-        let millisecond = match text.get(19..)? {
+        let millisecond = match rest {
             b"Z" => 0,
-            [b'.', tenths @ .., b'Z'] if tenths.len() == 1 => decimal(tenths)? * 100,
-            [b'.', hundredths @ .., b'Z'] if hundredths.len() == 2 => decimal(hundredths)? * 10,
-            [b'.', thousandths @ .., b'Z'] if thousandths.len() == 3 => decimal(thousandths)?,
+            [b'.', fraction @ .., b'Z'] => {
+                let unit = match fraction.len() {
+                    1 => 100,
+                    2 => 10,
+                    3 => 1,
+                    _ => return None,
+                };
+                decimal(fraction)? * unit
+            }
             _ => return None,
         };
+        let [month, day, hour, minute, second] = numbers;
         Self::from_calendar(&Calendar {
-            year: number(0, 4)? as u16,
-            month: number(5, 7)? as u8,
-            day: number(8, 10)? as u8,
+            year: decimal(year)? as u16,
+            month,
+            day,
             weekday: 0,
-            hour: number(11, 13)? as u8,
-            minute: number(14, 16)? as u8,
-            second: number(17, 19)? as u8,
+            hour,
+            minute,
+            second,
             millisecond: millisecond as u16,
         })
     }

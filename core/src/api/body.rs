@@ -31,15 +31,16 @@ pub fn read_object<'b>(request: &Request<'b>) -> Result<Option<Object<'b>>, Prob
     }
 }
 
-/// The members `fields` of an object, in that order.
-pub(super) fn members<'b, const N: usize>(
+/// Puts the members `fields` of an object into `values`, in that order.
+pub(super) fn members<'b>(
     object: &Object<'b>,
-    fields: [Field; N],
-) -> Result<[Option<Value<'b>>; N], Problem> {
-    object.fields(fields.map(Field::as_str)).map_err(|twice| {
-        let field = fields.iter().find(|field| field.as_str() == twice.name);
-        field.map_or(Problem::Internal, |field| Problem::Twice(*field))
-    })
+    fields: &[Field],
+    values: &mut [Option<Value<'b>>],
+) -> Result<(), Problem> {
+    match object.fill(fields, Field::as_str, values) {
+        None => Ok(()),
+        Some(twice) => Err(Problem::Twice(twice)),
+    }
 }
 
 /// A member that may be absent or null, and is a string otherwise.

@@ -23,14 +23,16 @@ pub fn translation<'b>(
     guard: &Guard<'_>,
     memory: &mut [u8],
 ) -> Result<NewJob<'b>, Problem> {
-    let names = [
+    let names = &[
         Field::VideoUrl,
         Field::TargetLanguage,
         Field::SourceLanguage,
         Field::CallbackUrl,
         Field::Reference,
     ];
-    let [video_url, target, source, callback, reference] = members(object, names)?;
+    let mut values = [None; 5];
+    members(object, names, &mut values)?;
+    let [video_url, target, source, callback, reference] = values;
 
     let video_url = string(Field::VideoUrl, video_url)?;
     let url = text(Field::VideoUrl, video_url, limits.url_bytes_max, memory)?;

@@ -45,14 +45,16 @@ pub fn webhook<'b>(
     guard: &Guard<'_>,
     memory: &mut [u8],
 ) -> Result<NewWebhook<'b>, Problem> {
-    let names = [
+    let names = &[
         Field::Url,
         Field::Events,
         Field::Description,
         Field::Secret,
         Field::Job,
     ];
-    let [url, events, description, secret, job] = members(object, names)?;
+    let mut values = [None; 5];
+    members(object, names, &mut values)?;
+    let [url, events, description, secret, job] = values;
     let url = string(Field::Url, url)?;
     check_callback(Field::Url, url, limits, guard, memory)?;
     let secret = match optional_string(Field::Secret, secret)? {
@@ -83,13 +85,15 @@ pub fn webhook_change<'b>(
     guard: &Guard<'_>,
     memory: &mut [u8],
 ) -> Result<EndpointChange<'b>, Problem> {
-    let names = [
+    let names = &[
         Field::Url,
         Field::Events,
         Field::Description,
         Field::Enabled,
     ];
-    let [url, events, description, enabled] = members(object, names)?;
+    let mut values = [None; 4];
+    members(object, names, &mut values)?;
+    let [url, events, description, enabled] = values;
     let url = optional_string(Field::Url, url)?;
     if let Some(url) = url {
         check_callback(Field::Url, url, limits, guard, memory)?;
@@ -116,7 +120,9 @@ pub fn since(object: Option<&Object<'_>>, memory: &mut [u8]) -> Result<Timestamp
     let Some(object) = object else {
         return Ok(Timestamp::EPOCH);
     };
-    let [value] = members(object, [Field::Since])?;
+    let mut values = [None; 1];
+    members(object, &[Field::Since], &mut values)?;
+    let [value] = values;
     let Some(given) = optional_string(Field::Since, value)? else {
         return Ok(Timestamp::EPOCH);
     };

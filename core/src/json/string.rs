@@ -8,19 +8,37 @@
 pub struct Str<'a> {
     /// What stands between the quotes.
     text: &'a str,
-    escaped: bool,
+    spelling: Spelling,
+}
+
+/// Whether a string has escapes. As large as a pointer: a string then has no padding, and is copied word by word in
+/// whatever it lies.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(usize)]
+enum Spelling {
+    Plain,
+    Escaped,
 }
 
 impl<'a> Str<'a> {
     /// `text` stands between quotes in a document that has been checked, and has backslashes or not.
     pub(super) const fn new(text: &'a str, escaped: bool) -> Self {
-        Self { text, escaped }
+        let spelling = if escaped {
+            Spelling::Escaped
+        } else {
+            Spelling::Plain
+        };
+        Self { text, spelling }
     }
 
     /// The string itself, if it holds no escapes, so that it need not be copied.
     #[must_use]
     pub const fn plain(&self) -> Option<&'a str> {
-        if self.escaped { None } else { Some(self.text) }
+        match self.spelling {
+            Spelling::Plain => Some(self.text),
+            Spelling::Escaped => None,
+        }
     }
 
     /// What stands between the quotes in the document, escapes and all.

@@ -160,25 +160,32 @@ impl<'a> Object<'a> {
         names: [&'n str; N],
     ) -> Result<[Option<Value<'a>>; N], Duplicate<'n>> {
         let mut values = [None; N];
-        self.fill(&names, &mut values)?;
-        Ok(values)
+        match self.fill(&names, |name| name, &mut values) {
+            None => Ok(values),
+            Some(name) => Err(Duplicate { name }),
+        }
     }
 
-    /// Puts the value of each of `names` into its place among `values`.
-    fn fill<'n>(
+    /// Puts the values of the members `wanted` into their places among `values`. Returns the first one of them that
+    /// occurs twice.
+    pub(crate) fn fill<'n, T: Copy>(
         &self,
-        names: &[&'n str],
+        wanted: &[T],
+        name: impl Fn(T) -> &'n str,
         values: &mut [Option<Value<'a>>],
-    ) -> Result<(), Duplicate<'n>> {
-        for (name, value) in self.members() {
-            let wanted = names.iter().zip(&mut *values).find(|(n, _)| name == **n);
-            if let Some((name, slot)) = wanted
+    ) -> Option<T> {
+        for (known, value) in self.members() {
+            let place = wanted
+                .iter()
+                .zip(&mut *values)
+                .find(|(one, _)| known == name(**one));
+            if let Some((one, slot)) = place
                 && slot.replace(value).is_some()
             {
-                return Err(Duplicate { name });
+                return Some(*one);
             }
         }
-        Ok(())
+        None
     }
 }
 

@@ -66,9 +66,7 @@ impl Service<'_> {
             self.reap_endpoints();
         }
         let ix = self.endpoints.vacant()?;
-        let text = self
-            .pool
-            .store([new.url.bytes(), new.description.bytes()])?;
+        let text = self.pool.store([new.url, new.description])?;
         let for_all = new.job.is_none();
         let room = self.outbox.is_vacant(ix)
             && new.job.is_none_or(|job| self.outbox.admit_target(job))
@@ -348,6 +346,6 @@ impl Service<'_> {
         let (kept_url, kept_description) = kept.split_at_checked(split)?;
         let url = url.unwrap_or(Words::Plain(kept_url));
         let description = description.unwrap_or(Words::Plain(kept_description));
-        self.pool.store([url.bytes(), description.bytes()])
+        self.pool.store([url, description])
     }
 }

@@ -30,21 +30,35 @@ impl<'a> Words<'a> {
     pub const EMPTY: Self = Self::Plain("");
 
     /// Its bytes: UTF-8.
-    pub fn bytes(self) -> impl Iterator<Item = u8> + Clone + 'a {
+    #[must_use]
+    pub fn bytes(self) -> WordsBytes<'a> {
         let plain = match self {
-            Self::Plain(text) => Some(text),
-            Self::Json(text) => text.plain(),
+            Self::Plain(text) => text,
+            Self::Json(text) => match text.plain() {
+                Some(text) => text,
+                None => return WordsBytes(Spelled::Json(text.bytes())),
+            },
         };
-        match (plain, self) {
-            (None, Self::Json(text)) => WordsBytes::Json(text.bytes()),
-            (text, _) => WordsBytes::Plain(text.unwrap_or_default().bytes()),
-        }
+        WordsBytes(Spelled::Plain(plain.bytes()))
     }
 }
 
-/// The bytes of [`Words`]: most strings have no escapes, and are copied as they are.
+impl<'a> IntoIterator for Words<'a> {
+    type Item = u8;
+    type IntoIter = WordsBytes<'a>;
+
+    fn into_iter(self) -> WordsBytes<'a> {
+        self.bytes()
+    }
+}
+
+/// The bytes of [`Words`].
 #[derive(Debug, Clone)]
-enum WordsBytes<'a> {
+pub struct WordsBytes<'a>(Spelled<'a>);
+
+/// Most strings have no escapes, and are copied as they are.
+#[derive(Debug, Clone)]
+enum Spelled<'a> {
     Plain(core::str::Bytes<'a>),
     Json(json::Decoded<'a>),
 }
@@ -53,9 +67,9 @@ impl Iterator for WordsBytes<'_> {
     type Item = u8;
 
     fn next(&mut self) -> Option<u8> {
-        match self {
-            Self::Plain(bytes) => bytes.next(),
-            Self::Json(bytes) => bytes.next(),
+        match &mut self.0 {
+            Spelled::Plain(bytes) => bytes.next(),
+            Spelled::Json(bytes) => bytes.next(),
         }
     }
 }
@@ -324,7 +338,7 @@ impl Service<'_> {
         }
         let ix = self.jobs.vacant()?;
         let has_callback = new.callback_url.is_some();
-        let request = self.pool.store(strings.map(Words::bytes))?;
+        let request = self.pool.store(strings)?;
         if !self.pool.reserve(result_blocks) {
             self.pool.free(request);
             return None;
@@ -403,9 +417,7 @@ impl Service<'_> {
             _ => result,
         };
         // The room was set aside when the job was accepted.
-        let text = self
-            .pool
-            .store_reserved([Words::Plain(words).bytes()], reserved);
+        let text = self.pool.store_reserved([Words::Plain(words)], reserved);
         let stopping = stop && from == Status::Processing;
         if let Some(job) = self.jobs.get_mut(ix) {
             job.result = text.unwrap_or(crate::text::Text::EMPTY);

@@ -48,7 +48,9 @@ pub use deliveries::{AttemptResult, Attempted};
 pub use durable::Durable;
 pub use endpoints::{EndpointChange, NewEndpoint};
 pub use job_slot::{Job, request_field};
-pub use jobs::{IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted, Words, Work};
+pub use jobs::{
+    IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted, Words, WordsBytes, Work,
+};
 pub use limits::Limits;
 pub use records::Record;
 pub use restore::RestoreError;

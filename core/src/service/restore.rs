@@ -195,9 +195,7 @@ impl Service<'_> {
         if job.id.slot() != Some(ix) || !self.is_request(fields, job.has_callback) {
             return None;
         }
-        job.request = self
-            .pool
-            .store(fields.map(|text| Words::Plain(text).bytes()))?;
+        job.request = self.pool.store(fields.map(Words::Plain))?;
         self.jobs.insert_at(ix, job)?;
         self.newest_jobs.push_front(&mut self.jobs, ix);
         Some(())
@@ -229,7 +227,7 @@ impl Service<'_> {
         if !is_result {
             return None;
         }
-        let result = self.pool.store([Words::Plain(result).bytes()])?;
+        let result = self.pool.store([Words::Plain(result)])?;
         let job = self.jobs.get_mut(ix)?;
         job.last = last;
         job.attempts = attempts;
@@ -262,9 +260,7 @@ impl Service<'_> {
         if description.len() > self.limits.description_bytes_max {
             return None;
         }
-        endpoint.text = self
-            .pool
-            .store(strings.map(|text| Words::Plain(text).bytes()))?;
+        endpoint.text = self.pool.store(strings.map(Words::Plain))?;
         let known_job = endpoint.job.is_none_or(|job| self.jobs.get(job).is_some());
         if endpoint.id.slot() != Some(ix) || !known_job {
             return None;
