@@ -132,8 +132,9 @@ impl Server<'_> {
     fn answered(&mut self, ix: Ix) -> Option<Drive> {
         let conn = self.conns.get_mut(ix)?;
         conn.barrier = 0;
-        let reply = core::mem::replace(&mut conn.reply, Reply::None);
-        if matches!(reply, Reply::Continue) {
+        let interim = matches!(conn.reply, Reply::Continue);
+        conn.reply = Reply::None;
+        if interim {
             return None;
         }
         if !conn.keep_alive || self.stopping {
@@ -182,10 +183,10 @@ impl Server<'_> {
     /// Answers a request that is whole.
     #[inline(never)]
     fn take_request(&mut self, now: Now, ix: Ix, input: &mut RecvBuf<'_>) {
-        let Some(parser) = self.conns.get(ix).map(|conn| conn.parser) else {
-            return;
-        };
-        let Some(request) = parser.request(input.filled()) else {
+        // It is a view of the input alone.
+        let request = self.conns.get(ix);
+        let request = request.and_then(|conn| conn.parser.request(input.filled()));
+        let Some(request) = request else {
             return;
         };
         let (version, keep_alive) = (request.version, request.keep_alive);

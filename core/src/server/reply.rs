@@ -71,7 +71,7 @@ impl Server<'_> {
             return Written::NotDurable;
         }
         match self
-            .look_up(conn.reply)
+            .look_up(&conn.reply)
             .and_then(|content| self.write_answer(conn, &content, out))
         {
             Ok(()) if out.is_full() => Written::NoRoom,
@@ -81,9 +81,9 @@ impl Server<'_> {
     }
 
     /// What the answer shows, as it is at this moment.
-    fn look_up(&self, reply: Reply) -> Result<Content<'static>, Written> {
+    fn look_up(&self, reply: &Reply) -> Result<Content<'static>, Written> {
         let service = &self.service;
-        Ok(match reply {
+        Ok(match *reply {
             Reply::Problem(problem) => Content::Problem(problem),
             Reply::Health { ready } => Content::Health { ready },
             Reply::Tested(event) => Content::Tested(event),
