@@ -173,6 +173,7 @@ impl Endpoint {
 
     /// Whether events are sent to it.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn is_enabled(&self) -> bool {
         self.disabled == Disabled::No && !self.removed
     }

@@ -203,22 +203,34 @@ impl<'a> Keys<'a> {
     /// one is moved to the new end, and `moved` hears of each slot whose record has changed by that.
     #[must_use]
     pub fn restore_done(&mut self, moved: impl FnMut(Ix)) -> bool {
-        let capacity = self.ring.len();
-        if self.len == 0 {
+        let Some(final_slot) = self.ring.last().filter(|_| self.len > 0) else {
             return true;
-        }
-        if self.len == capacity {
+        };
+        // The slot before the first one is the last one.
+        let mut before = final_slot.expires;
+        if self.is_full() {
             // No gap: the oldest expires first. Of those that expire at once, it is the one after the newest.
-            let expires = |at: usize| self.ring.get(at % capacity).map(|slot| slot.expires);
-            let turns = (0..capacity).filter(|at| expires(at + capacity - 1) > expires(*at));
-            self.oldest = turns.min_by_key(|at| expires(*at)).unwrap_or(0);
+            let mut earliest = None;
+            self.oldest = 0;
+            for (at, slot) in self.ring.iter().enumerate() {
+                let is_turn = before > slot.expires;
+                before = slot.expires;
+                if is_turn && earliest.is_none_or(|earliest| before < earliest) {
+                    earliest = Some(before);
+                    self.oldest = at;
+                }
+            }
             return true;
         }
-        let starts =
-            (0..capacity).filter(|at| self.is_used(*at) && !self.is_used(at + capacity - 1));
-        let (first, last, count) = starts.fold((None, 0, 0), |(first, _, count), at| {
-            (first.or(Some(at)), at, count + 1)
-        });
+        let (mut first, mut last, mut count) = (None, 0, 0);
+        for (at, slot) in self.ring.iter().enumerate() {
+            if slot.is_used() && before == Timestamp::EPOCH {
+                first = first.or(Some(at));
+                last = at;
+                count += 1;
+            }
+            before = slot.expires;
+        }
         self.oldest = match (first, count) {
             (Some(first), 1) => first,
             (Some(0), 2) => self.move_to_end(last, moved),
@@ -257,7 +269,6 @@ impl<'a> Keys<'a> {
     }
 
     fn is_used(&self, at: usize) -> bool {
-        let at = at % self.ring.len().max(1);
         self.ring.get(at).is_some_and(KeySlot::is_used)
     }
 

@@ -84,6 +84,7 @@ impl<const FIELDS: usize> Text<FIELDS> {
 
 /// How many blocks strings of `bytes` bytes in all take.
 #[must_use]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub const fn blocks_for(bytes: usize) -> usize {
     bytes.div_ceil(BLOCK_BYTES)
 }
@@ -125,6 +126,7 @@ impl<'a> Pool<'a> {
 
     /// How many blocks are neither used nor set aside.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub const fn room(&self) -> usize {
         self.blocks
             .len()

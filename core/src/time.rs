@@ -74,6 +74,7 @@ impl Timestamp {
 
     /// The point `ms` milliseconds after 1970-01-01T00:00:00Z, at most the end of the year 9999.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub const fn from_unix_ms(ms: u64) -> Self {
         if ms > UNIX_MS_MAX {
             Self(UNIX_MS_MAX)

@@ -43,7 +43,9 @@ pub(super) fn members<'b>(
     }
 }
 
-/// A member that may be absent or null, and is a string otherwise.
+/// A member that may be absent or null, and is a string otherwise. A call on small processors: a copy of it for each
+/// member takes more flash.
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(super) fn optional_string<'b>(
     name: Field,
     value: Option<Value<'b>>,

@@ -149,6 +149,7 @@ impl<'o, 'a> Writer<'o, 'a> {
     }
 
     /// A comma, unless the value is the first.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn between(&mut self) {
         if self.comma {
             self.out.put_byte(b',');

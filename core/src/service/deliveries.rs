@@ -111,9 +111,12 @@ impl Service<'_> {
         url.write_target(&mut out);
         out.put(b" HTTP/1.1\r\nhost: ");
         url.write_host(&mut out);
-        out.put(b"\r\nuser-agent: dubhook/");
-        out.put(env!("CARGO_PKG_VERSION").as_bytes());
-        out.put(b"\r\ncontent-type: application/json\r\nwebhook-id: ");
+        let fixed = concat!(
+            "\r\nuser-agent: dubhook/",
+            env!("CARGO_PKG_VERSION"),
+            "\r\ncontent-type: application/json\r\nwebhook-id: "
+        );
+        out.put(fixed.as_bytes());
         out.put(id.as_bytes());
         out.put(b"\r\nwebhook-timestamp: ");
         out.put_u64(seconds);
@@ -121,7 +124,7 @@ impl Service<'_> {
         if attempt.target.callback {
             let secret = self.callback_secret(attempt.job).ok_or(Full)?;
             let signature = secret.signing_key().sign(message, seconds, body);
-            signature::write_header(&mut out, [signature]);
+            signature.write(&mut out);
         } else {
             let endpoint = self.endpoints.get(attempt.target.lane).ok_or(Full)?;
             let signatures = endpoint

@@ -9,6 +9,7 @@ use crate::{
     note::note,
     signature::Secret,
     slab::{Ix, Link},
+    text::Text,
     time::{Now, Timestamp},
 };
 
@@ -107,22 +108,23 @@ impl Service<'_> {
     ///
     /// [`Full`] where there is no room; nothing has changed.
     pub fn change_endpoint(&mut self, ix: Ix, change: EndpointChange<'_>) -> Result<(), Full> {
-        let endpoint = *self.endpoints.get(ix).ok_or(Full)?;
+        let endpoint = self.endpoints.get(ix).ok_or(Full)?;
         let was_enabled = endpoint.is_enabled();
         let enabled = change.enabled.unwrap_or(was_enabled);
         let filter = change.filter.unwrap_or(endpoint.filter);
+        let (old_text, for_all) = (endpoint.text, endpoint.for_all);
         let text = match (change.url, change.description) {
             (None, None) => None,
-            (url, description) => Some(self.copy_text(&endpoint, url, description).ok_or(Full)?),
+            (url, description) => Some(self.copy_text(old_text, url, description).ok_or(Full)?),
         };
-        if enabled && !was_enabled && !self.outbox.open_lane(ix, filter, endpoint.for_all) {
+        if enabled && !was_enabled && !self.outbox.open_lane(ix, filter, for_all) {
             if let Some(text) = text {
                 self.pool.free(text);
             }
             return Err(Full);
         }
         if let Some(text) = text {
-            self.pool.free(endpoint.text);
+            self.pool.free(old_text);
             if let Some(endpoint) = self.endpoints.get_mut(ix) {
                 endpoint.text = text;
             }
@@ -156,15 +158,16 @@ impl Service<'_> {
     }
 
     pub(super) fn remove_endpoint_at(&mut self, ix: Ix) {
-        let Some(endpoint) = self.endpoints.get(ix).copied() else {
+        let Some(endpoint) = self.endpoints.get(ix) else {
             return;
         };
         if endpoint.removed {
             return;
         }
+        let (job, text) = (endpoint.job, endpoint.text);
         self.unwant(ix);
         self.untie(ix);
-        if let Some(job) = endpoint.job {
+        if let Some(job) = job {
             let target = Target {
                 lane: ix,
                 callback: false,
@@ -173,13 +176,13 @@ impl Service<'_> {
         }
         self.outbox.close_lane(ix, true);
         self.newest_endpoints.remove(&mut self.endpoints, ix);
-        self.pool.free(endpoint.text);
+        self.pool.free(text);
         self.log.clear(ix);
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
             endpoint.removed = true;
             endpoint.secret = StoredSecret::NONE;
             endpoint.previous = StoredSecret::NONE;
-            endpoint.text = crate::text::Text::EMPTY;
+            endpoint.text = Text::EMPTY;
         }
         self.touch_endpoint(ix);
         self.leaving.push_back(&mut self.endpoints, ix);
@@ -325,21 +328,20 @@ impl Service<'_> {
     /// Stores an endpoint's strings anew, with some of them replaced.
     fn copy_text(
         &mut self,
-        endpoint: &Endpoint,
+        text: Text<2>,
         url: Option<Words<'_>>,
         description: Option<Words<'_>>,
-    ) -> Option<crate::text::Text<2>> {
+    ) -> Option<Text<2>> {
         // What stays is copied through the scratch memory: a pool cannot read while it writes.
         self.rendered = (Id::NONE, 0);
         let mut out = crate::out::Out::new(self.scratch);
         if url.is_none() {
-            self.pool
-                .write(&endpoint.text, endpoint::field::URL, &mut out);
+            self.pool.write(&text, endpoint::field::URL, &mut out);
         }
         let split = out.len();
         if description.is_none() {
             self.pool
-                .write(&endpoint.text, endpoint::field::DESCRIPTION, &mut out);
+                .write(&text, endpoint::field::DESCRIPTION, &mut out);
         }
         let len = out.finish().ok()?;
         let kept = core::str::from_utf8(self.scratch.get(..len)?).ok()?;

@@ -29,6 +29,14 @@ impl<'a> Words<'a> {
     /// No string.
     pub const EMPTY: Self = Self::Plain("");
 
+    /// How many bytes it has.
+    fn bytes_len(self) -> usize {
+        match self {
+            Self::Plain(text) => text.len(),
+            Self::Json(text) => text.decoded_len(),
+        }
+    }
+
     /// Its bytes: UTF-8.
     #[must_use]
     pub fn bytes(self) -> WordsBytes<'a> {
@@ -329,7 +337,7 @@ impl Service<'_> {
             new.callback_url.unwrap_or(Words::EMPTY),
         ];
         let result_blocks = blocks_for(self.limits.result_bytes_max());
-        let bytes = strings.iter().map(|words| words.bytes().count()).sum();
+        let bytes = strings.iter().map(|words| words.bytes_len()).sum();
         for _ in 0..EVICTIONS_MAX {
             let room = self.pool.room() >= blocks_for(bytes).saturating_add(result_blocks);
             if room || !self.make_room() {
