@@ -39,16 +39,17 @@ def main() -> int:
             say(f"{name}: FAILED: {error}")
             failed = True
     alone: list[str] = []
+    plot = ""
     if "core" in wanted:
         core.run_benches(quick, say)
         scale = core.scale()
-        alone = report.core_tables(core.paths(), scale)
-        if options.write:
-            report.PLOT.write_text(report.plot(scale))
+        alone, plot = report.core_tables(core.paths(), scale), report.plot(scale)
     text = report.figures_text(rows, alone, run.rounds)
     print(text)
     if options.write and not failed:
         report.write(text)
+        if plot:
+            report.PLOT.write_text(plot)
     return int(failed)
 
 
