@@ -28,6 +28,8 @@ pub enum Field {
     Enabled,
     /// `since`.
     Since,
+    /// `event`.
+    Event,
     /// `status`.
     Status,
     /// `limit`.
@@ -53,6 +55,7 @@ impl Field {
             Self::Job => "job",
             Self::Enabled => "enabled",
             Self::Since => "since",
+            Self::Event => "event",
             Self::Status => "status",
             Self::Limit => "limit",
             Self::Cursor => "cursor",

@@ -57,6 +57,8 @@ pub enum Problem {
     Job,
     /// `since` is no point in time.
     Since,
+    /// `event` is no id of an event.
+    Event,
     /// A parameter of the query stands there twice.
     QueryTwice(Field),
     /// `limit` is no number that a list takes.
@@ -205,6 +207,7 @@ impl Problem {
             Self::Secret => parts!("It must be whsec_ and the Base64 of 24 to 64 bytes."),
             Self::Job => parts!("There is no translation with this id, or it is no longer kept."),
             Self::Since => parts!("It must be a time in UTC, such as 2026-11-24T09:00:00Z."),
+            Self::Event => parts!("It must be the id of an event, as in webhook-id."),
             Self::QueryTwice(_) => parts!("The parameter occurs twice."),
             Self::Limit => parts!("It must be from 1 to 100."),
             Self::Status => parts!("It must be pending, processing, completed, error or canceled."),
@@ -270,6 +273,7 @@ impl Problem {
             Self::Secret => Some(Field::Secret),
             Self::Job => Some(Field::Job),
             Self::Since => Some(Field::Since),
+            Self::Event => Some(Field::Event),
             Self::Limit => Some(Field::Limit),
             Self::Status => Some(Field::Status),
             Self::Cursor => Some(Field::Cursor),

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     address::Guard,
     event::Filter,
+    id::{Id, Prefix},
     json::{Object, Str, Value},
     service::{EndpointChange, Limits, Words},
     signature::Secret,
@@ -31,6 +32,8 @@ pub struct NewWebhook<'b> {
 
 /// The longest text of a secret: 64 bytes in Base64, and its prefix.
 const SECRET_TEXT_BYTES_MAX: usize = 94;
+/// The longest text of an event's id.
+const ID_TEXT_BYTES_MAX: usize = 30;
 /// The longest text of a point in time.
 const TIME_TEXT_BYTES_MAX: usize = 24;
 
@@ -111,24 +114,38 @@ pub fn webhook_change<'b>(
     })
 }
 
-/// Reads the body of `POST /v1/webhooks/{id}/redeliver`: since when; from the beginning where not said.
+/// Reads the body of `POST /v1/webhooks/{id}/redeliver`: since when, from the beginning where not said, and which event
+/// alone, if one is named.
 ///
 /// # Errors
 ///
-/// [`Problem::Since`] for anything that is no time.
-pub fn since(object: Option<&Object<'_>>, memory: &mut [u8]) -> Result<Timestamp, Problem> {
-    let Some(object) = object else {
-        return Ok(Timestamp::EPOCH);
+/// [`Problem::Since`] for anything that is no time, [`Problem::Event`] for what is no id of an event.
+pub fn redelivery(
+    object: Option<&Object<'_>>,
+    memory: &mut [u8],
+) -> Result<(Timestamp, Option<Id>), Problem> {
+    let mut values = [None; 2];
+    if let Some(object) = object {
+        members(object, &[Field::Since, Field::Event], &mut values)?;
+    }
+    let [since, event] = values;
+    let since = match optional_string(Field::Since, since)? {
+        None => Timestamp::EPOCH,
+        Some(given) => {
+            let given = text(Field::Since, given, TIME_TEXT_BYTES_MAX, memory);
+            let given = given.map_err(|_| Problem::Since)?;
+            Timestamp::parse_rfc3339(given.as_bytes()).ok_or(Problem::Since)?
+        }
     };
-    let mut values = [None; 1];
-    members(object, &[Field::Since], &mut values)?;
-    let [value] = values;
-    let Some(given) = optional_string(Field::Since, value)? else {
-        return Ok(Timestamp::EPOCH);
+    let event = match optional_string(Field::Event, event)? {
+        None => None,
+        Some(given) => {
+            let given = text(Field::Event, given, ID_TEXT_BYTES_MAX, memory);
+            let given = given.map_err(|_| Problem::Event)?;
+            Some(Id::parse(Prefix::Event, given).ok_or(Problem::Event)?)
+        }
     };
-    let given =
-        text(Field::Since, given, TIME_TEXT_BYTES_MAX, memory).map_err(|_| Problem::Since)?;
-    Timestamp::parse_rfc3339(given.as_bytes()).ok_or(Problem::Since)
+    Ok((since, event))
 }
 
 fn described<'b>(value: Option<Value<'b>>, limits: &Limits) -> Result<Option<Str<'b>>, Problem> {

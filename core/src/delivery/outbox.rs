@@ -12,7 +12,7 @@ use crate::{
     event::{Event, Filter},
     random::Random,
     slab::{Ix, Link, List, Slab, Slot},
-    time::{self, Instant, Timestamp},
+    time::{self, Instant},
     timer::{TimerSlot, Timers},
 };
 
@@ -297,18 +297,25 @@ impl<'a> Outbox<'a> {
         self.release_target(job);
     }
 
-    /// Sends dead letters of a lane again: those whose event was at `since` or later, and at most
-    /// `limit` of them. Returns how many.
-    pub fn redeliver(&mut self, lane: Ix, since: Timestamp, limit: usize) -> usize {
+    /// Sends dead letters of a lane again: those whose job and event are `wanted`, and at most `limit` of them. Returns
+    /// how many.
+    pub fn redeliver(
+        &mut self,
+        lane: Ix,
+        limit: usize,
+        wanted: impl Fn(Link, &Event) -> bool,
+    ) -> usize {
         let mut count = 0;
         let mut at = self.lanes.get(lane).and_then(|lane| lane.dead.head());
         while let Some(ix) = at {
             at = List::<IN_LANE>::next(&self.streams, ix);
-            let event = self.head_of(ix).map(|slot| slot.event.at);
             if count == limit || self.streams_spare() == 0 {
                 break;
             }
-            if event.is_none_or(|at| at < since) {
+            if !self
+                .head_of(ix)
+                .is_some_and(|slot| wanted(slot.job, &slot.event))
+            {
                 continue;
             }
             self.revive(ix);

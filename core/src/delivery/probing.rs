@@ -237,7 +237,7 @@ fn what_a_person_asks_for_goes_past_a_pause_once() {
         }
         bench.settle_next(3, REFUSED);
         assert_eq!(bench.poll(), None);
-        assert_eq!(bench.outbox.redeliver(LANE, Timestamp::EPOCH, 100), 3);
+        assert_eq!(bench.outbox.redeliver(LANE, 100, |_, _| true), 3);
         bench.settle_next(1, REFUSED);
         assert_eq!(bench.poll(), None, "one for the asking, not three");
         bench.outbox.forgive(LANE);

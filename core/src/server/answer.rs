@@ -293,9 +293,10 @@ fn test_endpoint(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
 fn redeliver(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> Answer {
     let (ix, _) = endpoint(server, id)?;
     let object = api::read_object(request)?;
-    let since = api::since(object.as_ref(), server.decode)?;
+    let (since, event) = api::redelivery(object.as_ref(), server.decode)?;
     check_enabled(server, ix)?;
-    changed(Reply::Redelivered(server.service.redeliver(ix, since)))
+    let count = server.service.redeliver(ix, since, event);
+    changed(Reply::Redelivered(count))
 }
 
 fn check_enabled(server: &Server<'_>, ix: Ix) -> Result<(), Problem> {

@@ -223,9 +223,20 @@ impl Service<'_> {
         Ok(id.event(sequence, now.timestamp))
     }
 
-    /// Sends an endpoint's dead letters again whose event was at `since` or later. Returns how many.
-    pub fn redeliver(&mut self, ix: Ix, since: Timestamp) -> usize {
-        self.outbox.redeliver(ix, since, REDELIVER_MAX)
+    /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
+    /// id. Returns how many.
+    pub fn redeliver(&mut self, ix: Ix, since: Timestamp, event: Option<Id>) -> usize {
+        let (jobs, endpoints) = (&self.jobs, &self.endpoints);
+        self.outbox.redeliver(ix, REDELIVER_MAX, |job, at| {
+            at.at >= since
+                && event.is_none_or(|wanted| {
+                    let subject = match job {
+                        Some(job) => jobs.get(job).map(|job| job.id),
+                        None => endpoints.get(ix).map(|endpoint| endpoint.id),
+                    };
+                    subject.map(|id| id.event(at.sequence, at.at)) == Some(wanted)
+                })
+        })
     }
 
     /// Disables an endpoint: nothing is sent to it until somebody enables it again.

@@ -71,6 +71,9 @@ pub(super) struct Redeliver {
     /// Only events at this time or later, like 2026-11-24T09:00:00Z
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
+    /// Only this event, by its `webhook-id`
+    #[arg(long, value_name = "EVENT")]
+    event: Option<String>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -193,6 +196,9 @@ impl Redeliver {
         let body = api::body(|json| {
             if let Some(since) = &self.since {
                 json.name("since").string(since);
+            }
+            if let Some(event) = &self.event {
+                json.name("event").string(event);
             }
         });
         let path = format!("/v1/webhooks/{}/redeliver", api::id(&self.webhook, "ep_")?);

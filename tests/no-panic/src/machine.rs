@@ -6,6 +6,7 @@ use dubhook_core::{
     api,
     event::{Filter, Kind},
     http::RecvBuf,
+    id::{Id, Prefix},
     json,
     log::AttemptError,
     out::Out,
@@ -54,7 +55,7 @@ fn bodies(world: &mut World<'_>) {
     black_box(api::translation(&object, limits, guard, world.room).is_ok());
     black_box(api::webhook(&object, limits, guard, world.room).is_ok());
     black_box(api::webhook_change(&object, limits, guard, world.room).is_ok());
-    black_box(api::since(Some(&object), world.room).is_ok());
+    black_box(api::redelivery(Some(&object), world.room).is_ok());
 }
 
 fn server_new(world: &mut World<'_>) {
@@ -126,7 +127,7 @@ fn endpoints(world: &mut World<'_>) {
     black_box(service.change_endpoint(world.ix, change).is_ok());
     service.rotate_secret(world.now, world.ix);
     black_box(service.test_endpoint(world.now, world.ix).is_ok());
-    black_box(service.redeliver(world.ix, world.timestamp));
+    black_box(service.redeliver(world.ix, world.timestamp, Id::parse(Prefix::Event, world.text)));
     service.remove_endpoint(world.ix);
     black_box(service.find_endpoint_text(world.text));
     black_box(service.older_endpoint(world.ix));

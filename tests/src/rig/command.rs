@@ -68,7 +68,7 @@ impl Rig {
             }),
             Op::Redeliver(at) => self.with_hook(service, at, |rig, service, ix, id| {
                 if rig.model.hooks[&id].enabled {
-                    service.redeliver(ix, Timestamp::EPOCH);
+                    service.redeliver(ix, Timestamp::EPOCH, None);
                     rig.model.revive(id);
                 }
             }),

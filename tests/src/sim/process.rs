@@ -240,7 +240,7 @@ impl<'a> Process<'a> {
                 ..EndpointChange::default()
             };
             if service.change_endpoint(ix, change).is_ok() {
-                service.redeliver(ix, Timestamp::EPOCH);
+                service.redeliver(ix, Timestamp::EPOCH, None);
             }
             self.observe(world);
         }

@@ -260,7 +260,7 @@ fn enabled_is_true_or_false() {
 }
 
 #[test]
-fn since_is_a_time() {
+fn what_is_redelivered_is_since_a_time_or_one_event() {
     let mut machine = machine();
     let (path, _) = new_hook(&mut machine, HOOK);
     let path = format!("{path}/redeliver");
@@ -275,10 +275,22 @@ fn since_is_a_time() {
         let answer = call(&mut machine, "POST", &path, &body);
         check_problem(&answer, 422, "invalid_request", Some("since"));
     }
+    for wrong in [
+        json!(0),
+        json!(""),
+        json!("evt_"),
+        json!("job_00000000000000000000000001"),
+        json!([]),
+    ] {
+        let body = json!({ "event": wrong }).to_string();
+        let answer = call(&mut machine, "POST", &path, &body);
+        check_problem(&answer, 422, "invalid_request", Some("event"));
+    }
     for right in [
         "{}",
-        r#"{"since":null}"#,
+        r#"{"since":null,"event":null}"#,
         r#"{"since":"2026-11-24T09:00:00Z"}"#,
+        r#"{"event":"evt_00000000000000000000000001"}"#,
         "",
     ] {
         let answer = call(&mut machine, "POST", &path, right);

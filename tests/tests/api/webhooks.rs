@@ -279,6 +279,43 @@ fn what_was_given_up_is_sent_again_on_request() {
 }
 
 #[test]
+fn one_event_alone_is_sent_again_on_request() {
+    let mut machine = machine();
+    let (path, _) = new_hook(
+        &mut machine,
+        &HOOK.replace('}', r#","events":["translation.pending"]}"#),
+    );
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        new_job(&mut machine);
+        machine.commit();
+        let (attempt, request) = machine.attempt().expect("an attempt");
+        ids.push(field(&request, "webhook-id").to_owned());
+        machine.settle(&attempt, 410);
+        // What it is owed was given up with the endpoint.
+        call(&mut machine, "PATCH", &path, r#"{"enabled":true}"#);
+    }
+    let redeliver = format!("{path}/redeliver");
+    for (at, since, count) in [
+        (1, "2026-11-24T09:00:00Z", 1),
+        (1, "2026-11-24T09:00:00Z", 0),
+        (0, "2030-01-01T00:00:00Z", 0),
+        (0, "2026-11-24T09:00:00Z", 1),
+    ] {
+        let body = json!({"event": ids[at], "since": since}).to_string();
+        let answer = call(&mut machine, "POST", &redeliver, &body);
+        assert_eq!(answer.json(), json!({"redelivered": count}), "{at} {since}");
+        let again = deliver_all(&mut machine, 200);
+        assert_eq!(again.len(), count);
+        for request in &again {
+            assert_eq!(field(request, "webhook-id"), ids[at]);
+        }
+    }
+    let rest = call(&mut machine, "POST", &redeliver, "");
+    assert_eq!(rest.json(), json!({"redelivered": 1}));
+}
+
+#[test]
 fn a_webhook_for_one_job_says_how_it_stands_and_is_sent_an_ending_at_once() {
     for ended in [false, true] {
         let mut machine = machine();
