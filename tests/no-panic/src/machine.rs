@@ -127,7 +127,11 @@ fn endpoints(world: &mut World<'_>) {
     black_box(service.change_endpoint(world.ix, change).is_ok());
     service.rotate_secret(world.now, world.ix);
     black_box(service.test_endpoint(world.now, world.ix).is_ok());
-    black_box(service.redeliver(world.ix, world.timestamp, Id::parse(Prefix::Event, world.text)));
+    black_box(service.redeliver(
+        world.ix,
+        world.timestamp,
+        Id::parse(Prefix::Event, world.text),
+    ));
     service.remove_endpoint(world.ix);
     black_box(service.find_endpoint_text(world.text));
     black_box(service.older_endpoint(world.ix));
