@@ -6,7 +6,8 @@
 //                                               that says so
 //   latency sync PAUSE_US DIRECTORY COUNT       one append of 200 bytes with fdatasync
 //
-// Each comes after a pause, in which what was before it can settle. Prints one line of JSON with the median and the 99th percentile, in microseconds.
+// Each comes after a pause, in which what was before it can settle. Prints one line of JSON with the median and the 99th
+// percentile, in microseconds.
 #include "common.h"
 #include <poll.h>
 

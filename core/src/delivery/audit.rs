@@ -141,10 +141,9 @@ impl Outbox<'_> {
                     .is_some_and(|event| self.events.get(event).is_some());
             ensure(fits, Flaw::Phase)?;
             let begins = !stream.solo && !stream.has_begun();
-            let overtaken = stream.event.is_some_and(|event| {
-                let of_this_run = self.events.get(event).is_some_and(|slot| slot.batch > 0);
-                of_this_run && self.is_overtaken(event)
-            });
+            let overtaken = stream
+                .event
+                .is_some_and(|event| self.may_be_passed_over(event));
             ensure(!(begins && overtaken), Flaw::Overtaken)?;
         }
         self.audit_in_flight()

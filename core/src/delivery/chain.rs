@@ -37,7 +37,7 @@ impl Outbox<'_> {
     /// stream before overtaken progress only if that may be on its way, and sends it first: it never arrives for the first
     /// time after what came later. Of an event from before a restart nobody knows.
     fn pass_over(&mut self, job: Ix, ix: Ix) {
-        if !self.is_overtaken(ix) || self.events.get(ix).is_none_or(|slot| slot.batch == 0) {
+        if !self.may_be_passed_over(ix) {
             return;
         }
         let mut at = self.chain(job).and_then(|chain| chain.streams.head());
@@ -89,6 +89,11 @@ impl Outbox<'_> {
         self.events.get(ix).is_some_and(|slot| {
             slot.event.kind == Kind::Progress && List::<OF_JOB>::next(&self.events, ix).is_some()
         })
+    }
+
+    /// Whether a stream that has not begun to send an event goes past it: progress that was overtaken in this run.
+    pub(super) fn may_be_passed_over(&self, ix: Ix) -> bool {
+        self.is_overtaken(ix) && self.events.get(ix).is_some_and(|slot| slot.batch > 0)
     }
 
     /// The event after `ix` that a stream must send: the next change of state it wants, or the job's

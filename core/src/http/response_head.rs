@@ -1,6 +1,6 @@
 //! Writing the heads of responses.
 
-use super::date::{Date, write_date};
+use super::date::Date;
 use super::reason::reason;
 use super::version::Version;
 use super::write::{FieldLine, Head, HeadError};
@@ -78,10 +78,9 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
 
     /// Writes `Date`, which a server with a clock sends (RFC 9110, section 6.6.1).
     pub fn date(self, now: Timestamp) -> Self {
-        self.head.out.put(b"date: ");
-        write_date(now, self.head.out);
-        self.head.out.put(b"\r\n");
-        self
+        let mut date = Date::NONE;
+        date.set(now);
+        self.date_as(&date)
     }
 
     /// The same, from a date that was rendered before.

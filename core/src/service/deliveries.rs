@@ -1,15 +1,16 @@
 //! Webhook attempts: what to send, and what its outcome means.
 
-use super::{Service, request_field};
+use super::{Job, Service, request_field};
 use crate::{
     delivery::{Attempt, AttemptId, Failure, Outcome, Settled, Target, Verdict},
-    endpoint::{self, Disabled},
+    endpoint::{self, Disabled, Endpoint},
+    event::Event,
     id::{Id, Prefix},
     log::{AttemptError, Line},
     note::note,
     out::{Full, Out},
     signature::{self, MessageId, Secret},
-    slab::{Ix, Link},
+    slab::{Ix, Link, Slab},
     time::{Instant, Now, Timestamp},
     url::Url,
 };
@@ -154,7 +155,7 @@ impl Service<'_> {
         let lane = settled.target.lane;
         let event = settled
             .event
-            .and_then(|event| self.id_of(settled.job, lane, event.sequence, event.at));
+            .and_then(|event| self.id_of(settled.job, lane, &event));
         self.counters.attempts += 1;
         note!(
             debug,
@@ -273,16 +274,11 @@ impl Service<'_> {
 
     fn event_id(&self, attempt: &Attempt) -> Option<Id> {
         let event = attempt.event;
-        self.id_of(attempt.job, attempt.target.lane, event.sequence, event.at)
+        self.id_of(attempt.job, attempt.target.lane, &event)
     }
 
-    /// The id of an event: of a job, or of a test of the endpoint in `lane`.
-    fn id_of(&self, job: Link, lane: Ix, sequence: u32, at: Timestamp) -> Option<Id> {
-        let subject = match job {
-            Some(job) => self.jobs.get(job)?.id,
-            None => self.endpoints.get(lane)?.id,
-        };
-        Some(subject.event(sequence, at))
+    fn id_of(&self, job: Link, lane: Ix, event: &Event) -> Option<Id> {
+        event_id(&self.jobs, &self.endpoints, job, lane, event)
     }
 
     /// Renders the body of an attempt into the scratch memory.
@@ -301,6 +297,21 @@ impl Service<'_> {
         self.scratch = memory;
         len
     }
+}
+
+/// The id of an event: of a job, or of a test of the endpoint in `lane`.
+pub(super) fn event_id(
+    jobs: &Slab<'_, Job>,
+    endpoints: &Slab<'_, Endpoint>,
+    job: Link,
+    lane: Ix,
+    event: &Event,
+) -> Option<Id> {
+    let subject = match job {
+        Some(job) => jobs.get(job)?.id,
+        None => endpoints.get(lane)?.id,
+    };
+    Some(subject.event(event.sequence, event.at))
 }
 
 /// What an attempt's result means for the delivery.

@@ -1,6 +1,6 @@
 //! What happens to endpoints: they are registered, changed, tested, and removed.
 
-use super::{Full, Service, Words};
+use super::{Full, Service, Words, deliveries::event_id};
 use crate::{
     delivery::Target,
     endpoint::{self, Disabled, Endpoint, StoredSecret},
@@ -227,15 +227,9 @@ impl Service<'_> {
     /// id. Returns how many.
     pub fn redeliver(&mut self, ix: Ix, since: Timestamp, event: Option<Id>) -> usize {
         let (jobs, endpoints) = (&self.jobs, &self.endpoints);
-        self.outbox.redeliver(ix, REDELIVER_MAX, |job, at| {
-            at.at >= since
-                && event.is_none_or(|wanted| {
-                    let subject = match job {
-                        Some(job) => jobs.get(job).map(|job| job.id),
-                        None => endpoints.get(ix).map(|endpoint| endpoint.id),
-                    };
-                    subject.map(|id| id.event(at.sequence, at.at)) == Some(wanted)
-                })
+        self.outbox.redeliver(ix, REDELIVER_MAX, |job, letter| {
+            let is_it = |id| event_id(jobs, endpoints, job, ix, letter) == Some(id);
+            letter.at >= since && event.is_none_or(is_it)
         })
     }
 
