@@ -1,7 +1,6 @@
 //! Dates as HTTP writes them, and `Retry-After`.
 
 use super::grammar::decimal;
-use crate::out::Out;
 use crate::time::{Calendar, Timestamp, two_digits};
 
 /// How long an `IMF-fixdate` is.
@@ -23,9 +22,8 @@ const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
 
-/// Writes an `IMF-fixdate` (RFC 9110, section 5.6.7), always 29 bytes: `Tue, 24 Nov 2026 09:00:00
-/// GMT`.
-pub fn write_date(date: Timestamp, out: &mut Out<'_>) {
+/// An `IMF-fixdate` (RFC 9110, section 5.6.7): `Tue, 24 Nov 2026 09:00:00 GMT`.
+pub fn render_date(date: Timestamp) -> [u8; DATE_BYTES] {
     let c = date.calendar();
     let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
     let [
@@ -66,7 +64,7 @@ pub fn write_date(date: Timestamp, out: &mut Out<'_>) {
     (*h0, *h1) = two_digits(c.hour);
     (*mi0, *mi1) = two_digits(c.minute);
     (*s0, *s1) = two_digits(c.second);
-    out.put(&text);
+    text
 }
 
 /// A date as HTTP writes it, kept: rendered anew only once the second has changed.
@@ -90,7 +88,7 @@ impl Date {
         let second = now.as_unix_seconds();
         if self.second != second {
             self.second = second;
-            write_date(now, &mut Out::new(&mut self.text));
+            self.text = render_date(now);
         }
     }
 
@@ -271,11 +269,8 @@ mod tests {
             (NOW.as_unix_ms(), "Tue, 24 Nov 2026 09:00:00 GMT"),
             (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
-            let mut memory = [0u8; 29];
-            let mut out = Out::new(&mut memory);
             let date = Timestamp::from_unix_ms(ms);
-            write_date(date, &mut out);
-            assert_eq!(core::str::from_utf8(out.written()), Ok(text));
+            assert_eq!(core::str::from_utf8(&render_date(date)), Ok(text));
             check(text, Some(date.as_unix_seconds()));
         }
     }

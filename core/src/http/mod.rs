@@ -79,7 +79,7 @@ mod version;
 mod write;
 
 pub use buffer::RecvBuf;
-pub use date::{Date, parse_date, retry_after, write_date};
+pub use date::{Date, parse_date, render_date, retry_after};
 pub use fields::{Fields, FieldsIter, Repeated};
 pub use method::Method;
 pub use reason::reason;

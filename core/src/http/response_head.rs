@@ -1,6 +1,6 @@
 //! Writing the heads of responses.
 
-use super::date::Date;
+use super::date::{Date, render_date};
 use super::reason::reason;
 use super::version::Version;
 use super::write::{FieldLine, Head, HeadError};
@@ -78,15 +78,17 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
 
     /// Writes `Date`, which a server with a clock sends (RFC 9110, section 6.6.1).
     pub fn date(self, now: Timestamp) -> Self {
-        let mut date = Date::NONE;
-        date.set(now);
-        self.date_as(&date)
+        self.date_text(&render_date(now))
     }
 
     /// The same, from a date that was rendered before.
     pub fn date_as(self, date: &Date) -> Self {
+        self.date_text(date.as_bytes())
+    }
+
+    fn date_text(self, text: &[u8]) -> Self {
         self.head.out.put(b"date: ");
-        self.head.out.put(date.as_bytes());
+        self.head.out.put(text);
         self.head.out.put(b"\r\n");
         self
     }
