@@ -1,5 +1,6 @@
 //! What callers say comes out as they said it, and as nothing else.
 
+use crate::{call, new_job};
 use dubhook_tests::machine::{Machine, body};
 
 #[test]
@@ -60,4 +61,40 @@ fn free_text_stays_inside_its_string() {
     );
     assert_eq!(body(&request)["data"]["reference"], text);
     assert_eq!(body(&request)["data"]["id"], job["id"]);
+}
+
+#[test]
+fn nothing_that_comes_in_can_add_a_line_to_what_goes_out() {
+    let mut machine = Machine::volatile(1);
+    let evil = r"\r\nx-evil: 1\r\n\r\n";
+    let body = format!(r#"{{"video_url":"a:b","target_language":"es","reference":"{evil}"}}"#);
+    let answer = call(&mut machine, "POST", "/v1/translations", &body);
+    assert_eq!(answer.status, 202);
+    assert_eq!(answer.field("x-evil"), None);
+    assert_eq!(answer.json()["reference"], "\r\nx-evil: 1\r\n\r\n");
+    assert!(!answer.body.contains(&b'\r') && !answer.body.contains(&b'\n'));
+    for body in [
+        format!(r#"{{"video_url":"https://a/{evil}","target_language":"es"}}"#),
+        format!(r#"{{"video_url":"a:b","target_language":"es{evil}"}}"#),
+        format!(
+            r#"{{"video_url":"a:b","target_language":"es","callback_url":"http://127.0.0.1/{evil}"}}"#
+        ),
+    ] {
+        assert_eq!(
+            call(&mut machine, "POST", "/v1/translations", &body).status,
+            422
+        );
+    }
+    let body = format!(r#"{{"url":"http://127.0.0.1/{evil}"}}"#);
+    assert_eq!(
+        call(&mut machine, "POST", "/v1/webhooks", &body).status,
+        422
+    );
+    // What a worker says is no more trusted.
+    let job = new_job(&mut machine);
+    let id = machine.start_job().unwrap();
+    let _ = machine.start_job();
+    machine.report(id, dubhook_core::service::Report::Failed("no\r\nx-evil: 1"));
+    let shown = call(&mut machine, "GET", "/v1/translations?status=error", "");
+    assert!(!shown.body.contains(&b'\n'), "{job}");
 }

@@ -8,13 +8,16 @@ mod in_flight;
 mod injection;
 mod keys;
 mod lists;
+mod redelivery;
 mod routes;
+mod secrets;
 mod waiting;
 mod webhooks;
 
+use dubhook_core::signature::{Headers, Secret, TOLERANCE_S, VerifyError, verify};
 use dubhook_tests::{
     caller::{Answer, ask},
-    machine::Machine,
+    machine::{Machine, Records, at, body, field},
 };
 
 /// A translation that can be asked for.
@@ -55,4 +58,48 @@ fn check_problem(answer: &Answer, status: u16, code: &str, field: Option<&str>) 
         (status, Some(code), field),
         "{problem}"
     );
+}
+
+/// A machine whose records have to be written before anything leaves.
+fn durable() -> Machine {
+    Machine::durable(1, Records::new(), at(0))
+}
+
+/// Whether a delivery's signature fits one of these secrets.
+fn is_signed(machine: &Machine, request: &str, secret: &str) -> bool {
+    let key = Secret::parse(secret).unwrap().signing_key();
+    let (_, payload) = request.split_once("\r\n\r\n").unwrap();
+    let headers = Headers {
+        id: field(request, "webhook-id").as_bytes(),
+        timestamp: field(request, "webhook-timestamp").as_bytes(),
+        signature: field(request, "webhook-signature").as_bytes(),
+    };
+    let result: Result<_, VerifyError> = verify(
+        &headers,
+        payload.as_bytes(),
+        [&key],
+        machine.now.timestamp,
+        TOLERANCE_S,
+    );
+    result.is_ok()
+}
+
+/// Takes every attempt that may be made and answers it with `status`. Returns the requests.
+fn deliver_all(machine: &mut Machine, status: u16) -> Vec<String> {
+    machine.commit();
+    let mut requests = Vec::new();
+    while let Some((attempt, request)) = machine.attempt() {
+        machine.settle(&attempt, status);
+        machine.commit();
+        requests.push(request);
+    }
+    requests
+}
+
+/// What the requests tell, each by its type.
+fn types(requests: &[String]) -> Vec<String> {
+    requests
+        .iter()
+        .map(|request| body(request)["type"].as_str().unwrap().to_owned())
+        .collect()
 }
