@@ -190,6 +190,8 @@ impl Run<'_, '_> {
                 std::path::absolute(&self.command.output)?,
             )
             .env("DUBHOOK_JOB_ID", self.id.text(Prefix::Job).as_str())
+            // What `serve` asks of its callers is none of the program's business, nor of whatever it calls.
+            .env_remove("DUBHOOK_API_KEYS")
             .process_group(0);
         let child = smol::process::Command::from(command)
             .stdin(Stdio::piped())

@@ -1,5 +1,7 @@
 //! The program as people and scripts use it: what it prints, and how it ends.
 
+mod translating;
+
 use std::{
     io::{BufRead, BufReader, Read},
     net::TcpListener,
@@ -52,10 +54,13 @@ struct Server {
 impl Server {
     fn start(arguments: &[&str]) -> Self {
         let mut command = dubhook(&["serve", "--listen", "127.0.0.1:0"]);
-        let child = command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+        command.args(arguments);
+        Self::spawn(command)
+    }
+
+    /// The server that this command starts.
+    fn spawn(mut command: Command) -> Self {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = child.spawn().expect("the program runs");
         let mut stdout = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
@@ -114,6 +119,9 @@ impl Drop for Scratch {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// How long anything may take before a test gives up: far longer than it ever does, on however busy a machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const VIDEO: &str = "https://v.test/1.mp4";
 
@@ -340,10 +348,10 @@ fn a_listener_hands_events_on_until_it_is_interrupted() {
         "{line}"
     );
     // The line comes first and then the command, which writes a line end last.
-    let give_up = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let give_up = Instant::now() + PATIENCE;
     while !std::fs::read_to_string(&heard).is_ok_and(|heard| heard.ends_with('\n')) {
-        assert!(std::time::Instant::now() < give_up, "--exec was not run");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(Instant::now() < give_up, "--exec was not run");
+        std::thread::sleep(Duration::from_millis(5));
     }
     let kill = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
@@ -364,124 +372,6 @@ fn the_demonstration_ends_well_and_says_what_happened() {
     let told = dubhook(&["demo"]).output().unwrap();
     check(&told, 0, "translation.completed", "");
     check(&told, 0, "signature verified", "");
-}
-
-/// A server whose translator is this shell command.
-fn translating(scratch: &Scratch, command: &str, more: &[&str]) -> Server {
-    let output = scratch.path("output");
-    let arguments = [
-        "--translator",
-        "command",
-        "--command",
-        command,
-        "--output",
-        &output,
-    ];
-    Server::in_memory(&[&arguments, more].concat())
-}
-
-#[test]
-fn a_program_translates() {
-    let scratch = Scratch::new("program");
-    let server = translating(
-        &scratch,
-        r#"job=$(cat); echo '{"progress":42}'; echo noise
-        printf %s "$job" > "$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.json"
-        echo "{\"output_url\":\"file://$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.json\"}""#,
-        &[],
-    );
-    let done = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
-    check(&done, 0, "completed  file://", "");
-    let done = String::from_utf8(done.stdout).unwrap();
-    let output = done.trim().rsplit("file://").next().unwrap();
-    let job = std::fs::read_to_string(output).expect("the output is there");
-    assert!(
-        job.contains("\"status\":\"processing\"") && job.contains(VIDEO),
-        "{job}"
-    );
-}
-
-#[test]
-fn a_program_that_fails_says_why() {
-    let scratch = Scratch::new("failure");
-    for (command, why) in [
-        (
-            "echo first >&2; echo 'the video has no sound' >&2; exit 1",
-            "the video has no sound",
-        ),
-        ("exit 7", "failed without a word"),
-        ("true", "named no output_url"),
-        ("kill -9 $$", "signal: 9"),
-    ] {
-        let server = translating(&scratch, command, &[]);
-        let ended = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
-        check(&ended, 1, "", why);
-    }
-}
-
-/// How long anything may take before a test gives up: far longer than it ever does, on however busy a machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Whether the process whose number is in this file runs; waits for the file.
-fn lives(pid: &str) -> bool {
-    let give_up = Instant::now() + PATIENCE;
-    let pid = loop {
-        match std::fs::read_to_string(pid) {
-            Ok(pid) if pid.ends_with('\n') => break pid,
-            _ => std::thread::yield_now(),
-        }
-        assert!(Instant::now() < give_up, "it was never started");
-    };
-    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-    // A zombie is one that nobody has buried yet.
-    state.is_ok_and(|state| !state.contains(") Z "))
-}
-
-/// Whether that process ends within the time that the operating system may take for it.
-fn dies(pid: &str) -> bool {
-    let give_up = Instant::now() + PATIENCE;
-    while lives(pid) {
-        if Instant::now() > give_up {
-            return false;
-        }
-        std::thread::yield_now();
-    }
-    true
-}
-
-#[test]
-fn a_program_ends_with_its_children_when_its_time_is_over() {
-    let scratch = Scratch::new("late");
-    let pid = scratch.path("pid");
-    let command = format!("sleep 1000 & echo $! > {pid}; wait");
-    let server = translating(&scratch, &command, &["--command-timeout", "3s"]);
-    let ended = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
-    check(&ended, 1, "", "took longer than 3 s");
-    assert!(dies(&pid), "the child lives on");
-}
-
-#[test]
-fn a_program_ends_with_its_children_when_its_job_is_called_off() {
-    let scratch = Scratch::new("canceled");
-    let pid = scratch.path("pid");
-    let command = format!("trap '' TERM; sleep 1000 & echo $! > {pid}; wait");
-    let server = translating(&scratch, &command, &[]);
-    let asked = run(&server.url, &["translate", VIDEO, "--to", "es", "--json"]);
-    let asked = String::from_utf8(asked.stdout).unwrap();
-    let job = asked
-        .split('"')
-        .find(|word| word.starts_with("job_"))
-        .expect("an id");
-    assert!(lives(&pid));
-    check(&run(&server.url, &["cancel", job]), 0, "canceled", "");
-    assert!(dies(&pid), "the child lives on");
-    check(&run(&server.url, &["status", job]), 0, "canceled", "");
-    // A server that ends takes its programs along.
-    std::fs::remove_file(&pid).unwrap();
-    run(&server.url, &["translate", VIDEO, "--to", "es"]);
-    assert!(lives(&pid));
-    assert_eq!(server.terminate().0, Some(0));
-    assert!(dies(&pid), "the child lives on");
 }
 
 #[test]
