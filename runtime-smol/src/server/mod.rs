@@ -210,6 +210,9 @@ impl Server {
             server: RefCell::new(server),
         };
         let listener = Async::new(self.listener)?;
+        if self.keys.is_empty() && !self.address.ip().is_loopback() {
+            tracing::warn!(address = %self.address, "open to whoever reaches it: no key is asked for");
+        }
         ready();
         serve(&engine, listener, self.retain, self.stop, beside).await
     }

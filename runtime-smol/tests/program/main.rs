@@ -273,6 +273,29 @@ fn a_key_is_wanted_where_one_is_set() {
 }
 
 #[test]
+fn a_server_that_is_open_to_others_says_so() {
+    for (address, keys, is_open) in [
+        ("0.0.0.0:0", &[][..], true),
+        ("0.0.0.0:0", &["--api-key", "one"], false),
+        ("127.0.0.1:0", &[], false),
+    ] {
+        let mut server = dubhook(&["serve", "--in-memory", "--listen", address])
+            .args(keys)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let mut line = String::new();
+        let stdout = server.stdout.take().expect("its output");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        server.kill().expect("it was running");
+        let logged = server.wait_with_output().expect("its end").stderr;
+        let logged = String::from_utf8(logged).expect("text");
+        assert_eq!(logged.contains("no key is asked for"), is_open, "{logged}");
+    }
+}
+
+#[test]
 fn webhooks_are_managed_from_the_command_line() {
     let server = Server::in_memory(&[]);
     let run = |arguments: &[&str]| run(&server.url, arguments);
