@@ -69,6 +69,17 @@ def running(command: list[str], port: int | None = None, **options: object) -> I
             process.stdout.close()
 
 
+@contextmanager
+def started(command: list[str]) -> Iterator[tuple[float, subprocess.Popen[str]]]:
+    """How many milliseconds a server took until it said that it listens, and the server."""
+    since = time.monotonic()
+    with running(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        if not process.stdout.readline():
+            raise Failed(f"{command} does not start")
+        yield (time.monotonic() - since) * 1_000, process
+
+
 def crash(process: subprocess.Popen[str]) -> None:
     """Kills a server at once, and the programs that it runs, which would not notice."""
     lists = Path(f"/proc/{process.pid}/task").glob("*/children")

@@ -8,7 +8,6 @@ import signal
 import socket
 import statistics
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,7 @@ from urllib.request import Request, urlopen
 
 from figures import Row, interleave
 from place import BUILT, DUBHOOK, LOAD, LOAD_CORE, PEERS, SERVER_CORE, on
-from process import Failed, crash, dubhook, free_port, latency, load, resident_bytes, running, serving
+from process import crash, dubhook, free_port, latency, load, resident_bytes, running, serving, started
 from servers import JOB, SERVERS, wrk
 
 # A request with a URL of 80 bytes, as the goal for memory says.
@@ -327,11 +326,8 @@ def program(run: Run) -> Row:
         with _data() as data:
             for side in ("ms until it listens, new directory", "ms until it listens, empty store"):
                 command = on(SERVER_CORE, DUBHOOK, "serve", "--listen", f"127.0.0.1:{free_port()}", "--data", data)
-                started = time.monotonic()
-                with running(command, stdout=subprocess.PIPE) as process:
-                    assert process.stdout
-                    process.stdout.readline()
-                    row.add(side, (time.monotonic() - started) * 1_000)
+                with started(command) as (ms, _):
+                    row.add(side, ms)
     for side in row.figures:
         run.say(f"{row.key:20} {side:44} {row.median(side):14,.1f}")
     row.want_at_most("6 MB", size, 6e6)
@@ -352,12 +348,8 @@ def restart(run: Run) -> Row:
             _submit(port, jobs)
             crash(process)
         for _ in range(run.rounds):
-            started = time.monotonic()
-            with running(serving(free_port(), capacity=jobs, data=data), stdout=subprocess.PIPE) as process:
-                assert process.stdout
-                if not process.stdout.readline():
-                    raise Failed("it does not start again")
-                row.add(side, (time.monotonic() - started) * 1_000)
+            with started(serving(free_port(), capacity=jobs, data=data)) as (ms, process):
+                row.add(side, ms)
                 crash(process)
     run.say(f"{row.key:20} {side:44} {row.median(side):14,.1f} ms")
     row.want_at_most("5 s", row.median(side), 5_000)
