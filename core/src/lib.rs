@@ -102,6 +102,7 @@ pub mod random;
 pub mod record;
 pub mod server;
 pub mod service;
+mod sha256;
 pub mod signature;
 pub mod simulate;
 pub mod slab;

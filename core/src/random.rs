@@ -14,7 +14,7 @@
 //! assert!(random.below(10) < 10);
 //! ```
 
-use sha2::{Digest, Sha256};
+use crate::sha256::Sha256;
 use zeroize::Zeroize;
 
 /// A generator of random bytes.
@@ -48,10 +48,10 @@ impl Random {
     #[must_use]
     pub fn bytes(&mut self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        hash.update(self.seed);
-        hash.update(self.counter.to_be_bytes());
+        hash.update(&self.seed);
+        hash.update(&self.counter.to_be_bytes());
         self.counter = self.counter.wrapping_add(1);
-        hash.finalize().into()
+        hash.finish()
     }
 
     /// The next 8 bytes as a number.

@@ -8,12 +8,12 @@ use crate::{
     job::{self, Happening, Refused, State, Status},
     json,
     note::note,
+    sha256::Sha256,
     slab::{Ix, Link},
     text::blocks_for,
     time::Now,
     url::is_absolute_uri,
 };
-use sha2::{Digest, Sha256};
 
 /// A string that comes in: plain, or as it stands in a JSON document.
 #[derive(Debug, Clone, Copy)]
@@ -183,12 +183,11 @@ impl Service<'_> {
     #[must_use]
     pub fn idempotency_key(&self, key: &[u8], body: &[u8]) -> IdempotencyKey {
         let mut hash = Sha256::new();
-        hash.update(self.master);
+        hash.update(&self.master);
         hash.update(b"idempotency key");
         hash.update(key);
-        let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]: [u8; 32] =
-            hash.finalize().into();
-        let digest: [u8; 32] = Sha256::digest(body).into();
+        let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash.finish();
+        let digest = Sha256::digest(body);
         let (request, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));
         IdempotencyKey {
             key: a,

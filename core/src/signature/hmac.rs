@@ -1,30 +1,12 @@
-//! HMAC-SHA256 (RFC 2104, FIPS 180-4) over the compression function of `sha2`.
+//! HMAC-SHA256 (RFC 2104).
 //!
 //! What a key does to the hash depends on nothing else, so it is worked out once and kept (RFC 2104, section 4): two
 //! chaining values, 64 bytes of plain memory, which a table can hold for every secret. A message then costs a
 //! compression for each of its own blocks and one for the outer hash.
 
-use sha2::block_api::compress256;
+use crate::sha256::{BLOCK_BYTES, Sha256, State, after_block};
 use zerocopy::FromZeros;
 use zeroize::{Zeroize, ZeroizeOnDrop};
-
-/// The length of a block of SHA-256, in bytes.
-pub(super) const BLOCK_BYTES: usize = 64;
-
-/// A chaining value of SHA-256 (FIPS 180-4, section 6.2).
-type State = [u32; 8];
-
-/// What SHA-256 starts with (FIPS 180-4, section 5.3.3).
-const INITIAL: State = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
 
 /// A key worked into the inner and the outer hash.
 #[derive(Clone, Copy, FromZeros)]
@@ -58,127 +40,45 @@ impl Keyed {
 
 fn after_pad(key: &[u8; BLOCK_BYTES], pad: u8) -> State {
     let mut block = key.map(|byte| byte ^ pad);
-    let mut state = INITIAL;
-    compress(&mut state, &block);
+    let state = after_block(&block);
     block.zeroize();
     state
 }
 
-fn compress(state: &mut State, block: &[u8; BLOCK_BYTES]) {
-    compress256(state, core::slice::from_ref(block));
-}
-
-/// A message that is being hashed.
+/// A message that is being hashed, and the hash that comes after it.
 #[derive(Clone)]
 pub(super) struct Hmac {
-    state: State,
-    outer: State,
-    /// What does not fill a block yet.
-    block: [u8; BLOCK_BYTES],
-    /// The length of the message so far.
-    len: u64,
+    inner: Sha256,
+    outer: Sha256,
 }
 
-impl Drop for Hmac {
-    fn drop(&mut self) {
-        self.state.zeroize();
-        self.outer.zeroize();
-        self.block.zeroize();
-    }
-}
-
+// Both hashes are.
 impl ZeroizeOnDrop for Hmac {}
 
 impl Hmac {
     pub(super) const fn new(key: &Keyed) -> Self {
         Self {
-            state: key.inner,
-            outer: key.outer,
-            block: [0; BLOCK_BYTES],
-            len: 0,
+            inner: Sha256::after(key.inner, BLOCK_BYTES as u64),
+            outer: Sha256::after(key.outer, BLOCK_BYTES as u64),
         }
-    }
-
-    /// How much of the block is filled.
-    const fn filled(&self) -> usize {
-        (self.len % BLOCK_BYTES as u64) as usize
     }
 
     /// The next piece of the message.
-    pub(super) fn update(&mut self, mut piece: &[u8]) {
-        let filled = self.filled();
-        self.len += piece.len() as u64;
-        if filled > 0 {
-            let room = self.block.get_mut(filled..).unwrap_or_default();
-            let Some((first, rest)) = piece.split_at_checked(room.len()) else {
-                copy(room, piece);
-                return;
-            };
-            copy(room, first);
-            compress(&mut self.state, &self.block);
-            piece = rest;
-        }
-        let (blocks, rest) = piece.as_chunks();
-        compress256(&mut self.state, blocks);
-        copy(&mut self.block, rest);
+    pub(super) fn update(&mut self, piece: &[u8]) {
+        self.inner.update(piece);
     }
 
     /// The code of the whole message (RFC 2104, section 2).
     pub(super) fn finish(mut self) -> [u8; 32] {
-        let filled = self.filled();
-        // The length comes after a bit that is set, and the length is that of the block with the key, too.
-        let bits = (self.len + BLOCK_BYTES as u64) * 8;
-        let rest = self.block.get_mut(filled..).unwrap_or_default();
-        rest.fill(0);
-        if let Some(first) = rest.first_mut() {
-            *first = 0x80;
-        }
-        if rest.len() < 1 + 8 {
-            compress(&mut self.state, &self.block);
-            self.block = [0; BLOCK_BYTES];
-        }
-        end_block(&mut self.block, bits);
-        compress(&mut self.state, &self.block);
-
-        const OUTER_BITS: u64 = (BLOCK_BYTES as u64 + 32) * 8;
-        self.block = [0; BLOCK_BYTES];
-        copy(&mut self.block, &bytes(&self.state));
-        if let Some(first) = self.block.get_mut(32) {
-            *first = 0x80;
-        }
-        end_block(&mut self.block, OUTER_BITS);
-        compress(&mut self.outer, &self.block);
-        bytes(&self.outer)
+        self.outer.update(&self.inner.finish());
+        self.outer.finish()
     }
-}
-
-/// Ends a padded block with the length of the message in bits.
-fn end_block(block: &mut [u8; BLOCK_BYTES], bits: u64) {
-    if let Some(end) = block.last_chunk_mut() {
-        *end = bits.to_be_bytes();
-    }
-}
-
-/// Copies as much as there is room for.
-fn copy(to: &mut [u8], from: &[u8]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-    }
-}
-
-fn bytes(state: &State) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for (to, word) in bytes.as_chunks_mut().0.iter_mut().zip(state) {
-        *to = word.to_be_bytes();
-    }
-    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use ::hmac::{Hmac as Theirs, KeyInit, Mac};
-    use sha2::Sha256;
 
     fn block(key: &[u8]) -> [u8; BLOCK_BYTES] {
         let mut block = [0; BLOCK_BYTES];
@@ -198,7 +98,13 @@ mod tests {
     fn the_standards_test_cases() {
         #[track_caller]
         fn check(key: &[u8], message: &[u8], expect: [u32; 8]) {
-            assert_eq!(code(key, &[message]), bytes(&expect));
+            let code = code(key, &[message]);
+            let words = code
+                .as_chunks()
+                .0
+                .iter()
+                .map(|word| u32::from_be_bytes(*word));
+            assert!(words.eq(expect));
         }
         // RFC 4231, sections 4.2 to 4.5; the keys of later ones are longer than a block.
         check(
@@ -251,7 +157,7 @@ mod tests {
         for len in 0..=message.len() {
             let message = &message[..len];
             let key = &[0x5a; 64][..24 + len % 41];
-            let mut theirs = Theirs::<Sha256>::new_from_slice(key).unwrap();
+            let mut theirs = Theirs::<sha2::Sha256>::new_from_slice(key).unwrap();
             theirs.update(message);
             let expect: [u8; 32] = theirs.finalize().into_bytes().into();
             for at in 0..=len {
