@@ -48,7 +48,7 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
             head.error = Some(HeadError::BadStartLine);
         }
         head.out.put(b"HTTP/1.1 ");
-        head.out.put_padded(u64::from(status), 3);
+        head.out.put_u64(status.into());
         head.out.put(b" ");
         head.out.put(reason(status).as_bytes());
         head.out.put(b"\r\n");
@@ -166,18 +166,12 @@ impl LengthLater {
         let Some(digits) = self.digits else {
             return self.body;
         };
-        let mut length = out.len().saturating_sub(self.body) as u64;
-        let mut unused = LATER_DIGITS;
-        let field = out.written_mut(digits);
-        for digit in field.iter_mut().take(LATER_DIGITS).rev() {
-            *digit = b'0' | (length % 10) as u8;
-            length /= 10;
-            unused = unused.saturating_sub(1);
-            if length == 0 {
-                break;
-            }
-        }
-        out.remove(digits, unused);
+        let length = out.len().saturating_sub(self.body);
+        let mut field = Out::new(out.written_mut(digits));
+        field.put_u64(length as u64);
+        let used = field.len();
+        let unused = LATER_DIGITS.saturating_sub(used);
+        out.remove(digits.saturating_add(used), unused);
         self.body.saturating_sub(unused)
     }
 }
