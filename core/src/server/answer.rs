@@ -5,7 +5,7 @@
 
 use super::{
     ApiKey, Server, auth,
-    conn::{Reply, Sought},
+    conn::{Listed, Reply, Sought},
 };
 use crate::{
     api::{self, Problem, Resource},
@@ -84,14 +84,14 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Health => unchanged(Reply::Health { ready: false }),
         Resource::Ready if server.stopping => Err(Problem::Stopping),
         Resource::Ready => unchanged(Reply::Health { ready: true }),
-        Resource::Translations if reads => list_jobs(request),
+        Resource::Translations if reads => list(request, Listed::Jobs(None)),
         Resource::Translations => submit(server, now, request),
         Resource::Translation(id) => unchanged(match job(server, id)? {
             (Some(_), id) => Reply::Job(id),
             (None, id) => archived(id, Sought::Read),
         }),
         Resource::Cancel(id) => cancel(server, now, id),
-        Resource::Webhooks if reads => list_endpoints(request),
+        Resource::Webhooks if reads => list(request, Listed::Endpoints),
         Resource::Webhooks => create_endpoint(server, now, request),
         Resource::Webhook(id) => match request.method {
             Method::Patch => change_endpoint(server, request, id),
@@ -204,26 +204,17 @@ fn cancel(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
 }
 
 #[inline(never)]
-fn list_jobs(request: &Request<'_>) -> Answer {
+fn list(request: &Request<'_>, mut of: Listed) -> Answer {
     let page = api::page(request.query)?;
     let after = match page.cursor {
         None => None,
-        Some(cursor) => Some(Id::parse(Prefix::Job, cursor).ok_or(Problem::Cursor)?),
+        Some(cursor) => Some(Id::parse(of.prefix(), cursor).ok_or(Problem::Cursor)?),
     };
-    unchanged(Reply::Jobs {
-        after,
-        limit: page.limit,
-        status: page.status,
-    })
-}
-
-fn list_endpoints(request: &Request<'_>) -> Answer {
-    let page = api::page(request.query)?;
-    let after = match page.cursor {
-        None => None,
-        Some(cursor) => Some(Id::parse(Prefix::Endpoint, cursor).ok_or(Problem::Cursor)?),
-    };
-    unchanged(Reply::Endpoints {
+    if let Listed::Jobs(status) = &mut of {
+        *status = page.status;
+    }
+    unchanged(Reply::List {
+        of,
         after,
         limit: page.limit,
     })

@@ -45,16 +45,14 @@ pub(super) enum Reply {
     Archived { id: Id, sought: Sought },
     /// A job as it was accepted.
     Accepted(Id),
-    /// A list of jobs, newest first: those after this one, or all.
-    Jobs {
+    /// A list, newest first: what comes after this one, or all.
+    List {
+        of: Listed,
         after: Option<Id>,
         limit: u8,
-        status: Option<Status>,
     },
     /// An endpoint as it is; `secret` also shows its secret.
     Endpoint { id: Id, status: u16, secret: bool },
-    /// A list of endpoints, newest first: those after this one, or all.
-    Endpoints { after: Option<Id>, limit: u8 },
     /// The newest attempts to an endpoint.
     Attempts(Id),
     /// A test was sent.
@@ -65,6 +63,15 @@ pub(super) enum Reply {
     NoContent,
     /// What the server can do (`OPTIONS *`).
     Options,
+}
+
+/// What a list shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Listed {
+    /// Jobs: all, or those of one status.
+    Jobs(Option<Status>),
+    /// Endpoints.
+    Endpoints,
 }
 
 /// Why a job is looked up in the archive.

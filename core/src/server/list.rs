@@ -1,11 +1,10 @@
 //! Lists as bytes: as many items as are wanted and fit, and a cursor if there are more.
 
-use super::{Server, drive::Written, reply::LOOKED_AT_MAX};
+use super::{Server, conn::Listed, drive::Written, reply::LOOKED_AT_MAX};
 use crate::{
-    id::Prefix,
-    job::Status,
+    id::{Id, Prefix},
     out::Out,
-    service::Durable,
+    service::{Durable, Job, Service},
     slab::{Ix, Link},
 };
 
@@ -15,71 +14,137 @@ enum Item {
     Skipped,
     /// It shows what is not durable; the list must wait.
     Soon,
-    /// Enough was looked at.
-    Enough,
 }
 
 /// The most bytes after a list's last item.
 const TAIL_BYTES_MAX: usize = 64;
 
-impl Server<'_> {
-    /// Writes a page of jobs from `from` on.
-    pub(super) fn write_jobs(
-        &self,
-        from: Link,
-        limit: u8,
-        status: Option<Status>,
-        out: &mut Out<'_>,
-    ) -> Result<(), Written> {
-        let service = &self.service;
-        let mut looked_at = 0;
-        let item = |ix, out: &mut Out<'_>| {
-            looked_at += 1;
-            if looked_at > LOOKED_AT_MAX {
-                return Item::Enough;
-            }
-            match service.durable_job(ix) {
-                Durable::Nothing => Item::Skipped,
-                Durable::Soon => Item::Soon,
+impl Listed {
+    /// What the ids of its things begin with.
+    pub(super) const fn prefix(self) -> Prefix {
+        match self {
+            Self::Jobs(_) => Prefix::Job,
+            Self::Endpoints => Prefix::Endpoint,
+        }
+    }
+
+    /// How many things are looked at for one page.
+    const fn looked_at_max(self) -> usize {
+        match self {
+            Self::Jobs(_) => LOOKED_AT_MAX,
+            Self::Endpoints => usize::MAX,
+        }
+    }
+
+    fn find(self, service: &Service<'_>, id: Id) -> Link {
+        match self {
+            Self::Jobs(_) => service.find_job(id),
+            Self::Endpoints => service.find_endpoint(id),
+        }
+    }
+
+    fn newest(self, service: &Service<'_>) -> Link {
+        match self {
+            Self::Jobs(_) => service.newest_job(),
+            Self::Endpoints => service.newest_endpoint(),
+        }
+    }
+
+    fn older(self, service: &Service<'_>, ix: Ix) -> Link {
+        match self {
+            Self::Jobs(_) => service.older_job(ix),
+            Self::Endpoints => service.older_endpoint(ix),
+        }
+    }
+
+    fn write_item(self, service: &Service<'_>, ix: Ix, out: &mut Out<'_>) -> Item {
+        match self {
+            Self::Jobs(status) => match service.durable_job(ix) {
+                Durable::Nothing => return Item::Skipped,
+                Durable::Soon => return Item::Soon,
                 Durable::Is(event) => {
                     if status.is_some_and(|status| status != event.kind.status()) {
                         return Item::Skipped;
                     }
                     service.write_job_as(ix, &event, out);
-                    Item::Written
                 }
-            }
-        };
-        let id = |ix, out: &mut Out<'_>| {
-            if let Some(job) = service.job(ix) {
-                job.id().write(Prefix::Job, out);
-            }
-        };
-        write_list(from, limit, out, |ix| service.older_job(ix), item, id)
+            },
+            Self::Endpoints => match service.durable_endpoint(ix) {
+                Durable::Nothing => return Item::Skipped,
+                Durable::Soon => return Item::Soon,
+                Durable::Is(job) => service.write_endpoint(ix, job.as_ref(), false, out),
+            },
+        }
+        Item::Written
     }
 
-    /// Writes a page of endpoints from `from` on.
-    pub(super) fn write_endpoints(
+    fn write_id(self, service: &Service<'_>, ix: Ix, out: &mut Out<'_>) {
+        let id = match self {
+            Self::Jobs(_) => service.job(ix).map(Job::id),
+            Self::Endpoints => service.endpoint(ix).map(|endpoint| endpoint.id),
+        };
+        if let Some(id) = id {
+            id.write(self.prefix(), out);
+        }
+    }
+}
+
+impl Server<'_> {
+    /// Where a list begins. `None` if what it shall come after is gone.
+    pub(super) fn start_of_list(&self, of: Listed, after: Option<Id>) -> Option<Link> {
+        let service = &self.service;
+        Some(match after {
+            None => of.newest(service),
+            Some(id) => of.older(service, of.find(service, id)?),
+        })
+    }
+
+    /// Writes a list from `from` on: up to `limit` items, as many as fit whole, and a cursor if there are more.
+    pub(super) fn write_list(
         &self,
+        of: Listed,
         from: Link,
         limit: u8,
         out: &mut Out<'_>,
     ) -> Result<(), Written> {
         let service = &self.service;
-        let item = |ix, out: &mut Out<'_>| match service.durable_endpoint(ix) {
-            Durable::Nothing => Item::Skipped,
-            Durable::Soon => Item::Soon,
-            Durable::Is(job) => {
-                service.write_endpoint(ix, job.as_ref(), false, out);
-                Item::Written
+        out.put(b"{\"data\":[");
+        let (mut at, mut last, mut count) = (from, None, 0);
+        let mut looked_at = 0;
+        while let Some(ix) = at {
+            if count == limit || looked_at == of.looked_at_max() {
+                break;
             }
-        };
-        let id = |ix, out: &mut Out<'_>| {
-            if let Some(endpoint) = service.endpoint(ix) {
-                endpoint.id.write(Prefix::Endpoint, out);
+            looked_at += 1;
+            let mark = out.len();
+            if count > 0 {
+                out.put_byte(b',');
             }
-        };
-        write_list(from, limit, out, |ix| service.older_endpoint(ix), item, id)
+            match of.write_item(service, ix, out) {
+                Item::Written if out.is_full() || out.room() < TAIL_BYTES_MAX => {
+                    // The first one must fit: without it the list would never get on.
+                    if count > 0 {
+                        out.rewind(mark);
+                    }
+                    break;
+                }
+                Item::Written => count += 1,
+                Item::Skipped => out.rewind(mark),
+                Item::Soon => return Err(Written::NotDurable),
+            }
+            last = at;
+            at = of.older(service, ix);
+        }
+        out.put(b"],\"next_cursor\":");
+        match (at, last) {
+            (Some(_), Some(last)) => {
+                out.put_byte(b'"');
+                of.write_id(service, last, out);
+                out.put(b"\"}");
+            }
+            _ => out.put(b"null}"),
+        }
+        Ok(())
     }
 
     /// Writes the newest attempts to an endpoint, as many as fit.
@@ -100,54 +165,4 @@ impl Server<'_> {
         }
         out.put(b"]}");
     }
-}
-
-/// Writes a list from `from` on: up to `limit` items, as many as fit whole, and a cursor if there are more.
-fn write_list(
-    from: Link,
-    limit: u8,
-    out: &mut Out<'_>,
-    next: impl Fn(Ix) -> Link,
-    mut item: impl FnMut(Ix, &mut Out<'_>) -> Item,
-    id: impl Fn(Ix, &mut Out<'_>),
-) -> Result<(), Written> {
-    out.put(b"{\"data\":[");
-    let (mut at, mut last, mut count) = (from, None, 0);
-    while let Some(ix) = at {
-        if count == limit {
-            break;
-        }
-        let mark = out.len();
-        if count > 0 {
-            out.put_byte(b',');
-        }
-        match item(ix, out) {
-            Item::Written if out.is_full() || out.room() < TAIL_BYTES_MAX => {
-                // The first one must fit: without it the list would never get on.
-                if count > 0 {
-                    out.rewind(mark);
-                }
-                break;
-            }
-            Item::Written => count += 1,
-            Item::Skipped => out.rewind(mark),
-            Item::Soon => return Err(Written::NotDurable),
-            Item::Enough => {
-                out.rewind(mark);
-                break;
-            }
-        }
-        last = at;
-        at = next(ix);
-    }
-    out.put(b"],\"next_cursor\":");
-    match (at, last) {
-        (Some(_), Some(last)) => {
-            out.put_byte(b'"');
-            id(last, out);
-            out.put(b"\"}");
-        }
-        _ => out.put(b"null}"),
-    }
-    Ok(())
 }

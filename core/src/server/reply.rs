@@ -2,7 +2,7 @@
 
 use super::{
     Server,
-    conn::{Conn, Reply, Sought},
+    conn::{Conn, Listed, Reply, Sought},
     drive::Written,
 };
 use crate::{
@@ -36,19 +36,15 @@ pub(super) enum Content<'j> {
     /// A job as the archive has it: its JSON.
     Kept(&'j [u8]),
     Accepted(Ix),
-    Jobs {
+    List {
+        of: Listed,
         from: Link,
         limit: u8,
-        status: Option<Status>,
     },
     Endpoint {
         ix: Ix,
         job: Option<Event>,
         secret: bool,
-    },
-    Endpoints {
-        from: Link,
-        limit: u8,
     },
     Attempts(Ix),
     Tested(Id),
@@ -116,33 +112,10 @@ impl Server<'_> {
                 }
                 None => Content::Problem(Problem::NoSuchEndpoint),
             },
-            Reply::Jobs {
-                after,
-                limit,
-                status,
-            } => match after.map(|after| service.find_job(after)) {
-                Some(None) => Content::Problem(Problem::Cursor),
-                after => Content::Jobs {
-                    from: match after.flatten() {
-                        Some(after) => service.older_job(after),
-                        None => service.newest_job(),
-                    },
-                    limit,
-                    status,
-                },
+            Reply::List { of, after, limit } => match self.start_of_list(of, after) {
+                Some(from) => Content::List { of, from, limit },
+                None => Content::Problem(Problem::Cursor),
             },
-            Reply::Endpoints { after, limit } => {
-                match after.map(|after| service.find_endpoint(after)) {
-                    Some(None) => Content::Problem(Problem::Cursor),
-                    after => Content::Endpoints {
-                        from: match after.flatten() {
-                            Some(after) => service.older_endpoint(after),
-                            None => service.newest_endpoint(),
-                        },
-                        limit,
-                    },
-                }
-            }
             Reply::NoContent
             | Reply::Options
             | Reply::None
@@ -203,15 +176,10 @@ impl Server<'_> {
             Content::Job(ix, event) => self.service.write_job_as(ix, &event, out),
             Content::Kept(json) => out.put(json),
             Content::Accepted(ix) => self.write_accepted(ix, out),
-            Content::Jobs {
-                from,
-                limit,
-                status,
-            } => self.write_jobs(from, limit, status, out)?,
+            Content::List { of, from, limit } => self.write_list(of, from, limit, out)?,
             Content::Endpoint { ix, job, secret } => {
                 self.service.write_endpoint(ix, job.as_ref(), secret, out);
             }
-            Content::Endpoints { from, limit } => self.write_endpoints(from, limit, out)?,
             Content::Attempts(ix) => self.write_attempts(ix, out),
             Content::Tested(event) => {
                 out.put(b"{\"event\":\"");
