@@ -15,6 +15,6 @@ mod webhook;
 pub use body::read_object;
 pub use field::Field;
 pub use problem::Problem;
-pub use route::{Methods, Page, Resource, page, route};
+pub use route::{Methods, OfTranslation, OfWebhook, Page, Resource, page, route};
 pub use translation::translation;
 pub use webhook::{NewWebhook, redelivery, webhook, webhook_change};

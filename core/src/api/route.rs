@@ -15,22 +15,38 @@ pub enum Resource<'p> {
     Ready,
     /// `/v1/translations`.
     Translations,
-    /// `/v1/translations/{id}`.
-    Translation(&'p str),
-    /// `/v1/translations/{id}/cancel`.
-    Cancel(&'p str),
+    /// `/v1/translations/{id}` and what is below it.
+    Translation(&'p str, OfTranslation),
     /// `/v1/webhooks`.
     Webhooks,
-    /// `/v1/webhooks/{id}`.
-    Webhook(&'p str),
-    /// `/v1/webhooks/{id}/test`.
-    Test(&'p str),
-    /// `/v1/webhooks/{id}/rotate-secret`.
-    RotateSecret(&'p str),
-    /// `/v1/webhooks/{id}/redeliver`.
-    Redeliver(&'p str),
-    /// `/v1/webhooks/{id}/attempts`.
-    Attempts(&'p str),
+    /// `/v1/webhooks/{id}` and what is below it.
+    Webhook(&'p str, OfWebhook),
+}
+
+/// What of a translation a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum OfTranslation {
+    /// Itself.
+    Itself,
+    /// `cancel`.
+    Cancel,
+}
+
+/// What of a webhook a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum OfWebhook {
+    /// Itself.
+    Itself,
+    /// `test`.
+    Test,
+    /// `rotate-secret`.
+    RotateSecret,
+    /// `redeliver`.
+    Redeliver,
+    /// `attempts`.
+    Attempts,
 }
 
 impl Resource<'_> {
@@ -41,11 +57,12 @@ impl Resource<'_> {
             Self::Status
             | Self::Health
             | Self::Ready
-            | Self::Attempts(_)
-            | Self::Translation(_) => Methods::Read,
+            | Self::Translation(_, OfTranslation::Itself)
+            | Self::Webhook(_, OfWebhook::Attempts) => Methods::Read,
             Self::Translations | Self::Webhooks => Methods::ReadAndPost,
-            Self::Webhook(_) => Methods::ReadAndChange,
-            Self::Cancel(_) | Self::Test(_) | Self::RotateSecret(_) | Self::Redeliver(_) => {
+            Self::Webhook(_, OfWebhook::Itself) => Methods::ReadAndChange,
+            Self::Translation(_, OfTranslation::Cancel)
+            | Self::Webhook(_, OfWebhook::Test | OfWebhook::RotateSecret | OfWebhook::Redeliver) => {
                 Methods::Post
             }
         }
@@ -105,6 +122,21 @@ const PATHS: [(&str, Resource<'_>); 5] = [
     ("/v1/webhooks", Resource::Webhooks),
 ];
 
+/// What there is of a translation, by what stands behind its id.
+const OF_TRANSLATION: [(Option<&str>, OfTranslation); 2] = [
+    (None, OfTranslation::Itself),
+    (Some("cancel"), OfTranslation::Cancel),
+];
+
+/// What there is of a webhook, by what stands behind its id.
+const OF_WEBHOOK: [(Option<&str>, OfWebhook); 5] = [
+    (None, OfWebhook::Itself),
+    (Some("test"), OfWebhook::Test),
+    (Some("rotate-secret"), OfWebhook::RotateSecret),
+    (Some("redeliver"), OfWebhook::Redeliver),
+    (Some("attempts"), OfWebhook::Attempts),
+];
+
 /// The resource that `path` names.
 #[must_use]
 pub fn route(path: &str) -> Option<Resource<'_>> {
@@ -112,20 +144,20 @@ pub fn route(path: &str) -> Option<Resource<'_>> {
         return Some(*resource);
     }
     let (collection, rest) = split_once(path.strip_prefix("/v1/")?, b'/')?;
-    let (id, action) = match split_once(rest, b'/') {
-        Some((id, action)) => (id, Some(action)),
+    let (id, below) = match split_once(rest, b'/') {
+        Some((id, below)) => (id, Some(below)),
         None => (rest, None),
     };
-    Some(match (collection, action) {
-        ("translations", None) => Resource::Translation(id),
-        ("translations", Some("cancel")) => Resource::Cancel(id),
-        ("webhooks", None) => Resource::Webhook(id),
-        ("webhooks", Some("test")) => Resource::Test(id),
-        ("webhooks", Some("rotate-secret")) => Resource::RotateSecret(id),
-        ("webhooks", Some("redeliver")) => Resource::Redeliver(id),
-        ("webhooks", Some("attempts")) => Resource::Attempts(id),
-        _ => return None,
-    })
+    match collection {
+        "translations" => Some(Resource::Translation(id, find(&OF_TRANSLATION, below)?)),
+        "webhooks" => Some(Resource::Webhook(id, find(&OF_WEBHOOK, below)?)),
+        _ => None,
+    }
+}
+
+fn find<T: Copy>(known: &[(Option<&str>, T)], below: Option<&str>) -> Option<T> {
+    let found = known.iter().find(|(name, _)| *name == below);
+    found.map(|(_, what)| *what)
 }
 
 /// Which part of a list is asked for.
@@ -222,17 +254,20 @@ mod tests {
         check("/v1/translations", Some(Resource::Translations));
         check(
             "/v1/translations/job_1",
-            Some(Resource::Translation("job_1")),
+            Some(Resource::Translation("job_1", OfTranslation::Itself)),
         );
         check(
             "/v1/translations/job_1/cancel",
-            Some(Resource::Cancel("job_1")),
+            Some(Resource::Translation("job_1", OfTranslation::Cancel)),
         );
         check(
             "/v1/webhooks/ep_1/rotate-secret",
-            Some(Resource::RotateSecret("ep_1")),
+            Some(Resource::Webhook("ep_1", OfWebhook::RotateSecret)),
         );
-        check("/v1/translations/", Some(Resource::Translation("")));
+        check(
+            "/v1/translations/",
+            Some(Resource::Translation("", OfTranslation::Itself)),
+        );
         for nothing in [
             "/",
             "",
@@ -250,10 +285,14 @@ mod tests {
 
     #[test]
     fn every_resource_says_which_methods_it_has() {
-        let job = Resource::Translation("x");
+        let job = Resource::Translation("x", OfTranslation::Itself);
         assert!(job.methods().has(Method::Get) && job.methods().has(Method::Head));
         assert!(!job.methods().has(Method::Post) && !job.methods().has(Method::Other));
-        assert!(Resource::Webhook("x").methods().has(Method::Patch));
+        assert!(
+            Resource::Webhook("x", OfWebhook::Itself)
+                .methods()
+                .has(Method::Patch)
+        );
     }
 
     #[test]

@@ -56,4 +56,10 @@ impl Method {
             Self::Other => "",
         }
     }
+
+    /// Whether it is only for reading (RFC 9110, section 9.2.1).
+    #[must_use]
+    pub const fn is_safe(self) -> bool {
+        matches!(self, Self::Get | Self::Head | Self::Options)
+    }
 }

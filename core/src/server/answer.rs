@@ -8,7 +8,7 @@ use super::{
     conn::{Listed, Reply, Sought},
 };
 use crate::{
-    api::{self, Problem, Resource},
+    api::{self, OfTranslation, OfWebhook, Problem, Resource},
     http::{Method, Request},
     id::{Id, Prefix},
     note::note,
@@ -23,7 +23,7 @@ const KEY_BYTES_MAX: usize = 255;
 /// Does what a request asks for. Says what to answer, and whether that speaks of a change just made.
 pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> (Reply, bool) {
     match try_answer(server, now, request) {
-        Ok(reply) => reply,
+        Ok(reply) => (reply, !request.method.is_safe()),
         Err(problem) => {
             note!(debug, "request refused: {:?}", problem);
             (Reply::Problem(problem), false)
@@ -31,17 +31,7 @@ pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -
     }
 }
 
-type Answer = Result<(Reply, bool), Problem>;
-
-/// An answer that speaks of a change.
-const fn changed(reply: Reply) -> Answer {
-    Ok((reply, true))
-}
-
-/// An answer that speaks of nothing new.
-const fn unchanged(reply: Reply) -> Answer {
-    Ok((reply, false))
-}
+type Answer = Result<Reply, Problem>;
 
 /// The resource that a request is for, if its head alone does not tell what is wrong; none for the server itself.
 pub(super) fn admit<'r>(
@@ -73,77 +63,83 @@ pub(super) fn admit<'r>(
 
 fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
     let Some(resource) = admit(request, server.config.keys)? else {
-        return unchanged(Reply::Options);
+        return Ok(Reply::Options);
     };
-    let reads = matches!(request.method, Method::Get | Method::Head);
+    let reads = request.method.is_safe();
     match resource {
         Resource::Status => match server.service.newest_job() {
-            Some(_) => unchanged(Reply::Status),
+            Some(_) => Ok(Reply::Status),
             None => Err(Problem::NoJobYet),
         },
-        Resource::Health => unchanged(Reply::Health { ready: false }),
+        Resource::Health => Ok(Reply::Health { ready: false }),
         Resource::Ready if server.stopping => Err(Problem::Stopping),
-        Resource::Ready => unchanged(Reply::Health { ready: true }),
+        Resource::Ready => Ok(Reply::Health { ready: true }),
         Resource::Translations if reads => list(request, Listed::Jobs(None)),
         Resource::Translations => submit(server, now, request),
-        Resource::Translation(id) => unchanged(match job(server, id)? {
-            (Some(_), id) => Reply::Job(id),
-            (None, id) => archived(id, Sought::Read),
-        }),
-        Resource::Cancel(id) => cancel(server, now, id),
+        Resource::Translation(id, what) => of_job(server, now, what, id),
         Resource::Webhooks if reads => list(request, Listed::Endpoints),
         Resource::Webhooks => create_endpoint(server, now, request),
-        Resource::Webhook(id) => match request.method {
-            Method::Patch => change_endpoint(server, request, id),
+        Resource::Webhook(id, what) => of_endpoint(server, now, request, what, id),
+    }
+}
+
+/// Does what a request asks for of the job of that name, which may only be in the archive.
+fn of_job(server: &mut Server<'_>, now: Now, what: OfTranslation, name: &str) -> Answer {
+    let id = Id::parse(Prefix::Job, name).ok_or(Problem::NoSuchJob)?;
+    if server.service.find_job(id).is_none() {
+        if !server.service.has_archive() {
+            return Err(Problem::NoSuchJob);
+        }
+        let sought = match what {
+            OfTranslation::Itself => Sought::Read,
+            OfTranslation::Cancel => Sought::Cancel,
+        };
+        return Ok(Reply::Archived { id, sought });
+    }
+    if what == OfTranslation::Cancel {
+        match server.service.cancel(now, id) {
+            Ok(_) => {}
+            Err(ReportError::Unknown) => return Err(Problem::NoSuchJob),
+            Err(ReportError::Refused(_) | ReportError::OutputUrl) => return Err(Problem::Ended),
+        }
+    }
+    Ok(Reply::Job(id))
+}
+
+/// Does what a request asks for of the endpoint of that name.
+fn of_endpoint(
+    server: &mut Server<'_>,
+    now: Now,
+    request: &Request<'_>,
+    what: OfWebhook,
+    name: &str,
+) -> Answer {
+    let id = Id::parse(Prefix::Endpoint, name).ok_or(Problem::NoSuchEndpoint)?;
+    let ix = server.service.find_endpoint(id);
+    let ix = ix.ok_or(Problem::NoSuchEndpoint)?;
+    let mut shows_secret = false;
+    match what {
+        OfWebhook::Itself => match request.method {
+            Method::Patch => change_endpoint(server, request, ix)?,
             Method::Delete => {
-                let (ix, _) = endpoint(server, id)?;
                 server.service.remove_endpoint(ix);
-                changed(Reply::NoContent)
+                return Ok(Reply::NoContent);
             }
-            _ => {
-                let (_, id) = endpoint(server, id)?;
-                unchanged(shown(id, 200, false))
-            }
+            _ => {}
         },
-        Resource::Test(id) => test_endpoint(server, now, id),
-        Resource::RotateSecret(id) => {
-            let (ix, id) = endpoint(server, id)?;
+        OfWebhook::RotateSecret => {
             server.service.rotate_secret(now, ix);
-            changed(shown(id, 200, true))
+            shows_secret = true;
         }
-        Resource::Redeliver(id) => redeliver(server, request, id),
-        Resource::Attempts(id) => {
-            let (_, id) = endpoint(server, id)?;
-            unchanged(Reply::Attempts(id))
-        }
+        OfWebhook::Test => return test_endpoint(server, now, ix),
+        OfWebhook::Redeliver => return redeliver(server, request, ix),
+        OfWebhook::Attempts => return Ok(Reply::Attempts(id)),
     }
-}
-
-/// The job of that name; without a slot if it can only be in the archive.
-fn job(server: &Server<'_>, id: &str) -> Result<(Link, Id), Problem> {
-    let id = Id::parse(Prefix::Job, id).ok_or(Problem::NoSuchJob)?;
-    let ix = server.service.find_job(id);
-    if ix.is_none() && !server.service.has_archive() {
-        return Err(Problem::NoSuchJob);
-    }
-    Ok((ix, id))
-}
-
-fn endpoint(server: &Server<'_>, id: &str) -> Result<(Ix, Id), Problem> {
-    let id = Id::parse(Prefix::Endpoint, id).ok_or(Problem::NoSuchEndpoint)?;
-    let ix = server
-        .service
-        .find_endpoint(id)
-        .ok_or(Problem::NoSuchEndpoint)?;
-    Ok((ix, id))
-}
-
-const fn archived(id: Id, sought: Sought) -> Reply {
-    Reply::Archived { id, sought }
-}
-
-const fn shown(id: Id, status: u16, secret: bool) -> Reply {
-    Reply::Endpoint { id, status, secret }
+    Ok(Reply::Endpoint {
+        id,
+        status: 200,
+        secret: shows_secret,
+    })
 }
 
 /// Up to how many seconds whoever finds no room is told to stay away; spread out, so that they do not all
@@ -176,31 +172,20 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
                 .job(submitted.job)
                 .map(crate::service::Job::id)
                 .ok_or(Problem::Internal)?;
-            changed(Reply::Accepted(id))
+            Ok(Reply::Accepted(id))
         }
         Err(SubmitError::Full) => Err(full(server)),
         Err(SubmitError::KeyReused) => Err(Problem::IdempotencyReused),
-        Err(SubmitError::KeyForgotten(id)) if server.service.has_archive() => {
-            unchanged(archived(id, Sought::Repeat))
-        }
+        Err(SubmitError::KeyForgotten(id)) if server.service.has_archive() => Ok(Reply::Archived {
+            id,
+            sought: Sought::Repeat,
+        }),
         Err(SubmitError::KeyForgotten(_)) => Err(Problem::IdempotencyForgotten),
     }
 }
 
 fn is_key(key: &[u8]) -> bool {
     !key.is_empty() && key.len() <= KEY_BYTES_MAX && key.iter().all(u8::is_ascii_graphic)
-}
-
-fn cancel(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
-    let (ix, id) = job(server, id)?;
-    if ix.is_none() {
-        return unchanged(archived(id, Sought::Cancel));
-    }
-    match server.service.cancel(now, id) {
-        Ok(_) => changed(Reply::Job(id)),
-        Err(ReportError::Unknown) => Err(Problem::NoSuchJob),
-        Err(ReportError::Refused(_) | ReportError::OutputUrl) => Err(Problem::Ended),
-    }
 }
 
 #[inline(never)]
@@ -213,7 +198,7 @@ fn list(request: &Request<'_>, mut of: Listed) -> Answer {
     if let Listed::Jobs(status) = &mut of {
         *status = page.status;
     }
-    unchanged(Reply::List {
+    Ok(Reply::List {
         of,
         after,
         limit: page.limit,
@@ -252,12 +237,15 @@ fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> 
         .endpoint(ix)
         .map(|endpoint| endpoint.id)
         .ok_or(Problem::Internal)?;
-    changed(shown(id, 201, true))
+    Ok(Reply::Endpoint {
+        id,
+        status: 201,
+        secret: true,
+    })
 }
 
 #[inline(never)]
-fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> Answer {
-    let (ix, id) = endpoint(server, id)?;
+fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, ix: Ix) -> Result<(), Problem> {
     let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
     let change = api::webhook_change(
         &object,
@@ -265,29 +253,27 @@ fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> 
         &server.config.guard,
         server.decode,
     )?;
-    if server.service.change_endpoint(ix, change).is_err() {
-        return Err(full(server));
-    }
-    changed(shown(id, 200, false))
+    server
+        .service
+        .change_endpoint(ix, change)
+        .map_err(|_| full(server))
 }
 
-fn test_endpoint(server: &mut Server<'_>, now: Now, id: &str) -> Answer {
-    let (ix, _) = endpoint(server, id)?;
+fn test_endpoint(server: &mut Server<'_>, now: Now, ix: Ix) -> Answer {
     check_enabled(server, ix)?;
     match server.service.test_endpoint(now, ix) {
-        Ok(event) => changed(Reply::Tested(event)),
+        Ok(event) => Ok(Reply::Tested(event)),
         Err(_) => Err(full(server)),
     }
 }
 
 #[inline(never)]
-fn redeliver(server: &mut Server<'_>, request: &Request<'_>, id: &str) -> Answer {
-    let (ix, _) = endpoint(server, id)?;
+fn redeliver(server: &mut Server<'_>, request: &Request<'_>, ix: Ix) -> Answer {
     let object = api::read_object(request)?;
     let (since, event) = api::redelivery(object.as_ref(), server.decode)?;
     check_enabled(server, ix)?;
     let count = server.service.redeliver(ix, since, event);
-    changed(Reply::Redelivered(count))
+    Ok(Reply::Redelivered(count))
 }
 
 fn check_enabled(server: &Server<'_>, ix: Ix) -> Result<(), Problem> {
