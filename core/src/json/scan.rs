@@ -1,96 +1,55 @@
-//! The grammar of RFC 8259 as one loop: a cursor, what may come next, and a bit for each open
-//! container.
+//! The grammar of RFC 8259 as one loop: a cursor, and a bit for each open container.
 
 use super::plain::plain_len;
 use super::{DEPTH_MAX, Error, ErrorKind};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What may come next.
-#[derive(Clone, Copy)]
-enum Expect {
-    Value,
-    /// A value, or the end of an array that has just begun.
-    ValueOrEnd,
-    /// A member's name.
-    Name,
-    /// A member's name, or the end of an object that has just begun.
-    NameOrEnd,
-    /// After a value inside a container.
-    CommaOrEnd,
-}
-
 /// Checks that `bytes`, which are UTF-8, are one JSON text and nothing more.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Error> {
-    if bytes.starts_with(BYTE_ORDER_MARK) {
-        return Err(Error {
-            offset: 0,
-            kind: ErrorKind::ByteOrderMark,
-        });
-    }
     let mut cursor = Cursor { bytes, at: 0 };
+    document(&mut cursor).map_err(|kind| Error {
+        offset: cursor.at,
+        kind,
+    })
+}
+
+/// Steps over the whole document. On an error the cursor stands where it is.
+fn document(cursor: &mut Cursor<'_>) -> Result<(), ErrorKind> {
+    if cursor.bytes.starts_with(BYTE_ORDER_MARK) {
+        return Err(ErrorKind::ByteOrderMark);
+    }
     let mut open = Open::default();
-    let mut expect = Expect::Value;
     loop {
-        let byte = cursor.next_visible()?;
-        let whole = match (expect, byte) {
-            (Expect::Value | Expect::ValueOrEnd, b'{' | b'[') => {
-                let is_object = byte == b'{';
-                if !open.push(is_object) {
-                    return cursor.fail(ErrorKind::TooDeep);
-                }
-                cursor.advance();
-                expect = if is_object {
-                    Expect::NameOrEnd
-                } else {
-                    Expect::ValueOrEnd
-                };
-                false
+        let first = cursor.next_visible()?;
+        if let b'{' | b'[' = first {
+            if !open.push(first == b'{') {
+                return Err(ErrorKind::TooDeep);
             }
-            (Expect::ValueOrEnd, b']') | (Expect::NameOrEnd, b'}') => {
-                cursor.advance();
-                open.pop();
-                true
+            cursor.advance();
+            if cursor.next_visible()? != open.end() {
+                cursor.name_in(&open)?;
+                continue;
             }
-            (Expect::Value | Expect::ValueOrEnd, _) => {
-                cursor.scalar(byte)?;
-                true
-            }
-            (Expect::Name | Expect::NameOrEnd, b'"') => {
-                cursor.string()?;
-                if cursor.next_visible()? != b':' {
-                    return cursor.fail(ErrorKind::UnexpectedByte);
-                }
-                cursor.advance();
-                expect = Expect::Value;
-                false
-            }
-            (Expect::CommaOrEnd, b',') => {
-                cursor.advance();
-                expect = if open.in_object() {
-                    Expect::Name
-                } else {
-                    Expect::Value
-                };
-                false
-            }
-            (Expect::CommaOrEnd, b'}') if open.in_object() => {
-                cursor.advance();
-                open.pop();
-                true
-            }
-            (Expect::CommaOrEnd, b']') if !open.in_object() => {
-                cursor.advance();
-                open.pop();
-                true
-            }
-            _ => return cursor.fail(ErrorKind::UnexpectedByte),
-        };
-        if whole {
+        } else {
+            cursor.scalar(first)?;
+        }
+        // A value has ended, or a container has just begun that is empty.
+        loop {
             if open.is_empty() {
                 return cursor.end();
             }
-            expect = Expect::CommaOrEnd;
+            let next = cursor.next_visible()?;
+            if next == open.end() {
+                cursor.advance();
+                open.pop();
+            } else if next == b',' {
+                cursor.advance();
+                cursor.name_in(&open)?;
+                break;
+            } else {
+                return Err(ErrorKind::UnexpectedByte);
+            }
         }
     }
 }
@@ -124,6 +83,11 @@ impl Open {
         self.is_object & 1 == 1
     }
 
+    /// What ends the innermost one.
+    const fn end(&self) -> u8 {
+        if self.in_object() { b'}' } else { b']' }
+    }
+
     const fn is_empty(&self) -> bool {
         self.depth == 0
     }
@@ -144,18 +108,8 @@ impl Cursor<'_> {
     }
 
     /// The next byte, which must be there.
-    fn need(&self) -> Result<u8, Error> {
-        self.peek().ok_or(Error {
-            offset: self.bytes.len(),
-            kind: ErrorKind::UnexpectedEnd,
-        })
-    }
-
-    fn fail<T>(&self, kind: ErrorKind) -> Result<T, Error> {
-        Err(Error {
-            offset: self.at,
-            kind,
-        })
+    fn need(&self) -> Result<u8, ErrorKind> {
+        self.peek().ok_or(ErrorKind::UnexpectedEnd)
     }
 
     fn skip_space(&mut self) {
@@ -165,36 +119,52 @@ impl Cursor<'_> {
     }
 
     /// Steps over white space to the next byte, which must be there.
-    fn next_visible(&mut self) -> Result<u8, Error> {
+    fn next_visible(&mut self) -> Result<u8, ErrorKind> {
         self.skip_space();
         self.need()
     }
 
     /// Nothing but white space may follow.
-    fn end(&mut self) -> Result<(), Error> {
+    fn end(&mut self) -> Result<(), ErrorKind> {
         self.skip_space();
         match self.peek() {
             None => Ok(()),
-            Some(_) => self.fail(ErrorKind::TrailingBytes),
+            Some(_) => Err(ErrorKind::TrailingBytes),
         }
     }
 
+    /// Before the next value: the name of a member and its colon, if the innermost container is an object.
+    fn name_in(&mut self, open: &Open) -> Result<(), ErrorKind> {
+        if !open.in_object() {
+            return Ok(());
+        }
+        if self.next_visible()? != b'"' {
+            return Err(ErrorKind::UnexpectedByte);
+        }
+        self.string()?;
+        if self.next_visible()? != b':' {
+            return Err(ErrorKind::UnexpectedByte);
+        }
+        self.advance();
+        Ok(())
+    }
+
     /// A string, number or literal that starts with `first`.
-    fn scalar(&mut self, first: u8) -> Result<(), Error> {
+    fn scalar(&mut self, first: u8) -> Result<(), ErrorKind> {
         match first {
             b'"' => self.string(),
             b'-' | b'0'..=b'9' => self.number(),
             b't' => self.literal(b"true"),
             b'f' => self.literal(b"false"),
             b'n' => self.literal(b"null"),
-            _ => self.fail(ErrorKind::UnexpectedByte),
+            _ => Err(ErrorKind::UnexpectedByte),
         }
     }
 
-    fn literal(&mut self, word: &[u8]) -> Result<(), Error> {
+    fn literal(&mut self, word: &[u8]) -> Result<(), ErrorKind> {
         for letter in word {
             if self.need()? != *letter {
-                return self.fail(ErrorKind::UnexpectedByte);
+                return Err(ErrorKind::UnexpectedByte);
             }
             self.advance();
         }
@@ -202,14 +172,14 @@ impl Cursor<'_> {
     }
 
     /// `[ minus ] int [ frac ] [ exp ]`
-    fn number(&mut self) -> Result<(), Error> {
+    fn number(&mut self) -> Result<(), ErrorKind> {
         if self.peek() == Some(b'-') {
             self.advance();
         }
         if self.peek() == Some(b'0') {
             self.advance();
             if let Some(b'0'..=b'9') = self.peek() {
-                return self.fail(ErrorKind::BadNumber);
+                return Err(ErrorKind::BadNumber);
             }
         } else {
             self.digits()?;
@@ -229,9 +199,9 @@ impl Cursor<'_> {
     }
 
     /// One digit or more.
-    fn digits(&mut self) -> Result<(), Error> {
+    fn digits(&mut self) -> Result<(), ErrorKind> {
         if !self.need()?.is_ascii_digit() {
-            return self.fail(ErrorKind::BadNumber);
+            return Err(ErrorKind::BadNumber);
         }
         while let Some(b'0'..=b'9') = self.peek() {
             self.advance();
@@ -240,7 +210,7 @@ impl Cursor<'_> {
     }
 
     /// A string, from its opening quote to its closing one.
-    fn string(&mut self) -> Result<(), Error> {
+    fn string(&mut self) -> Result<(), ErrorKind> {
         self.advance();
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or(&[]);
@@ -251,13 +221,13 @@ impl Cursor<'_> {
                     return Ok(());
                 }
                 b'\\' => self.escape()?,
-                _ => return self.fail(ErrorKind::ControlCharacter),
+                _ => return Err(ErrorKind::ControlCharacter),
             }
         }
     }
 
     /// An escape, or the two that make up one character outside the Basic Multilingual Plane.
-    fn escape(&mut self) -> Result<(), Error> {
+    fn escape(&mut self) -> Result<(), ErrorKind> {
         let start = self.at;
         self.advance();
         match self.need()? {
@@ -266,34 +236,36 @@ impl Cursor<'_> {
                 return Ok(());
             }
             b'u' => self.advance(),
-            _ => return self.fail(ErrorKind::BadEscape),
+            _ => return Err(ErrorKind::BadEscape),
         }
-        let lone = Err(Error {
-            offset: start,
-            kind: ErrorKind::LoneSurrogate,
-        });
         match self.hex4()? {
-            0xdc00..=0xdfff => return lone,
+            0xdc00..=0xdfff => return self.lone_surrogate(start),
             0xd800..=0xdbff => {}
             _ => return Ok(()),
         }
         for expected in *b"\\u" {
             if self.need()? != expected {
-                return lone;
+                return self.lone_surrogate(start);
             }
             self.advance();
         }
         match self.hex4()? {
             0xdc00..=0xdfff => Ok(()),
-            _ => lone,
+            _ => self.lone_surrogate(start),
         }
     }
 
-    fn hex4(&mut self) -> Result<u32, Error> {
+    /// The escape that began at `start` is half a character.
+    const fn lone_surrogate(&mut self, start: usize) -> Result<(), ErrorKind> {
+        self.at = start;
+        Err(ErrorKind::LoneSurrogate)
+    }
+
+    fn hex4(&mut self) -> Result<u32, ErrorKind> {
         let mut unit = 0;
         for _ in 0..4 {
             let Some(digit) = char::from(self.need()?).to_digit(16) else {
-                return self.fail(ErrorKind::BadEscape);
+                return Err(ErrorKind::BadEscape);
             };
             unit = unit << 4 | digit;
             self.advance();
