@@ -129,7 +129,7 @@ fn is_region(subtag: &str) -> bool {
 fn is_variant(subtag: &str) -> bool {
     is_alphanumeric(subtag)
         && (subtag.len() >= 5
-            || subtag.len() == 4 && subtag.starts_with(|first: char| first.is_ascii_digit()))
+            || subtag.len() == 4 && subtag.as_bytes().first().is_some_and(u8::is_ascii_digit))
 }
 
 /// What starts an extension: any letter or digit but `x`.

@@ -256,7 +256,10 @@ pub fn is_absolute_uri(text: &str) -> bool {
     let Some((scheme, rest)) = split_once(text, b':') else {
         return false;
     };
-    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+    let is_scheme = scheme
+        .as_bytes()
+        .first()
+        .is_some_and(u8::is_ascii_alphabetic)
         && scheme
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
