@@ -94,19 +94,28 @@ struct Parts {
     code: &'static str,
     /// Without a full stop where something follows after a colon.
     detail: &'static str,
+    /// The member or parameter that it is about, where that is always the same.
+    field: Option<Field>,
 }
 
-/// A constant [`Parts`]; of a member or parameter that is wrong, with its detail alone.
+/// A constant [`Parts`]; of a member or parameter that is wrong, with its detail alone and perhaps its name.
 macro_rules! parts {
     ($detail:literal $(,)?) => {
         parts!(422, "invalid_request", $detail)
     };
+    ($field:ident, $detail:literal $(,)?) => {
+        parts!(422, "invalid_request", $detail, Some(Field::$field))
+    };
     ($status:literal, $code:expr, $detail:literal $(,)?) => {
+        parts!($status, $code, $detail, None)
+    };
+    ($status:literal, $code:expr, $detail:literal, $field:expr) => {
         const {
             &Parts {
                 status: $status,
                 code: $code,
                 detail: $detail,
+                field: $field,
             }
         }
     };
@@ -192,7 +201,10 @@ impl Problem {
             Self::NotBool(_) => parts!("It must be true or false."),
             Self::TooLong(_) => parts!("The text is too long."),
             Self::VideoUrl => {
-                parts!("It must be an absolute URL, such as https://example.com/video.mp4.")
+                parts!(
+                    VideoUrl,
+                    "It must be an absolute URL, such as https://example.com/video.mp4."
+                )
             }
             Self::Language(_) => parts!("It must be a BCP 47 language tag, such as es or pt-BR."),
             Self::Url(..) => parts!("It cannot be called"),
@@ -202,16 +214,29 @@ impl Problem {
                 "Deliveries to this address are not allowed.",
             ),
             Self::Events => parts!(
+                Events,
                 "It must be a list of event names, such as translation.completed, translation.* or *.",
             ),
-            Self::Secret => parts!("It must be whsec_ and the Base64 of 24 to 64 bytes."),
-            Self::Job => parts!("There is no translation with this id, or it is no longer kept."),
-            Self::Since => parts!("It must be a time in UTC, such as 2026-11-24T09:00:00Z."),
-            Self::Event => parts!("It must be the id of an event, as in webhook-id."),
+            Self::Secret => parts!(
+                Secret,
+                "It must be whsec_ and the Base64 of 24 to 64 bytes."
+            ),
+            Self::Job => parts!(
+                Job,
+                "There is no translation with this id, or it is no longer kept."
+            ),
+            Self::Since => parts!(
+                Since,
+                "It must be a time in UTC, such as 2026-11-24T09:00:00Z."
+            ),
+            Self::Event => parts!(Event, "It must be the id of an event, as in webhook-id."),
             Self::QueryTwice(_) => parts!("The parameter occurs twice."),
-            Self::Limit => parts!("It must be from 1 to 100."),
-            Self::Status => parts!("It must be pending, processing, completed, error or canceled."),
-            Self::Cursor => parts!("The cursor is unknown or no longer kept."),
+            Self::Limit => parts!(Limit, "It must be from 1 to 100."),
+            Self::Status => parts!(
+                Status,
+                "It must be pending, processing, completed, error or canceled."
+            ),
+            Self::Cursor => parts!(Cursor, "The cursor is unknown or no longer kept."),
             Self::IdempotencyKey => parts!(
                 400,
                 "invalid_idempotency_key",
@@ -268,16 +293,7 @@ impl Problem {
             | Self::Url(field, _)
             | Self::Blocked(field)
             | Self::QueryTwice(field) => Some(*field),
-            Self::VideoUrl => Some(Field::VideoUrl),
-            Self::Events => Some(Field::Events),
-            Self::Secret => Some(Field::Secret),
-            Self::Job => Some(Field::Job),
-            Self::Since => Some(Field::Since),
-            Self::Event => Some(Field::Event),
-            Self::Limit => Some(Field::Limit),
-            Self::Status => Some(Field::Status),
-            Self::Cursor => Some(Field::Cursor),
-            _ => None,
+            _ => self.parts().field,
         }
     }
 
