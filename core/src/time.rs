@@ -224,49 +224,28 @@ impl Timestamp {
     pub fn write_rfc3339(self, out: &mut Out<'_>) {
         let c = self.calendar();
         let mut text = *b"0000-00-00T00:00:00.000Z";
-        let [
-            y0,
-            y1,
-            y2,
-            y3,
-            _,
-            mo0,
-            mo1,
-            _,
-            d0,
-            d1,
-            _,
-            h0,
-            h1,
-            _,
-            mi0,
-            mi1,
-            _,
-            s0,
-            s1,
-            _,
-            f0,
-            f1,
-            f2,
-            _,
-        ] = &mut text;
-        (*y0, *y1) = two_digits((c.year / 100) as u8);
-        (*y2, *y3) = two_digits((c.year % 100) as u8);
-        (*mo0, *mo1) = two_digits(c.month);
-        (*d0, *d1) = two_digits(c.day);
-        (*h0, *h1) = two_digits(c.hour);
-        (*mi0, *mi1) = two_digits(c.minute);
-        (*s0, *s1) = two_digits(c.second);
-        *f0 = b'0' + (c.millisecond / 100) as u8;
-        (*f1, *f2) = two_digits((c.millisecond % 100) as u8);
+        set_two(&mut text, 0, (c.year / 100) as u8);
+        set_two(&mut text, 2, (c.year % 100) as u8);
+        set_two(&mut text, 5, c.month);
+        set_two(&mut text, 8, c.day);
+        set_two(&mut text, 11, c.hour);
+        set_two(&mut text, 14, c.minute);
+        set_two(&mut text, 17, c.second);
+        set_two(&mut text, 20, (c.millisecond / 10) as u8);
+        if let Some(last) = text.get_mut(22) {
+            *last = b'0' + (c.millisecond % 10) as u8;
+        }
         out.put(&text);
     }
 }
 
-/// The two decimal digits of a number below 100.
+/// Sets the two decimal digits at `at` in `text` to those of a number below 100.
 #[cfg_attr(target_pointer_width = "32", inline(never))]
-pub(crate) const fn two_digits(value: u8) -> (u8, u8) {
-    (b'0' + value / 10, b'0' + value % 10)
+pub(crate) fn set_two(text: &mut [u8], at: usize, value: u8) {
+    let place = text.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
+    if let Some(place) = place {
+        *place = [b'0' + value / 10, b'0' + value % 10];
+    }
 }
 
 /// A date and a time of day in UTC.

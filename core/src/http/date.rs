@@ -1,7 +1,7 @@
 //! Dates as HTTP writes them, and `Retry-After`.
 
 use super::grammar::decimal;
-use crate::time::{Calendar, Timestamp, two_digits};
+use crate::time::{Calendar, Timestamp, set_two};
 
 /// How long an `IMF-fixdate` is.
 const DATE_BYTES: usize = 29;
@@ -26,44 +26,17 @@ const MONTHS: [&[u8; 3]; 12] = [
 pub fn render_date(date: Timestamp) -> [u8; DATE_BYTES] {
     let c = date.calendar();
     let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
-    let [
-        w0,
-        w1,
-        w2,
-        _,
-        _,
-        d0,
-        d1,
-        _,
-        mo0,
-        mo1,
-        mo2,
-        _,
-        y0,
-        y1,
-        y2,
-        y3,
-        _,
-        h0,
-        h1,
-        _,
-        mi0,
-        mi1,
-        _,
-        s0,
-        s1,
-        ..,
-    ] = &mut text;
     let weekday = WEEKDAYS.get(usize::from(c.weekday));
     let month = MONTHS.get(usize::from(c.month).wrapping_sub(1));
+    let [w0, w1, w2, _, _, _, _, _, m0, m1, m2, ..] = &mut text;
     [*w0, *w1, *w2] = **weekday.unwrap_or(&b"Thu");
-    [*mo0, *mo1, *mo2] = **month.unwrap_or(&b"Jan");
-    (*d0, *d1) = two_digits(c.day);
-    (*y0, *y1) = two_digits((c.year / 100) as u8);
-    (*y2, *y3) = two_digits((c.year % 100) as u8);
-    (*h0, *h1) = two_digits(c.hour);
-    (*mi0, *mi1) = two_digits(c.minute);
-    (*s0, *s1) = two_digits(c.second);
+    [*m0, *m1, *m2] = **month.unwrap_or(&b"Jan");
+    set_two(&mut text, 5, c.day);
+    set_two(&mut text, 12, (c.year / 100) as u8);
+    set_two(&mut text, 14, (c.year % 100) as u8);
+    set_two(&mut text, 17, c.hour);
+    set_two(&mut text, 20, c.minute);
+    set_two(&mut text, 23, c.second);
     text
 }
 
