@@ -147,15 +147,6 @@ impl Problem {
         }
     }
 
-    /// The methods that the path has, where that is the problem.
-    #[must_use]
-    pub const fn allow(&self) -> Option<&'static str> {
-        match self {
-            Self::Method(methods) => Some(methods.as_str()),
-            _ => None,
-        }
-    }
-
     /// A table: each arm is a constant.
     const fn parts(&self) -> &'static Parts {
         match self {

@@ -234,7 +234,22 @@ fn start_head<'o, 'm>(
     content: &Content<'_>,
     out: &'o mut Out<'m>,
 ) -> ResponseHead<'o, 'm> {
-    let status = match (content, conn.reply) {
+    let head = ResponseHead::new(out, status(content, &conn.reply)).date_as(date);
+    let head = match content {
+        Content::Problem(_) => head.line(PROBLEM_JSON),
+        Content::Nothing => head,
+        _ => head.line(JSON),
+    };
+    let mut memory = [0; 64];
+    let mut value = Out::new(&mut memory);
+    match special_field(content, &conn.reply, &mut value) {
+        Some(name) => head.field(name, value.written()),
+        None => head,
+    }
+}
+
+fn status(content: &Content<'_>, reply: &Reply) -> u16 {
+    match (content, reply) {
         (Content::Problem(problem), _) => problem.status(),
         (
             Content::Kept(_),
@@ -245,57 +260,53 @@ fn start_head<'o, 'm>(
         ) => 202,
         (Content::Accepted(_) | Content::Tested(_) | Content::Redelivered(_), _) => 202,
         (Content::Nothing, _) => 204,
-        (_, Reply::Endpoint { status, .. }) => status,
+        (_, Reply::Endpoint { status, .. }) => *status,
         _ => 200,
-    };
-    let head = ResponseHead::new(out, status).date_as(date);
-    if let Content::Problem(problem) = content {
-        return problem_fields(head.line(PROBLEM_JSON), *problem);
-    }
-    match conn.reply {
-        Reply::NoContent => head,
-        Reply::Options => head.field("allow", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
-        Reply::Accepted(id)
-        | Reply::Archived {
-            id,
-            sought: Sought::Repeat,
-        } => location(head, b"/v1/translations/", Prefix::Job, id),
-        Reply::Endpoint {
-            id, status: 201, ..
-        } => location(head, b"/v1/webhooks/", Prefix::Endpoint, id),
-        _ => head.line(JSON),
     }
 }
 
-/// The fields of an answer that tells what was made: where it is now (RFC 9110, section 10.2.2).
-fn location<'o, 'm>(
-    head: ResponseHead<'o, 'm>,
-    collection: &[u8],
-    prefix: Prefix,
-    id: Id,
-) -> ResponseHead<'o, 'm> {
-    let mut memory = [0; 64];
-    let mut path = Out::new(&mut memory);
-    path.put(collection);
-    id.write(prefix, &mut path);
-    head.line(JSON).field("location", path.written())
-}
-
-/// The fields that a problem adds to the head.
-fn problem_fields<'o, 'm>(head: ResponseHead<'o, 'm>, problem: Problem) -> ResponseHead<'o, 'm> {
-    let head = match problem.allow() {
-        Some(allow) => head.field("allow", allow.as_bytes()),
-        None => head,
-    };
-    let head = match problem.retry_after_s() {
-        Some(seconds) => head.number("retry-after", seconds.into()),
-        None => head,
-    };
-    match problem {
-        // RFC 9110, section 11.6.1: a 401 says how to do better.
-        Problem::Unauthorized => {
-            head.line(const { FieldLine::new("www-authenticate: Bearer\r\n") })
+/// The name of the field that answers of this kind have and others do not, and into `value` its value.
+fn special_field(
+    content: &Content<'_>,
+    reply: &Reply,
+    value: &mut Out<'_>,
+) -> Option<&'static str> {
+    let (collection, prefix, id) = match (content, *reply) {
+        (Content::Problem(Problem::Method(methods)), _) => {
+            value.put(methods.as_str().as_bytes());
+            return Some("allow");
         }
-        _ => head,
-    }
+        // RFC 9110, section 11.6.1: a 401 says how to do better.
+        (Content::Problem(Problem::Unauthorized), _) => {
+            value.put(b"Bearer");
+            return Some("www-authenticate");
+        }
+        (Content::Problem(problem), _) => {
+            value.put_u64(problem.retry_after_s()?.into());
+            return Some("retry-after");
+        }
+        (_, Reply::Options) => {
+            value.put(b"GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+            return Some("allow");
+        }
+        // RFC 9110, section 10.2.2: where what was made is now.
+        (
+            _,
+            Reply::Accepted(id)
+            | Reply::Archived {
+                id,
+                sought: Sought::Repeat,
+            },
+        ) => ("/v1/translations/", Prefix::Job, id),
+        (
+            _,
+            Reply::Endpoint {
+                id, status: 201, ..
+            },
+        ) => ("/v1/webhooks/", Prefix::Endpoint, id),
+        _ => return None,
+    };
+    value.put(collection.as_bytes());
+    id.write(prefix, value);
+    Some("location")
 }
