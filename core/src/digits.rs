@@ -18,7 +18,8 @@ pub(crate) fn canonical_u64(digits: &[u8]) -> Option<u64> {
     }
 }
 
-fn number(digits: &[u8]) -> Option<u64> {
+/// As [`decimal`], of larger numbers too.
+pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }

@@ -2,6 +2,7 @@
 //! 9112.
 
 use super::refusal::Refusal;
+use crate::digits::number;
 
 /// `tchar` (RFC 9110, section 5.6.2).
 pub(super) const TOKEN: u8 = 1;
@@ -104,16 +105,16 @@ pub(super) fn find_line_end(bytes: &[u8], from: usize) -> Result<LineEnd, Refusa
     }
 }
 
-/// The position of the first control character, HTAB included, looked for eight bytes at a time.
+/// The position of the first control character, HTAB included, looked for a word at a time.
 fn find_control(bytes: &[u8]) -> Option<usize> {
-    let (words, tail) = bytes.as_chunks::<8>();
+    let (words, tail) = bytes.as_chunks();
     let mut at = 0usize;
     for word in words {
-        let hits = controls_in(u64::from_le_bytes(*word));
+        let hits = controls_in(usize::from_le_bytes(*word));
         if hits != 0 {
             return Some(at.saturating_add((hits.trailing_zeros() / 8) as usize));
         }
-        at = at.saturating_add(8);
+        at = at.saturating_add(word.len());
     }
     let offset = tail.iter().position(u8::is_ascii_control)?;
     Some(at.saturating_add(offset))
@@ -122,9 +123,9 @@ fn find_control(bytes: &[u8]) -> Option<usize> {
 /// Sets the top bit of every byte below 0x20 or equal to 0x7F.
 ///
 /// A borrow can also set it in a byte above such a one, so only the lowest set bit may be believed.
-const fn controls_in(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = ONES * 0x80;
+const fn controls_in(word: usize) -> usize {
+    const ONES: usize = usize::from_ne_bytes([0x01; size_of::<usize>()]);
+    const TOPS: usize = ONES * 0x80;
     let below_space = word.wrapping_sub(ONES * 0x20) & !word;
     let delete = word ^ (ONES * 0x7F);
     let is_delete = delete.wrapping_sub(ONES) & !delete;
@@ -156,25 +157,19 @@ pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The value of `1*DIGIT`, or the largest there is if it is larger; `None` for anything else.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
-    number(digits, 10, u8::is_ascii_digit)
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| number(digits).unwrap_or(u64::MAX))
 }
 
 /// The value of `1*HEXDIG`, or the largest there is if it is larger; `None` for anything else.
 pub(super) fn hexadecimal(digits: &[u8]) -> Option<u64> {
-    number(digits, 16, u8::is_ascii_hexdigit)
-}
-
-fn number(digits: &[u8], radix: u64, is_digit: impl Fn(&u8) -> bool) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(is_digit) {
+    if digits.is_empty() {
         return None;
     }
-    Some(digits.iter().fold(0u64, |value, digit| {
-        let digit = match digit {
-            b'0'..=b'9' => digit & 0x0F,
-            _ => (digit & 0x0F).saturating_add(9),
-        };
-        value.saturating_mul(radix).saturating_add(u64::from(digit))
-    }))
+    digits.iter().try_fold(0u64, |value, byte| {
+        let digit = char::from(*byte).to_digit(16)?;
+        Some(value.saturating_mul(16).saturating_add(digit.into()))
+    })
 }
 
 #[cfg(test)]

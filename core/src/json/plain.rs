@@ -1,4 +1,4 @@
-//! The bytes of a string that mean themselves, found eight at a time.
+//! The bytes of a string that mean themselves, found a word at a time.
 
 const fn is_plain(byte: u8) -> bool {
     byte >= 0x20 && byte != b'"' && byte != b'\\'
@@ -6,24 +6,21 @@ const fn is_plain(byte: u8) -> bool {
 
 /// How many bytes at the start of `bytes` are neither a quote, a backslash nor a control character.
 pub(super) fn plain_len(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    const ONES: usize = usize::from_ne_bytes([0x01; size_of::<usize>()]);
+    const HIGHS: usize = ONES * 0x80;
     let mut rest = bytes;
     while let Some((chunk, after)) = rest.split_first_chunk() {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * b'"' as u64);
-        let backslash = word ^ (ONES * b'\\' as u64);
+        let word = usize::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * b'"' as usize);
+        let backslash = word ^ (ONES * b'\\' as usize);
         // Each term raises the high bit of every byte that is special. It may raise more, but only
         // further up: a borrow starts at a special byte. So the lowest bit raised is the first one.
         let special = (word.wrapping_sub(ONES * 0x20) & !word)
             | (quote.wrapping_sub(ONES) & !quote)
             | (backslash.wrapping_sub(ONES) & !backslash);
-        let first = (special & HIGHS).trailing_zeros() / 8;
-        if first < 8 {
-            return bytes
-                .len()
-                .wrapping_sub(rest.len())
-                .wrapping_add(first as usize);
+        let first = ((special & HIGHS).trailing_zeros() / 8) as usize;
+        if first < size_of::<usize>() {
+            return bytes.len().wrapping_sub(rest.len()).wrapping_add(first);
         }
         rest = after;
     }
