@@ -29,7 +29,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::cut::{rsplit_once, split_once};
+use crate::cut::split_once;
 use crate::digits::canonical;
 use crate::ip;
 use crate::out::Out;
@@ -336,15 +336,12 @@ fn parse_host(text: &str) -> Result<(Host<'_>, &str), UrlError> {
 /// Whether some reader of URLs would take `host` for an IPv4 address: its last label is a number,
 /// decimal or `0x`.
 fn ends_in_number(host: &str) -> bool {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let last = match rsplit_once(host, b'.') {
-        Some((_, last)) => last,
-        None => host,
-    };
-    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
-    match hex {
-        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        None => !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()),
+    let host = host.as_bytes();
+    let host = host.strip_suffix(b".").unwrap_or(host);
+    match host.rsplit(|byte| *byte == b'.').next().unwrap_or_default() {
+        [] => false,
+        [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
+        digits => digits.iter().all(u8::is_ascii_digit),
     }
 }
 

@@ -155,10 +155,15 @@ impl Head {
         if value.eq_ignore_ascii_case(b"chunked") {
             return Ok(());
         }
-        let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
-        let only_last_is_chunked = members(value).filter(is_chunked).count() == 1
-            && members(value).last().as_ref().is_some_and(is_chunked);
-        Err(if only_last_is_chunked && members(value).all(is_token) {
+        let mut is_chunked = false;
+        for coding in members(value) {
+            // What follows `chunked` is a mistake, and so is what is no coding.
+            if is_chunked || !is_token(coding) {
+                return Err(Refusal::BadTransferEncoding);
+            }
+            is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+        }
+        Err(if is_chunked {
             Refusal::TransferEncodingNotSupported
         } else {
             Refusal::BadTransferEncoding

@@ -160,6 +160,7 @@ impl Conn {
 
 impl Conn {
     /// Answers with a problem and closes: what follows in the buffer may not be a request.
+    #[cold]
     pub(super) fn refuse(&mut self, problem: Problem) {
         note!(debug, "connection refused: {:?}", problem);
         self.reply = Reply::Problem(problem);
