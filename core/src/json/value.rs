@@ -32,7 +32,7 @@ pub(super) fn document(text: &str) -> Option<Value<'_>> {
     match (text.as_bytes().first()?, inside) {
         (b'{', Some(inside)) => Some(Value::Object(Object { inside })),
         (b'[', Some(inside)) => Some(Value::Array(Array { inside })),
-        _ => split_value(text).map(|(value, _)| value),
+        _ => take_value(&mut { text }),
     }
 }
 
@@ -106,9 +106,8 @@ impl<'a> Iterator for Items<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (value, rest) = split_value(after_space_and(self.rest, b','))?;
-        self.rest = rest;
-        Some(value)
+        skip_space_and(&mut self.rest, b',');
+        take_value(&mut self.rest)
     }
 }
 
@@ -199,62 +198,66 @@ impl<'a> Iterator for Members<'a> {
     type Item = (Str<'a>, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (name, rest) = split_string(after_space_and(self.rest, b','))?;
-        let (value, rest) = split_value(after_space_and(rest, b':'))?;
-        self.rest = rest;
-        Some((name, value))
+        skip_space_and(&mut self.rest, b',');
+        let name = take_string(&mut self.rest)?;
+        skip_space_and(&mut self.rest, b':');
+        Some((name, take_value(&mut self.rest)?))
     }
 }
 
 impl core::iter::FusedIterator for Members<'_> {}
 
-/// `text` without white space, one `mark` and white space at its start, as far as they are there.
-fn after_space_and(text: &str, mark: u8) -> &str {
-    let text = text.trim_ascii_start();
-    match text.as_bytes().first() {
-        Some(first) if *first == mark => text.get(1..).unwrap_or_default().trim_ascii_start(),
-        _ => text,
+/// Takes white space, one `mark` and white space from the start of `text`, as far as they are there.
+fn skip_space_and(text: &mut &str, mark: u8) {
+    *text = text.trim_ascii_start();
+    if text.as_bytes().first() == Some(&mark) {
+        *text = text.get(1..).unwrap_or_default().trim_ascii_start();
     }
 }
 
-/// The value at the start of `text`, and what follows it.
-fn split_value(text: &str) -> Option<(Value<'_>, &str)> {
-    match text.as_bytes().first()? {
-        b'"' => split_string(text).map(|(string, rest)| (Value::String(string), rest)),
-        b'{' => {
-            split_container(text).map(|(inside, rest)| (Value::Object(Object { inside }), rest))
-        }
-        b'[' => split_container(text).map(|(inside, rest)| (Value::Array(Array { inside }), rest)),
+/// Takes the value at the start of `text`.
+fn take_value<'a>(text: &mut &'a str) -> Option<Value<'a>> {
+    Some(match text.as_bytes().first()? {
+        b'"' => Value::String(take_string(text)?),
+        b'{' => Value::Object(Object {
+            inside: take_container(text)?,
+        }),
+        b'[' => Value::Array(Array {
+            inside: take_container(text)?,
+        }),
+        b'n' => take(text, 4).map(|_| Value::Null)?,
+        b't' => take(text, 4).map(|_| Value::Bool(true))?,
+        b'f' => take(text, 5).map(|_| Value::Bool(false))?,
         _ => {
             let end = text
                 .bytes()
                 .position(|byte| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r'))
                 .unwrap_or(text.len());
-            let (token, rest) = text.split_at_checked(end)?;
-            let value = match token {
-                "null" => Value::Null,
-                "true" => Value::Bool(true),
-                "false" => Value::Bool(false),
-                number => Value::Number(Number(number)),
-            };
-            Some((value, rest))
+            Value::Number(Number(take(text, end)?))
         }
-    }
+    })
 }
 
-/// The string at the start of `text`, and what follows it.
-fn split_string(text: &str) -> Option<(Str<'_>, &str)> {
-    let (quote, text) = text.split_at_checked(1)?;
-    if quote != "\"" {
+/// Takes `len` bytes.
+fn take<'a>(text: &mut &'a str, len: usize) -> Option<&'a str> {
+    let (taken, rest) = text.split_at_checked(len)?;
+    *text = rest;
+    Some(taken)
+}
+
+/// Takes the string at the start of `text`.
+fn take_string<'a>(text: &mut &'a str) -> Option<Str<'a>> {
+    if take(text, 1)? != "\"" {
         return None;
     }
-    let (end, escaped) = closing_quote(text.as_bytes())?;
-    let (inside, rest) = text.split_at_checked(end)?;
-    Some((Str::new(inside, escaped), rest.get(1..)?))
+    let (len, escaped) = closing_quote(text.as_bytes())?;
+    let inside = take(text, len)?;
+    take(text, 1)?;
+    Some(Str::new(inside, escaped))
 }
 
-/// What the container at the start of `text` holds, and what follows it.
-fn split_container(text: &str) -> Option<(&str, &str)> {
+/// Takes the container at the start of `text`, and says what it holds.
+fn take_container<'a>(text: &mut &'a str) -> Option<&'a str> {
     let mut depth = 0u32;
     let mut at = 0usize;
     loop {
@@ -268,7 +271,8 @@ fn split_container(text: &str) -> Option<(&str, &str)> {
             _ => {}
         }
         if depth == 0 {
-            return Some((text.get(1..at)?, text.get(at.wrapping_add(1)..)?));
+            let whole = take(text, at.wrapping_add(1))?;
+            return whole.get(1..at);
         }
         at = at.wrapping_add(1);
     }
