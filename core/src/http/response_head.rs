@@ -1,7 +1,7 @@
 //! Writing the heads of responses.
 
 use super::date::{Date, render_date};
-use super::reason::reason;
+use super::reason::with_reason;
 use super::version::Version;
 use super::write::{FieldLine, Head, HeadError};
 use crate::out::Out;
@@ -48,9 +48,13 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
             head.error = Some(HeadError::BadStartLine);
         }
         head.out.put(b"HTTP/1.1 ");
-        head.out.put_u64(status.into());
-        head.out.put(b" ");
-        head.out.put(reason(status).as_bytes());
+        match with_reason(status) {
+            Some(text) => head.out.put(text.as_bytes()),
+            None => {
+                head.out.put_u64(status.into());
+                head.out.put(b" ");
+            }
+        }
         head.out.put(b"\r\n");
         Self {
             head,
@@ -166,12 +170,18 @@ impl LengthLater {
         let Some(digits) = self.digits else {
             return self.body;
         };
-        let length = out.len().saturating_sub(self.body);
-        let mut field = Out::new(out.written_mut(digits));
-        field.put_u64(length as u64);
-        let used = field.len();
-        let unused = LATER_DIGITS.saturating_sub(used);
-        out.remove(digits.saturating_add(used), unused);
+        let mut length = out.len().saturating_sub(self.body);
+        let mut unused = LATER_DIGITS;
+        let field = out.written_mut(digits);
+        for digit in field.iter_mut().take(LATER_DIGITS).rev() {
+            *digit = b'0' | (length % 10) as u8;
+            length /= 10;
+            unused = unused.saturating_sub(1);
+            if length == 0 {
+                break;
+            }
+        }
+        out.remove(digits, unused);
         self.body.saturating_sub(unused)
     }
 }
