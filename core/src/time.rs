@@ -148,25 +148,8 @@ impl Timestamp {
     ///
     /// Years before 1970 and after 9999 have none; neither has a leap second.
     #[must_use]
-    pub const fn from_calendar(c: &Calendar) -> Option<Self> {
-        let leap =
-            c.year.is_multiple_of(4) && (!c.year.is_multiple_of(100) || c.year.is_multiple_of(400));
-        let month_days = match c.month {
-            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-            4 | 6 | 9 | 11 => 30,
-            2 if leap => 29,
-            2 => 28,
-            _ => return None,
-        };
-        if c.year < 1970
-            || c.year > 9999
-            || c.day == 0
-            || c.day > month_days
-            || c.hour > 23
-            || c.minute > 59
-            || c.second > 59
-            || c.millisecond > 999
-        {
+    pub fn from_calendar(c: &Calendar) -> Option<Self> {
+        if !matches!(c.year, 1970..=9999) || c.month == 0 || c.day == 0 {
             return None;
         }
         let year = c.year as u32 - (c.month <= 2) as u32;
@@ -175,7 +158,13 @@ impl Timestamp {
         let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468;
         let of_day = (c.hour as u32 * 60 + c.minute as u32) * 60 + c.second as u32;
         let seconds = days as u64 * 86_400 + of_day as u64;
-        Some(Self(seconds * 1_000 + c.millisecond as u64))
+        let date = Self(seconds * 1_000 + c.millisecond as u64);
+        // What does not exist is another date, which is written otherwise.
+        let written = Calendar {
+            weekday: c.weekday,
+            ..date.calendar()
+        };
+        (written == *c).then_some(date)
     }
 
     /// Reads RFC 3339 in UTC, with a fraction of up to three digits or without:
