@@ -78,8 +78,12 @@ impl<const FIELDS: usize> Text<FIELDS> {
     }
 
     fn bytes_total(&self) -> usize {
-        self.lens.iter().map(|len| usize::from(*len)).sum()
+        sum(&self.lens)
     }
+}
+
+fn sum(lens: &[u16]) -> usize {
+    lens.iter().map(|len| usize::from(*len)).sum()
 }
 
 /// How many blocks strings of `bytes` bytes in all take.
@@ -275,13 +279,9 @@ impl<'a> Pool<'a> {
     /// The pieces of string number `field`, in order. A piece may end inside a UTF-8 character.
     #[must_use]
     pub fn field<const FIELDS: usize>(&self, text: &Text<FIELDS>, field: usize) -> Pieces<'_> {
-        let before: usize = text
-            .lens
-            .iter()
-            .take(field)
-            .map(|len| usize::from(*len))
-            .sum();
-        self.pieces(text.head, before, text.len(field))
+        let (before, rest) = text.lens.split_at_checked(field).unwrap_or_default();
+        let len = rest.first().copied().unwrap_or_default();
+        self.pieces(text.head, sum(before), len.into())
     }
 
     /// The pieces of all strings, end to end.
