@@ -6,14 +6,14 @@ use crate::{
     json::{self, Object, Str, Value},
 };
 
-/// Reads the body of a request as a JSON object. `None` for a request without a body.
+/// Reads the body of a request as a JSON object.
 ///
 /// # Errors
 ///
 /// [`Problem::MediaType`], [`Problem::Json`] or [`Problem::NoObject`].
-pub fn read_object<'b>(request: &Request<'b>) -> Result<Option<Object<'b>>, Problem> {
+pub fn read_object<'b>(request: &Request<'b>) -> Result<Object<'b>, Problem> {
     if request.body.is_empty() {
-        return Ok(None);
+        return Err(Problem::NoObject);
     }
     // A body without a type may be guessed at (RFC 9110, section 8.3), and there is one guess.
     match request.fields.get_unique("content-type") {
@@ -22,7 +22,7 @@ pub fn read_object<'b>(request: &Request<'b>) -> Result<Option<Object<'b>>, Prob
         _ => return Err(Problem::MediaType),
     }
     match json::object(request.body) {
-        Ok(object) => Ok(Some(object)),
+        Ok(object) => Ok(object),
         Err(error) if error.kind == json::ErrorKind::NotAnObject => Err(Problem::NoObject),
         Err(error) => Err(Problem::Json(
             u32::try_from(error.offset).unwrap_or(u32::MAX),

@@ -17,4 +17,4 @@ pub use field::Field;
 pub use problem::Problem;
 pub use route::{Methods, OfTranslation, OfWebhook, Page, Resource, page, route};
 pub use translation::translation;
-pub use webhook::{NewWebhook, redelivery, webhook, webhook_change};
+pub use webhook::{redelivery, webhook, webhook_change};

@@ -10,25 +10,10 @@ use crate::{
     event::Filter,
     id::{Id, Prefix},
     json::{Object, Str, Value},
-    service::{EndpointChange, Limits, Words},
+    service::{EndpointChange, Limits, NewEndpoint, Words},
     signature::Secret,
     time::Timestamp,
 };
-
-/// The body of `POST /v1/webhooks`.
-#[derive(Debug)]
-pub struct NewWebhook<'b> {
-    /// Where deliveries go.
-    pub url: Words<'b>,
-    /// Which events it wants.
-    pub filter: Filter,
-    /// What somebody wrote to tell it from others.
-    pub description: Words<'b>,
-    /// What to sign with.
-    pub secret: Option<Secret>,
-    /// The id of the only job whose events it wants.
-    pub job: Option<Str<'b>>,
-}
 
 /// The longest text of a secret: 64 bytes in Base64, and its prefix.
 const SECRET_TEXT_BYTES_MAX: usize = 94;
@@ -37,7 +22,8 @@ const ID_TEXT_BYTES_MAX: usize = 30;
 /// The longest text of a point in time.
 const TIME_TEXT_BYTES_MAX: usize = 24;
 
-/// Reads the body of a request for a webhook. `memory` is room for one string while it is checked.
+/// Reads the body of `POST /v1/webhooks`: the endpoint, still for all jobs, and the id of the only job whose events it
+/// wants, if it names one. `memory` is room for one string while it is checked.
 ///
 /// # Errors
 ///
@@ -47,7 +33,7 @@ pub fn webhook<'b>(
     limits: &Limits,
     guard: &Guard<'_>,
     memory: &mut [u8],
-) -> Result<NewWebhook<'b>, Problem> {
+) -> Result<(NewEndpoint<'b>, Option<Str<'b>>), Problem> {
     let names = &[
         Field::Url,
         Field::Events,
@@ -68,13 +54,14 @@ pub fn webhook<'b>(
             Some(Secret::parse(given).map_err(|_| Problem::Secret)?)
         }
     };
-    Ok(NewWebhook {
+    let endpoint = NewEndpoint {
         url: Words::Json(url),
         filter: filter(events)?.unwrap_or(Filter::ALL),
         description: described(description, limits)?.map_or(Words::EMPTY, Words::Json),
         secret,
-        job: optional_string(Field::Job, job)?,
-    })
+        job: None,
+    };
+    Ok((endpoint, optional_string(Field::Job, job)?))
 }
 
 /// Reads the body of `PATCH /v1/webhooks/{id}`.

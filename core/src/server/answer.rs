@@ -12,8 +12,8 @@ use crate::{
     http::{Method, Request},
     id::{Id, Prefix},
     note::note,
-    service::{NewEndpoint, ReportError, SubmitError},
-    slab::{Ix, Link},
+    service::{ReportError, SubmitError},
+    slab::Ix,
     time::Now,
 };
 
@@ -158,7 +158,7 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
         Ok(Some(key)) if is_key(key) => Some(server.service.idempotency_key(key, request.body)),
         _ => return Err(Problem::IdempotencyKey),
     };
-    let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
+    let object = api::read_object(request)?;
     let new = api::translation(
         &object,
         &server.config.service,
@@ -207,28 +207,18 @@ fn list(request: &Request<'_>, mut of: Listed) -> Answer {
 
 #[inline(never)]
 fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
-    let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
-    let new = api::webhook(
+    let object = api::read_object(request)?;
+    let (mut new, job) = api::webhook(
         &object,
         &server.config.service,
         &server.config.guard,
         server.decode,
     )?;
-    let job = match new.job {
-        None => None,
-        Some(id) => {
-            let id = id.decode_into(server.decode).ok_or(Problem::Job)?;
-            let job: Link = server.service.find_job_text(id);
-            Some(job.ok_or(Problem::Job)?)
-        }
-    };
-    let new = NewEndpoint {
-        url: new.url,
-        filter: new.filter,
-        description: new.description,
-        secret: new.secret,
-        job,
-    };
+    if let Some(id) = job {
+        let id = id.decode_into(server.decode).ok_or(Problem::Job)?;
+        let job = server.service.find_job_text(id);
+        new.job = Some(job.ok_or(Problem::Job)?);
+    }
     let Ok(ix) = server.service.create_endpoint(now, new) else {
         return Err(full(server));
     };
@@ -246,7 +236,7 @@ fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> 
 
 #[inline(never)]
 fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, ix: Ix) -> Result<(), Problem> {
-    let object = api::read_object(request)?.ok_or(Problem::NoObject)?;
+    let object = api::read_object(request)?;
     let change = api::webhook_change(
         &object,
         &server.config.service,
@@ -269,7 +259,11 @@ fn test_endpoint(server: &mut Server<'_>, now: Now, ix: Ix) -> Answer {
 
 #[inline(never)]
 fn redeliver(server: &mut Server<'_>, request: &Request<'_>, ix: Ix) -> Answer {
-    let object = api::read_object(request)?;
+    let object = if request.body.is_empty() {
+        None
+    } else {
+        Some(api::read_object(request)?)
+    };
     let (since, event) = api::redelivery(object.as_ref(), server.decode)?;
     check_enabled(server, ix)?;
     let count = server.service.redeliver(ix, since, event);

@@ -49,7 +49,7 @@ fn bodies(world: &mut World<'_>) {
     let Some(request) = world.request.request(world.bytes) else {
         return;
     };
-    let Ok(Some(object)) = api::read_object(&request) else {
+    let Ok(object) = api::read_object(&request) else {
         return;
     };
     black_box(api::translation(&object, limits, guard, world.room).is_ok());
