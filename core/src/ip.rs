@@ -68,14 +68,16 @@ fn groups(side: &[u8], may_end_in_v4: bool, into: &mut [u16; 8]) -> Option<usize
     let mut room = into.iter_mut();
     let mut parts = side.split(|byte| *byte == b':').peekable();
     while let Some(part) = parts.next() {
-        if may_end_in_v4 && parts.peek().is_none() && part.iter().any(|byte| *byte == b'.') {
+        if let Some(group) = hex(part) {
+            *room.next()? = group;
+            len += 1;
+        } else if may_end_in_v4 && parts.peek().is_none() {
             let [a, b, c, d] = v4(part)?.octets();
             *room.next()? = u16::from_be_bytes([a, b]);
             *room.next()? = u16::from_be_bytes([c, d]);
             len += 2;
         } else {
-            *room.next()? = hex(part)?;
-            len += 1;
+            return None;
         }
     }
     Some(len)

@@ -74,8 +74,8 @@ impl Guard<'_> {
     /// Whether a webhook could be meant for this port, and it is not our own.
     fn permits_endpoint(&self, address: IpAddr, port: u16) -> bool {
         let is_own = self.own.iter().any(|own| {
-            let is_any = own.ip().is_unspecified() && classify(address) == Class::Loopback;
-            own.port() == port && (own.ip() == address || is_any)
+            let is_any = || own.ip().is_unspecified() && classify(address) == Class::Loopback;
+            own.port() == port && (own.ip() == address || is_any())
         });
         is_permitted_port(port) && !is_own
     }
@@ -92,7 +92,7 @@ const BAD_PORTS: [u16; 83] = [
 ];
 
 fn is_permitted_port(port: u16) -> bool {
-    !BAD_PORTS.contains(&port)
+    BAD_PORTS.iter().all(|bad| *bad != port)
 }
 
 /// Whether `name` means something only inside a network: one label, or below `localhost` (RFC 6761),

@@ -376,20 +376,21 @@ impl RequestParser {
 
     fn view<'b>(&self, filled: &'b [u8]) -> Option<Request<'b>> {
         let between = |start: u16, end: u16| filled.get(usize::from(start)..usize::from(end));
-        let text = core::str::from_utf8(between(self.path, self.target_end)?).ok()?;
-        let query_at = usize::from(self.query.saturating_sub(self.path));
-        let (path, query) = text.split_at_checked(query_at)?;
-        let path = match path {
+        let query = match between(self.query, self.target_end)? {
+            [b'?', query @ ..] => Some(core::str::from_utf8(query).ok()?),
+            _ => None,
+        };
+        let path = match between(self.path, self.query)? {
             // RFC 9112, sections 3.2.1 and 3.2.4.
-            "" if self.method == Method::Options && query.is_empty() => "*",
-            "" => "/",
-            path => path,
+            [] if self.method == Method::Options && query.is_none() => "*",
+            [] => "/",
+            path => core::str::from_utf8(path).ok()?,
         };
         let (_, rest) = filled.split_at_checked(self.head.len())?;
         Some(Request {
             method: self.method,
             path,
-            query: query.strip_prefix('?'),
+            query,
             host: between(self.host.0, self.host.1)?,
             version: self.version,
             keep_alive: self.head.keep_alive(self.version),
