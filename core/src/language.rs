@@ -12,8 +12,6 @@
 //! assert!(!is_well_formed("spanish"));
 //! ```
 
-use crate::cut::split_once;
-
 /// The longest tag, in bytes: the shortest buffer that RFC 5646 section 4.4.1 allows.
 pub const TAG_BYTES_MAX: usize = 35;
 
@@ -42,14 +40,14 @@ const IRREGULAR: [&str; 17] = [
 #[must_use]
 pub fn is_well_formed(tag: &str) -> bool {
     tag.len() <= TAG_BYTES_MAX
-        && (is_langtag(tag)
+        && (is_langtag(tag.as_bytes())
             || IRREGULAR
                 .iter()
                 .any(|irregular| irregular.eq_ignore_ascii_case(tag)))
 }
 
 /// `langtag / privateuse`, part after part; the `regular` old tags follow this grammar too.
-fn is_langtag(tag: &str) -> bool {
+fn is_langtag(tag: &[u8]) -> bool {
     let mut subtags = Subtags { rest: Some(tag) };
     if subtags.skip_if(is_language) {
         subtags.skip_up_to(3, |s| is_alpha(s) && s.len() == 3);
@@ -65,36 +63,37 @@ fn is_langtag(tag: &str) -> bool {
             return true;
         }
     }
-    subtags.skip_if(|s| s.eq_ignore_ascii_case("x"))
+    subtags.skip_if(|s| s.eq_ignore_ascii_case(b"x"))
         && subtags.skip_up_to(usize::MAX, is_alphanumeric) > 0
         && subtags.rest.is_none()
 }
 
 /// What of a tag has not been understood yet, `None` once all of it has.
 struct Subtags<'a> {
-    rest: Option<&'a str>,
+    rest: Option<&'a [u8]>,
 }
 
 impl Subtags<'_> {
     /// Steps over the next subtag if it is `wanted`.
-    fn skip_if(&mut self, wanted: fn(&str) -> bool) -> bool {
+    fn skip_if(&mut self, wanted: fn(&[u8]) -> bool) -> bool {
         let Some(rest) = self.rest else {
             return false;
         };
-        let (subtag, after) = match split_once(rest, b'-') {
-            Some((subtag, after)) => (subtag, Some(after)),
-            None => (rest, None),
-        };
+        let hyphen = rest.iter().position(|byte| *byte == b'-');
+        let (subtag, after) = rest
+            .split_at_checked(hyphen.unwrap_or(rest.len()))
+            .unwrap_or_default();
         // "subtags [...] from one to eight characters" (section 2.1)
         let wanted = (1..=8).contains(&subtag.len()) && wanted(subtag);
         if wanted {
-            self.rest = after;
+            // Without a hyphen nothing is left, not even a subtag of no characters.
+            self.rest = after.get(1..);
         }
         wanted
     }
 
     /// Steps over at most `max` subtags while they are `wanted`, and counts them.
-    fn skip_up_to(&mut self, max: usize, wanted: fn(&str) -> bool) -> usize {
+    fn skip_up_to(&mut self, max: usize, wanted: fn(&[u8]) -> bool) -> usize {
         let mut count = 0;
         while count < max && self.skip_if(wanted) {
             count += 1;
@@ -103,38 +102,38 @@ impl Subtags<'_> {
     }
 }
 
-fn is_alpha(subtag: &str) -> bool {
-    subtag.bytes().all(|byte| byte.is_ascii_alphabetic())
+fn is_alpha(subtag: &[u8]) -> bool {
+    subtag.iter().all(u8::is_ascii_alphabetic)
 }
 
-fn is_digit(subtag: &str) -> bool {
-    subtag.bytes().all(|byte| byte.is_ascii_digit())
+fn is_digit(subtag: &[u8]) -> bool {
+    subtag.iter().all(u8::is_ascii_digit)
 }
 
-fn is_alphanumeric(subtag: &str) -> bool {
-    subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
+fn is_alphanumeric(subtag: &[u8]) -> bool {
+    subtag.iter().all(u8::is_ascii_alphanumeric)
 }
 
 /// The primary language: of `2*3ALPHA / 4ALPHA / 5*8ALPHA` only the first, see the module.
-fn is_language(subtag: &str) -> bool {
+fn is_language(subtag: &[u8]) -> bool {
     is_alpha(subtag) && (2..=3).contains(&subtag.len())
 }
 
 /// `2ALPHA / 3DIGIT`
-fn is_region(subtag: &str) -> bool {
+fn is_region(subtag: &[u8]) -> bool {
     is_alpha(subtag) && subtag.len() == 2 || is_digit(subtag) && subtag.len() == 3
 }
 
 /// `5*8alphanum / (DIGIT 3alphanum)`
-fn is_variant(subtag: &str) -> bool {
+fn is_variant(subtag: &[u8]) -> bool {
     is_alphanumeric(subtag)
         && (subtag.len() >= 5
-            || subtag.len() == 4 && subtag.as_bytes().first().is_some_and(u8::is_ascii_digit))
+            || subtag.len() == 4 && subtag.first().is_some_and(u8::is_ascii_digit))
 }
 
 /// What starts an extension: any letter or digit but `x`.
-fn is_singleton(subtag: &str) -> bool {
-    is_alphanumeric(subtag) && subtag.len() == 1 && !subtag.eq_ignore_ascii_case("x")
+fn is_singleton(subtag: &[u8]) -> bool {
+    is_alphanumeric(subtag) && subtag.len() == 1 && !subtag.eq_ignore_ascii_case(b"x")
 }
 
 #[cfg(test)]
