@@ -10,7 +10,6 @@ use crate::{
     event::Event,
     http::{CONTINUE, Date, FieldLine, HeadError, ResponseHead},
     id::{Id, Prefix},
-    job::Status,
     out::Out,
     service::{self, Durable},
     slab::{Ix, Link},
@@ -28,10 +27,8 @@ const NO_STORE: FieldLine = FieldLine::new("cache-control: no-store\r\n");
 /// What an answer shows: all of it is there and durable.
 pub(super) enum Content<'j> {
     Problem(Problem),
-    Status(Status),
-    Health {
-        ready: bool,
-    },
+    /// How something stands, in one word.
+    Status(&'static str),
     Job(Ix, Event),
     /// A job as the archive has it: its JSON.
     Kept(&'j [u8]),
@@ -81,11 +78,11 @@ impl Server<'_> {
         let service = &self.service;
         Ok(match *reply {
             Reply::Problem(problem) => Content::Problem(problem),
-            Reply::Health { ready } => Content::Health { ready },
+            Reply::Health { ready } => Content::Status(if ready { "ready" } else { "ok" }),
             Reply::Tested(event) => Content::Tested(event),
             Reply::Redelivered(count) => Content::Redelivered(count),
             Reply::Status => match self.newest_durable()? {
-                Some(event) => Content::Status(event.kind.status()),
+                Some(event) => Content::Status(event.kind.status().simple()),
                 None => Content::Problem(Problem::NoJobYet),
             },
             Reply::Job(id) => match service.find_job(id) {
@@ -168,11 +165,9 @@ impl Server<'_> {
             Content::Problem(problem) => problem.write(out),
             Content::Status(status) => {
                 out.put(b"{\"status\":\"");
-                out.put(status.simple().as_bytes());
+                out.put(status.as_bytes());
                 out.put(b"\"}");
             }
-            Content::Health { ready: false } => out.put(b"{\"status\":\"ok\"}"),
-            Content::Health { ready: true } => out.put(b"{\"status\":\"ready\"}"),
             Content::Job(ix, event) => self.service.write_job_as(ix, &event, out),
             Content::Kept(json) => out.put(json),
             Content::Accepted(ix) => self.write_accepted(ix, out),
