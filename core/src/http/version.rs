@@ -15,13 +15,13 @@ pub enum Version {
 
 /// `"HTTP/" DIGIT "." DIGIT` (RFC 9112, section 2.3).
 pub(super) fn parse(text: &[u8]) -> Result<Version, Refusal> {
-    match text {
-        b"HTTP/1.1" => Ok(Version::V11),
-        b"HTTP/1.0" => Ok(Version::V10),
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => Ok(Version::V11),
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-            Err(Refusal::VersionNotSupported)
-        }
+    let Some([major, b'.', minor]) = text.strip_prefix(b"HTTP/") else {
+        return Err(Refusal::BadVersion);
+    };
+    match (major, minor) {
+        (b'1', b'0') => Ok(Version::V10),
+        (b'1', b'1'..=b'9') => Ok(Version::V11),
+        (b'0'..=b'9', b'0'..=b'9') => Err(Refusal::VersionNotSupported),
         _ => Err(Refusal::BadVersion),
     }
 }
