@@ -6,7 +6,7 @@
 
 use crate::sha256::{BLOCK_BYTES, Sha256, State, after_block};
 use zerocopy::FromZeros;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// A key worked into the inner and the outer hash.
 #[derive(Clone, Copy, FromZeros)]
@@ -45,21 +45,21 @@ fn after_pad(key: &[u8; BLOCK_BYTES], pad: u8) -> State {
     state
 }
 
-/// A message that is being hashed, and the hash that comes after it.
+/// A message that is being hashed; overwritten when dropped.
 #[derive(Clone)]
 pub(super) struct Hmac {
     inner: Sha256,
-    outer: Sha256,
+    outer: Zeroizing<State>,
 }
 
-// Both hashes are.
+// Both of its fields are.
 impl ZeroizeOnDrop for Hmac {}
 
 impl Hmac {
-    pub(super) const fn new(key: &Keyed) -> Self {
+    pub(super) fn new(key: &Keyed) -> Self {
         Self {
-            inner: Sha256::after(key.inner, BLOCK_BYTES as u64),
-            outer: Sha256::after(key.outer, BLOCK_BYTES as u64),
+            inner: after_key(key.inner),
+            outer: Zeroizing::new(key.outer),
         }
     }
 
@@ -69,10 +69,16 @@ impl Hmac {
     }
 
     /// The code of the whole message (RFC 2104, section 2).
-    pub(super) fn finish(mut self) -> [u8; 32] {
-        self.outer.update(&self.inner.finish());
-        self.outer.finish()
+    pub(super) fn finish(self) -> [u8; 32] {
+        let mut outer = after_key(*self.outer);
+        outer.update(&self.inner.finish());
+        outer.finish()
     }
+}
+
+/// A hash that has taken in the block with the key.
+const fn after_key(state: State) -> Sha256 {
+    Sha256::after(state, BLOCK_BYTES as u64)
 }
 
 #[cfg(test)]
