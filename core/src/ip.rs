@@ -33,7 +33,7 @@ pub(crate) fn v4(text: &[u8]) -> Option<Ipv4Addr> {
 /// `2001:db8::1`, without brackets and zone.
 pub(crate) fn v6(text: &[u8]) -> Option<Ipv6Addr> {
     let gap = text.windows(2).position(|pair| pair == b"::");
-    let mut all = [0u16; 8];
+    let mut all = [[0u8; 2]; 8];
     match gap {
         None => {
             if groups(text, true, &mut all)? != all.len() {
@@ -41,7 +41,7 @@ pub(crate) fn v6(text: &[u8]) -> Option<Ipv6Addr> {
             }
         }
         Some(gap) => {
-            let mut after = [0u16; 8];
+            let mut after = [[0u8; 2]; 8];
             let before_len = groups(text.get(..gap)?, false, &mut all)?;
             let after_len = groups(text.get(gap.wrapping_add(2)..)?, true, &mut after)?;
             // `::` stands for one group of zeros at least.
@@ -54,13 +54,14 @@ pub(crate) fn v6(text: &[u8]) -> Option<Ipv6Addr> {
             }
         }
     }
-    Some(Ipv6Addr::from(all))
+    let octets: [u8; 16] = all.as_flattened().try_into().ok()?;
+    Some(Ipv6Addr::from(octets))
 }
 
 /// Reads the groups on one side of `::` into the start of `into`, and counts them.
 ///
 /// The last two may be written as an IPv4 address where the whole text ends.
-fn groups(side: &[u8], may_end_in_v4: bool, into: &mut [u16; 8]) -> Option<usize> {
+fn groups(side: &[u8], may_end_in_v4: bool, into: &mut [[u8; 2]; 8]) -> Option<usize> {
     if side.is_empty() {
         return Some(0);
     }
@@ -69,12 +70,12 @@ fn groups(side: &[u8], may_end_in_v4: bool, into: &mut [u16; 8]) -> Option<usize
     let mut parts = side.split(|byte| *byte == b':').peekable();
     while let Some(part) = parts.next() {
         if let Some(group) = hex(part) {
-            *room.next()? = group;
+            *room.next()? = group.to_be_bytes();
             len += 1;
         } else if may_end_in_v4 && parts.peek().is_none() {
             let [a, b, c, d] = v4(part)?.octets();
-            *room.next()? = u16::from_be_bytes([a, b]);
-            *room.next()? = u16::from_be_bytes([c, d]);
+            *room.next()? = [a, b];
+            *room.next()? = [c, d];
             len += 2;
         } else {
             return None;
