@@ -86,12 +86,14 @@ impl<'a> RecvBuf<'a> {
 
     /// What was received and not taken out.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn filled(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
     /// What was received and not taken out, for decoding in place.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn filled_mut(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
