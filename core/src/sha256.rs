@@ -50,6 +50,7 @@ impl Sha256 {
     }
 
     /// A message whose first blocks, `len` bytes of them, led to `state`.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) const fn after(state: State, len: u64) -> Self {
         Self {
             state,

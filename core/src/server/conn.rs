@@ -160,7 +160,7 @@ impl Conn {
 
 impl Conn {
     /// Answers with a problem and closes: what follows in the buffer may not be a request.
-    #[cold]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn refuse(&mut self, problem: Problem) {
         note!(debug, "connection refused: {:?}", problem);
         self.reply = Reply::Problem(problem);
