@@ -16,7 +16,7 @@
 //! record.bytes(b"es");
 //! let len = record.finish().unwrap();
 //! let mut read = Read::new(&memory[..len]);
-//! assert_eq!((read.u16(), read.bytes(), read.is_done()), (Some(7), Some(&b"es"[..]), true));
+//! assert_eq!((read.u16(), read.bytes(), read.is_done()), (7, &b"es"[..], true));
 //!
 //! let key = Key { table: Table::Event, slot: 258 };
 //! assert_eq!(key.to_bytes(), [4, 0, 0, 1, 2]);
@@ -172,85 +172,110 @@ impl<'a> Write<'a> {
     }
 }
 
-/// Reads the fields of a record. Each is `None` where the record ends too early or holds what was never
-/// written.
+/// Reads the fields of a record.
+///
+/// It remembers whether a field was missing or held what was never written; that one and all after it read as zeros. So
+/// fields are read without checking each, and the reader looks once, at the end: [`is_done`](Self::is_done).
 #[derive(Debug)]
-pub struct Read<'a>(&'a [u8]);
+pub struct Read<'a> {
+    /// `None` once something was wrong.
+    rest: Option<&'a [u8]>,
+}
 
 impl<'a> Read<'a> {
     /// Starts at the beginning of `record`.
     #[must_use]
     pub const fn new(record: &'a [u8]) -> Self {
-        Self(record)
+        Self { rest: Some(record) }
     }
 
-    /// Whether everything was read.
+    /// Whether everything was read, and nothing was wrong with it.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        self.0.is_empty()
+        matches!(self.rest, Some([]))
     }
 
     /// A byte.
-    pub fn u8(&mut self) -> Option<u8> {
-        self.array().map(|[byte]| byte)
+    pub fn u8(&mut self) -> u8 {
+        let [byte] = self.array();
+        byte
     }
 
     /// A flag.
-    pub fn bool(&mut self) -> Option<bool> {
-        match self.u8()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub fn bool(&mut self) -> bool {
+        let byte = self.u8();
+        if byte > 1 {
+            self.rest = None;
         }
+        byte == 1
     }
 
     /// A number of 16 bits.
-    pub fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
+    pub fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.array())
     }
 
     /// A number of 32 bits.
-    pub fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
+    pub fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.array())
     }
 
     /// A number of 64 bits.
-    pub fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
+    pub fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.array())
     }
 
     /// A number of 128 bits.
-    pub fn u128(&mut self) -> Option<u128> {
-        self.array().map(u128::from_le_bytes)
+    pub fn u128(&mut self) -> u128 {
+        u128::from_le_bytes(self.array())
     }
 
     /// A point in time.
-    pub fn timestamp(&mut self) -> Option<Timestamp> {
-        self.u64().map(Timestamp::from_unix_ms)
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub fn timestamp(&mut self) -> Timestamp {
+        Timestamp::from_unix_ms(self.u64())
     }
 
     /// A slot, or none.
-    pub fn link(&mut self) -> Option<Link> {
-        self.u32().map(Ix::new)
+    pub fn link(&mut self) -> Link {
+        Ix::new(self.u32())
     }
 
     /// Bytes with their length before them.
-    pub fn bytes(&mut self) -> Option<&'a [u8]> {
-        let len = self.u16()?;
-        let (bytes, rest) = self.0.split_at_checked(len.into())?;
-        self.0 = rest;
-        Some(bytes)
+    pub fn bytes(&mut self) -> &'a [u8] {
+        let len = self.u16();
+        self.take(len.into()).unwrap_or_default()
     }
 
     /// Text with its length before it.
-    pub fn text(&mut self) -> Option<&'a str> {
-        core::str::from_utf8(self.bytes()?).ok()
+    pub fn text(&mut self) -> &'a str {
+        let text = core::str::from_utf8(self.bytes());
+        if text.is_err() {
+            self.rest = None;
+        }
+        text.unwrap_or_default()
     }
 
     /// Bytes of a known length.
-    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (bytes, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*bytes)
+    pub fn array<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+
+    /// Takes the next bytes into all of `room`.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn fill(&mut self, room: &mut [u8]) {
+        if let Some(bytes) = self.take(room.len()) {
+            room.copy_from_slice(bytes);
+        }
+    }
+
+    /// The next `len` bytes, if there are so many and nothing was wrong before.
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.take()?.split_at_checked(len)?;
+        self.rest = Some(rest);
+        Some(bytes)
     }
 }

@@ -57,11 +57,14 @@ impl Service<'_> {
     pub fn restore(&mut self, now: Now, key: Key, value: &[u8]) -> Result<(), RestoreError> {
         let mut read = Read::new(value);
         if key.table == Table::Meta {
-            let version = read.u8().ok_or(RestoreError::Corrupt)?;
+            let version = read.u8();
             if version > FORMAT_VERSION {
                 return Err(RestoreError::Version);
             }
-            self.master = read.array().ok_or(RestoreError::Corrupt)?;
+            self.master = read.array();
+            if !read.is_done() {
+                return Err(RestoreError::Corrupt);
+            }
             self.master_key = Secret::from_random(self.master).signing_key();
             self.master_dirty = false;
             return Ok(());
@@ -181,16 +184,14 @@ impl Service<'_> {
     }
 
     fn restore_request(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
-        let mut job = Job {
-            id: Id::from_bits(read.u128()?),
-            created_at: read.timestamp()?,
-            has_callback: read.bool()?,
-            has_reference: read.bool()?,
-            ..Job::EMPTY
-        };
+        let mut job = Job::EMPTY;
+        job.id = Id::from_bits(read.u128());
+        job.created_at = read.timestamp();
+        job.has_callback = read.bool();
+        job.has_reference = read.bool();
         let mut fields = [""; 5];
         for field in &mut fields {
-            *field = read.text()?;
+            *field = read.text();
         }
         if job.id.slot() != Some(ix) || !self.is_request(fields, job.has_callback) {
             return None;
@@ -217,8 +218,8 @@ impl Service<'_> {
 
     fn restore_state(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
         let last = read_event(read)?;
-        let attempts = read.u8()?;
-        let result = read.text()?;
+        let attempts = read.u8();
+        let result = read.text();
         let is_result = match last.kind {
             Kind::Completed => result.len() <= self.limits.url_bytes_max && is_absolute_uri(result),
             Kind::Error => result.len() <= self.limits.error_bytes_max,
@@ -236,25 +237,22 @@ impl Service<'_> {
     }
 
     fn restore_endpoint(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
-        let mut endpoint = Endpoint {
-            id: Id::from_bits(read.u128()?),
-            created_at: read.timestamp()?,
-            filter: Filter::from_bits(read.u8()?),
-            ..Endpoint::EMPTY
-        };
-        let disabled = read.u8()?;
-        endpoint.disabled = *Disabled::ALL.get(usize::from(disabled))?;
-        endpoint.for_all = read.bool()?;
-        endpoint.job = read.link()?;
+        let mut endpoint = Endpoint::EMPTY;
+        endpoint.id = Id::from_bits(read.u128());
+        endpoint.created_at = read.timestamp();
+        endpoint.filter = Filter::from_bits(read.u8());
+        endpoint.disabled = *Disabled::ALL.get(usize::from(read.u8()))?;
+        endpoint.for_all = read.bool();
+        endpoint.job = read.link();
         // It hangs in one list of the two, by one and the same link.
         if endpoint.for_all != endpoint.job.is_none() {
             return None;
         }
-        endpoint.secret = stored_secret(read.bytes()?)?;
-        endpoint.previous = stored_secret(read.bytes()?)?;
-        endpoint.previous_until = read.timestamp()?;
-        endpoint.failing_since = read.timestamp()?;
-        let strings = [read.text()?, read.text()?];
+        endpoint.secret = stored_secret(read.bytes())?;
+        endpoint.previous = stored_secret(read.bytes())?;
+        endpoint.previous_until = read.timestamp();
+        endpoint.failing_since = read.timestamp();
+        let strings = [read.text(), read.text()];
         let [url, description] = strings;
         Url::parse(url, self.limits.callback_bytes_max).ok()?;
         if description.len() > self.limits.description_bytes_max {
@@ -275,7 +273,7 @@ impl Service<'_> {
     }
 
     fn restore_event(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
-        let job = read.link()?;
+        let job = read.link();
         let event = read_event(read)?;
         let known = job.is_none_or(|job| self.jobs.get(job).is_some());
         (known && self.outbox.restore_event(ix, job, event)).then_some(())
@@ -283,18 +281,18 @@ impl Service<'_> {
 
     fn restore_stream(&mut self, now: Now, ix: Ix, read: &mut Read<'_>) -> Option<()> {
         let mut saved = SavedStream {
-            job: read.link()?,
+            job: read.link(),
             target: Target {
-                lane: read.link()??,
-                callback: read.bool()?,
+                lane: read.link()?,
+                callback: read.bool(),
             },
-            event: read.link()??,
-            attempts: read.u8()?,
-            dead: read.bool()?,
-            solo: read.bool()?,
+            event: read.link()?,
+            attempts: read.u8(),
+            dead: read.bool(),
+            solo: read.bool(),
             due: Instant::ZERO,
         };
-        let (due, pause_ms) = (read.timestamp()?, read.u64()?);
+        let (due, pause_ms) = (read.timestamp(), read.u64());
         // A clock that was set back does not lengthen a pause.
         let left_ms = due.ms_since(now.timestamp).min(pause_ms);
         if left_ms > 0 {
@@ -313,10 +311,10 @@ impl Service<'_> {
 
     fn restore_key(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
         let slot = KeySlot {
-            key: read.array()?,
-            request: read.array()?,
-            job: Id::from_bits(read.u128()?),
-            expires: read.timestamp()?,
+            key: read.array(),
+            request: read.array(),
+            job: Id::from_bits(read.u128()),
+            expires: read.timestamp(),
         };
         self.keys.restore(ix, slot).then_some(())
     }
@@ -331,10 +329,10 @@ fn stored_secret(bytes: &[u8]) -> Option<StoredSecret> {
 
 fn read_event(read: &mut Read<'_>) -> Option<Event> {
     let event = Event {
-        at: read.timestamp()?,
-        sequence: read.u32()?,
-        kind: Kind::from_u8(read.u8()?)?,
-        progress: read.u8()?,
+        at: read.timestamp(),
+        sequence: read.u32(),
+        kind: Kind::from_u8(read.u8())?,
+        progress: read.u8(),
     };
     (event.progress <= 100).then_some(event)
 }

@@ -173,7 +173,7 @@ impl<'m> World<'m> {
             match self.server.service_mut().poll_work(self.now, true) {
                 Some(Work::Start(ix, id)) => {
                     let record = self.record(Table::Job, ix.get());
-                    let begun = record.and_then(|record| Read::new(record).u128());
+                    let begun = record.map(|record| Read::new(record).u128());
                     assert_eq!(begun, Some(id.to_bits()), "work on what is not durable");
                     self.running.push_back(id);
                     return true;
@@ -239,13 +239,13 @@ impl<'m> World<'m> {
     pub(crate) fn durable_sequence(&self, job: &str) -> Option<u64> {
         let id = Id::parse(Prefix::Job, job)?;
         let slot = id.slot()?.get();
-        let found = Read::new(self.record(Table::Job, slot)?).u128()?;
+        let found = Read::new(self.record(Table::Job, slot)?).u128();
         if found != id.to_bits() {
             return None;
         }
         let mut state = Read::new(self.record(Table::State, slot)?);
-        let _at = state.timestamp()?;
-        state.u32().map(u64::from)
+        let _at = state.timestamp();
+        Some(state.u32().into())
     }
 
     /// Whether the endpoint is durable.
@@ -253,7 +253,7 @@ impl<'m> World<'m> {
         Id::parse(Prefix::Endpoint, endpoint).is_some_and(|id| {
             let slot = id.slot().expect("a slot").get();
             let record = self.record(Table::Endpoint, slot);
-            record.and_then(|record| Read::new(record).u128()) == Some(id.to_bits())
+            record.map(|record| Read::new(record).u128()) == Some(id.to_bits())
         })
     }
 
