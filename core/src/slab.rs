@@ -195,34 +195,28 @@ pub trait Node<const LIST: u8> {
 ///
 /// A slot hangs in at most one list of each number; the caller knows which.
 #[derive(Debug, Clone, Copy, Default, FromZeros)]
-pub struct List<const LIST: u8> {
-    head: Link,
-    tail: Link,
-}
+pub struct List<const LIST: u8>(Ends);
 
 impl<const LIST: u8> List<LIST> {
     /// A list with nothing in it.
-    pub const EMPTY: Self = Self {
-        head: None,
-        tail: None,
-    };
+    pub const EMPTY: Self = Self(Ends::EMPTY);
 
     /// The first slot.
     #[must_use]
     pub const fn head(&self) -> Link {
-        self.head
+        self.0.head
     }
 
     /// The last slot.
     #[must_use]
     pub const fn tail(&self) -> Link {
-        self.tail
+        self.0.tail
     }
 
     /// Whether nothing hangs in it.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.head.is_none()
+        self.0.head.is_none()
     }
 
     /// The slot after `ix`.
@@ -239,86 +233,103 @@ impl<const LIST: u8> List<LIST> {
 
     /// Hangs `ix` behind the last slot.
     pub fn push_back<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
-        self.insert_after(slab, self.tail, ix);
+        self.0.link(&mut Row::<LIST, _>(slab), self.0.tail, ix);
     }
 
     /// Hangs `ix` before the first slot.
     pub fn push_front<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
-        self.insert_after(slab, None, ix);
+        self.0.link(&mut Row::<LIST, _>(slab), None, ix);
     }
 
     /// Hangs `ix` behind `after`, which hangs in this list, or before the first slot.
     pub fn insert_after<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, after: Link, ix: Ix) {
-        self.link(slab, after, ix);
+        self.0.link(&mut Row::<LIST, _>(slab), after, ix);
     }
 
     /// Takes the first slot off.
     pub fn pop_front<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>) -> Link {
-        let ix = self.head?;
+        let ix = self.0.head?;
         self.remove(slab, ix);
         Some(ix)
     }
 
     /// Takes `ix` off, which hangs in this list.
     pub fn remove<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
-        self.unlink(slab, ix);
+        self.0.unlink(&mut Row::<LIST, _>(slab), ix);
     }
 
     /// Sorts the list so that `before` holds between neighbours: in place and stable. Stretches that are in order
     /// already are merged as they are, so it is O(n) where there are few and O(n log n) at worst.
     pub fn sort<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, before: impl Fn(&T, &T) -> bool) {
-        let mut row = Row::<LIST, _, _> { slab, before };
-        let (head, tail) = sort::sorted(self.head, &mut row);
-        *self = Self { head, tail };
+        let mut row = sort::Sorting {
+            row: Row::<LIST, _>(slab),
+            before,
+        };
+        self.0 = sort::sorted(self.0.head, &mut row);
     }
 }
 
-/// A table as a list sees it: on small processors the lists of all tables share their code.
-trait Linked<const LIST: u8> {
+/// A table as one list sees it: on small processors the lists of all tables share their code.
+trait Linked {
     /// A slot's links in the list.
     fn links_mut(&mut self, ix: Ix) -> Option<&mut Links>;
 }
 
-impl<const LIST: u8, T: Node<LIST>> Linked<LIST> for Slab<'_, T> {
+/// A table by its links in list number `LIST`.
+struct Row<'s, 'a, const LIST: u8, T>(&'s mut Slab<'a, T>);
+
+impl<const LIST: u8, T: Node<LIST>> Linked for Row<'_, '_, LIST, T> {
     fn links_mut(&mut self, ix: Ix) -> Option<&mut Links> {
-        Some(self.get_mut(ix)?.links_mut())
+        Some(self.0.get_mut(ix)?.links_mut())
     }
 }
 
-impl<const LIST: u8> List<LIST> {
+/// The ends of a list, which know nothing of the table.
+#[derive(Debug, Clone, Copy, Default, FromZeros)]
+struct Ends {
+    head: Link,
+    tail: Link,
+}
+
+impl Ends {
+    const EMPTY: Self = Self {
+        head: None,
+        tail: None,
+    };
+
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     #[cfg_attr(not(target_pointer_width = "32"), inline(always))]
-    fn link(&mut self, table: &mut dyn Linked<LIST>, after: Link, ix: Ix) {
+    fn link(&mut self, row: &mut dyn Linked, after: Link, ix: Ix) {
         let next = match after {
-            Some(after) => table.links_mut(after).and_then(|links| links.next),
+            Some(after) => row.links_mut(after).and_then(|links| links.next),
             None => self.head,
         };
-        let Some(links) = table.links_mut(ix) else {
+        let Some(links) = row.links_mut(ix) else {
             return;
         };
         *links = Links { prev: after, next };
-        self.join(table, after, Some(ix));
-        self.join(table, Some(ix), next);
+        self.join(row, after, Some(ix));
+        self.join(row, Some(ix), next);
     }
 
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     #[cfg_attr(not(target_pointer_width = "32"), inline(always))]
-    fn unlink(&mut self, table: &mut dyn Linked<LIST>, ix: Ix) {
-        let Some(links) = table.links_mut(ix) else {
+    fn unlink(&mut self, row: &mut dyn Linked, ix: Ix) {
+        let Some(links) = row.links_mut(ix) else {
             return;
         };
         let Links { prev, next } = core::mem::take(links);
-        self.join(table, prev, next);
+        self.join(row, prev, next);
     }
 
     /// Makes `left` and `right` neighbours; `None` stands for the list's end on that side.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     #[cfg_attr(not(target_pointer_width = "32"), inline(always))]
-    fn join(&mut self, table: &mut dyn Linked<LIST>, left: Link, right: Link) {
+    fn join(&mut self, row: &mut dyn Linked, left: Link, right: Link) {
         match left {
             None => self.head = right,
             Some(left) => {
-                if let Some(links) = table.links_mut(left) {
+                if let Some(links) = row.links_mut(left) {
                     links.next = right;
                 }
             }
@@ -326,35 +337,10 @@ impl<const LIST: u8> List<LIST> {
         match right {
             None => self.tail = left,
             Some(right) => {
-                if let Some(links) = table.links_mut(right) {
+                if let Some(links) = row.links_mut(right) {
                     links.prev = left;
                 }
             }
-        }
-    }
-}
-
-/// A list as sorting sees it.
-struct Row<'s, 'a, const LIST: u8, T, F> {
-    slab: &'s mut Slab<'a, T>,
-    before: F,
-}
-
-impl<const LIST: u8, T: Node<LIST>, F: Fn(&T, &T) -> bool> sort::Sortable
-    for Row<'_, '_, LIST, T, F>
-{
-    fn links_mut(&mut self, ix: Ix) -> Option<&mut Links> {
-        Some(self.slab.get_mut(ix)?.links_mut())
-    }
-
-    fn next(&self, ix: Ix) -> Link {
-        List::<LIST>::next(self.slab, ix)
-    }
-
-    fn is_before(&self, a: Ix, b: Ix) -> bool {
-        match (self.slab.get(a), self.slab.get(b)) {
-            (Some(a), Some(b)) => (self.before)(a, b),
-            _ => false,
         }
     }
 }

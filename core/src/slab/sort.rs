@@ -3,23 +3,43 @@
 //! Lists of several tables are sorted, all of them at a start and never after it, so this is one function for all of
 //! them and sees a table only through [`Sortable`].
 
-use super::{Ix, Link, Links};
+use super::{Ends, Ix, Link, Linked, Links, Node, Row};
 
-/// What sorting must know of a list and its table.
-pub(super) trait Sortable {
-    /// A slot's links in the list.
-    fn links_mut(&mut self, ix: Ix) -> Option<&mut Links>;
-    /// The slot after `ix`.
-    fn next(&self, ix: Ix) -> Link;
+/// A table as sorting one of its lists sees it.
+pub(super) trait Sortable: Linked {
     /// Whether `a` belongs before `b`.
     fn is_before(&self, a: Ix, b: Ix) -> bool;
 }
 
-/// Sorts the list that begins with `head` by merging neighbouring stretches. Returns its first slot and its last one.
-pub(super) fn sorted(mut head: Link, row: &mut dyn Sortable) -> (Link, Link) {
+/// A table by its links in a list, and the order that it is to have.
+pub(super) struct Sorting<'s, 'a, const LIST: u8, T, F> {
+    pub(super) row: Row<'s, 'a, LIST, T>,
+    pub(super) before: F,
+}
+
+impl<const LIST: u8, T: Node<LIST>, F> Linked for Sorting<'_, '_, LIST, T, F> {
+    fn links_mut(&mut self, ix: Ix) -> Option<&mut Links> {
+        self.row.links_mut(ix)
+    }
+}
+
+impl<const LIST: u8, T: Node<LIST>, F: Fn(&T, &T) -> bool> Sortable
+    for Sorting<'_, '_, LIST, T, F>
+{
+    fn is_before(&self, a: Ix, b: Ix) -> bool {
+        let Row(slab) = &self.row;
+        match (slab.get(a), slab.get(b)) {
+            (Some(a), Some(b)) => (self.before)(a, b),
+            _ => false,
+        }
+    }
+}
+
+/// Sorts the list that begins with `head` by merging neighbouring stretches.
+pub(super) fn sorted(mut head: Link, row: &mut dyn Sortable) -> Ends {
     loop {
         let mut rest = head;
-        let mut merged = (None, None);
+        let mut merged = Ends::EMPTY;
         let mut merges = 0usize;
         while let Some(left) = rest {
             let (left_len, right) = stretch(row, left);
@@ -39,22 +59,26 @@ pub(super) fn sorted(mut head: Link, row: &mut dyn Sortable) -> (Link, Link) {
                 };
                 let run = if take_right { &mut b } else { &mut a };
                 let Some(ix) = run.0 else { break };
-                *run = (row.next(ix), run.1 - 1);
-                push_back(row, &mut merged, ix);
+                *run = (next(row, ix), run.1 - 1);
+                merged.link(row, merged.tail, ix);
             }
         }
-        head = merged.0;
+        head = merged.head;
         if merges <= 1 {
             return merged;
         }
     }
 }
 
+fn next(row: &mut dyn Sortable, ix: Ix) -> Link {
+    row.links_mut(ix)?.next
+}
+
 /// How many slots from `start` on are in order, and which one is not.
-fn stretch(row: &dyn Sortable, start: Ix) -> (usize, Link) {
+fn stretch(row: &mut dyn Sortable, start: Ix) -> (usize, Link) {
     let mut len = 1;
     let mut last = start;
-    while let Some(next) = row.next(last) {
+    while let Some(next) = next(row, last) {
         if row.is_before(next, last) {
             return (len, Some(next));
         }
@@ -67,19 +91,4 @@ fn stretch(row: &dyn Sortable, start: Ix) -> (usize, Link) {
 /// The first slot of what is left of a stretch.
 const fn peek(run: (Link, usize)) -> Link {
     if run.1 == 0 { None } else { run.0 }
-}
-
-fn push_back(row: &mut dyn Sortable, list: &mut (Link, Link), ix: Ix) {
-    let (head, tail) = list;
-    if let Some(links) = row.links_mut(ix) {
-        *links = Links {
-            prev: *tail,
-            next: None,
-        };
-    }
-    match tail.and_then(|tail| row.links_mut(tail)) {
-        Some(links) => links.next = Some(ix),
-        None => *head = Some(ix),
-    }
-    *tail = Some(ix);
 }
