@@ -13,14 +13,15 @@ impl Service<'_> {
     pub(super) fn callback_lane(&mut self, ix: Ix) -> Link {
         let job = self.jobs.get(ix)?;
         let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        let url = self.pool.field(&job.request, request_field::CALLBACK_URL);
         let mut slashes = 0;
-        for byte in url.flatten() {
-            slashes += u32::from(*byte == b'/');
-            if slashes == 3 {
-                break;
+        'host: for piece in self.pool.field(&job.request, request_field::CALLBACK_URL) {
+            for byte in piece {
+                slashes += u32::from(*byte == b'/');
+                if slashes == 3 {
+                    break 'host;
+                }
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
             }
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
         self.outbox.shared_lane(self.endpoints.capacity(), hash)
     }
