@@ -82,17 +82,16 @@ impl Service<'_> {
         };
         let previous = self.newest_endpoint().and_then(|ix| self.endpoints.get(ix));
         let previous = previous.map(|endpoint| endpoint.id);
-        self.endpoints.insert(Endpoint {
-            id: Id::after(previous, now.timestamp, ix, &mut self.random),
-            created_at: now.timestamp,
-            filter: new.filter,
-            job: new.job,
-            text,
-            secret: StoredSecret::new(&secret),
-            for_all,
-            made: self.batch(),
-            ..Endpoint::EMPTY
-        })?;
+        let mut endpoint = Endpoint::EMPTY;
+        endpoint.id = Id::after(previous, now.timestamp, ix, &mut self.random);
+        endpoint.created_at = now.timestamp;
+        endpoint.filter = new.filter;
+        endpoint.job = new.job;
+        endpoint.text = text;
+        endpoint.secret = StoredSecret::new(&secret);
+        endpoint.for_all = for_all;
+        endpoint.made = self.batch();
+        self.endpoints.insert(endpoint)?;
         self.newest_endpoints.push_front(&mut self.endpoints, ix);
         self.tie(ix);
         self.want(ix);

@@ -358,14 +358,12 @@ impl Service<'_> {
         }
         let previous = self.newest_job().and_then(|ix| self.jobs.get(ix));
         let previous = previous.map(|job| job.id);
-        let job = Job {
-            id: Id::after(previous, now.timestamp, ix, &mut self.random),
-            created_at: now.timestamp,
-            has_callback,
-            has_reference: new.reference.is_some(),
-            request,
-            ..Job::EMPTY
-        };
+        let mut job = Job::EMPTY;
+        job.id = Id::after(previous, now.timestamp, ix, &mut self.random);
+        job.created_at = now.timestamp;
+        job.has_callback = has_callback;
+        job.has_reference = new.reference.is_some();
+        job.request = request;
         self.jobs.insert(job)?;
         self.jobs_dirty.mark(ix);
         self.newest_jobs.push_front(&mut self.jobs, ix);
