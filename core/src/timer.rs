@@ -57,19 +57,14 @@ impl<'a> Timers<'a> {
 
     /// Gives `key` the deadline `at`, in place of the one it may have. A key past the end has none.
     pub fn set(&mut self, key: Ix, at: Instant) {
-        let Some(position) = self.position(key) else {
+        let Some(mut position) = self.position(key) else {
             return;
         };
-        let position = if position == 0 {
+        if position == 0 {
             self.len += 1;
-            self.place(self.len, at.as_ms(), key.get());
-            self.len
-        } else {
-            self.place(position, at.as_ms(), key.get());
-            position
-        };
-        let position = self.up(position);
-        self.down(position);
+            position = self.len;
+        }
+        self.settle(position, at.as_ms(), key.get());
     }
 
     /// Drops the deadline of `key`, if it has one.
@@ -84,9 +79,7 @@ impl<'a> Timers<'a> {
         let (at, last) = self.entry(self.len);
         self.len -= 1;
         if position <= self.len {
-            self.place(position, at, last);
-            let position = self.up(position);
-            self.down(position);
+            self.settle(position, at, last);
         }
     }
 
@@ -129,11 +122,11 @@ impl<'a> Timers<'a> {
         }
     }
 
-    /// Deadline and key at a heap position, counted from 1.
+    /// Deadline and key at a heap position, counted from 1; none is later than the one of a position past the end.
     fn entry(&self, position: usize) -> (u64, u32) {
         match self.slots.get(position.wrapping_sub(1)) {
-            Some(slot) => (slot.at, slot.key),
-            None => (u64::MAX, 0),
+            Some(slot) if position <= self.len => (slot.at, slot.key),
+            _ => (u64::MAX, 0),
         }
     }
 
@@ -145,36 +138,30 @@ impl<'a> Timers<'a> {
         self.set_position(key, position);
     }
 
-    fn swap(&mut self, a: usize, b: usize) {
-        let (at_a, key_a) = self.entry(a);
-        let (at_b, key_b) = self.entry(b);
-        self.place(a, at_b, key_b);
-        self.place(b, at_a, key_a);
-    }
-
-    fn up(&mut self, mut position: usize) -> usize {
-        while position > 1 && self.entry(position).0 < self.entry(position / 2).0 {
-            self.swap(position, position / 2);
+    /// Puts a deadline into the heap, which has a gap at `position`: what is later moves down into it from above, or
+    /// what is earlier moves up from below, until the gap is where the deadline belongs.
+    fn settle(&mut self, mut position: usize, at: u64, key: u32) {
+        while position > 1 {
+            let (parent_at, parent) = self.entry(position / 2);
+            if parent_at <= at {
+                break;
+            }
+            self.place(position, parent_at, parent);
             position /= 2;
         }
-        position
-    }
-
-    fn down(&mut self, mut position: usize) {
         loop {
-            let left = position * 2;
-            let mut least = position;
-            for child in [left, left + 1] {
-                if child <= self.len && self.entry(child).0 < self.entry(least).0 {
-                    least = child;
-                }
+            let mut child = position * 2;
+            if self.entry(child + 1).0 < self.entry(child).0 {
+                child += 1;
             }
-            if least == position {
-                return;
+            let (child_at, child_key) = self.entry(child);
+            if at <= child_at {
+                break;
             }
-            self.swap(position, least);
-            position = least;
+            self.place(position, child_at, child_key);
+            position = child;
         }
+        self.place(position, at, key);
     }
 }
 
