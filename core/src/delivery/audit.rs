@@ -69,7 +69,7 @@ impl Outbox<'_> {
             let heads = self.count_streams(|stream| stream.event == Some(ix));
             ensure(heads == event.heads as usize, Flaw::Heads)?;
         }
-        for (place, chain) in self.chains.iter().enumerate() {
+        for (place, chain) in self.chains.0.iter().enumerate() {
             self.audit_chain(Ix::new(place as u32 + 1), chain)?;
         }
         for (ix, lane) in used(&self.lanes) {
@@ -160,7 +160,7 @@ impl Outbox<'_> {
     }
 
     fn audit_sums(&self) -> Result<(), Flaw> {
-        let active = || self.chains.iter().filter(|chain| chain.active);
+        let active = || self.chains.0.iter().filter(|chain| chain.active);
         let kept: usize = active().map(|chain| usize::from(chain.events_kept)).sum();
         let own: usize = active().map(|chain| chain.targets_own as usize).sum();
         let live: usize = active().map(|chain| chain.streams_live as usize).sum();

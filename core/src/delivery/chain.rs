@@ -13,15 +13,15 @@ impl Outbox<'_> {
     /// Hangs an event behind the job's last one, pinned. `None` where it may take no slot: progress never
     /// takes one that a change of state may need.
     pub(super) fn append(&mut self, job: Ix, event: Event) -> Link {
-        let kept = event.kind.is_state_change() && self.chain(job)?.events_kept > 0;
+        let kept = event.kind.is_state_change() && self.chains.get(job)?.events_kept > 0;
         if kept {
-            self.chain_mut(job)?.events_kept -= 1;
+            self.chains.get_mut(job)?.events_kept -= 1;
             self.events_kept = self.events_kept.saturating_sub(1);
         } else if self.events.room() <= self.events_kept {
             return None;
         }
         let ix = self.insert_event(event, Some(job))?;
-        let chain = self.chains.get_mut(job.get() as usize - 1)?;
+        let chain = self.chains.get_mut(job)?;
         let before = chain.events.tail();
         chain.events.push_back(&mut self.events, ix);
         if let Some(before) = before {
@@ -40,7 +40,7 @@ impl Outbox<'_> {
         if !self.may_be_passed_over(ix) {
             return;
         }
-        let mut at = self.chain(job).and_then(|chain| chain.streams.head());
+        let mut at = self.chains.get(job).and_then(|chain| chain.streams.head());
         while let Some(stream) = at {
             at = List::<OF_JOB>::next(&self.streams, stream);
             let Some(slot) = self.streams.get(stream) else {
@@ -128,7 +128,7 @@ impl Outbox<'_> {
         if self.is_overtaken(ix) {
             self.forget(job, ix);
         }
-        while let Some(first) = self.chain(job).and_then(|chain| chain.events.head()) {
+        while let Some(first) = self.chains.get(job).and_then(|chain| chain.events.head()) {
             if self.events.get(first).is_none_or(|slot| slot.heads > 0) {
                 return;
             }
@@ -137,7 +137,7 @@ impl Outbox<'_> {
     }
 
     fn forget(&mut self, job: Ix, ix: Ix) {
-        if let Some(chain) = self.chains.get_mut(job.get() as usize - 1) {
+        if let Some(chain) = self.chains.get_mut(job) {
             chain.events.remove(&mut self.events, ix);
         }
         self.events.remove(ix);

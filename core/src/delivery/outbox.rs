@@ -3,7 +3,7 @@
 use super::{
     IN_LANE, QUEUED, RETRY_AFTER_MS_MAX, Schedule,
     lane::{Held, Lane, Pace},
-    slots::{AttemptSlot, Chain, EventSlot, Phase, StreamSlot},
+    slots::{AttemptSlot, Chain, Chains, EventSlot, Phase, StreamSlot},
     turns::Rings,
     types::{Attempt, AttemptId, Outcome, Settled, Target, Verdict},
 };
@@ -89,7 +89,7 @@ const STEP: usize = 64;
 /// Who is owed which event. See the [module](super) for how it works.
 #[derive(Debug)]
 pub struct Outbox<'a> {
-    pub(super) chains: &'a mut [Chain],
+    pub(super) chains: Chains<'a>,
     pub(super) events: Slab<'a, EventSlot>,
     pub(super) events_dirty: Dirty<'a>,
     pub(super) streams: Slab<'a, StreamSlot>,
@@ -133,7 +133,7 @@ impl<'a> Outbox<'a> {
         let mut lanes = Slab::new(memory.lanes);
         while lanes.insert(Lane::CLOSED).is_some() {}
         Self {
-            chains: memory.chains,
+            chains: Chains(memory.chains),
             events: Slab::new(memory.events),
             events_dirty: Dirty::new(memory.events_dirty),
             streams: Slab::new(memory.streams),
@@ -266,7 +266,7 @@ impl<'a> Outbox<'a> {
 
     /// A pinned event to send apart: the job's last one if that is it, or a new one.
     fn hold(&mut self, job: Link, event: Event) -> Link {
-        let last = job.and_then(|job| self.chain(job)?.events.tail());
+        let last = job.and_then(|job| self.chains.get(job)?.events.tail());
         if let Some(ix) = last
             && let Some(slot) = self.events.get_mut(ix)
             && slot.event == event
@@ -519,7 +519,7 @@ impl Outbox<'_> {
     /// Whether a job is admitted and has not ended.
     #[must_use]
     pub fn is_active(&self, job: Ix) -> bool {
-        self.chain(job).is_some_and(|chain| chain.active)
+        self.chains.get(job).is_some_and(|chain| chain.active)
     }
 
     /// How many events are kept because somebody is owed them.
@@ -531,7 +531,7 @@ impl Outbox<'_> {
     /// Whether a job owes nobody anything, dead letters included.
     #[must_use]
     pub fn is_settled(&self, job: Ix) -> bool {
-        self.chain(job).is_none_or(|chain| {
+        self.chains.get(job).is_none_or(|chain| {
             !chain.active && chain.streams.is_empty() && chain.events.is_empty()
         })
     }

@@ -58,7 +58,7 @@ impl Outbox<'_> {
         let Some(job) = job else {
             return true;
         };
-        let Some(chain) = self.chains.get_mut(job.get() as usize - 1) else {
+        let Some(chain) = self.chains.get_mut(job) else {
             return false;
         };
         let mut after = chain.events.tail();
@@ -119,7 +119,7 @@ impl Outbox<'_> {
     /// Puts the room kept for a job's future back, once its events and streams are back.
     #[must_use]
     pub fn restore_active(&mut self, job: Ix, state_events: u8, targets_own: u32) -> bool {
-        let Some(chain) = self.chain_mut(job) else {
+        let Some(chain) = self.chains.get_mut(job) else {
             return false;
         };
         chain.active = true;

@@ -28,7 +28,7 @@ impl Outbox<'_> {
         if self.events_spare() < usize::from(state_events) {
             return false;
         }
-        let Some(chain) = self.chain_mut(job) else {
+        let Some(chain) = self.chains.get_mut(job) else {
             return false;
         };
         *chain = Chain {
@@ -49,7 +49,7 @@ impl Outbox<'_> {
         if self.streams_spare() == 0 {
             return false;
         }
-        match self.chain_mut(job) {
+        match self.chains.get_mut(job) {
             Some(chain) if chain.active => chain.targets_own += 1,
             _ => return true,
         }
@@ -59,7 +59,7 @@ impl Outbox<'_> {
 
     /// Gives back the room kept for one target of a job under way.
     pub(super) fn release_target(&mut self, job: Ix) {
-        if let Some(chain) = self.chain_mut(job)
+        if let Some(chain) = self.chains.get_mut(job)
             && chain.active
             && chain.targets_own > 0
         {
@@ -75,7 +75,7 @@ impl Outbox<'_> {
         if self.events_spare() < usize::from(state_events) {
             return false;
         }
-        let Some(chain) = self.chain_mut(job).filter(|chain| chain.active) else {
+        let Some(chain) = self.chains.get_mut(job).filter(|chain| chain.active) else {
             return false;
         };
         chain.events_kept = chain.events_kept.saturating_add(state_events);
@@ -85,7 +85,7 @@ impl Outbox<'_> {
 
     /// Gives back what was kept for the future of a job that has none any more.
     pub(super) fn end(&mut self, job: Ix) {
-        let Some(chain) = self.chain_mut(job) else {
+        let Some(chain) = self.chains.get_mut(job) else {
             return;
         };
         if !chain.active {

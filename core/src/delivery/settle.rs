@@ -187,7 +187,12 @@ impl Outbox<'_> {
     /// Forgets a job's dead letters because room is wanted. `false`, and nothing has changed, where the job still owes
     /// somebody something, or may come to.
     pub fn drop_letters(&mut self, job: Ix) -> bool {
-        let letters = |outbox: &Self| outbox.chain(job).and_then(|chain| chain.streams.head());
+        let letters = |outbox: &Self| {
+            outbox
+                .chains
+                .get(job)
+                .and_then(|chain| chain.streams.head())
+        };
         let mut at = letters(self);
         while let Some(ix) = at {
             if self

@@ -203,3 +203,19 @@ impl Chain {
         active: false,
     };
 }
+
+/// The chains of all jobs, by the slot of the job.
+#[derive(Debug)]
+pub(super) struct Chains<'a>(pub(super) &'a mut [Chain]);
+
+impl Chains<'_> {
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub(super) fn get(&self, job: Ix) -> Option<&Chain> {
+        self.0.get(job.get() as usize - 1)
+    }
+
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub(super) fn get_mut(&mut self, job: Ix) -> Option<&mut Chain> {
+        self.0.get_mut(job.get() as usize - 1)
+    }
+}

@@ -2,23 +2,15 @@
 
 use super::{
     OF_JOB, Outbox,
-    slots::{Chain, EventSlot, Phase, StreamSlot},
+    slots::{EventSlot, Phase, StreamSlot},
     types::Target,
 };
 use crate::slab::{Ix, Link, List};
 
 impl Outbox<'_> {
-    pub(super) fn chain(&self, job: Ix) -> Option<&Chain> {
-        self.chains.get(job.get() as usize - 1)
-    }
-
-    pub(super) fn chain_mut(&mut self, job: Ix) -> Option<&mut Chain> {
-        self.chains.get_mut(job.get() as usize - 1)
-    }
-
     /// The stream by which a target gets a job's events, dead letters and such apart.
     pub(super) fn stream_of(&self, job: Ix, target: Target) -> Link {
-        let mut at = self.chain(job)?.streams.head();
+        let mut at = self.chains.get(job)?.streams.head();
         while let Some(ix) = at {
             let stream = self.streams.get(ix)?;
             // A callback is owed by one stream, whichever lane it is in.
@@ -40,7 +32,7 @@ impl Outbox<'_> {
     /// whether the job's callback has one.
     pub(super) fn mark_lanes(&mut self, job: Ix) -> bool {
         let mut callback = false;
-        let mut at = self.chain(job).and_then(|chain| chain.streams.head());
+        let mut at = self.chains.get(job).and_then(|chain| chain.streams.head());
         while let Some(ix) = at {
             if let Some(stream) = self.streams.get(ix) {
                 if stream.callback {
@@ -81,10 +73,7 @@ impl Outbox<'_> {
         if let Some(slot) = stream.event.and_then(|event| self.events.get_mut(event)) {
             slot.heads += 1;
         }
-        if let Some(chain) = stream
-            .job
-            .and_then(|job| self.chains.get_mut(job.get() as usize - 1))
-        {
+        if let Some(chain) = stream.job.and_then(|job| self.chains.get_mut(job)) {
             chain.streams.push_back(&mut self.streams, ix);
             chain.streams_live += u32::from(!stream.solo);
         }
@@ -105,7 +94,7 @@ impl Outbox<'_> {
         };
         let active = stream
             .job
-            .and_then(|job| self.chain(job))
+            .and_then(|job| self.chains.get(job))
             .is_some_and(|chain| chain.active);
         if active && !stream.solo {
             self.streams_active = self.streams_active.saturating_add_signed(by);
@@ -183,7 +172,7 @@ impl Outbox<'_> {
         };
         let job = stream.job;
         if !core::mem::replace(&mut stream.solo, true)
-            && let Some(chain) = job.and_then(|job| self.chain_mut(job))
+            && let Some(chain) = job.and_then(|job| self.chains.get_mut(job))
         {
             chain.streams_live = chain.streams_live.saturating_sub(1);
         }
@@ -209,10 +198,7 @@ impl Outbox<'_> {
                 lane.live.remove(&mut self.streams, ix);
             }
         }
-        if let Some(chain) = stream
-            .job
-            .and_then(|job| self.chains.get_mut(job.get() as usize - 1))
-        {
+        if let Some(chain) = stream.job.and_then(|job| self.chains.get_mut(job)) {
             chain.streams.remove(&mut self.streams, ix);
             if !stream.solo {
                 chain.streams_live = chain.streams_live.saturating_sub(1);
