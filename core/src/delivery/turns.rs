@@ -13,52 +13,28 @@ const STEP: usize = 64;
 /// The lanes that wait for their turn.
 #[derive(Debug)]
 pub(super) struct Rings {
-    idle: List<0>,
-    busy: List<0>,
-    new: List<0>,
-    slow: List<0>,
+    /// The lanes of each [`Ring`] but `Nowhere`, in the order of their numbers.
+    lanes: [List<0>; 4],
     /// Whose turn it is first when several may send.
     first: Ring,
 }
 
 impl Rings {
     pub(super) const EMPTY: Self = Self {
-        idle: List::EMPTY,
-        busy: List::EMPTY,
-        new: List::EMPTY,
-        slow: List::EMPTY,
+        lanes: [List::EMPTY; 4],
         first: Ring::Idle,
     };
 
-    const fn is_empty(&self) -> bool {
-        let Self {
-            idle,
-            busy,
-            new,
-            slow,
-            ..
-        } = self;
-        idle.is_empty() && busy.is_empty() && new.is_empty() && slow.is_empty()
+    fn is_empty(&self) -> bool {
+        self.lanes.iter().all(List::is_empty)
     }
 
-    const fn get(&self, ring: Ring) -> Option<&List<0>> {
-        match ring {
-            Ring::Nowhere => None,
-            Ring::Idle => Some(&self.idle),
-            Ring::Busy => Some(&self.busy),
-            Ring::New => Some(&self.new),
-            Ring::Slow => Some(&self.slow),
-        }
+    fn get(&self, ring: Ring) -> Option<&List<0>> {
+        self.lanes.get((ring as usize).checked_sub(1)?)
     }
 
-    const fn get_mut(&mut self, ring: Ring) -> Option<&mut List<0>> {
-        match ring {
-            Ring::Nowhere => None,
-            Ring::Idle => Some(&mut self.idle),
-            Ring::Busy => Some(&mut self.busy),
-            Ring::New => Some(&mut self.new),
-            Ring::Slow => Some(&mut self.slow),
-        }
+    fn get_mut(&mut self, ring: Ring) -> Option<&mut List<0>> {
+        self.lanes.get_mut((ring as usize).checked_sub(1)?)
     }
 }
 
