@@ -138,15 +138,8 @@ impl Outbox<'_> {
         };
         let mut letter = StreamSlot::new(stream.job, target, event, true);
         letter.attempts = stream.attempts;
-        if self.streams.room() == 0 {
-            self.evict_dead_letter();
-        }
-        match self.streams.insert(letter) {
-            Some(letter) => {
-                self.link(letter);
-                self.bury(letter);
-                self.streams_dirty.mark(letter);
-            }
+        match self.add_stream(letter) {
+            Some(letter) => self.bury(letter),
             None => self.letters_dropped += 1,
         }
         self.advance(ix);

@@ -51,18 +51,22 @@ impl Outbox<'_> {
     /// Makes a stream that owes `event` to `target`.
     pub(super) fn owe(&mut self, job: Link, target: Target, event: Ix, solo: bool) {
         let stream = StreamSlot::new(job, target, event, solo);
-        let ix = match self.streams.insert(stream) {
-            Some(ix) => ix,
-            None if self.evict_dead_letter() => match self.streams.insert(stream) {
-                Some(ix) => ix,
-                None => return,
-            },
-            None => return,
-        };
+        if let Some(ix) = self.add_stream(stream) {
+            self.count_active(ix, 1);
+            self.enqueue(ix);
+        }
+    }
+
+    /// Puts a new stream into the table, where the oldest dead letter makes room if need be, and hangs it where it
+    /// belongs.
+    pub(super) fn add_stream(&mut self, stream: StreamSlot) -> Link {
+        if self.streams.room() == 0 {
+            self.evict_dead_letter();
+        }
+        let ix = self.streams.insert(stream)?;
         self.streams_dirty.mark(ix);
         self.link(ix);
-        self.count_active(ix, 1);
-        self.enqueue(ix);
+        Some(ix)
     }
 
     /// Hangs a new stream where it belongs.
