@@ -76,30 +76,27 @@ impl<'a> Timers<'a> {
             return;
         }
         self.set_position(key.get(), 0);
-        let (at, last) = self.entry(self.len);
+        let last = self.entry(self.len);
         self.len -= 1;
-        if position <= self.len {
-            self.settle(position, at, last);
+        if position <= self.len
+            && let Some(last) = last
+        {
+            self.settle(position, last.at, last.key);
         }
     }
 
     /// The deadline of `key`.
     #[must_use]
     pub fn get(&self, key: Ix) -> Option<Instant> {
-        match self.position(key)? {
-            0 => None,
-            position => Some(Instant::from_ms(self.entry(position).0)),
-        }
+        let entry = self.entry(self.position(key)?)?;
+        Some(Instant::from_ms(entry.at))
     }
 
     /// The earliest deadline and whose it is.
     #[must_use]
     pub fn next(&self) -> Option<(Instant, Ix)> {
-        if self.len == 0 {
-            return None;
-        }
-        let (at, key) = self.entry(1);
-        Some((Instant::from_ms(at), Ix::new(key)?))
+        let first = self.entry(1)?;
+        Some((Instant::from_ms(first.at), Ix::new(first.key)?))
     }
 
     /// Takes off the earliest deadline if it has come by `now`.
@@ -122,12 +119,10 @@ impl<'a> Timers<'a> {
         }
     }
 
-    /// Deadline and key at a heap position, counted from 1; none is later than the one of a position past the end.
-    fn entry(&self, position: usize) -> (u64, u32) {
-        match self.slots.get(position.wrapping_sub(1)) {
-            Some(slot) if position <= self.len => (slot.at, slot.key),
-            _ => (u64::MAX, 0),
-        }
+    /// What lies at a heap position, counted from 1; nothing past the end.
+    fn entry(&self, position: usize) -> Option<TimerSlot> {
+        let slot = self.slots.get(position.wrapping_sub(1))?;
+        (position <= self.len).then_some(*slot)
     }
 
     fn place(&mut self, position: usize, at: u64, key: u32) {
@@ -138,28 +133,29 @@ impl<'a> Timers<'a> {
         self.set_position(key, position);
     }
 
+    /// The earlier one of what lies below a heap position, and where that is.
+    fn earlier_child(&self, position: usize) -> Option<(usize, TimerSlot)> {
+        let (left, right) = (position * 2, position * 2 + 1);
+        match (self.entry(left)?, self.entry(right)) {
+            (first, Some(second)) if second.at < first.at => Some((right, second)),
+            (first, _) => Some((left, first)),
+        }
+    }
+
     /// Puts a deadline into the heap, which has a gap at `position`: what is later moves down into it from above, or
     /// what is earlier moves up from below, until the gap is where the deadline belongs.
     fn settle(&mut self, mut position: usize, at: u64, key: u32) {
-        while position > 1 {
-            let (parent_at, parent) = self.entry(position / 2);
-            if parent_at <= at {
-                break;
-            }
-            self.place(position, parent_at, parent);
+        while let Some(parent) = self.entry(position / 2)
+            && at < parent.at
+        {
+            self.place(position, parent.at, parent.key);
             position /= 2;
         }
-        loop {
-            let mut child = position * 2;
-            if self.entry(child + 1).0 < self.entry(child).0 {
-                child += 1;
-            }
-            let (child_at, child_key) = self.entry(child);
-            if at <= child_at {
-                break;
-            }
-            self.place(position, child_at, child_key);
-            position = child;
+        while let Some((place, child)) = self.earlier_child(position)
+            && child.at < at
+        {
+            self.place(position, child.at, child.key);
+            position = place;
         }
         self.place(position, at, key);
     }
