@@ -169,6 +169,15 @@ impl Lane {
         retry
     }
 
+    /// The queue of retries, or that of first attempts.
+    pub(super) const fn queue(&mut self, retry: bool) -> &mut List<QUEUED> {
+        if retry {
+            &mut self.retries
+        } else {
+            &mut self.fresh
+        }
+    }
+
     /// The ring in which it is to wait for its turn.
     pub(super) const fn place(&self) -> Ring {
         match self.pace {

@@ -128,12 +128,11 @@ impl Outbox<'_> {
         let test = asked && stream.job.is_none();
         if let Some(slot) = self.lanes.get_mut(lane) {
             slot.asked |= asked;
-            if retry {
-                slot.retries.push_back(&mut self.streams, ix);
-            } else if test {
-                slot.fresh.push_front(&mut self.streams, ix);
+            let queue = slot.queue(retry);
+            if test {
+                queue.push_front(&mut self.streams, ix);
             } else {
-                slot.fresh.push_back(&mut self.streams, ix);
+                queue.push_back(&mut self.streams, ix);
             }
         }
         self.offer(lane);
@@ -151,12 +150,7 @@ impl Outbox<'_> {
             Phase::Dead => self.dead.remove(&mut self.streams, ix),
             Phase::Ready => {
                 if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
-                    let queue = if retry {
-                        &mut lane.retries
-                    } else {
-                        &mut lane.fresh
-                    };
-                    queue.remove(&mut self.streams, ix);
+                    lane.queue(retry).remove(&mut self.streams, ix);
                 }
             }
             Phase::InFlight => {

@@ -138,12 +138,7 @@ impl Outbox<'_> {
             let lane = self.next_lane()?;
             let slot = self.lanes.get_mut(lane)?;
             let retry = slot.takes_retry();
-            let queue = if retry {
-                &mut slot.retries
-            } else {
-                &mut slot.fresh
-            };
-            let ix = queue.pop_front(&mut self.streams)?;
+            let ix = slot.queue(retry).pop_front(&mut self.streams)?;
             if self.is_durable(self.head_of(ix)?.batch) {
                 return Some((lane, ix));
             }
