@@ -52,7 +52,6 @@ impl Outbox<'_> {
     pub(super) fn owe(&mut self, job: Link, target: Target, event: Ix, solo: bool) {
         let stream = StreamSlot::new(job, target, event, solo);
         if let Some(ix) = self.add_stream(stream) {
-            self.count_active(ix, 1);
             self.enqueue(ix);
         }
     }
@@ -79,7 +78,9 @@ impl Outbox<'_> {
         }
         if let Some(chain) = stream.job.and_then(|job| self.chains.get_mut(job)) {
             chain.streams.push_back(&mut self.streams, ix);
-            chain.streams_live += u32::from(!stream.solo);
+        }
+        if !stream.solo {
+            self.count_live(stream.job, 1);
         }
         if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
             lane.live.push_back(&mut self.streams, ix);
@@ -91,17 +92,14 @@ impl Outbox<'_> {
         }
     }
 
-    /// Counts a stream of a job under way in or out of the sum that [`admit`](Self::admit) keeps.
-    pub(super) fn count_active(&mut self, ix: Ix, by: isize) {
-        let Some(stream) = self.streams.get(ix) else {
-            return;
-        };
-        let active = stream
-            .job
-            .and_then(|job| self.chains.get(job))
-            .is_some_and(|chain| chain.active);
-        if active && !stream.solo {
-            self.streams_active = self.streams_active.saturating_add_signed(by);
+    /// Counts a stream that is neither dead nor solo in or out: of its job, and if that is under way of the sum that
+    /// [`admit`](Self::admit) keeps.
+    fn count_live(&mut self, job: Link, by: i32) {
+        if let Some(chain) = job.and_then(|job| self.chains.get_mut(job)) {
+            chain.streams_live = chain.streams_live.saturating_add_signed(by);
+            if chain.active {
+                self.streams_active = self.streams_active.saturating_add_signed(by as isize);
+            }
         }
     }
 
@@ -164,15 +162,12 @@ impl Outbox<'_> {
 
     /// Cuts a stream off from what comes after its event.
     pub(super) fn make_solo(&mut self, ix: Ix) {
-        self.count_active(ix, -1);
         let Some(stream) = self.streams.get_mut(ix) else {
             return;
         };
         let job = stream.job;
-        if !core::mem::replace(&mut stream.solo, true)
-            && let Some(chain) = job.and_then(|job| self.chains.get_mut(job))
-        {
-            chain.streams_live = chain.streams_live.saturating_sub(1);
+        if !core::mem::replace(&mut stream.solo, true) {
+            self.count_live(job, -1);
         }
     }
 
@@ -184,7 +179,6 @@ impl Outbox<'_> {
 
     /// Ends a stream, which must wait in nothing.
     pub(super) fn end_stream(&mut self, ix: Ix) {
-        self.count_active(ix, -1);
         let Some(stream) = self.streams.get(ix).copied() else {
             return;
         };
@@ -198,9 +192,9 @@ impl Outbox<'_> {
         }
         if let Some(chain) = stream.job.and_then(|job| self.chains.get_mut(job)) {
             chain.streams.remove(&mut self.streams, ix);
-            if !stream.solo {
-                chain.streams_live = chain.streams_live.saturating_sub(1);
-            }
+        }
+        if !stream.solo {
+            self.count_live(stream.job, -1);
         }
         self.point(ix, None);
         self.streams.remove(ix);
