@@ -1,12 +1,11 @@
 //! What happens to jobs: they come in, are worked on, end, and are forgotten.
 
-use super::{Full, Job, Service, targets::Targets};
+use super::{Full, Job, Service, Words, targets::Targets};
 use crate::{
     event::{Event, Kind},
     id::Id,
     idempotency::{Found, KeyHash, RequestHash},
     job::{self, Happening, Refused, State, Status},
-    json,
     note::note,
     sha256::Sha256,
     slab::{Ix, Link},
@@ -14,79 +13,6 @@ use crate::{
     time::Now,
     url::is_absolute_uri,
 };
-
-/// A string that comes in: plain, or as it stands in a JSON document.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Words<'a> {
-    /// As it is.
-    Plain(&'a str),
-    /// Between the quotes of a JSON document.
-    Json(json::Str<'a>),
-}
-
-impl<'a> Words<'a> {
-    /// No string.
-    pub const EMPTY: Self = Self::Plain("");
-
-    /// How many bytes it has.
-    fn bytes_len(self) -> usize {
-        match self {
-            Self::Plain(text) => text.len(),
-            Self::Json(text) => text.decoded_len(),
-        }
-    }
-
-    /// Its bytes: UTF-8.
-    #[must_use]
-    pub fn bytes(self) -> WordsBytes<'a> {
-        let plain = match self {
-            Self::Plain(text) => text,
-            Self::Json(text) => match text.plain() {
-                Some(text) => text,
-                None => return WordsBytes(Spelled::Json(text.bytes())),
-            },
-        };
-        WordsBytes(Spelled::Plain(plain.bytes()))
-    }
-}
-
-impl<'a> IntoIterator for Words<'a> {
-    type Item = u8;
-    type IntoIter = WordsBytes<'a>;
-
-    fn into_iter(self) -> WordsBytes<'a> {
-        self.bytes()
-    }
-}
-
-/// The bytes of [`Words`].
-#[derive(Debug, Clone)]
-pub struct WordsBytes<'a>(Spelled<'a>);
-
-/// Most strings have no escapes, and are copied as they are.
-#[derive(Debug, Clone)]
-enum Spelled<'a> {
-    Plain(core::str::Bytes<'a>),
-    Json(json::Decoded<'a>),
-}
-
-impl Iterator for WordsBytes<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        match &mut self.0 {
-            Spelled::Plain(bytes) => bytes.next(),
-            Spelled::Json(bytes) => bytes.next(),
-        }
-    }
-}
-
-impl<'a> From<&'a str> for Words<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Plain(text)
-    }
-}
 
 /// A translation that somebody asks for. Its strings are checked already; their lengths keep to
 /// [`Limits`](super::Limits).

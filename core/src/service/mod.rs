@@ -42,19 +42,19 @@ mod records;
 mod restore;
 mod targets;
 mod view;
+mod words;
 
 pub use crate::delivery::Flaw;
 pub use deliveries::{AttemptResult, Attempted};
 pub use durable::Durable;
 pub use endpoints::{EndpointChange, NewEndpoint};
 pub use job_slot::{Job, request_field};
-pub use jobs::{
-    IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted, Words, WordsBytes, Work,
-};
+pub use jobs::{IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted, Work};
 pub use limits::Limits;
 pub use records::Record;
 pub use restore::RestoreError;
 pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
+pub use words::{Words, WordsBytes};
 
 use job_slot::{ALL, QUEUED};
 
