@@ -34,12 +34,14 @@
 //! wants the event, and closing a lane, which is done a piece at a time.
 
 mod audit;
+mod batches;
 mod chain;
 #[cfg(test)]
 mod fairness;
 mod lane;
 #[cfg(test)]
 mod lent;
+mod limits;
 mod outbox;
 #[cfg(test)]
 mod probing;
@@ -56,7 +58,8 @@ mod types;
 pub use audit::Flaw;
 pub(crate) use audit::{ensure, len, used};
 pub use lane::Lane;
-pub use outbox::{Memory, Outbox, OutboxLimits};
+pub use limits::OutboxLimits;
+pub use outbox::{Memory, Outbox};
 pub use schedule::{JITTER_PERCENT, PAUSES_MAX, RETRY_AFTER_MS_MAX, Schedule};
 pub use slots::{AttemptSlot, Chain, EventSlot, StreamSlot};
 pub use types::{Attempt, AttemptId, Failure, Outcome, SavedStream, Settled, Target, Verdict};

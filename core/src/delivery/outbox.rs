@@ -1,7 +1,7 @@
 //! The machine: commands in, attempts out.
 
 use super::{
-    IN_LANE, QUEUED, RETRY_AFTER_MS_MAX, Schedule,
+    IN_LANE, OutboxLimits, QUEUED,
     lane::{Held, Lane, Pace},
     slots::{AttemptSlot, Chain, Chains, EventSlot, Phase, StreamSlot},
     turns::Rings,
@@ -41,48 +41,6 @@ pub struct Memory<'a> {
     pub attempts: &'a mut [Slot<AttemptSlot>],
 }
 
-/// What an outbox allows itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutboxLimits {
-    /// When failed attempts are made again.
-    pub schedule: Schedule,
-    /// Attempts in flight to one endpoint at most.
-    pub window_max: u16,
-    /// How long an overloaded endpoint that gave no hint is left alone, in milliseconds.
-    pub throttle_ms: u64,
-    /// How long an endpoint is left alone that has failed a few times in a row, in milliseconds; it doubles with each
-    /// failure more, up to the schedule's first pause. 0 is never.
-    pub probe_ms: u32,
-}
-
-impl OutboxLimits {
-    /// The standard schedule, 32 attempts in flight to an endpoint, a throttle of 5 s, probes after 100 ms at first.
-    pub const STANDARD: Self = Self {
-        schedule: Schedule::STANDARD,
-        window_max: 32,
-        throttle_ms: 5_000,
-        probe_ms: 100,
-    };
-
-    /// How long to wait before an endpoint is probed, when `probe_ms` has been doubled so often: that, or up to half of it
-    /// less, so that endpoints that fail together do not come back together. It is never more, so that a delivery that is
-    /// alone does not wait for longer than its schedule says.
-    pub(super) fn probe_pause_ms(&self, doublings: u8, random: &mut Random) -> u64 {
-        let most = self.schedule.step_ms(1).unwrap_or(self.throttle_ms);
-        let most = most.min(RETRY_AFTER_MS_MAX) as u32;
-        let doublings = doublings.min(DOUBLINGS_MAX);
-        let pause = if self.probe_ms <= most >> doublings {
-            self.probe_ms << doublings
-        } else {
-            most
-        };
-        u64::from(pause) - random.below(u64::from(pause / 2) + 1)
-    }
-}
-
-/// How often the pause of an endpoint that fails is doubled at most.
-const DOUBLINGS_MAX: u8 = 16;
-
 /// Streams whose pause ended, or that a closing lane must let go, taken in one call at most.
 const STEP: usize = 64;
 
@@ -108,7 +66,7 @@ pub struct Outbox<'a> {
     /// Lanes with something to send.
     pub(super) rings: Rings,
     pub(super) open_batch: u64,
-    committed: u64,
+    pub(super) committed: u64,
     serial: u32,
     pub(super) publications: u64,
     /// Attempts in flight on lanes that were new when they began.
@@ -322,40 +280,6 @@ impl<'a> Outbox<'a> {
             count += 1;
         }
         count
-    }
-
-    /// The batch of records that the next change belongs to. The first one is 1: 0 is what was there at the start.
-    #[must_use]
-    pub const fn batch(&self) -> u64 {
-        self.open_batch
-    }
-
-    /// Closes the open batch and opens the next one. Returns the number of the closed one.
-    pub const fn seal(&mut self) -> u64 {
-        let batch = self.open_batch;
-        self.open_batch += 1;
-        batch
-    }
-
-    /// Whether everything up to and with `batch` is durable.
-    #[must_use]
-    pub const fn is_durable(&self, batch: u64) -> bool {
-        batch <= self.committed
-    }
-
-    /// Says that everything up to and with batch number `batch` is durable.
-    pub fn committed(&mut self, batch: u64) {
-        self.committed = self.committed.max(batch);
-        while let Some(ix) = self.unsaved.head() {
-            if self
-                .head_of(ix)
-                .is_some_and(|slot| !self.is_durable(slot.batch))
-            {
-                return;
-            }
-            self.unsaved.remove(&mut self.streams, ix);
-            self.enqueue(ix);
-        }
     }
 
     /// Tells how an attempt ended.
