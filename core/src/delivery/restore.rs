@@ -8,7 +8,7 @@ use super::{
 use crate::{
     event::Event,
     slab::{Ix, Link, List},
-    time::Instant,
+    time::{Instant, Timestamp},
 };
 
 impl Outbox<'_> {
@@ -144,7 +144,9 @@ impl Outbox<'_> {
             stream
                 .event
                 .and_then(|ix| events.get(ix))
-                .map(|slot| (slot.event.at, slot.event.sequence))
+                .map_or((Timestamp::EPOCH, 0), |slot| {
+                    (slot.event.at, slot.event.sequence)
+                })
         };
         self.dead.sort(&mut self.streams, |a, b| age(a) < age(b));
         let mut at = self.lanes.next_used(None);
