@@ -146,6 +146,13 @@ impl Lane {
         links: Links::NONE,
     };
 
+    /// A lane that callbacks share, which is never closed.
+    pub(super) const SHARED: Self = Self {
+        filter: Filter::ALL,
+        open: true,
+        ..Self::CLOSED
+    };
+
     /// Whether an attempt could be made now.
     pub(super) fn is_ready(&self) -> bool {
         let waits = match self.held {

@@ -58,7 +58,7 @@ impl Room {
             lanes_closing: &mut dirty.2,
             attempts: &mut memory.4,
         };
-        run(Outbox::new(memory, limits))
+        run(Outbox::new(memory, limits, lanes))
     }
 }
 

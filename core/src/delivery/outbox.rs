@@ -85,11 +85,14 @@ pub struct Outbox<'a> {
 
 // Commands.
 impl<'a> Outbox<'a> {
-    /// An empty outbox over lent memory.
+    /// An empty outbox over lent memory. The lanes behind those of `endpoints` are what callbacks share.
     #[must_use]
-    pub fn new(memory: Memory<'a>, limits: OutboxLimits) -> Self {
+    pub fn new(memory: Memory<'a>, limits: OutboxLimits, endpoints: usize) -> Self {
         let mut lanes = Slab::new(memory.lanes);
-        while lanes.insert(Lane::CLOSED).is_some() {}
+        while lanes.len() < endpoints && lanes.insert(Lane::CLOSED).is_some() {}
+        while lanes.insert(Lane::SHARED).is_some() {}
+        // Where nothing is written, all is as good as written.
+        let durable = !memory.events_dirty.is_empty();
         Self {
             chains: Chains(memory.chains),
             events: Slab::new(memory.events),
@@ -106,7 +109,7 @@ impl<'a> Outbox<'a> {
             dead: List::EMPTY,
             rings: Rings::EMPTY,
             open_batch: 1,
-            committed: 0,
+            committed: if durable { 0 } else { u64::MAX },
             serial: 0,
             publications: 0,
             new_in_flight: 0,

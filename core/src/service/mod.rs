@@ -62,7 +62,6 @@ use crate::{
     delivery::Outbox,
     dirty::Dirty,
     endpoint::{self, Endpoint},
-    event::Filter,
     id::{Id, Prefix},
     idempotency::{KeySlot, Keys},
     log::{Line, Log},
@@ -211,7 +210,7 @@ impl<'a> Service<'a> {
             keys_dirty: Dirty::new(memory.keys_dirty),
             log: Log::new(memory.log, memory.log_answers, endpoints),
             scratch: memory.scratch,
-            outbox: Outbox::new(memory.outbox, limits.outbox),
+            outbox: Outbox::new(memory.outbox, limits.outbox, endpoints),
             limits,
             master,
             master_key: Secret::from_random(master).signing_key(),
@@ -228,21 +227,6 @@ impl<'a> Service<'a> {
             processing: 0,
             counters: Counters::default(),
         }
-        .with_outbox_ready(durable)
-    }
-
-    /// Opens the lanes that callbacks share, which are never closed. Where nothing is written, all is as good as written.
-    fn with_outbox_ready(mut self, durable: bool) -> Self {
-        if !durable {
-            self.outbox.committed(u64::MAX);
-        }
-        for lane in self.endpoints.capacity()..self.outbox.lanes_capacity() {
-            if let Some(lane) = Ix::new(lane as u32 + 1) {
-                // There is no job yet for which room could be missing.
-                let _ = self.outbox.open_lane(lane, Filter::ALL, false);
-            }
-        }
-        self
     }
 
     /// What it allows.
