@@ -13,7 +13,7 @@
 //! let first = slab.insert(7).unwrap();
 //! let second = slab.insert(8).unwrap();
 //! assert!(slab.insert(9).is_none(), "a full table says so");
-//! assert_eq!(slab.remove(first), Some(7));
+//! slab.remove(first);
 //! assert_eq!(slab.get(second), Some(&8));
 //! assert_eq!(slab.get(first), None);
 //! ```
@@ -123,6 +123,11 @@ impl<'a, T> Slab<'a, T> {
         self.put(ix, value)
     }
 
+    /// Frees a slot. One that is free already is left alone.
+    pub fn remove(&mut self, ix: Ix) {
+        self.book.give(&mut self.slots, ix);
+    }
+
     /// Fills a slot that was taken.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn put(&mut self, ix: Link, value: T) -> Link {
@@ -156,15 +161,6 @@ impl<'a, T> Slab<'a, T> {
             .iter()
             .position(|slot| slot.state == USED)?;
         Ix::new((start + found) as u32 + 1)
-    }
-}
-
-impl<T: Copy> Slab<'_, T> {
-    /// Frees a slot and returns what was in it.
-    pub fn remove(&mut self, ix: Ix) -> Option<T> {
-        let value = *self.get(ix)?;
-        self.book.give(&mut self.slots, ix);
-        Some(value)
     }
 }
 
@@ -452,7 +448,9 @@ mod tests {
         assert_eq!(slab.insert(item(b'3')).unwrap().get(), 3);
         assert_eq!(slab.insert(item(b'4')), None);
         assert_eq!(slab.get(second).unwrap().name, b'r');
-        assert_eq!(slab.remove(second).unwrap().name, b'r');
+        slab.remove(second);
+        slab.remove(second);
+        assert!(slab.get(second).is_none());
         assert_eq!(slab.insert(item(b'n')), Some(second));
         assert_eq!(slab.len(), 3);
     }

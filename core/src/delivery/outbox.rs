@@ -293,10 +293,11 @@ impl<'a> Outbox<'a> {
         outcome: Outcome,
         random: &mut Random,
     ) -> Option<Settled> {
-        if self.attempts.get(id.ix)?.serial != id.serial {
+        let attempt = *self.attempts.get(id.ix)?;
+        if attempt.serial != id.serial {
             return None;
         }
-        let attempt = self.attempts.remove(id.ix)?;
+        self.attempts.remove(id.ix);
         let lane = attempt.lane?;
         self.count_pace(attempt.pace, -1);
         let held_ms = self.adjust(now, lane, &attempt, outcome, random);

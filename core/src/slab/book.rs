@@ -81,7 +81,9 @@ impl Book {
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     #[cfg_attr(not(target_pointer_width = "32"), inline(always))]
     pub(super) fn give(&mut self, slots: &mut dyn Slots, ix: Ix) {
-        if let Some(state) = slots.state_mut(ix) {
+        if let Some(state) = slots.state_mut(ix)
+            && *state == USED
+        {
             *state = self.free;
             self.free = ix.get();
             self.len = self.len.saturating_sub(1);
