@@ -179,7 +179,7 @@ impl<'a> Simulator<'a> {
     /// When [`poll_step`](Self::poll_step) has something to say next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next().map(|(at, _)| at)
+        self.timers.next()
     }
 }
 

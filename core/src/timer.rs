@@ -13,7 +13,7 @@
 //! timers.set(tea, Instant::from_ms(180_000));
 //! timers.set(toast, Instant::from_ms(90_000));
 //! timers.set(tea, Instant::from_ms(60_000));
-//! assert_eq!(timers.next(), Some((Instant::from_ms(60_000), tea)));
+//! assert_eq!(timers.next(), Some(Instant::from_ms(60_000)));
 //! assert_eq!(timers.pop_due(Instant::from_ms(59_999)), None);
 //! assert_eq!(timers.pop_due(Instant::from_ms(60_000)), Some(tea));
 //! ```
@@ -92,19 +92,19 @@ impl<'a> Timers<'a> {
         Some(Instant::from_ms(entry.at))
     }
 
-    /// The earliest deadline and whose it is.
+    /// The earliest deadline.
     #[must_use]
-    pub fn next(&self) -> Option<(Instant, Ix)> {
-        let first = self.entry(1)?;
-        Some((Instant::from_ms(first.at), Ix::new(first.key)?))
+    pub fn next(&self) -> Option<Instant> {
+        Some(Instant::from_ms(self.entry(1)?.at))
     }
 
     /// Takes off the earliest deadline if it has come by `now`.
     pub fn pop_due(&mut self, now: Instant) -> Option<Ix> {
-        let (at, key) = self.next()?;
-        if at > now {
+        let first = self.entry(1)?;
+        if first.at > now.as_ms() {
             return None;
         }
+        let key = Ix::new(first.key)?;
         self.clear(key);
         Some(key)
     }
@@ -201,7 +201,7 @@ mod tests {
                 }
             }
             let least = model.iter().flatten().min().copied();
-            assert_eq!(timers.next().map(|(at, _)| at.as_ms()), least);
+            assert_eq!(timers.next().map(Instant::as_ms), least);
             for (slot, at) in model.iter().enumerate() {
                 let key = Ix::new(slot as u32 + 1).unwrap();
                 assert_eq!(timers.get(key).map(Instant::as_ms), *at);

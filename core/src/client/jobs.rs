@@ -304,7 +304,7 @@ impl<'a> Jobs<'a> {
 
     /// When the next job becomes one to ask about.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next().map(|(at, _)| at)
+        self.timers.next()
     }
 
     /// Lists the jobs whose time to be asked about has come; `steps` at most.

@@ -380,8 +380,8 @@ impl Outbox<'_> {
         if !self.lanes_closing.is_empty() {
             return Some(Instant::ZERO);
         }
-        let streams = self.stream_timers.next().map(|(at, _)| at);
-        let lanes = self.lane_timers.next().map(|(at, _)| at);
+        let streams = self.stream_timers.next();
+        let lanes = self.lane_timers.next();
         time::earlier(streams, lanes)
     }
 

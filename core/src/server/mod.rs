@@ -285,7 +285,7 @@ impl<'a> Server<'a> {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let conns = self.timers.next().map(|(at, _)| at);
+        let conns = self.timers.next();
         time::earlier(conns, self.service.poll_timeout())
     }
 

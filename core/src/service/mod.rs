@@ -354,7 +354,7 @@ impl<'a> Service<'a> {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let jobs = self.job_timers.next().map(|(at, _)| at);
+        let jobs = self.job_timers.next();
         time::earlier(jobs, self.outbox.poll_timeout())
     }
 }
