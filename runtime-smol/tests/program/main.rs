@@ -98,6 +98,14 @@ impl Drop for Server {
     }
 }
 
+/// A job that was just asked for, by its id.
+fn submitted(server: &Server) -> String {
+    let asked = run(&server.url, &["translate", VIDEO, "--to", "es", "--json"]);
+    let asked = String::from_utf8(asked.stdout).unwrap();
+    let id = asked.split('"').find(|word| word.starts_with("job_"));
+    id.expect("an id").to_owned()
+}
+
 /// A directory of this test's own that is gone after it.
 struct Scratch(PathBuf);
 
@@ -405,12 +413,7 @@ fn what_was_acknowledged_is_there_after_a_kill() {
     let mut server = Server::start(&arguments);
     let second = dubhook(&["serve", "--listen", "127.0.0.1:0", "--data", &data]);
     check(&{ second }.output().unwrap(), 1, "", "another process uses");
-    let asked = run(&server.url, &["translate", VIDEO, "--to", "es", "--json"]);
-    let asked = String::from_utf8(asked.stdout).unwrap();
-    let job = asked
-        .split('"')
-        .find(|word| word.starts_with("job_"))
-        .expect("an id");
+    let job = &submitted(&server);
     server.child.kill().expect("it was running");
     server.child.wait().expect("its end");
     let server = Server::start(&arguments);

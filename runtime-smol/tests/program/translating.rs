@@ -1,6 +1,6 @@
 //! Jobs that a program translates: what it is given, how it ends, and that nothing of it stays behind.
 
-use super::{PATIENCE, Scratch, Server, VIDEO, check, dubhook, run};
+use super::{PATIENCE, Scratch, Server, VIDEO, check, dubhook, run, submitted};
 use std::time::Instant;
 
 /// A server whose translator is this shell command.
@@ -100,12 +100,7 @@ fn a_program_ends_with_its_children_when_its_job_is_called_off() {
     let pid = scratch.path("pid");
     let command = format!("trap '' TERM; sleep 1000 & echo $! > {pid}; wait");
     let server = translating(&scratch, &command, &[]);
-    let asked = run(&server.url, &["translate", VIDEO, "--to", "es", "--json"]);
-    let asked = String::from_utf8(asked.stdout).unwrap();
-    let job = asked
-        .split('"')
-        .find(|word| word.starts_with("job_"))
-        .expect("an id");
+    let job = &submitted(&server);
     assert!(lives(&pid));
     check(&run(&server.url, &["cancel", job]), 0, "canceled", "");
     assert!(dies(&pid), "the child lives on");
