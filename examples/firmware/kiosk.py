@@ -92,7 +92,7 @@ def main(program: str, dubhook: str, loss_percent: str) -> None:
     shown, cursor = [], ""
     while cursor is not None:
         # The board's answers are short, so the list may have several pages.
-        page = json.loads(rig.request(f"{url}?cursor={cursor}" if cursor else url)[1])
+        page = rig.fetch(f"{url}?cursor={cursor}" if cursor else url)
         shown, cursor = shown + page["data"], page.get("next_cursor")
     rig.check(
         {job["id"] for job in shown} == {job["id"] for job in jobs}
@@ -100,7 +100,7 @@ def main(program: str, dubhook: str, loss_percent: str) -> None:
         "the list shows every job, completed",
     )
     listener.interrupt()
-    rig.until("its webhook is gone", lambda: json.loads(rig.request(url.replace("translations", "webhooks"))[1])["data"] == [])
+    rig.until("its webhook is gone", lambda: rig.fetch(url.replace("translations", "webhooks"))["data"] == [])
 
 
 rig.main(main)

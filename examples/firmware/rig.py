@@ -112,6 +112,19 @@ def until(what: str, holds) -> None:
         time.sleep(0.05)
 
 
+def fetch(url: str) -> dict:
+    """The JSON that stands there, asked for as often as it takes: packets get lost."""
+    answer = (0, b"")
+
+    def answered() -> bool:
+        nonlocal answer
+        answer = request(url)
+        return answer[0] == 200
+
+    until(f"{url} answers", answered)
+    return json.loads(answer[1])
+
+
 def sign(secret: str, identity: str, seconds: int, body: bytes) -> str:
     """A signature as Standard Webhooks has it."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
