@@ -264,27 +264,21 @@ fn what_is_redelivered_is_since_a_time_or_one_event() {
     let mut machine = machine();
     let (path, _) = new_hook(&mut machine, HOOK);
     let path = format!("{path}/redeliver");
-    for wrong in [
-        json!(0),
-        json!(""),
-        json!("yesterday"),
-        json!("2026-13-01T00:00:00Z"),
-        json!([]),
+    for (member, wrong) in [
+        ("since", json!(0)),
+        ("since", json!("")),
+        ("since", json!("yesterday")),
+        ("since", json!("2026-13-01T00:00:00Z")),
+        ("since", json!([])),
+        ("event", json!(0)),
+        ("event", json!("")),
+        ("event", json!("evt_")),
+        ("event", json!("job_00000000000000000000000001")),
+        ("event", json!([])),
     ] {
-        let body = json!({ "since": wrong }).to_string();
+        let body = json!({ member: wrong }).to_string();
         let answer = call(&mut machine, "POST", &path, &body);
-        check_problem(&answer, 422, "invalid_request", Some("since"));
-    }
-    for wrong in [
-        json!(0),
-        json!(""),
-        json!("evt_"),
-        json!("job_00000000000000000000000001"),
-        json!([]),
-    ] {
-        let body = json!({ "event": wrong }).to_string();
-        let answer = call(&mut machine, "POST", &path, &body);
-        check_problem(&answer, 422, "invalid_request", Some("event"));
+        check_problem(&answer, 422, "invalid_request", Some(member));
     }
     for right in [
         "{}",

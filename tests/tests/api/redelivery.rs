@@ -2,16 +2,19 @@
 
 use crate::{HOOK, call, deliver_all, durable, new_hook, new_job, types};
 use dubhook_core::service::Report;
-use dubhook_tests::machine::{body, field};
+use dubhook_tests::machine::{Machine, body, field};
 use serde_json::json;
+
+/// A webhook that is told of each job once: that it waits. Its path.
+fn hook_for_first_events(machine: &mut Machine) -> String {
+    let body = HOOK.replace('}', r#","events":["translation.pending"]}"#);
+    new_hook(machine, &body).0
+}
 
 #[test]
 fn what_was_given_up_is_sent_again_on_request() {
     let mut machine = durable();
-    let (path, _) = new_hook(
-        &mut machine,
-        &HOOK.replace('}', r#","events":["translation.pending"]}"#),
-    );
+    let path = hook_for_first_events(&mut machine);
     new_job(&mut machine);
     let first = deliver_all(&mut machine, 500);
     for _ in 0..20 {
@@ -30,6 +33,7 @@ fn what_was_given_up_is_sent_again_on_request() {
     );
     let answer = call(&mut machine, "POST", &redeliver, "").json();
     let again = deliver_all(&mut machine, 200);
+    assert_eq!(again.len(), 1, "{enabled}");
     assert_eq!(answer["redelivered"], again.len(), "{enabled}");
     for request in &again {
         assert_eq!(field(request, "webhook-id"), field(&first[0], "webhook-id"));
@@ -44,10 +48,7 @@ fn what_was_given_up_is_sent_again_on_request() {
 #[test]
 fn one_event_alone_is_sent_again_on_request() {
     let mut machine = durable();
-    let (path, _) = new_hook(
-        &mut machine,
-        &HOOK.replace('}', r#","events":["translation.pending"]}"#),
-    );
+    let path = hook_for_first_events(&mut machine);
     let mut ids = Vec::new();
     for _ in 0..3 {
         new_job(&mut machine);
