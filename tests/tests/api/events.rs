@@ -5,80 +5,51 @@ use dubhook_core::{server::Drive, service::Report};
 use dubhook_tests::{
     caller::{Caller, request},
     machine::{Machine, field},
+    stream::{Message, Stream},
 };
 use serde_json::Value;
 
-/// A message of a stream: the fields of one event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Message {
-    id: String,
-    kind: String,
-    data: Value,
+/// A connection with a stream on it.
+struct Watcher {
+    caller: Caller,
+    stream: Stream,
 }
 
-impl Message {
-    /// What it says of its job.
-    fn job(&self) -> &str {
-        self.data["data"]["id"].as_str().unwrap()
+impl Watcher {
+    /// Opens a stream; returns what it began with.
+    fn open(machine: &mut Machine, path: &str, last: Option<&str>) -> (Self, Vec<Message>) {
+        let caller = Caller::open(machine);
+        Self::on(caller, machine, path, last)
     }
 
-    fn sequence(&self) -> u64 {
-        self.data["data"]["sequence"].as_u64().unwrap()
-    }
-}
-
-/// Opens a stream; returns what it began with.
-fn open(machine: &mut Machine, path: &str, last: Option<&str>) -> (Caller, Vec<Message>) {
-    let mut caller = Caller::open(machine);
-    let fields = last.map_or(String::new(), |id| format!("last-event-id: {id}\r\n"));
-    caller.send(machine, &request("GET", path, &fields, ""));
-    let bytes = String::from_utf8(caller.take()).unwrap();
-    let (head, rest) = bytes.split_once("\r\n\r\n").expect("a head");
-    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-    assert_eq!(field(&bytes, "content-type"), "text/event-stream");
-    assert_eq!(field(&bytes, "cache-control"), "no-store");
-    assert_eq!(field(&bytes, "connection"), "close");
-    assert!(!head.contains("content-length"));
-    let rest = rest.strip_prefix("retry: 1000\n\n").expect("a pause");
-    let begun = messages(rest);
-    (caller, begun)
-}
-
-/// What has come since the last time.
-fn more(caller: &mut Caller) -> Vec<Message> {
-    messages(&String::from_utf8(caller.take()).unwrap())
-}
-
-/// The messages of a text that is whole ones, by the rules of the HTML standard, section 9.2.6.
-fn messages(text: &str) -> Vec<Message> {
-    assert!(
-        text.is_empty() || text.ends_with("\n\n"),
-        "half a message: {text:?}"
-    );
-    let blocks = text.split_terminator("\n\n").filter(|block| *block != ":");
-    let message = |block: &str| {
-        let mut message = Message {
-            id: String::new(),
-            kind: String::new(),
-            data: Value::Null,
+    fn on(
+        caller: Caller,
+        machine: &mut Machine,
+        path: &str,
+        last: Option<&str>,
+    ) -> (Self, Vec<Message>) {
+        let mut watcher = Self {
+            caller,
+            stream: Stream::new(path.strip_prefix("/v1/events?job=")),
         };
-        for line in block.split('\n') {
-            match line.split_once(": ").expect("a field") {
-                ("id", id) => message.id = id.to_owned(),
-                ("event", kind) => message.kind = kind.to_owned(),
-                ("data", data) => message.data = serde_json::from_str(data).unwrap(),
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_eq!(message.data["type"], *message.kind);
-        message
-    };
-    blocks.map(message).collect()
+        let fields = last.map_or(String::new(), |id| format!("last-event-id: {id}\r\n"));
+        let request = request("GET", path, &fields, "");
+        watcher.caller.send(machine, &request);
+        let begun = watcher.more();
+        (watcher, begun)
+    }
+
+    /// What has come since the last time.
+    fn more(&mut self) -> Vec<Message> {
+        let messages = self.stream.read(&self.caller.take());
+        assert!(self.stream.is_whole(), "half a message");
+        messages
+    }
 }
 
 /// Lets a connection run until it has nothing more to say.
-fn settle(machine: &mut Machine, caller: &mut Caller) {
-    named(machine, &mut [caller]);
+fn settle(machine: &mut Machine, watcher: &mut Watcher) {
+    named(machine, &mut [&mut watcher.caller]);
 }
 
 fn kinds(messages: &[Message]) -> Vec<&str> {
@@ -92,15 +63,15 @@ fn kinds(messages: &[Message]) -> Vec<&str> {
 fn a_stream_has_every_event_from_now_on_as_webhooks_have_them() {
     let mut machine = Machine::volatile(1);
     let _ = new_job(&mut machine);
-    let (mut caller, begun) = open(&mut machine, "/v1/events", None);
+    let (mut watcher, begun) = Watcher::open(&mut machine, "/v1/events", None);
     assert_eq!(begun, [], "what was before is not told");
     let hook = r#"{"url":"http://127.0.0.1:3120/hook"}"#;
     assert_eq!(call(&mut machine, "POST", "/v1/webhooks", hook).status, 201);
     let id = machine.start_job().unwrap();
     machine.report(id, Report::Progress(50));
     machine.report(id, Report::Completed("https://o.test/1"));
-    settle(&mut machine, &mut caller);
-    let told = more(&mut caller);
+    settle(&mut machine, &mut watcher);
+    let told = watcher.more();
     assert_eq!(kinds(&told), ["processing", "progress", "completed"]);
     // The hook's deliveries have the same ids and bodies.
     let mut delivered = Vec::new();
@@ -116,9 +87,9 @@ fn a_stream_has_every_event_from_now_on_as_webhooks_have_them() {
     }
     // Other jobs are told as well, and the stream goes on.
     let _ = call(&mut machine, "POST", "/v1/translations", JOB);
-    settle(&mut machine, &mut caller);
-    assert_eq!(kinds(&more(&mut caller)), ["pending"]);
-    assert!(matches!(caller.wants, Drive::Input { .. }));
+    settle(&mut machine, &mut watcher);
+    assert_eq!(kinds(&watcher.more()), ["pending"]);
+    assert!(matches!(watcher.caller.wants, Drive::Input { .. }));
 }
 
 #[test]
@@ -128,25 +99,25 @@ fn a_stream_of_one_job_begins_with_it_as_it_stands_and_ends_with_it() {
     let other = new_job(&mut machine);
     let id = machine.start_job().unwrap();
     let path = job.replace("/v1/translations/", "/v1/events?job=");
-    let (mut caller, begun) = open(&mut machine, &path, None);
+    let (mut watcher, begun) = Watcher::open(&mut machine, &path, None);
     assert_eq!(kinds(&begun), ["processing"]);
     let other_id = machine.start_job().unwrap();
     machine.report(other_id, Report::Failed("no sound"));
     machine.report(id, Report::Progress(10));
-    settle(&mut machine, &mut caller);
-    assert_eq!(kinds(&more(&mut caller)), ["progress"]);
+    settle(&mut machine, &mut watcher);
+    assert_eq!(kinds(&watcher.more()), ["progress"]);
     machine.report(id, Report::Completed("https://o.test/1"));
-    settle(&mut machine, &mut caller);
-    let last = more(&mut caller);
+    settle(&mut machine, &mut watcher);
+    let last = watcher.more();
     assert_eq!(kinds(&last), ["completed"]);
-    assert_eq!(caller.wants, Drive::Close);
+    assert_eq!(watcher.caller.wants, Drive::Close);
     assert!(job.ends_with(last[0].job()) && !other.ends_with(last[0].job()));
-    machine.server.close(caller.id);
+    machine.server.close(watcher.caller.id);
     assert_eq!(machine.server.conns_held(), 0);
     // Who comes back with less is told the rest; who has all is told not to come back.
-    let (again, begun) = open(&mut machine, &path, None);
+    let (again, begun) = Watcher::open(&mut machine, &path, None);
     assert_eq!(
-        (kinds(&begun), again.wants),
+        (kinds(&begun), again.caller.wants),
         (vec!["completed"], Drive::Close)
     );
     let mut caller = Caller::open(&mut machine);
@@ -158,25 +129,25 @@ fn a_stream_of_one_job_begins_with_it_as_it_stands_and_ends_with_it() {
 #[test]
 fn who_comes_back_is_told_what_came_between() {
     let mut machine = Machine::volatile(1);
-    let (mut caller, _) = open(&mut machine, "/v1/events", None);
+    let (mut watcher, _) = Watcher::open(&mut machine, "/v1/events", None);
     let job = new_job(&mut machine);
     let id = machine.start_job().unwrap();
     for percent in 1..=4 {
         machine.report(id, Report::Progress(percent));
     }
     machine.report(id, Report::Completed("https://o.test/1"));
-    settle(&mut machine, &mut caller);
-    let all = more(&mut caller);
+    settle(&mut machine, &mut watcher);
+    let all = watcher.more();
     assert_eq!(all.len(), 7);
     let of_job = job.replace("/v1/translations/", "/v1/events?job=");
     for (at, message) in all.iter().enumerate() {
-        let (again, rest) = open(&mut machine, "/v1/events", Some(&message.id));
+        let (again, rest) = Watcher::open(&mut machine, "/v1/events", Some(&message.id));
         assert_eq!(rest, all[at + 1..]);
-        machine.server.close(again.id);
+        machine.server.close(again.caller.id);
         if at + 1 < all.len() {
-            let (again, rest) = open(&mut machine, &of_job, Some(&message.id));
+            let (again, rest) = Watcher::open(&mut machine, &of_job, Some(&message.id));
             assert_eq!(rest, all[at + 1..]);
-            machine.server.close(again.id);
+            machine.server.close(again.caller.id);
         }
     }
 }
@@ -184,10 +155,10 @@ fn who_comes_back_is_told_what_came_between() {
 #[test]
 fn a_stream_says_that_it_missed_events() {
     let mut machine = Machine::volatile(1);
-    let (mut caller, _) = open(&mut machine, "/v1/events", None);
+    let (mut watcher, _) = Watcher::open(&mut machine, "/v1/events", None);
     let [job, _, _] = [(); 3].map(|()| new_job(&mut machine));
-    settle(&mut machine, &mut caller);
-    let first = more(&mut caller).remove(0);
+    settle(&mut machine, &mut watcher);
+    let first = watcher.more().remove(0);
     // Twice as many events as the feed of sixteen jobs has room for.
     for _ in 0..3 {
         let id = machine.start_job().unwrap();
@@ -195,25 +166,25 @@ fn a_stream_says_that_it_missed_events() {
             machine.report(id, Report::Progress(percent));
         }
     }
-    settle(&mut machine, &mut caller);
-    let after = more(&mut caller);
+    settle(&mut machine, &mut watcher);
+    let after = watcher.more();
     assert_eq!((&after[0].kind[..], after.len()), ("stream.gap", 129));
     let of_job = job.replace("/v1/translations/", "/v1/events?job=");
     for last in [&first.id[..], "evt_7zzzzzzzzzzzzzzzzzzzzzzzzz", "?"] {
-        let (again, begun) = open(&mut machine, "/v1/events", Some(last));
+        let (again, begun) = Watcher::open(&mut machine, "/v1/events", Some(last));
         assert_eq!(&begun[..], &after[..], "{last}");
-        machine.server.close(again.id);
+        machine.server.close(again.caller.id);
         // A stream of one job has how it stands, and its sequence says the rest.
-        let (again, begun) = open(&mut machine, &of_job, Some(last));
+        let (again, begun) = Watcher::open(&mut machine, &of_job, Some(last));
         assert_eq!((begun.len(), begun[0].sequence()), (1, 101), "{last}");
-        machine.server.close(again.id);
+        machine.server.close(again.caller.id);
     }
 }
 
 #[test]
 fn events_of_jobs_that_have_left_memory_are_missed_as_well() {
     let mut machine = Machine::volatile(1);
-    let (mut caller, _) = open(&mut machine, "/v1/events", None);
+    let (mut watcher, _) = Watcher::open(&mut machine, "/v1/events", None);
     for round in 0..2 {
         for _ in 0..16 {
             let _ = call(&mut machine, "POST", "/v1/translations", JOB);
@@ -223,60 +194,60 @@ fn events_of_jobs_that_have_left_memory_are_missed_as_well() {
             }
         }
     }
-    settle(&mut machine, &mut caller);
-    let told = more(&mut caller);
+    settle(&mut machine, &mut watcher);
+    let told = watcher.more();
     assert_eq!((&told[0].kind[..], told.len()), ("stream.gap", 1 + 2 * 16));
 }
 
 #[test]
 fn events_are_told_only_once_they_are_durable() {
     let mut machine = durable();
-    let (mut caller, _) = open(&mut machine, "/v1/events", None);
+    let (mut watcher, _) = Watcher::open(&mut machine, "/v1/events", None);
     let mut asker = Caller::open(&mut machine);
     asker.send(&mut machine, &request("POST", "/v1/translations", "", JOB));
-    settle(&mut machine, &mut caller);
-    assert_eq!(more(&mut caller), []);
+    settle(&mut machine, &mut watcher);
+    assert_eq!(watcher.more(), []);
     machine.commit();
-    named(&mut machine, &mut [&mut caller, &mut asker]);
-    assert_eq!(kinds(&more(&mut caller)), ["pending"]);
+    named(&mut machine, &mut [&mut watcher.caller, &mut asker]);
+    assert_eq!(kinds(&watcher.more()), ["pending"]);
 }
 
 #[test]
 fn small_outputs_get_the_same_stream() {
     let mut machine = Machine::volatile(1);
-    let (mut whole, _) = open(&mut machine, "/v1/events", None);
+    let (mut whole, _) = Watcher::open(&mut machine, "/v1/events", None);
     let least = machine.server.config().answer_bytes_max();
-    let mut small = Caller::with_output(&mut machine, least);
-    small.send(&mut machine, &request("GET", "/v1/events", "", ""));
-    small.take();
+    let small = Caller::with_output(&mut machine, least);
+    let (mut small, _) = Watcher::on(small, &mut machine, "/v1/events", None);
     for _ in 0..16 {
         let _ = new_job(&mut machine);
     }
-    named(&mut machine, &mut [&mut whole, &mut small]);
-    let told = more(&mut whole);
-    assert_eq!((told.len(), more(&mut small)), (16, told));
+    named(&mut machine, &mut [&mut whole.caller, &mut small.caller]);
+    let told = whole.more();
+    assert_eq!((told.len(), small.more()), (16, told));
 }
 
 #[test]
 fn a_quiet_stream_shows_that_it_is_alive() {
     let mut machine = Machine::volatile(1);
-    let (mut caller, _) = open(&mut machine, "/v1/events", None);
-    machine.advance_ms(14_999);
-    settle(&mut machine, &mut caller);
-    assert_eq!(caller.take(), b"");
-    for _ in 0..3 {
-        machine.advance_ms(1);
-        settle(&mut machine, &mut caller);
-        assert_eq!(caller.take(), b":\n\n");
-        machine.advance_ms(14_999);
+    let (mut watcher, _) = Watcher::open(&mut machine, "/v1/events", None);
+    let mut is_silent = |machine: &mut Machine, ms, signs| {
+        machine.advance_ms(ms);
+        settle(machine, &mut watcher);
+        let told = watcher.more().len();
+        assert_eq!(watcher.stream.signs_of_life, signs);
+        told
+    };
+    for signs in 0..3 {
+        assert_eq!(is_silent(&mut machine, 14_999, signs), 0);
+        assert_eq!(is_silent(&mut machine, 1, signs + 1), 0);
     }
     // An event is a sign of life as well.
-    let _ = new_job(&mut machine);
-    settle(&mut machine, &mut caller);
-    assert_eq!(more(&mut caller).len(), 1);
     machine.advance_ms(14_000);
-    settle(&mut machine, &mut caller);
-    assert_eq!(caller.take(), b"");
+    let _ = call(&mut machine, "POST", "/v1/translations", JOB);
+    assert_eq!(is_silent(&mut machine, 0, 3), 1);
+    assert_eq!(is_silent(&mut machine, 14_999, 3), 0);
+    assert_eq!(is_silent(&mut machine, 1, 4), 0);
 }
 
 #[test]
@@ -299,7 +270,7 @@ fn a_stream_is_read_and_there_are_not_too_many() {
     machine.server.close(head.id);
 
     let open: Vec<_> = (0..4)
-        .map(|_| open(&mut machine, "/v1/events", None))
+        .map(|_| Watcher::open(&mut machine, "/v1/events", None))
         .collect();
     let full = call(&mut machine, "GET", "/v1/events", "");
     check_problem(&full, 503, "full", None);
@@ -309,8 +280,8 @@ fn a_stream_is_read_and_there_are_not_too_many() {
 #[test]
 fn a_server_that_stops_ends_its_streams() {
     let mut machine = Machine::volatile(1);
-    let (mut caller, _) = open(&mut machine, "/v1/events", None);
+    let (mut watcher, _) = Watcher::open(&mut machine, "/v1/events", None);
     machine.server.shutdown();
-    settle(&mut machine, &mut caller);
-    assert_eq!(caller.wants, Drive::Close);
+    settle(&mut machine, &mut watcher);
+    assert_eq!(watcher.caller.wants, Drive::Close);
 }
