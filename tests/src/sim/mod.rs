@@ -35,6 +35,7 @@ mod queue;
 mod reader;
 mod receiver;
 mod rng;
+mod watcher;
 mod worker;
 mod world;
 
