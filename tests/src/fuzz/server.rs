@@ -218,6 +218,7 @@ impl World<'_> {
         let place = script.below(self.callers.len());
         if let Some(caller) = self.callers.get_mut(place) {
             caller.send(&mut self.machine, bytes);
+            self.hear(place);
         }
     }
 
@@ -251,27 +252,10 @@ impl World<'_> {
             let place = self.callers.iter().position(|caller| caller.id == id);
             let place = place.expect("a connection that is there is named");
             self.callers[place].turn(&mut self.machine);
+            self.hear(place);
         }
         let mut place = 0;
         while let Some(caller) = self.callers.get_mut(place) {
-            let bytes = caller.take();
-            let slot = caller.id.slot().get();
-            let mut rest = &bytes[..];
-            if !self.streams.contains_key(&slot) {
-                let (answers, stream) = answers_before_stream(rest);
-                for answer in answers {
-                    self.known.learn(&answer);
-                }
-                rest = stream;
-            }
-            if !rest.is_empty() {
-                let stream = self.streams.entry(slot);
-                let stream = stream.or_insert_with(Stream::of_anything);
-                for message in stream.read(rest) {
-                    self.known.told(&message);
-                }
-                assert!(stream.is_whole(), "half an event");
-            }
             match caller.wants {
                 Drive::Close => self.close(place),
                 Drive::Input { .. } => {
@@ -288,6 +272,29 @@ impl World<'_> {
         assert!(service.jobs_len() <= SLOTS.0 && service.endpoints_len() <= SLOTS.1);
         assert!(service.outbox().attempts_in_flight() <= 4);
         self.gave_up |= service.outbox().dead_letters() > 0;
+    }
+
+    /// Reads what was answered on a connection: at once, before anybody else is answered.
+    fn hear(&mut self, place: usize) {
+        let caller = &mut self.callers[place];
+        let bytes = caller.take();
+        let slot = caller.id.slot().get();
+        let mut rest = &bytes[..];
+        if !self.streams.contains_key(&slot) {
+            let (answers, stream) = answers_before_stream(rest);
+            for answer in answers {
+                self.known.learn(&answer);
+            }
+            rest = stream;
+        }
+        if !rest.is_empty() {
+            let stream = self.streams.entry(slot);
+            let stream = stream.or_insert_with(Stream::of_anything);
+            for message in stream.read(rest) {
+                self.known.told(&message);
+            }
+            assert!(stream.is_whole(), "half an event");
+        }
     }
 
     /// Everybody falls silent: every connection must come to its end.
