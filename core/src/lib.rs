@@ -12,12 +12,14 @@
 //! | --- | --- |
 //! | the machines | [`server`], [`client`] |
 //! | the service, and its API on paper | [`service`], [`api`] |
-//! | what they are made of | [`delivery`], [`job`], [`event`], [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`] |
+//! | what they are made of | [`delivery`], [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`] |
 //! | what goes over the wire | [`http`], [`json`], [`signature`], [`url`], [`address`], [`language`] |
 //! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`dirty`], [`text`] |
 //!
 //! Start with [`server`] for a whole translation server, [`service`] for one with another front end, [`client`] to be
 //! told by one, [`delivery`] for an outbox, or [`http`], [`json`] and [`signature`], which know nothing of jobs.
+//!
+//! `feed`, and in [`server`] reads that wait and streams of events, are there with the feature `hub`.
 //!
 //! # The contract
 //!

@@ -11,8 +11,9 @@ for target in "${targets[@]}"; do
     embedded_cargo "$target" build --quiet --release -p dubhook-core
     echo "dubhook-core builds for $target"
 done
-# What it notes goes to `log` or `defmt`, neither of which may bring a heap; `defmt` also formats every public enum.
-for features in log defmt log,defmt; do
+# What a device can do without must fit there as well. What it notes goes to `log` or `defmt`, neither of which may bring a heap;
+# `defmt` also formats every public enum.
+for features in hub log defmt log,defmt hub,log,defmt; do
     embedded_cargo thumbv7m-none-eabi build --quiet --release --locked -p dubhook-core --features "$features"
     echo "dubhook-core builds for thumbv7m-none-eabi with $features"
 done

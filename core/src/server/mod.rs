@@ -12,6 +12,9 @@
 //! An answer that speaks of a change waits until the change is durable, and reading waits with it: whoever
 //! has an answer can rely on it, and reads nothing that a crash could take back.
 //!
+//! With the feature `hub` an answer can also be held until something happens: a read until its job has changed
+//! (`Prefer: wait`), and a stream of events for as long as somebody reads it.
+//!
 //! ```text
 //!            bytes ──► RequestParser ──► route ──► Service ──► Reply ──► wait for commit ──► bytes
 //! ```
