@@ -41,6 +41,34 @@ fn a_job_that_made_room_for_others_is_found_in_the_archive() {
 }
 
 #[test]
+fn a_job_that_left_memory_while_it_was_waited_for_is_found_as_well() {
+    let mut machine = Machine::archiving(1);
+    let ask = r#"{"video_url":"https://v.test/0.mp4","target_language":"es"}"#;
+    let (_, job) = machine.call("POST", "/v1/translations", ask);
+    let path = format!("/v1/translations/{}", job["id"].as_str().unwrap());
+    machine.commit();
+    let mut caller = Caller::open(&mut machine);
+    caller.send(
+        &mut machine,
+        &request("GET", &path, "prefer: wait=60\r\n", ""),
+    );
+    let id = machine.start_job().expect("work");
+    machine.report(id, Report::Completed("file:///out.mp4"));
+    machine.commit();
+    // Before it has its turn, others take the place of its job.
+    for number in 1..40 {
+        ended_job(&mut machine, number);
+    }
+    assert!(machine.server.service().find_job(id).is_none());
+    caller.turn(&mut machine);
+    let answer = caller.answers().remove(0);
+    assert_eq!(
+        (answer.status, &answer.json()["status"]),
+        (200, &"completed".into())
+    );
+}
+
+#[test]
 fn without_an_archive_what_left_memory_is_gone() {
     let mut machine = Machine::volatile(1);
     let first = ended_job(&mut machine, 0);

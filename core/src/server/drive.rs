@@ -62,13 +62,12 @@ impl Server<'_> {
             return Drive::Close;
         }
         loop {
-            #[cfg(feature = "hub")]
-            if let Some(wait) = self.go_on(now, id.ix, out) {
-                // Held with a full buffer: nothing more can be received until the answer is out.
-                let is_stuck = input.is_full() && matches!(wait, Drive::Input { .. });
-                return if is_stuck { Drive::Wait } else { wait };
-            }
             if let Some(wait) = self.write_reply(now, id.ix, out) {
+                // Held with a full buffer: nothing more can be received until the answer is out.
+                #[cfg(feature = "hub")]
+                if input.is_full() && matches!(wait, Drive::Input { .. }) {
+                    return Drive::Wait;
+                }
                 return wait;
             }
             let has_room = self.has_room(out);
@@ -109,6 +108,12 @@ impl Server<'_> {
                 return Some(Drive::Lookup(id));
             }
             Reply::Archived { id, .. } => return Some(Drive::Lookup(id)),
+            #[cfg(feature = "hub")]
+            Reply::Wait { .. } | Reply::Events(_) => {
+                if let Some(drive) = self.go_on(now, ix, out) {
+                    return Some(drive);
+                }
+            }
             _ => {}
         }
         self.date.set(now.timestamp);

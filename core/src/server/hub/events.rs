@@ -37,8 +37,8 @@ const GAP: &[u8] = b"event: stream.gap\ndata: {\"type\":\"stream.gap\"}\n\n";
 /// Where a stream is.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Stream {
-    /// The job whose events it has, if not all.
-    pub(super) job: Option<Id>,
+    /// The job whose events it has; none for those of all.
+    job: Id,
     /// Of one job: the sequence that was sent last.
     sequence: u32,
     /// The position in the feed of what it looks at next.
@@ -47,6 +47,13 @@ pub(in crate::server) struct Stream {
     has_begun: bool,
     /// Whether it must say that events were missed.
     has_gap: bool,
+}
+
+impl Stream {
+    /// The job whose events it has, if not all.
+    pub(super) fn job(&self) -> Option<Id> {
+        (self.job != Id::NONE).then_some(self.job)
+    }
 }
 
 /// What became of a turn of a stream.
@@ -95,7 +102,7 @@ impl Server<'_> {
             None => resumes.then(|| feed.start()),
         };
         Stream {
-            job: None,
+            job: Id::NONE,
             sequence: 0,
             at: at.unwrap_or(self.hub.seen),
             has_begun: false,
@@ -109,7 +116,7 @@ impl Server<'_> {
             (known, _) => (known.unwrap_or(0), self.service.feed().start()),
         };
         Stream {
-            job: Some(job),
+            job,
             sequence,
             at,
             has_begun: false,
@@ -206,10 +213,10 @@ impl Server<'_> {
             looked_at += 1;
             let Some(told) = self.service.feed().get(stream.at) else {
                 stream.at = self.service.feed().start();
-                stream.has_gap = stream.job.is_none();
+                stream.has_gap = stream.job().is_none();
                 continue;
             };
-            let is_wanted = match stream.job {
+            let is_wanted = match stream.job() {
                 None => true,
                 Some(job) => told.job == job && told.event.sequence > stream.sequence,
             };
@@ -218,10 +225,10 @@ impl Server<'_> {
                     Some(false) => return Turn::Full,
                     Some(true) => stream.has_gap = false,
                     // Its job has left memory, which happens to those only who fall far behind.
-                    None => stream.has_gap = stream.job.is_none(),
+                    None => stream.has_gap = stream.job().is_none(),
                 }
                 stream.sequence = told.event.sequence;
-                if stream.job.is_some() && told.event.kind.is_terminal() {
+                if stream.job().is_some() && told.event.kind.is_terminal() {
                     return Turn::Over;
                 }
             }
@@ -241,7 +248,7 @@ impl Server<'_> {
 
     /// Writes how the job of a stream stands, where the feed no longer had it.
     fn write_newest(&self, stream: &mut Stream, out: &mut Out<'_>) -> Turn {
-        let Some(job) = stream.job else {
+        let Some(job) = stream.job() else {
             return Turn::Quiet;
         };
         let Some(ix) = self.service.find_job(job) else {

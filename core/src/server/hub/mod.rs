@@ -74,7 +74,7 @@ impl<'a> Hub<'a> {
     fn list(&mut self, reply: &Reply) -> Option<&mut Watch> {
         match reply {
             Reply::Wait { job, .. } => self.watch(*job),
-            Reply::Events(stream) => match stream.job {
+            Reply::Events(stream) => match stream.job() {
                 Some(job) => self.watch(job),
                 None => Some(&mut self.streams),
             },

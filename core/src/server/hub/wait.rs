@@ -5,7 +5,10 @@ use crate::{
     api,
     http::Request,
     id::Id,
-    server::{answer::Answer, conn::Reply},
+    server::{
+        answer::Answer,
+        conn::{Reply, Sought},
+    },
     service::Durable,
     slab::Ix,
     time::{Instant, Now},
@@ -13,6 +16,9 @@ use crate::{
 
 /// How a job is read: at once, or when it has changed, where that is preferred.
 pub(in crate::server) fn read(now: Now, request: &Request<'_>, reply: Reply) -> Answer {
+    if !request.has_preference {
+        return Ok(reply);
+    }
     let after = api::after_sequence(request.query)?;
     Ok(match (reply, api::prefer_wait(&request.fields)) {
         (Reply::Job(job), Some(seconds @ 1..)) => Reply::Wait {
@@ -44,6 +50,12 @@ impl Server<'_> {
             }
         };
         self.settle(ix, reply);
+        // It may have left memory while it was waited for.
+        if due && self.service.has_archive() && self.service.find_job(job).is_none() {
+            let sought = Sought::Read;
+            self.settle(ix, Reply::Archived { id: job, sought });
+            return Some(Drive::Lookup(job));
+        }
         None
     }
 
