@@ -281,7 +281,12 @@ fn a_stream_is_read_and_there_are_not_too_many() {
 fn a_server_that_stops_ends_its_streams() {
     let mut machine = Machine::volatile(1);
     let (mut watcher, _) = Watcher::open(&mut machine, "/v1/events", None);
+    let mut late = Caller::open(&mut machine);
     machine.server.shutdown();
-    settle(&mut machine, &mut watcher);
+    // Its request was under way already.
+    late.send(&mut machine, &request("GET", "/v1/events", "", ""));
+    let answer = late.answers().remove(0);
+    check_problem(&answer, 503, "stopping", None);
+    named(&mut machine, &mut [&mut watcher.caller, &mut late]);
     assert_eq!(watcher.caller.wants, Drive::Close);
 }

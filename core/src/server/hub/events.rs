@@ -97,16 +97,19 @@ pub(in crate::server) fn events(server: &mut Server<'_>, request: &Request<'_>) 
 impl Server<'_> {
     fn stream_of_all(&self, resumes: bool, last: Option<Id>) -> Stream {
         let feed = self.service.feed();
-        let at = match last.and_then(|id| feed.find(id)) {
-            Some(at) => Some(at.saturating_add(1)),
-            None => resumes.then(|| feed.start()),
+        let found = last.and_then(|id| feed.find(id));
+        let at = match found {
+            Some(at) => at.saturating_add(1),
+            // All that is held may be new to whoever was away for longer.
+            None if resumes => feed.start(),
+            None => self.hub.seen,
         };
         Stream {
             job: Id::NONE,
             sequence: 0,
-            at: at.unwrap_or(self.hub.seen),
+            at,
             has_begun: false,
-            has_gap: resumes && last.is_none_or(|id| feed.find(id).is_none()),
+            has_gap: resumes && found.is_none(),
         }
     }
 
@@ -137,6 +140,10 @@ impl Server<'_> {
         let (head_only, was_held, deadline) = (conn.head_only, conn.held, conn.deadline);
         if self.stopping && stream.has_begun {
             return self.end_stream(ix);
+        }
+        if self.stopping {
+            self.settle(ix, Reply::Problem(Problem::Stopping));
+            return None;
         }
         if !head_only
             && !was_held
