@@ -3,6 +3,8 @@
 //! Each kind of request that has something large in hand is a call of its own, never inlined: a turn then needs the stack
 //! of its own kind, and not that of all of them.
 
+#[cfg(feature = "hub")]
+use super::hub;
 use super::{
     ApiKey, Server, auth,
     conn::{Listed, Reply, Sought},
@@ -62,7 +64,13 @@ pub(super) fn admit<'r>(
 }
 
 fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
-    let Some(resource) = admit(request, server.config.keys)? else {
+    let admitted = admit(request, server.config.keys);
+    #[cfg(feature = "hub")]
+    let admitted = match admitted {
+        Err(problem) => return hub::page_instead(problem, request, server.config.pages),
+        admitted => admitted,
+    };
+    let Some(resource) = admitted? else {
         return Ok(Reply::Options);
     };
     let reads = request.method.is_safe();
@@ -74,6 +82,8 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Health => Ok(Reply::Health { ready: false }),
         Resource::Ready if server.stopping => Err(Problem::Stopping),
         Resource::Ready => Ok(Reply::Health { ready: true }),
+        #[cfg(feature = "hub")]
+        Resource::Metrics => Ok(Reply::Metrics),
         Resource::Translations if reads => list(request, Listed::Jobs(None)),
         Resource::Translations => submit(server, now, request),
         Resource::Translation(id, what) => of_job(server, now, what, id),

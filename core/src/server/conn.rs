@@ -65,6 +65,12 @@ pub(super) enum Reply {
     NoContent,
     /// What the server can do (`OPTIONS *`).
     Options,
+    /// A page of the caller's, and how much of its body is out; none before its head is.
+    #[cfg(feature = "hub")]
+    Page { at: usize, sent: Option<usize> },
+    /// The server's own figures.
+    #[cfg(feature = "hub")]
+    Metrics,
 }
 
 /// What a list shows.

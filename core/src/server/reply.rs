@@ -1,5 +1,7 @@
 //! Answers as bytes.
 
+#[cfg(feature = "hub")]
+use super::hub;
 use super::{
     Server,
     conn::{Conn, Listed, Reply, Sought},
@@ -22,7 +24,7 @@ pub(super) const LOOKED_AT_MAX: usize = 1_000;
 const JSON: FieldLine = FieldLine::new("content-type: application/json\r\n");
 const PROBLEM_JSON: FieldLine = FieldLine::new("content-type: application/problem+json\r\n");
 /// What others may not keep: secrets, and states that change.
-const NO_STORE: FieldLine = FieldLine::new("cache-control: no-store\r\n");
+pub(super) const NO_STORE: FieldLine = FieldLine::new("cache-control: no-store\r\n");
 
 /// What an answer shows: all of it is there and durable.
 pub(super) enum Content<'j> {
@@ -46,6 +48,8 @@ pub(super) enum Content<'j> {
     Attempts(Ix),
     Tested(Id),
     Redelivered(usize),
+    #[cfg(feature = "hub")]
+    Metrics,
     Nothing,
 }
 
@@ -81,6 +85,8 @@ impl Server<'_> {
             Reply::Health { ready } => Content::Status(if ready { "ready" } else { "ok" }),
             Reply::Tested(event) => Content::Tested(event),
             Reply::Redelivered(count) => Content::Redelivered(count),
+            #[cfg(feature = "hub")]
+            Reply::Metrics => Content::Metrics,
             Reply::Status => match self.newest_durable()? {
                 Some(event) => Content::Status(event.kind.status().simple()),
                 None => Content::Problem(Problem::NoJobYet),
@@ -118,6 +124,9 @@ impl Server<'_> {
             | Reply::None
             | Reply::Continue
             | Reply::Archived { .. } => Content::Nothing,
+            // It is written in parts, before anything is looked up.
+            #[cfg(feature = "hub")]
+            Reply::Page { .. } => Content::Nothing,
         })
     }
 
@@ -186,6 +195,8 @@ impl Server<'_> {
                 out.put_u64(count as u64);
                 out.put(b"}");
             }
+            #[cfg(feature = "hub")]
+            Content::Metrics => hub::write_metrics(self, out),
             Content::Nothing => {}
         }
         Ok(())
@@ -233,6 +244,8 @@ fn start_head<'o, 'm>(
     let head = match content {
         Content::Problem(_) => head.line(PROBLEM_JSON),
         Content::Nothing => head,
+        #[cfg(feature = "hub")]
+        Content::Metrics => head.line(hub::METRICS_TEXT),
         _ => head.line(JSON),
     };
     let mut memory = [0; 64];

@@ -8,6 +8,7 @@ mod in_flight;
 mod injection;
 mod keys;
 mod lists;
+mod metrics;
 mod redelivery;
 mod routes;
 mod secrets;

@@ -1,0 +1,15 @@
+//! What a server of many people has and a device can do without: the feature `hub`.
+//!
+//! Each file is a room of its own, and what the rest of the server knows of it is a hook at one or two places: so
+//! without the feature nothing of it is there.
+//!
+//! - `page`: bytes that the caller lends, such as a page for people or the description of the API.
+//! - `metrics`: the server's own figures, for a program that watches it.
+
+mod metrics;
+mod page;
+
+pub use page::Page;
+
+pub(super) use metrics::{METRICS_BYTES_MAX, METRICS_TEXT, Traffic, write_metrics};
+pub(super) use page::page_instead;
