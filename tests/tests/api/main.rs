@@ -1,6 +1,7 @@
 //! The HTTP API, as whoever calls it sees it.
 
 mod bodies;
+mod described;
 mod failing;
 mod full;
 mod idempotency;
