@@ -24,7 +24,10 @@ const KEY_BYTES_MAX: usize = 255;
 
 /// Does what a request asks for. Says what to answer, and whether that speaks of a change just made.
 pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> (Reply, bool) {
-    match try_answer(server, now, request) {
+    let answer = try_answer(server, now, request);
+    #[cfg(feature = "hub")]
+    let answer = answer.or_else(|problem| hub::page_instead(problem, request, server.config.pages));
+    match answer {
         Ok(reply) => (reply, !request.method.is_safe()),
         Err(problem) => {
             note!(debug, "request refused: {:?}", problem);
@@ -64,13 +67,7 @@ pub(super) fn admit<'r>(
 }
 
 fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
-    let admitted = admit(request, server.config.keys);
-    #[cfg(feature = "hub")]
-    let admitted = match admitted {
-        Err(problem) => return hub::page_instead(problem, request, server.config.pages),
-        admitted => admitted,
-    };
-    let Some(resource) = admitted? else {
+    let Some(resource) = admit(request, server.config.keys)? else {
         return Ok(Reply::Options);
     };
     let reads = request.method.is_safe();
