@@ -252,7 +252,10 @@ pub fn answers(mut bytes: &[u8], head_only: impl IntoIterator<Item = bool>) -> V
 pub fn answers_to_anything(mut bytes: &[u8]) -> Vec<Answer> {
     let mut answers = Vec::new();
     while !bytes.is_empty() {
-        let (answer, rest) = answer(bytes, |_, rest| rest.starts_with(b"{"));
+        // What is no JSON are the figures.
+        let has_content =
+            |_: &Answer, rest: &[u8]| rest.starts_with(b"{") || rest.starts_with(b"#");
+        let (answer, rest) = answer(bytes, has_content);
         answers.push(answer);
         bytes = rest;
     }

@@ -4,7 +4,10 @@
 //! body as there is room for, and after each [`Drive::Flush`] as much again. How far it has come stands in the
 //! connection's reply.
 
-use super::super::{Drive, Server, conn::Reply, reply::NO_STORE};
+use super::{
+    super::{Drive, Server, conn::Reply, reply::NO_STORE},
+    metrics::METRICS_BYTES_MAX,
+};
 use crate::{
     api::{Methods, Problem},
     http::{FieldLine, Request, ResponseHead},
@@ -15,6 +18,8 @@ use crate::{
 
 /// The most bytes that the fields of one page may have together.
 const FIELDS_BYTES_MAX: usize = 1_024;
+// An output that holds any answer holds the head of any page, which cannot be parted.
+const _: () = assert!(FIELDS_BYTES_MAX <= METRICS_BYTES_MAX);
 
 /// Bytes that a server shows to whoever asks for their path. No key is asked for.
 ///
