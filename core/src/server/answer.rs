@@ -24,12 +24,14 @@ const KEY_BYTES_MAX: usize = 255;
 
 /// Does what a request asks for. Says what to answer, and whether that speaks of a change just made.
 pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> (Reply, bool) {
-    let answer = try_answer(server, now, request);
-    #[cfg(feature = "hub")]
-    let answer = answer.or_else(|problem| hub::page_instead(problem, request, server.config.pages));
-    match answer {
+    match try_answer(server, now, request) {
         Ok(reply) => (reply, !request.method.is_safe()),
         Err(problem) => {
+            #[cfg(feature = "hub")]
+            let problem = match hub::page_instead(problem, request, server.config.pages) {
+                Ok(page) => return (page, false),
+                Err(problem) => problem,
+            };
             note!(debug, "request refused: {:?}", problem);
             (Reply::Problem(problem), false)
         }

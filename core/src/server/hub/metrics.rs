@@ -19,8 +19,8 @@ pub(in super::super) struct Traffic {
     accepted: u64,
     /// Connections for which no slot was free.
     refused: u64,
-    /// Answers by the first digit of their status: 2, 4 and 5.
-    answers: [u64; 3],
+    /// Answers by the first digit of their status.
+    answers: [u64; 6],
 }
 
 impl Traffic {
@@ -33,17 +33,15 @@ impl Traffic {
         }
     }
 
-    /// Counts the answer whose head stands in `written` from `start` on. Interim answers are none.
+    /// Counts the answer whose head stands in `written` from `start` on.
     ///
     /// It is told by what is written, so that what is counted is what the client sees.
     pub(in super::super) fn count_answer(&mut self, written: &[u8], start: usize) {
         const BEFORE_STATUS: usize = b"HTTP/1.1 ".len();
-        let [success, caller, server] = &mut self.answers;
-        match written.get(start.saturating_add(BEFORE_STATUS)) {
-            Some(b'2') => *success += 1,
-            Some(b'4') => *caller += 1,
-            Some(b'5') => *server += 1,
-            _ => {}
+        let digit = written.get(start.wrapping_add(BEFORE_STATUS));
+        let class = digit.map_or(usize::MAX, |digit| usize::from(digit.wrapping_sub(b'0')));
+        if let Some(count) = self.answers.get_mut(class) {
+            *count += 1;
         }
     }
 }
@@ -193,7 +191,7 @@ impl Figures {
         let Traffic {
             accepted,
             refused,
-            answers: [success, caller, server],
+            answers: [.., success, _, caller, server],
         } = self.traffic;
         text.gauge("connections", "Connections that are open.")
             .value(self.connections);
@@ -313,7 +311,7 @@ mod tests {
             traffic: Traffic {
                 accepted: most,
                 refused: most,
-                answers: [most; 3],
+                answers: [most; 6],
             },
         };
         let mut memory = [0; METRICS_BYTES_MAX];
@@ -332,6 +330,6 @@ mod tests {
             traffic.count_answer(written.as_bytes(), 6);
         }
         traffic.count_answer(b"", 0);
-        assert_eq!(traffic.answers, [2, 1, 1]);
+        assert_eq!(traffic.answers, [0, 1, 2, 0, 1, 1]);
     }
 }
