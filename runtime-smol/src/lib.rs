@@ -15,6 +15,7 @@ pub mod entropy;
 mod hidden;
 pub mod memory;
 pub mod net;
+pub mod pages;
 pub mod resolve;
 pub mod server;
 mod signal;

@@ -260,7 +260,10 @@ pub fn answers_before_stream(bytes: &[u8]) -> (Vec<Answer>, &[u8]) {
         if head.windows(STREAM.len()).any(|line| line == STREAM) {
             break;
         }
-        let (answer, after) = answer(rest, |_, rest| rest.starts_with(b"{"));
+        // What is no JSON are the figures.
+        let has_content =
+            |_: &Answer, rest: &[u8]| rest.starts_with(b"{") || rest.starts_with(b"#");
+        let (answer, after) = answer(rest, has_content);
         answers.push(answer);
         rest = after;
     }

@@ -13,6 +13,9 @@ pub enum Resource<'p> {
     Health,
     /// `/readyz`.
     Ready,
+    /// `/metrics`.
+    #[cfg(feature = "hub")]
+    Metrics,
     /// `/v1/translations`.
     Translations,
     /// `/v1/translations/{id}` and what is below it.
@@ -64,6 +67,8 @@ impl Resource<'_> {
             | Self::Webhook(_, OfWebhook::Attempts) => Methods::Read,
             #[cfg(feature = "hub")]
             Self::Events => Methods::Read,
+            #[cfg(feature = "hub")]
+            Self::Metrics => Methods::Read,
             Self::Translations | Self::Webhooks => Methods::ReadAndPost,
             Self::Webhook(_, OfWebhook::Itself) => Methods::ReadAndChange,
             Self::Translation(_, OfTranslation::Cancel)
@@ -76,7 +81,12 @@ impl Resource<'_> {
     /// Whether it is for key holders only, where there are keys.
     #[must_use]
     pub const fn is_guarded(&self) -> bool {
-        !matches!(self, Self::Status | Self::Health | Self::Ready)
+        match self {
+            Self::Status | Self::Health | Self::Ready => false,
+            #[cfg(feature = "hub")]
+            Self::Metrics => false,
+            _ => true,
+        }
     }
 }
 
@@ -119,12 +129,14 @@ impl Methods {
 }
 
 /// The paths that name one thing.
-const PATHS: [(&str, Resource<'_>); 5] = [
+const PATHS: [(&str, Resource<'_>); 5 + cfg!(feature = "hub") as usize] = [
     ("/status", Resource::Status),
     ("/healthz", Resource::Health),
     ("/readyz", Resource::Ready),
     ("/v1/translations", Resource::Translations),
     ("/v1/webhooks", Resource::Webhooks),
+    #[cfg(feature = "hub")]
+    ("/metrics", Resource::Metrics),
 ];
 
 /// What there is of a translation, by what stands behind its id.
@@ -260,6 +272,8 @@ mod tests {
     #[test]
     fn paths_name_resources() {
         check("/status", Some(Resource::Status));
+        #[cfg(feature = "hub")]
+        check("/metrics", Some(Resource::Metrics));
         check("/v1/translations", Some(Resource::Translations));
         check(
             "/v1/translations/job_1",

@@ -420,6 +420,12 @@ impl Outbox<'_> {
         self.attempts.len()
     }
 
+    /// How many attempts may be in flight.
+    #[must_use]
+    pub const fn attempts_capacity(&self) -> usize {
+        self.attempts.capacity()
+    }
+
     /// How many deliveries are owed and not dead.
     #[must_use]
     pub const fn streams_live(&self) -> usize {

@@ -39,6 +39,12 @@ impl FieldLine {
     pub(super) const fn as_bytes(self) -> &'static [u8] {
         self.0.as_bytes()
     }
+
+    /// How many bytes it has.
+    #[cfg(feature = "hub")]
+    pub(crate) const fn len(self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Whether this is one whole field line, and none that frames the message.

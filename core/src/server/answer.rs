@@ -27,6 +27,11 @@ pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -
     match try_answer(server, now, request) {
         Ok(reply) => (reply, !request.method.is_safe()),
         Err(problem) => {
+            #[cfg(feature = "hub")]
+            let problem = match hub::page_instead(problem, request, server.config.pages) {
+                Ok(page) => return (page, false),
+                Err(problem) => problem,
+            };
             note!(debug, "request refused: {:?}", problem);
             (Reply::Problem(problem), false)
         }
@@ -76,6 +81,8 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Health => Ok(Reply::Health { ready: false }),
         Resource::Ready if server.stopping => Err(Problem::Stopping),
         Resource::Ready => Ok(Reply::Health { ready: true }),
+        #[cfg(feature = "hub")]
+        Resource::Metrics => Ok(Reply::Metrics),
         Resource::Translations if reads => list(request, Listed::Jobs(None)),
         Resource::Translations => submit(server, now, request),
         #[cfg(feature = "hub")]

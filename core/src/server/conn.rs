@@ -71,6 +71,12 @@ pub(super) enum Reply {
     /// Events as they happen.
     #[cfg(feature = "hub")]
     Events(super::hub::Stream),
+    /// A page of the caller's, and how much of its body is out; none before its head is.
+    #[cfg(feature = "hub")]
+    Page { at: usize, sent: Option<usize> },
+    /// The server's own figures.
+    #[cfg(feature = "hub")]
+    Metrics,
 }
 
 /// What a list shows.

@@ -1,5 +1,7 @@
 //! A connection's turn: requests out of its buffer, answers into its output.
 
+#[cfg(feature = "hub")]
+use super::hub;
 use super::{
     Server, answer,
     conn::{ConnId, Reply, Sought, Waiting},
@@ -114,12 +116,17 @@ impl Server<'_> {
                     return Some(drive);
                 }
             }
+            #[cfg(feature = "hub")]
+            Reply::Page { at, sent } => return self.write_page(now, ix, at, sent, out),
             _ => {}
         }
         self.date.set(now.timestamp);
         let conn = self.conns.get(ix)?;
         let start = out.len();
         match self.render(conn, out) {
+            #[cfg(feature = "hub")]
+            Written::Whole => self.traffic.count_answer(out.written(), start),
+            #[cfg(not(feature = "hub"))]
             Written::Whole => {}
             Written::NotDurable => {
                 out.rewind(start);
@@ -140,7 +147,7 @@ impl Server<'_> {
     }
 
     /// Gets ready for the rest of the request, for the next one, or for the end.
-    fn answered(&mut self, ix: Ix) -> Option<Drive> {
+    pub(super) fn answered(&mut self, ix: Ix) -> Option<Drive> {
         let conn = self.conns.get_mut(ix)?;
         conn.barrier = 0;
         let interim = matches!(conn.reply, Reply::Continue);
@@ -188,6 +195,8 @@ impl Server<'_> {
                 Drive::Close
             };
         }
+        #[cfg(feature = "hub")]
+        self.traffic.count_answer(out.written(), start);
         self.answered(id.ix).unwrap_or(Drive::Flush)
     }
 
@@ -222,7 +231,14 @@ impl Server<'_> {
             return;
         };
         let admitted = match conn.parser.head(input.filled()) {
-            Some(head) => answer::admit(&head, self.config.keys).map(|_| ()),
+            Some(head) => {
+                let admitted = answer::admit(&head, self.config.keys).map(|_| ());
+                #[cfg(feature = "hub")]
+                let admitted = admitted.or_else(|problem| {
+                    hub::page_instead(problem, &head, self.config.pages).map(|_| ())
+                });
+                admitted
+            }
             None => Err(Problem::Internal),
         };
         match admitted {

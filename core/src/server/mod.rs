@@ -58,7 +58,7 @@ pub use conn::{Conn, ConnId};
 pub use drive::Drive;
 pub use fixed::Fixed;
 #[cfg(feature = "hub")]
-pub use hub::Watch;
+pub use hub::{Page, Watch};
 
 use crate::{
     address::Guard,
@@ -97,6 +97,9 @@ pub struct Config<'a> {
     pub body_grace_ms: u64,
     /// The pace of a body, in bytes a second.
     pub body_bytes_per_second_min: u64,
+    /// What else is shown, each at its path and to everybody.
+    #[cfg(feature = "hub")]
+    pub pages: &'a [Page<'a>],
 }
 
 impl Config<'_> {
@@ -114,6 +117,8 @@ impl Config<'_> {
         head_ms: 10_000,
         body_grace_ms: 5_000,
         body_bytes_per_second_min: 500,
+        #[cfg(feature = "hub")]
+        pages: &[],
     };
 
     /// A device of which everybody on its network may ask.
@@ -123,7 +128,8 @@ impl Config<'_> {
         ..Self::SERVER
     };
 
-    /// The most bytes that one answer has: what an output must have room for when it is empty.
+    /// The most bytes that one answer has: what an output must have room for when it is empty. A page may have more: it
+    /// is written in parts.
     #[must_use]
     pub const fn answer_bytes_max(&self) -> usize {
         let limits = &self.service;
@@ -133,6 +139,12 @@ impl Config<'_> {
             + service::JOB_BYTES_OVERHEAD;
         let endpoint = limits.callback_bytes_max + 6 * limits.description_bytes_max + 900;
         let body = if job > endpoint { job } else { endpoint };
+        #[cfg(feature = "hub")]
+        let body = if body > hub::METRICS_BYTES_MAX {
+            body
+        } else {
+            hub::METRICS_BYTES_MAX
+        };
         body + HEAD_BYTES_MAX + 100
     }
 
@@ -190,7 +202,9 @@ pub struct Server<'a> {
     /// The present second, as the heads of answers show it.
     date: Date,
     #[cfg(feature = "hub")]
-    hub: hub::Hub<'a>,
+    held: hub::Held<'a>,
+    #[cfg(feature = "hub")]
+    traffic: hub::Traffic,
 }
 
 impl<'a> Server<'a> {
@@ -210,7 +224,9 @@ impl<'a> Server<'a> {
             stopping: false,
             date: Date::NONE,
             #[cfg(feature = "hub")]
-            hub: hub::Hub::new(memory.watches),
+            held: hub::Held::new(memory.watches),
+            #[cfg(feature = "hub")]
+            traffic: hub::Traffic::default(),
         }
     }
 
@@ -247,7 +263,10 @@ impl<'a> Server<'a> {
         self.make_room(now.instant);
         self.serial = self.serial.wrapping_add(1);
         let deadline = now.instant.after_ms(self.config.head_ms);
-        let ix = self.conns.insert(Conn::new(self.serial, deadline))?;
+        let ix = self.conns.insert(Conn::new(self.serial, deadline));
+        #[cfg(feature = "hub")]
+        self.traffic.count_connection(ix.is_some());
+        let ix = ix?;
         self.timers.set(ix, deadline);
         note!(trace, "connection in slot {}: accepted", ix.get());
         Some(ConnId {

@@ -1,5 +1,7 @@
 //! Answers as bytes.
 
+#[cfg(feature = "hub")]
+use super::hub;
 use super::{
     Server,
     conn::{Conn, Listed, Reply, Sought},
@@ -46,6 +48,8 @@ pub(super) enum Content<'j> {
     Attempts(Ix),
     Tested(Id),
     Redelivered(usize),
+    #[cfg(feature = "hub")]
+    Metrics,
     Nothing,
 }
 
@@ -81,6 +85,8 @@ impl Server<'_> {
             Reply::Health { ready } => Content::Status(if ready { "ready" } else { "ok" }),
             Reply::Tested(event) => Content::Tested(event),
             Reply::Redelivered(count) => Content::Redelivered(count),
+            #[cfg(feature = "hub")]
+            Reply::Metrics => Content::Metrics,
             Reply::Status => match self.newest_durable()? {
                 Some(event) => Content::Status(event.kind.status().simple()),
                 None => Content::Problem(Problem::NoJobYet),
@@ -118,8 +124,9 @@ impl Server<'_> {
             | Reply::None
             | Reply::Continue
             | Reply::Archived { .. } => Content::Nothing,
+            // What is held, and what is written in parts, before anything is looked up.
             #[cfg(feature = "hub")]
-            Reply::Wait { .. } | Reply::Events(_) => Content::Nothing,
+            Reply::Wait { .. } | Reply::Events(_) | Reply::Page { .. } => Content::Nothing,
         })
     }
 
@@ -188,6 +195,8 @@ impl Server<'_> {
                 out.put_u64(count as u64);
                 out.put(b"}");
             }
+            #[cfg(feature = "hub")]
+            Content::Metrics => hub::write_metrics(self, out),
             Content::Nothing => {}
         }
         Ok(())
@@ -235,6 +244,8 @@ fn start_head<'o, 'm>(
     let head = match content {
         Content::Problem(_) => head.line(PROBLEM_JSON),
         Content::Nothing => head,
+        #[cfg(feature = "hub")]
+        Content::Metrics => head.line(hub::METRICS_TEXT),
         _ => head.line(JSON),
     };
     let mut memory = [0; 64];

@@ -189,6 +189,10 @@ impl Service<'_> {
         } else {
             attempted.endpoint = self.endpoints.get(lane).map(|endpoint| endpoint.id);
             attempted.disabled = self.judge_endpoint(now, lane, outcome);
+            #[cfg(feature = "hub")]
+            if attempted.disabled.is_some() {
+                self.counters.disabled += 1;
+            }
             self.log_attempt(now, &settled, &attempted, answer);
             self.reap_endpoints();
         }

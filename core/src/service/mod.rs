@@ -191,6 +191,9 @@ pub struct Counters {
     pub dead: u64,
     /// Jobs and endpoints refused for want of room.
     pub refused: u64,
+    /// Endpoints disabled for what their receivers did: 410, or nothing but failures for too long.
+    #[cfg(feature = "hub")]
+    pub disabled: u64,
 }
 
 impl<'a> Service<'a> {
@@ -259,10 +262,22 @@ impl<'a> Service<'a> {
         self.jobs.len()
     }
 
+    /// How many jobs it has room for.
+    #[must_use]
+    pub const fn jobs_capacity(&self) -> usize {
+        self.jobs.capacity()
+    }
+
     /// How many endpoints it holds.
     #[must_use]
     pub const fn endpoints_len(&self) -> usize {
         self.endpoints.len()
+    }
+
+    /// How many endpoints it has room for.
+    #[must_use]
+    pub const fn endpoints_capacity(&self) -> usize {
+        self.endpoints.capacity()
     }
 
     /// How many jobs are with a worker.

@@ -7,6 +7,7 @@ use dubhook_core::{address::Cidr, delivery::Schedule, service::Limits, simulate:
 use dubhook_smol::{
     entropy,
     memory::Capacity,
+    pages,
     server::{Builder, Server, Stopper},
     store::Disk,
     tls::Identity,
@@ -172,7 +173,8 @@ impl Serve {
         let mut builder = Server::builder()
             .listen(self.listen.as_str())
             .capacity(self.capacity)
-            .limits(self.limits());
+            .limits(self.limits())
+            .pages(pages::ALL);
         for key in self.api_keys.iter().filter(|key| !key.is_empty()) {
             builder = builder.api_key(key);
         }

@@ -10,7 +10,12 @@ use crate::{
     tls::{Identity, Trust},
     translate::{Command, Translator},
 };
-use dubhook_core::{address::Cidr, server::ApiKey, service::Limits, simulate::Settings};
+use dubhook_core::{
+    address::Cidr,
+    server::{ApiKey, Page},
+    service::Limits,
+    simulate::Settings,
+};
 use std::{
     fmt, io,
     net::{TcpListener, ToSocketAddrs},
@@ -34,6 +39,7 @@ pub struct Builder {
     trust: Trust,
     resolver: Arc<dyn Resolve>,
     pace: Pace,
+    pages: &'static [Page<'static>],
 }
 
 impl Default for Builder {
@@ -52,6 +58,7 @@ impl Default for Builder {
             trust: Trust::platform(),
             resolver: Arc::new(System),
             pace: Pace::STANDARD,
+            pages: &[],
         }
     }
 }
@@ -157,6 +164,13 @@ impl Builder {
         self
     }
 
+    /// What else is shown, each at its path and to everybody: [`pages::ALL`](crate::pages::ALL), or others.
+    #[must_use]
+    pub const fn pages(mut self, pages: &'static [Page<'static>]) -> Self {
+        self.pages = pages;
+        self
+    }
+
     /// Begins to listen.
     ///
     /// # Errors
@@ -190,6 +204,7 @@ impl Builder {
             trust: self.trust,
             resolver: self.resolver,
             pace: self.pace,
+            pages: self.pages,
             stop,
             stopper,
         })

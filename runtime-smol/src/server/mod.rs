@@ -47,7 +47,7 @@ use buffers::Buffers;
 use commit::Committer;
 use dubhook_core::{
     address::{Cidr, Guard},
-    server::{self as machine, ApiKey, Config},
+    server::{self as machine, ApiKey, Config, Page},
     service::{Limits, RestoreError, Service},
     simulate::Simulator,
     time::Now,
@@ -86,6 +86,7 @@ pub struct Server {
     trust: Trust,
     resolver: Arc<dyn Resolve>,
     pace: Pace,
+    pages: &'static [Page<'static>],
     stop: StopSignal,
     stopper: Stopper,
 }
@@ -175,6 +176,7 @@ impl Server {
                 allow_loopback: self.address.ip().is_loopback(),
                 own: &own,
             },
+            pages: self.pages,
             ..Config::SERVER
         };
         let mut memory = Memory::new(self.capacity, &config, self.store.is_some());

@@ -1,6 +1,7 @@
 //! The HTTP API, as whoever calls it sees it.
 
 mod bodies;
+mod described;
 mod events;
 mod failing;
 mod full;
@@ -10,6 +11,7 @@ mod in_flight;
 mod injection;
 mod keys;
 mod lists;
+mod metrics;
 mod redelivery;
 mod routes;
 mod secrets;

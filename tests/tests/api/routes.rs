@@ -17,6 +17,7 @@ const ROUTES: &[(&str, &[Known])] = &[
     ("/status", &[("GET", 200, ""), ("HEAD", 200, "")]),
     ("/healthz", &[("GET", 200, ""), ("HEAD", 200, "")]),
     ("/readyz", &[("GET", 200, ""), ("HEAD", 200, "")]),
+    ("/metrics", &[("GET", 200, ""), ("HEAD", 200, "")]),
     (
         "/v1/translations",
         &[("GET", 200, ""), ("HEAD", 200, ""), ("POST", 202, JOB)],

@@ -3,6 +3,7 @@
 mod attacker;
 mod cases;
 mod deadlines;
+mod pages;
 mod pipelines;
 mod pressure;
 

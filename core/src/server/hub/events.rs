@@ -9,7 +9,6 @@
 //! A stream of one job begins with the job as it stands, or with what came after `Last-Event-ID`, and ends with its last
 //! event. Sequences tell what it left out, and the last event is never left out: so there it needs no `stream.gap`.
 
-use super::{Drive, Server};
 use crate::{
     api::{self, Field, Problem},
     event::Event,
@@ -17,7 +16,7 @@ use crate::{
     http::{FieldLine, Request, ResponseHead},
     id::{Id, Prefix},
     out::Out,
-    server::{answer::Answer, conn::Reply, reply},
+    server::{Drive, Server, answer::Answer, conn::Reply, reply},
     service::Durable,
     slab::Ix,
     time::Now,
@@ -102,7 +101,7 @@ impl Server<'_> {
             Some(at) => at.saturating_add(1),
             // All that is held may be new to whoever was away for longer.
             None if resumes => feed.start(),
-            None => self.hub.seen,
+            None => self.held.seen,
         };
         Stream {
             job: Id::NONE,
@@ -115,7 +114,7 @@ impl Server<'_> {
 
     fn stream_of(&self, job: Id, newest: Option<Event>, known: Option<u32>) -> Stream {
         let (sequence, at) = match (known, newest) {
-            (None, Some(newest)) => (newest.sequence.saturating_sub(1), self.hub.seen),
+            (None, Some(newest)) => (newest.sequence.saturating_sub(1), self.held.seen),
             (known, _) => (known.unwrap_or(0), self.service.feed().start()),
         };
         Stream {
@@ -159,6 +158,7 @@ impl Server<'_> {
                 out.rewind(start);
                 return self.no_room(ix, start);
             }
+            self.traffic.count_answer(out.written(), start);
             if head_only {
                 return self.end_stream(ix);
             }
@@ -213,7 +213,7 @@ impl Server<'_> {
     /// Writes events from where the stream is, as many as fit whole.
     fn write_events(&self, stream: &mut Stream, out: &mut Out<'_>) -> Turn {
         let mut looked_at = 0;
-        while stream.at < self.hub.seen {
+        while stream.at < self.held.seen {
             if looked_at == LOOKED_AT_MAX {
                 return Turn::Tired;
             }

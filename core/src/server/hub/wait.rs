@@ -1,11 +1,11 @@
 //! Reads that wait: a job is answered once it has changed (RFC 7240, section 4.3).
 
-use super::{Drive, Server};
 use crate::{
     api,
     http::Request,
     id::Id,
     server::{
+        Drive, Server,
         answer::Answer,
         conn::{Reply, Sought},
     },

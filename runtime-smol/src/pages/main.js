@@ -1,0 +1,284 @@
+// The page: what is shown, what is asked for, and how it stays true.
+
+import { Refused, events, figures, get, key, post, token } from "./api.js";
+import { ENDED, hookTable, jobTable } from "./tables.js";
+
+const JOBS = "v1/translations";
+const HOOKS_SHOWN = 20;
+// How many jobs are kept on the page, and how many more with each look at older ones.
+const JOBS_KEPT = 200;
+const PAGE_JOBS = 20;
+// How long to wait before asking again where nothing says by itself that something is new, in milliseconds.
+const POLL_MS = 2_000;
+const FIGURES_MS = 3_000;
+const HOOKS_MS = 10_000;
+// How long to wait for the stream, at first and at most; and where this server has none.
+const RETRY_MS = 1_000;
+const RETRY_MS_MAX = 30_000;
+const NO_STREAM_MS = 60_000;
+
+const byId = (id) => document.getElementById(id);
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const jobs = new Map();
+const own = new Set();
+const jobRows = jobTable(byId("job-rows"), cancel);
+const hookRows = hookTable(byId("hook-rows"));
+let cursor = null;
+let kept = JOBS_KEPT;
+let isFollowed = false;
+let last = "";
+
+// ---- What is shown
+
+function show(id, state, text) {
+  const element = byId(id);
+  element.dataset.state = state;
+  element.textContent = text;
+}
+
+function say(text) {
+  byId("said").textContent = text;
+}
+
+function lock(fault) {
+  byId("key-fault").textContent = fault;
+  const locked = byId("locked");
+  if (!locked.hidden) return;
+  locked.hidden = false;
+  show("live", "wait", "Locked");
+  byId("key").focus();
+}
+
+// Newest first: ids sort in the order in which jobs were accepted.
+function draw() {
+  const shown = [...jobs.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
+  for (const job of shown.splice(kept)) {
+    jobs.delete(job.id);
+    cursor = shown.at(-1).id;
+  }
+  jobRows.show(shown);
+  byId("no-jobs").hidden = shown.length > 0;
+  byId("older").hidden = !cursor;
+}
+
+// Takes in a job as it was at some time; what is known to be newer stays.
+function take(job) {
+  const known = jobs.get(job.id);
+  if (known && known.sequence >= job.sequence) return;
+  jobs.set(job.id, job);
+  if (own.has(job.id) && ENDED.has(job.status)) {
+    own.delete(job.id);
+    say(`The translation of ${job.video_url}: ${job.status}.`);
+  }
+}
+
+// ---- What is read
+
+// Reads the newest jobs. Those that should be among them and are not are gone.
+async function readJobs() {
+  const page = await get(`${JOBS}?limit=${PAGE_JOBS}`);
+  if (!isFollowed) show("live", "off", "Asking every 2 s");
+  const ids = new Set(page.data.map((job) => job.id));
+  const oldest = page.next_cursor ? page.data.at(-1).created_at : "";
+  for (const job of jobs.values()) {
+    if (job.created_at > oldest && !ids.has(job.id)) jobs.delete(job.id);
+  }
+  page.data.forEach(take);
+  if (jobs.size === page.data.length) cursor = page.next_cursor;
+  const left = [...jobs.values()].filter((job) => !ids.has(job.id) && !ENDED.has(job.status));
+  for (const job of left.slice(0, 5)) take(await get(`${JOBS}/${job.id}`));
+  draw();
+}
+
+async function readHooks() {
+  const page = await get(`v1/webhooks?limit=${HOOKS_SHOWN}`);
+  for (const hook of page.data) {
+    // It may have gone meanwhile.
+    const attempts = await get(`v1/webhooks/${hook.id}/attempts`).catch(() => ({ data: [] }));
+    hook.attempt = attempts.data[0];
+  }
+  hookRows.show(page.data);
+  byId("no-hooks").hidden = page.data.length > 0;
+  byId("more-hooks").hidden = !page.next_cursor;
+}
+
+async function readFigures() {
+  try {
+    const found = await figures();
+    const put = (id, name) => {
+      byId(`figure-${id}`).textContent = (found.get(`dubhook_${name}`) ?? 0).toLocaleString();
+    };
+    put("processing", "jobs_processing");
+    put("completed", 'jobs_ended_total{status="completed"}');
+    put("errors", 'jobs_ended_total{status="error"}');
+    put("delivered", 'deliveries_ended_total{outcome="delivered"}');
+    put("owed", "deliveries_owed");
+    put("dead", "dead_letters");
+    const stops = found.get("dubhook_stopping") === 1;
+    show("health", stops ? "wait" : "good", stops ? "Stopping" : "Ready");
+    const version = [...found.keys()].find((name) => name.startsWith("dubhook_build_info"));
+    byId("version").textContent = version ? ` · Dubhook ${/"(.*)"/.exec(version)[1]}` : "";
+  } catch {
+    show("health", "bad", "Not reachable");
+    show("live", "wait", "Not connected");
+  }
+}
+
+// ---- How it stays true
+
+// Does something again and again while the page is looked at, and asks for the key where one is needed.
+async function repeat(ms, what, unless = () => !byId("locked").hidden) {
+  for (;;) {
+    if (!document.hidden && !unless()) await what().catch(blame);
+    await pause(ms);
+  }
+}
+
+function blame(error) {
+  if (error instanceof Refused && error.status === 401) lock(key.get() ? "The server does not know this key." : "");
+}
+
+function seen(id, type, data) {
+  if (id) last = id;
+  if (type === "stream.gap") {
+    readJobs().catch(blame);
+  } else if (type.startsWith("translation.")) {
+    take(JSON.parse(data).data);
+    draw();
+  }
+}
+
+// Follows the stream. A browser has few connections to one server, so a page that nobody looks at gives its own back.
+async function follow() {
+  let wait = RETRY_MS;
+  for (;;) {
+    if (document.hidden || !byId("locked").hidden) {
+      await pause(200);
+      continue;
+    }
+    const abort = new AbortController();
+    const hide = () => document.hidden && abort.abort();
+    document.addEventListener("visibilitychange", hide);
+    try {
+      await events(last, abort.signal, () => {
+        isFollowed = true;
+        wait = RETRY_MS;
+        show("live", "good", "Live");
+        readJobs().catch(blame);
+      }, seen);
+    } catch (error) {
+      blame(error);
+      if (error instanceof Refused && error.status !== 401) wait = NO_STREAM_MS;
+    }
+    document.removeEventListener("visibilitychange", hide);
+    isFollowed = false;
+    if (abort.signal.aborted) continue;
+    await pause(wait);
+    wait = Math.min(wait * 2, RETRY_MS_MAX);
+  }
+}
+
+// ---- What people do
+
+async function cancel(id, button) {
+  if (!confirm("Cancel this translation? It cannot be taken up again.")) return;
+  button.disabled = true;
+  try {
+    take(await post(`${JOBS}/${id}/cancel`));
+    say("Canceled.");
+  } catch (error) {
+    blame(error);
+    say(error.message);
+    button.disabled = false;
+    await readJobs().catch(blame);
+  }
+  draw();
+}
+
+function fault(field, text) {
+  byId(`${field}-fault`).textContent = text;
+  byId(field).setAttribute("aria-invalid", text ? "true" : "false");
+  if (text) byId(field).focus();
+}
+
+// The same until it is answered: a request that is sent again for want of an answer makes no second job.
+let attempt = { text: "", token: "" };
+
+async function submit(event) {
+  event.preventDefault();
+  const form = event.target;
+  const button = form.querySelector("button");
+  const request = { video_url: form.video_url.value.trim(), target_language: form.target_language.value.trim() };
+  byId("new-fault").textContent = "";
+  fault("target_language", request.target_language ? "" : "Which language shall it be in?");
+  fault("video_url", request.video_url ? "" : "Which video shall be translated?");
+  if (!request.video_url || !request.target_language) return;
+  const text = JSON.stringify(request);
+  if (attempt.text !== text) attempt = { text, token: token() };
+  button.disabled = true;
+  try {
+    const job = await post(JOBS, request, { "idempotency-key": attempt.token });
+    attempt = { text: "", token: "" };
+    own.add(job.id);
+    take(job);
+    draw();
+    say("Submitted.");
+    form.video_url.value = "";
+  } catch (error) {
+    blame(error);
+    const known = ["video_url", "target_language"].includes(error.field);
+    if (known) fault(error.field, error.message);
+    else byId("new-fault").textContent = error instanceof Refused ? error.message : "The server cannot be reached. Try again.";
+  }
+  button.disabled = false;
+}
+
+async function unlock(event) {
+  event.preventDefault();
+  key.set(byId("key").value);
+  try {
+    await readJobs();
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) key.forget();
+    byId("key-fault").textContent = error instanceof Refused ? "The server does not know this key." : "The server cannot be reached. Try again.";
+    return;
+  }
+  byId("key").value = "";
+  byId("locked").hidden = true;
+  byId("forget").hidden = false;
+  readHooks().catch(blame);
+}
+
+function forget() {
+  key.forget();
+  location.reload();
+}
+
+async function older() {
+  const button = byId("older");
+  button.disabled = true;
+  try {
+    const page = await get(`${JOBS}?limit=${PAGE_JOBS}&cursor=${encodeURIComponent(cursor)}`);
+    kept += PAGE_JOBS;
+    page.data.forEach(take);
+    cursor = page.next_cursor;
+  } catch (error) {
+    blame(error);
+    // What it was to come after is gone.
+    cursor = null;
+  }
+  button.disabled = false;
+  draw();
+}
+
+byId("new-form").addEventListener("submit", submit);
+byId("key-form").addEventListener("submit", unlock);
+byId("forget").addEventListener("click", forget);
+byId("older").addEventListener("click", older);
+byId("forget").hidden = !key.get();
+
+// The figures need no key.
+repeat(FIGURES_MS, readFigures, () => false);
+repeat(POLL_MS, readJobs, () => isFollowed || !byId("locked").hidden);
+repeat(HOOKS_MS, readHooks);
+follow();

@@ -1,0 +1,221 @@
+//! The API as openapi.json describes it, held against the machine.
+
+mod answers;
+mod schema;
+
+use crate::call;
+use dubhook_core::{
+    address::BLOCKED_CODE,
+    api,
+    event::Kind,
+    http::Method,
+    job::Status,
+    server::{ApiKey, Config},
+};
+use dubhook_smol::pages;
+use dubhook_tests::{
+    caller::config_with_keys,
+    machine::{Machine, config},
+};
+use schema::{description, names, schema};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// A stream, which has no end.
+const ENDLESS: &str = "/v1/events";
+/// Described for what is being built, and not asked for here.
+const TO_COME: [&str; 4] = [
+    "/v1/work/claim",
+    "/v1/work/{id}/progress",
+    "/v1/work/{id}/complete",
+    "/v1/work/{id}/fail",
+];
+/// Codes of the same.
+const CODES_TO_COME: [&str; 2] = ["lease_lost", "no_remote_workers"];
+const METHODS: [(&str, Method); 4] = [
+    ("get", Method::Get),
+    ("post", Method::Post),
+    ("patch", Method::Patch),
+    ("delete", Method::Delete),
+];
+
+fn last(path: &str) -> String {
+    path.rsplit('/').next().expect("an id").to_owned()
+}
+
+fn with_pages() -> Config<'static> {
+    Config {
+        pages: pages::ALL,
+        ..config()
+    }
+}
+
+#[test]
+fn what_is_described_is_there() {
+    let doc = description();
+    let mut machine = Machine::sized::<4, 4, 4>(with_pages());
+    for (path, operations) in doc["paths"].as_object().expect("paths") {
+        if path == ENDLESS || TO_COME.contains(&path.as_str()) {
+            continue;
+        }
+        for (method, _) in METHODS
+            .iter()
+            .filter(|(name, _)| operations.get(name).is_some())
+        {
+            let answer = call(
+                &mut machine,
+                &method.to_uppercase(),
+                &path.replace("{id}", "x"),
+                "",
+            );
+            assert_ne!(answer.status, 405, "{method} {path}");
+            let is_lost = answer.status == 404 && answer.json()["code"] == "not_found";
+            assert!(!is_lost, "{method} {path}");
+        }
+        assert!(
+            names(operations)
+                .iter()
+                .all(|name| METHODS.iter().any(|(known, _)| known == name)),
+            "{path}"
+        );
+    }
+}
+
+/// The string literals in a program's text, comments and attributes aside, up to its tests.
+fn literals(text: &str) -> BTreeSet<&str> {
+    let text = text.split("#[cfg(test)]").next().expect("a program");
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with(['/', '#']))
+        .flat_map(|line| line.split('"').skip(1).step_by(2))
+        .collect()
+}
+
+/// Paths are matched by words that stand in the router's text: so whatever of them can be put together and leads
+/// somewhere must be described.
+#[test]
+fn what_is_there_is_described() {
+    let doc = description();
+    let words = literals(include_str!("../../../../core/src/api/route.rs"));
+    assert!(
+        words.contains("/status") && words.contains("rotate-secret"),
+        "{words:?}"
+    );
+    let mut paths: BTreeSet<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    for one in &words {
+        let by_id = format!("/v1/{one}/{{id}}");
+        for two in &words {
+            paths.insert(format!("{by_id}/{two}"));
+            // Where an id can stand, any word is taken for one.
+            if api::route(&by_id).is_none() {
+                paths.insert(format!("/v1/{one}/{two}"));
+            }
+        }
+        paths.extend([format!("/v1/{one}"), by_id]);
+    }
+    let mut known = 0;
+    for path in paths {
+        let Some(resource) = api::route(&path) else {
+            continue;
+        };
+        for (name, method) in METHODS {
+            let is_described = !doc["paths"][&path][name].is_null();
+            assert_eq!(
+                is_described,
+                resource.methods().has(method),
+                "{name} {path}"
+            );
+        }
+        known += 1;
+    }
+    assert!(known >= 12, "{known} paths");
+}
+
+#[test]
+fn names_are_those_that_the_core_knows() {
+    let doc = description();
+    let check = |name: &str, expect: BTreeSet<&str>| {
+        assert_eq!(names(&schema(&doc, name)["enum"]), expect, "{name}");
+    };
+    let statuses = [
+        Status::Pending,
+        Status::Processing,
+        Status::Completed,
+        Status::Error,
+        Status::Canceled,
+    ];
+    check(
+        "Status",
+        statuses.iter().map(|status| status.as_str()).collect(),
+    );
+    check(
+        "SimpleStatus",
+        statuses.iter().map(|status| status.simple()).collect(),
+    );
+    let kinds: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    check("EventType", kinds.clone());
+    check(
+        "EventFilter",
+        kinds
+            .iter()
+            .copied()
+            .chain(["*", "translation.*"])
+            .collect(),
+    );
+    let of_event = &schema(&doc, "TranslationEvent")["properties"]["type"]["enum"];
+    let of_test = schema(&doc, "TestEvent")["properties"]["type"]["const"].as_str();
+    assert_eq!(
+        names(of_event)
+            .into_iter()
+            .chain(of_test)
+            .collect::<BTreeSet<_>>(),
+        kinds
+    );
+
+    // All that is in small letters and underscores there is a code or a member; one code is a constant elsewhere.
+    let problems = literals(include_str!("../../../../core/src/api/problem.rs"));
+    let is_code = |text: &str| {
+        text.contains(|c: char| c.is_ascii_lowercase())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    };
+    let labels = [
+        "type", "title", "status", "code", "detail", "field", "offset",
+    ];
+    let codes = problems
+        .into_iter()
+        .filter(|text| is_code(text) && !labels.contains(text));
+    check(
+        "ProblemCode",
+        codes.chain([BLOCKED_CODE]).chain(CODES_TO_COME).collect(),
+    );
+
+    let members = names(&schema(&doc, "Problem")["properties"]);
+    assert_eq!(members, BTreeSet::from(labels));
+    assert_eq!(doc["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn what_is_open_needs_no_key_and_all_else_does() {
+    let doc = description();
+    let keys = vec![ApiKey::new("key")].leak();
+    let mut machine = Machine::sized::<4, 4, 4>(Config {
+        pages: pages::ALL,
+        ..config_with_keys(keys)
+    });
+    for (path, operations) in doc["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let answer = call(
+                &mut machine,
+                &method.to_uppercase(),
+                &path.replace("{id}", "x"),
+                "",
+            );
+            let is_open = operation["security"] == json!([]);
+            assert_eq!(answer.status != 401, is_open, "{method} {path}");
+            assert_eq!(
+                operation["responses"].get("401").is_none(),
+                is_open,
+                "{method} {path}"
+            );
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Pages, which may be larger than any output.
+
+use dubhook_core::{
+    http::{FieldLine, RecvBuf},
+    out::Out,
+    server::{Config, Drive, Page},
+};
+use dubhook_tests::{
+    caller::{Caller, answers, ask, config_with_keys, request},
+    machine::{Machine, config},
+};
+
+const TEXT: &[FieldLine] = &[
+    FieldLine::new("content-type: text/plain; charset=utf-8\r\n"),
+    FieldLine::new("x-content-type-options: nosniff\r\n"),
+];
+/// Longer than the output that is lent for it most often here, and no part of it like another.
+const LONG: &[u8] = &{
+    let mut body = [0; 20_000];
+    let mut at = 0;
+    while at < body.len() {
+        body[at] = b'a' + (at * at / 7 % 26) as u8;
+        at += 1;
+    }
+    body
+};
+const PAGES: &[Page<'_>] = &[
+    Page::new("/", TEXT, b"<p>A page.</p>"),
+    Page::new("/long", TEXT, LONG),
+    Page::new("/empty", TEXT, b""),
+    // What the server itself has is found first.
+    Page::new("/status", TEXT, b"a page"),
+];
+/// The least output that holds the head of any answer here.
+const HEAD_BYTES: usize = 400;
+
+fn with_pages() -> Config<'static> {
+    Config {
+        pages: PAGES,
+        ..config()
+    }
+}
+
+fn machine() -> Machine {
+    Machine::sized::<4, 4, 4>(with_pages())
+}
+
+/// What comes back on `caller`'s connection for these requests, by outputs of `size` bytes.
+fn exchange(
+    machine: &mut Machine,
+    caller: &Caller,
+    requests: &[u8],
+    size: usize,
+) -> (Vec<u8>, Drive) {
+    let mut memory = requests.to_vec();
+    let mut input = RecvBuf::new(&mut memory, requests.len());
+    let mut written = Vec::new();
+    loop {
+        let mut output = vec![0; size];
+        let mut out = Out::new(&mut output);
+        let server = &mut machine.server;
+        let drive = server.drive(machine.now, caller.id, &mut input, &mut out);
+        assert!(!out.is_full(), "half an answer in an output of {size}");
+        written.extend_from_slice(out.written());
+        if drive != Drive::Flush {
+            return (written, drive);
+        }
+        assert!(!out.is_empty(), "nothing to make room of");
+    }
+}
+
+#[test]
+fn a_page_is_whole_whatever_the_output_holds() {
+    let paths = ["/healthz", "/long", "/", "/empty", "/long", "/x", "/"];
+    let expect = [
+        (200, None),
+        (200, Some(LONG)),
+        (200, Some(&b"<p>A page.</p>"[..])),
+        (200, Some(b"")),
+        (200, Some(LONG)),
+        (404, None),
+        (200, Some(b"<p>A page.</p>")),
+    ];
+    let requests: Vec<_> = paths
+        .iter()
+        .flat_map(|path| request("GET", path, "", ""))
+        .collect();
+    let mut machine = machine();
+    let large = [5_000, 20_000, 20_300, 64 * 1_024];
+    for size in (HEAD_BYTES..HEAD_BYTES + 700).chain(large) {
+        let caller = Caller::open(&mut machine);
+        let (written, drive) = exchange(&mut machine, &caller, &requests, size);
+        let found = answers(&written, std::iter::repeat(false));
+        assert_eq!(found.len(), expect.len(), "outputs of {size}");
+        for (answer, (status, body)) in found.iter().zip(expect) {
+            assert_eq!(answer.status, status, "outputs of {size}");
+            assert!(
+                body.is_none_or(|body| body == answer.body),
+                "outputs of {size}"
+            );
+        }
+        assert!(matches!(drive, Drive::Input { bytes_min: 1 }));
+        machine.server.close(caller.id);
+    }
+}
+
+#[test]
+fn while_a_page_is_not_out_nothing_else_is_done() {
+    const JOB: &str = r#"{"video_url":"https://example.test/v.mp4","target_language":"es"}"#;
+    let mut machine = machine();
+    let mut caller = Caller::with_output(&mut machine, 2_000);
+    let mut requests = request("GET", "/long", "", "");
+    requests.extend(request("POST", "/v1/translations", "", JOB));
+    let mut memory = requests.clone();
+    let mut input = RecvBuf::new(&mut memory, requests.len());
+    let mut bytes = 0;
+    while bytes < LONG.len() {
+        assert_eq!(machine.server.service().jobs_len(), 0);
+        let mut output = [0; 2_000];
+        let mut out = Out::new(&mut output);
+        let drive = machine
+            .server
+            .drive(machine.now, caller.id, &mut input, &mut out);
+        assert_eq!((drive, out.len()), (Drive::Flush, 2_000));
+        bytes += out.len();
+        // A driver whose client takes its time drives no further, and nothing hurries it here.
+        machine.advance_ms(60_000);
+        assert_eq!(machine.server.poll_conn(), None);
+    }
+    caller.turn(&mut machine);
+    assert_eq!(
+        machine.server.service().jobs_len(),
+        0,
+        "its input is another one"
+    );
+}
+
+#[test]
+fn a_page_has_the_methods_of_what_is_read() {
+    let mut machine = machine();
+    for path in ["/", "/long", "/empty"] {
+        let get = ask(&mut machine, "GET", path, "", "");
+        assert_eq!(get.field("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(get.field("x-content-type-options"), Some("nosniff"));
+        let head = ask(&mut machine, "HEAD", path, "", "");
+        assert_eq!((head.status, &head.fields), (200, &get.fields));
+        assert!(head.body.is_empty());
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let answer = ask(&mut machine, method, path, "", "");
+            assert_eq!(
+                (answer.status, answer.field("allow")),
+                (405, Some("GET, HEAD"))
+            );
+        }
+        assert_eq!(ask(&mut machine, "BREW", path, "", "").status, 501);
+        let query = format!("{path}?x=y");
+        assert_eq!(ask(&mut machine, "GET", &query, "", "").body, get.body);
+    }
+    assert_eq!(ask(&mut machine, "GET", "/status", "", "").status, 404);
+    assert_eq!(ask(&mut machine, "GET", "/long/", "", "").status, 404);
+}
+
+#[test]
+fn a_head_alone_ends_with_its_head_in_any_output() {
+    let requests = [
+        request("HEAD", "/long", "", ""),
+        request("GET", "/", "", ""),
+        request("HEAD", "/empty", "", ""),
+    ]
+    .concat();
+    let mut machine = machine();
+    for size in HEAD_BYTES..HEAD_BYTES + 700 {
+        let caller = Caller::open(&mut machine);
+        let (written, _) = exchange(&mut machine, &caller, &requests, size);
+        let found = answers(&written, [true, false, true]);
+        let lengths: Vec<_> = found.iter().map(|a| a.field("content-length")).collect();
+        assert_eq!(
+            lengths,
+            [Some("20000"), Some("14"), Some("0")],
+            "outputs of {size}"
+        );
+        machine.server.close(caller.id);
+    }
+}
+
+#[test]
+fn a_connection_closes_after_the_whole_page() {
+    for (request, says_so) in [
+        (
+            &b"GET /long HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n"[..],
+            true,
+        ),
+        (b"GET /long HTTP/1.0\r\n\r\n", true),
+        (
+            b"GET /long HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
+            false,
+        ),
+    ] {
+        let mut machine = machine();
+        let caller = Caller::open(&mut machine);
+        let (written, drive) = exchange(&mut machine, &caller, request, 777);
+        let found = answers(&written, [false]);
+        assert_eq!((found[0].closes(), found[0].body == LONG), (says_so, true));
+        assert_eq!(drive == Drive::Close, says_so);
+    }
+}
+
+#[test]
+fn a_server_that_stops_ends_the_page_first() {
+    let mut machine = machine();
+    let mut caller = Caller::with_output(&mut machine, 5_000);
+    let mut memory = request("GET", "/long", "", "");
+    let len = memory.len();
+    let mut input = RecvBuf::new(&mut memory, len);
+    let (mut written, mut drive) = (Vec::new(), Drive::Flush);
+    while drive == Drive::Flush {
+        let mut output = [0; 5_000];
+        let mut out = Out::new(&mut output);
+        drive = machine
+            .server
+            .drive(machine.now, caller.id, &mut input, &mut out);
+        written.extend_from_slice(out.written());
+        machine.server.shutdown();
+    }
+    assert_eq!(drive, Drive::Close);
+    assert!(answers(&written, [false])[0].body == LONG);
+    caller.turn(&mut machine);
+    assert_eq!((caller.wants, caller.take().len()), (Drive::Close, 0));
+}
+
+#[test]
+fn an_output_without_room_for_a_head_ends_the_connection() {
+    for size in [0, 10, 100] {
+        let mut machine = machine();
+        let caller = Caller::open(&mut machine);
+        let get = request("GET", "/long", "", "");
+        let (written, drive) = exchange(&mut machine, &caller, &get, size);
+        assert_eq!((written.len(), drive), (0, Drive::Close));
+    }
+}
+
+#[test]
+fn a_body_that_is_waited_with_is_told_to_come_or_why_not() {
+    let fields = "expect: 100-continue\r\ncontent-length: 2\r\n";
+    for (method, path, expect) in [
+        ("GET", "/long", 100),
+        ("GET", "/metrics", 100),
+        ("POST", "/long", 405),
+        ("POST", "/metrics", 405),
+        ("GET", "/x", 404),
+    ] {
+        let mut machine = machine();
+        let mut caller = Caller::open(&mut machine);
+        caller.send(&mut machine, &request(method, path, fields, ""));
+        assert_eq!(caller.answers()[0].status, expect, "{method} {path}");
+    }
+}
+
+#[test]
+fn a_page_needs_no_key_and_tells_nobody_what_needs_one() {
+    let keys = vec![dubhook_core::server::ApiKey::new("key")].leak();
+    let mut machine = Machine::sized::<4, 4, 4>(Config {
+        pages: PAGES,
+        ..config_with_keys(keys)
+    });
+    for (path, status) in [("/", 200), ("/long", 200), ("/v1/", 401), ("/v1/long", 401)] {
+        assert_eq!(
+            ask(&mut machine, "GET", path, "", "").status,
+            status,
+            "{path}"
+        );
+    }
+}
