@@ -1,6 +1,9 @@
 //! Who does the translating.
 
 pub(crate) mod command;
+mod program;
+
+pub use program::{End, Task};
 
 use crate::{
     server::engine::{Engine, Spawner},
