@@ -88,6 +88,8 @@ mod digits;
 pub mod dirty;
 pub mod endpoint;
 pub mod event;
+#[cfg(feature = "hub")]
+pub mod feed;
 pub mod http;
 pub mod id;
 pub mod idempotency;

@@ -6,10 +6,11 @@
 use dubhook_core::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
     endpoint::Endpoint,
+    feed::Told,
     idempotency::KeySlot,
     log::Line,
     record::{Key, Table},
-    server::{self, Config, Conn},
+    server::{self, Config, Conn, Watch},
     service::{self, Job, Limits},
     simulate::SimSlot,
     slab::{SLOTS_MAX, Slot},
@@ -67,6 +68,8 @@ const CALLBACK_LANES: usize = 1_024;
 const LOG_LINES: usize = 16;
 /// How much of an answer is kept with each line, in bytes.
 const LOG_ANSWER_BYTES: usize = 256;
+/// Events of the feed: how far back a stream of events can be resumed.
+const FEED_EVENTS: usize = 16_384;
 /// Usual bytes of a job's strings, its result aside.
 const REQUEST_BYTES: usize = 8 * BLOCK_BYTES;
 
@@ -93,6 +96,8 @@ pub struct Memory {
     conns: Box<[Slot<Conn>]>,
     conn_timers: Box<[TimerSlot]>,
     decode: Box<[u8]>,
+    feed: Box<[Told]>,
+    watches: Box<[Watch]>,
     dirty: Dirty,
     simulated: Simulated,
 }
@@ -158,6 +163,8 @@ impl Memory {
             conns: (0..connections).map(|_| Slot::new(Conn::EMPTY)).collect(),
             conn_timers: zeroed(connections),
             decode: zeroed(limits.url_bytes_max.max(limits.callback_bytes_max)),
+            feed: zeroed(FEED_EVENTS),
+            watches: zeroed(connections),
             dirty: Dirty {
                 jobs: marks(jobs),
                 states: marks(jobs),
@@ -205,12 +212,14 @@ impl Memory {
             log_answers: &mut self.log_answers,
             scratch: &mut self.scratch,
             outbox,
+            feed: &mut self.feed,
         };
         let server = server::Memory {
             service,
             conns: &mut self.conns,
             conn_timers: &mut self.conn_timers,
             decode: &mut self.decode,
+            watches: &mut self.watches,
         };
         (server, &mut self.simulated)
     }

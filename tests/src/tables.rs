@@ -3,6 +3,7 @@
 use dubhook_core::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
     endpoint::Endpoint,
+    feed::Told,
     idempotency::KeySlot,
     log::Line,
     service::{self, Job},
@@ -83,6 +84,7 @@ pub struct Tables {
     lane_timers: Vec<TimerSlot>,
     lanes_closing: Vec<u32>,
     attempts: Vec<Slot<AttemptSlot>>,
+    feed: Vec<Told>,
 }
 
 fn slots<T: Copy>(count: usize, filler: T) -> Vec<Slot<T>> {
@@ -117,6 +119,7 @@ impl Tables {
             lane_timers: vec![TimerSlot::EMPTY; lanes],
             lanes_closing: vec![0; lanes],
             attempts: slots(sizes.attempts, AttemptSlot::EMPTY),
+            feed: vec![Told::EMPTY; sizes.jobs],
         }
     }
 
@@ -149,6 +152,7 @@ impl Tables {
                 lanes_closing: &mut self.lanes_closing,
                 attempts: &mut self.attempts,
             },
+            feed: &mut self.feed,
         }
     }
 }

@@ -36,6 +36,9 @@ pub enum Field {
     Limit,
     /// `cursor`.
     Cursor,
+    /// `after_sequence`.
+    #[cfg(feature = "hub")]
+    AfterSequence,
 }
 
 impl Field {
@@ -59,6 +62,8 @@ impl Field {
             Self::Status => "status",
             Self::Limit => "limit",
             Self::Cursor => "cursor",
+            #[cfg(feature = "hub")]
+            Self::AfterSequence => "after_sequence",
         }
     }
 }

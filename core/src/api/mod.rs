@@ -10,6 +10,8 @@ mod field;
 mod problem;
 mod route;
 mod translation;
+#[cfg(feature = "hub")]
+mod waiting;
 mod webhook;
 
 pub use body::read_object;
@@ -17,4 +19,6 @@ pub use field::Field;
 pub use problem::Problem;
 pub use route::{Methods, OfTranslation, OfWebhook, Page, Resource, page, route};
 pub use translation::translation;
+#[cfg(feature = "hub")]
+pub use waiting::{WAIT_S_MAX, after_sequence, parameter, prefer_wait};
 pub use webhook::{redelivery, webhook, webhook_change};

@@ -67,6 +67,9 @@ pub enum Problem {
     Status,
     /// The cursor leads nowhere any more.
     Cursor,
+    /// `after_sequence` is no sequence.
+    #[cfg(feature = "hub")]
+    AfterSequence,
     /// The `Idempotency-Key` is not one.
     IdempotencyKey,
     /// The `Idempotency-Key` came with another body before.
@@ -228,6 +231,11 @@ impl Problem {
                 "It must be pending, processing, completed, error or canceled."
             ),
             Self::Cursor => parts!(Cursor, "The cursor is unknown or no longer kept."),
+            #[cfg(feature = "hub")]
+            Self::AfterSequence => parts!(
+                AfterSequence,
+                "It must be the sequence of an event, such as 3."
+            ),
             Self::IdempotencyKey => parts!(
                 400,
                 "invalid_idempotency_key",

@@ -3,6 +3,8 @@
 //! Each kind of request that has something large in hand is a call of its own, never inlined: a turn then needs the stack
 //! of its own kind, and not that of all of them.
 
+#[cfg(feature = "hub")]
+use super::hub;
 use super::{
     ApiKey, Server, auth,
     conn::{Listed, Reply, Sought},
@@ -12,7 +14,7 @@ use crate::{
     http::{Method, Request},
     id::{Id, Prefix},
     note::note,
-    service::{ReportError, SubmitError},
+    service::{ReportError, Service, SubmitError},
     slab::Ix,
     time::Now,
 };
@@ -31,7 +33,7 @@ pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -
     }
 }
 
-type Answer = Result<Reply, Problem>;
+pub(super) type Answer = Result<Reply, Problem>;
 
 /// The resource that a request is for, if its head alone does not tell what is wrong; none for the server itself.
 pub(super) fn admit<'r>(
@@ -76,6 +78,11 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Ready => Ok(Reply::Health { ready: true }),
         Resource::Translations if reads => list(request, Listed::Jobs(None)),
         Resource::Translations => submit(server, now, request),
+        #[cfg(feature = "hub")]
+        Resource::Translation(id, OfTranslation::Itself) => {
+            let reply = of_job(server, now, OfTranslation::Itself, id)?;
+            hub::read(now, request, reply)
+        }
         Resource::Translation(id, what) => of_job(server, now, what, id),
         Resource::Webhooks if reads => list(request, Listed::Endpoints),
         Resource::Webhooks => create_endpoint(server, now, request),
@@ -146,8 +153,8 @@ fn of_endpoint(
 /// come back at once.
 const STAY_AWAY_S_MAX: u64 = 30;
 
-fn full(server: &mut Server<'_>) -> Problem {
-    let seconds = 1 + server.service.random().below(STAY_AWAY_S_MAX);
+pub(super) fn full(service: &mut Service<'_>) -> Problem {
+    let seconds = 1 + service.random().below(STAY_AWAY_S_MAX);
     Problem::Full(seconds as u8)
 }
 
@@ -174,7 +181,7 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
                 .ok_or(Problem::Internal)?;
             Ok(Reply::Accepted(id))
         }
-        Err(SubmitError::Full) => Err(full(server)),
+        Err(SubmitError::Full) => Err(full(&mut server.service)),
         Err(SubmitError::KeyReused) => Err(Problem::IdempotencyReused),
         Err(SubmitError::KeyForgotten(id)) if server.service.has_archive() => Ok(Reply::Archived {
             id,
@@ -220,7 +227,7 @@ fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> 
         new.job = Some(job.ok_or(Problem::Job)?);
     }
     let Ok(ix) = server.service.create_endpoint(now, new) else {
-        return Err(full(server));
+        return Err(full(&mut server.service));
     };
     let id = server
         .service
@@ -246,14 +253,14 @@ fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, ix: Ix) -> Re
     server
         .service
         .change_endpoint(ix, change)
-        .map_err(|_| full(server))
+        .map_err(|_| full(&mut server.service))
 }
 
 fn test_endpoint(server: &mut Server<'_>, now: Now, ix: Ix) -> Answer {
     check_enabled(server, ix)?;
     match server.service.test_endpoint(now, ix) {
         Ok(event) => Ok(Reply::Tested(event)),
-        Err(_) => Err(full(server)),
+        Err(_) => Err(full(&mut server.service)),
     }
 }
 

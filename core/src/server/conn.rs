@@ -65,6 +65,9 @@ pub(super) enum Reply {
     NoContent,
     /// What the server can do (`OPTIONS *`).
     Options,
+    /// A job once it has come past this sequence or ended, or as it is at this time.
+    #[cfg(feature = "hub")]
+    Wait { job: Id, after: u32, until: Instant },
 }
 
 /// What a list shows.
@@ -100,6 +103,9 @@ pub(super) enum Waiting {
     Answer,
     /// For the first bytes of all.
     New,
+    /// For something to happen, until the deadline.
+    #[cfg(feature = "hub")]
+    Held,
 }
 
 /// The state of one connection: what the caller lends a slice of.
@@ -124,7 +130,12 @@ pub struct Conn {
     pub(super) ready: bool,
     /// Whether it hangs among those that wait for a commit.
     pub(super) blocked: bool,
-    links: Links,
+    queued: Links,
+    /// Whether it hangs among those that wait for what it owes an answer to.
+    #[cfg(feature = "hub")]
+    pub(super) held: bool,
+    #[cfg(feature = "hub")]
+    held_in: Links,
 }
 
 // "Per-connection state of at most 256 B", whatever the buffers are.
@@ -146,7 +157,11 @@ impl Conn {
         closing: false,
         ready: false,
         blocked: false,
-        links: Links::NONE,
+        queued: Links::NONE,
+        #[cfg(feature = "hub")]
+        held: false,
+        #[cfg(feature = "hub")]
+        held_in: Links::NONE,
     };
 
     pub(super) const fn new(serial: u32, deadline: Instant) -> Self {
@@ -172,11 +187,21 @@ impl Conn {
     }
 }
 
-impl Node<0> for Conn {
+#[cfg(feature = "hub")]
+impl Node<{ super::hub::HELD }> for Conn {
     fn links(&self) -> &Links {
-        &self.links
+        &self.held_in
     }
     fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
+        &mut self.held_in
+    }
+}
+
+impl Node<0> for Conn {
+    fn links(&self) -> &Links {
+        &self.queued
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.queued
     }
 }

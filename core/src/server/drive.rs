@@ -62,6 +62,12 @@ impl Server<'_> {
             return Drive::Close;
         }
         loop {
+            #[cfg(feature = "hub")]
+            if let Some(wait) = self.go_on(now, id.ix) {
+                // Held with a full buffer: nothing more can be received until the answer is out.
+                let is_stuck = input.is_full() && matches!(wait, Drive::Input { .. });
+                return if is_stuck { Drive::Wait } else { wait };
+            }
             if let Some(wait) = self.write_reply(now, id.ix, out) {
                 return wait;
             }
@@ -263,6 +269,8 @@ impl Server<'_> {
             Waiting::Head if changed => conn.deadline = now.instant.after_ms(config.head_ms),
             Waiting::Idle if changed => conn.deadline = now.instant.after_ms(config.idle_ms),
             Waiting::Head | Waiting::Idle | Waiting::Answer | Waiting::New => {}
+            #[cfg(feature = "hub")]
+            Waiting::Held => {}
         }
         let deadline = conn.deadline;
         if deadline > now.instant {

@@ -52,6 +52,11 @@ pub struct Fixed<
     conn_timers: [TimerSlot; CONNS],
     scratch: [u8; SCRATCH_BYTES],
     decode: [u8; DECODE_BYTES],
+    /// Eight for each job.
+    #[cfg(feature = "hub")]
+    feed: [[crate::feed::Told; 8]; JOBS],
+    #[cfg(feature = "hub")]
+    watches: [super::Watch; CONNS],
 }
 
 /// Room for the body of an event within [`Limits::DEVICE`](service::Limits::DEVICE).
@@ -99,6 +104,10 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
             conn_timers: [TimerSlot::EMPTY; CONNS],
             scratch: [0; SCRATCH_BYTES],
             decode: [0; DECODE_BYTES],
+            #[cfg(feature = "hub")]
+            feed: [[crate::feed::Told::EMPTY; 8]; JOBS],
+            #[cfg(feature = "hub")]
+            watches: [super::Watch::EMPTY; CONNS],
         }
     }
 
@@ -132,10 +141,14 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
                     lanes_closing: self.lanes_closing.as_flattened_mut(),
                     attempts: &mut self.attempts,
                 },
+                #[cfg(feature = "hub")]
+                feed: self.feed.as_flattened_mut(),
             },
             conns: &mut self.conns,
             conn_timers: &mut self.conn_timers,
             decode: &mut self.decode,
+            #[cfg(feature = "hub")]
+            watches: &mut self.watches,
         }
     }
 

@@ -44,6 +44,8 @@ mod auth;
 mod conn;
 mod drive;
 mod fixed;
+#[cfg(feature = "hub")]
+mod hub;
 mod list;
 mod pressure;
 mod reply;
@@ -52,6 +54,8 @@ pub use auth::ApiKey;
 pub use conn::{Conn, ConnId};
 pub use drive::Drive;
 pub use fixed::Fixed;
+#[cfg(feature = "hub")]
+pub use hub::Watch;
 
 use crate::{
     address::Guard,
@@ -159,6 +163,9 @@ pub struct Memory<'a> {
     pub conn_timers: &'a mut [TimerSlot],
     /// Room for the longest string of a request.
     pub decode: &'a mut [u8],
+    /// Lists of connections that wait for a job to change: as many as connections do well.
+    #[cfg(feature = "hub")]
+    pub watches: &'a mut [Watch],
 }
 
 /// The HTTP API over a [`Service`]. See the [module](self) for how it works.
@@ -179,6 +186,8 @@ pub struct Server<'a> {
     stopping: bool,
     /// The present second, as the heads of answers show it.
     date: Date,
+    #[cfg(feature = "hub")]
+    hub: hub::Hub<'a>,
 }
 
 impl<'a> Server<'a> {
@@ -197,6 +206,8 @@ impl<'a> Server<'a> {
             serial: 0,
             stopping: false,
             date: Date::NONE,
+            #[cfg(feature = "hub")]
+            hub: hub::Hub::new(memory.watches),
         }
     }
 
@@ -244,6 +255,10 @@ impl<'a> Server<'a> {
 
     /// Lets go of a connection that was closed.
     pub fn close(&mut self, id: ConnId) {
+        #[cfg(feature = "hub")]
+        if self.conn(id).is_some() {
+            self.let_go(id.ix);
+        }
         let Some(conn) = self.conn(id) else {
             return;
         };
@@ -262,6 +277,8 @@ impl<'a> Server<'a> {
     /// The next connection that must be driven, though no bytes have come.
     #[must_use]
     pub fn poll_conn(&mut self) -> Option<ConnId> {
+        #[cfg(feature = "hub")]
+        self.tell_held();
         let ix = self.ready.pop_front(&mut self.conns)?;
         let conn = self.conns.get_mut(ix)?;
         conn.ready = false;

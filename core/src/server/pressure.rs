@@ -56,6 +56,8 @@ impl Server<'_> {
             Waiting::Idle => (true, self.config.idle_ms, IDLE_MS_MIN),
             Waiting::New | Waiting::Head => (false, self.config.head_ms, HEAD_MS_MIN),
             Waiting::Body | Waiting::Answer => return None,
+            #[cfg(feature = "hub")]
+            Waiting::Held => return None,
         };
         // Nothing is left where it has been told to go already.
         let left_ms = conn.deadline.ms_since(now);

@@ -118,6 +118,8 @@ impl Server<'_> {
             | Reply::None
             | Reply::Continue
             | Reply::Archived { .. } => Content::Nothing,
+            #[cfg(feature = "hub")]
+            Reply::Wait { .. } => Content::Nothing,
         })
     }
 

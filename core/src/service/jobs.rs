@@ -388,6 +388,12 @@ impl Service<'_> {
             job.created_at = at;
         }
         let (event, wanting, callback) = (job.last, job.wanting.head(), job.has_callback);
+        #[cfg(feature = "hub")]
+        self.feed.push(crate::feed::Told {
+            job: job.id,
+            event,
+            batch,
+        });
         self.states_dirty.mark(ix);
         let callback = callback.then(|| self.callback_lane(ix)).flatten();
         let targets = Targets {

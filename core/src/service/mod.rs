@@ -108,6 +108,9 @@ pub struct Memory<'a> {
     pub scratch: &'a mut [u8],
     /// Deliveries.
     pub outbox: crate::delivery::Memory<'a>,
+    /// Room for the newest events of all jobs.
+    #[cfg(feature = "hub")]
+    pub feed: &'a mut [crate::feed::Told],
 }
 
 /// There is no room. Try again later.
@@ -155,6 +158,8 @@ pub struct Service<'a> {
     rendered: (Id, usize),
     processing: usize,
     counters: Counters,
+    #[cfg(feature = "hub")]
+    feed: crate::feed::Feed<'a>,
 }
 
 impl core::fmt::Debug for Service<'_> {
@@ -226,6 +231,8 @@ impl<'a> Service<'a> {
             rendered: (Id::NONE, 0),
             processing: 0,
             counters: Counters::default(),
+            #[cfg(feature = "hub")]
+            feed: crate::feed::Feed::new(memory.feed),
         }
     }
 
@@ -262,6 +269,13 @@ impl<'a> Service<'a> {
     #[must_use]
     pub const fn jobs_processing(&self) -> usize {
         self.processing
+    }
+
+    /// The newest events of all jobs, whether they are durable or not.
+    #[cfg(feature = "hub")]
+    #[must_use]
+    pub const fn feed(&self) -> &crate::feed::Feed<'a> {
+        &self.feed
     }
 
     /// The deliveries.

@@ -17,7 +17,7 @@ use crate::{
 };
 use dubhook_core::{
     address::Cidr,
-    server::{Config, Conn, ConnId, Memory, Server},
+    server::{Config, Conn, ConnId, Memory, Server, Watch},
     service::{EndpointChange, Report, Work},
     slab::Slot,
     time::{Now, Timestamp},
@@ -32,6 +32,7 @@ pub(super) struct Room {
     conns: Vec<Slot<Conn>>,
     conn_timers: Vec<TimerSlot>,
     decode: Vec<u8>,
+    watches: Vec<Watch>,
 }
 
 impl Room {
@@ -42,6 +43,7 @@ impl Room {
             conns: (0..options.conns).map(|_| Slot::new(Conn::EMPTY)).collect(),
             conn_timers: vec![TimerSlot::EMPTY; options.conns],
             decode: vec![0; 1_024],
+            watches: vec![Watch::EMPTY; options.conns],
         }
     }
 
@@ -51,6 +53,7 @@ impl Room {
             conns: &mut self.conns,
             conn_timers: &mut self.conn_timers,
             decode: &mut self.decode,
+            watches: &mut self.watches,
         }
     }
 }

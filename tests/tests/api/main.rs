@@ -3,6 +3,7 @@
 mod bodies;
 mod failing;
 mod full;
+mod held;
 mod idempotency;
 mod in_flight;
 mod injection;

@@ -1,0 +1,184 @@
+//! What a server of many people has and a device can do without (feature `hub`): answers that are held until something
+//! happens, and streams of events.
+//!
+//! # Theory of operation
+//!
+//! A connection that waits for something to happen is *held*: it owes an answer, and hangs in the list of what it waits
+//! for. Events are told in the service's [feed](crate::feed); once they are durable, the hub walks over those that it has
+//! not seen and [names](Server::poll_conn) the connections that wait for their jobs, which then look for themselves. Jobs
+//! share lists by the number of their slot, so a connection may be named for nothing, and looks in vain.
+//!
+//! While it is held, [`drive`](Server::drive) asks for input, so that the driver notices when a client is gone. What a client
+//! sends meanwhile stays in the buffer, and once that is full nothing more is received until the answer is out.
+//!
+//! Half of all connections may be held, so that others always get through.
+
+mod wait;
+
+pub(super) use wait::read;
+
+use super::{
+    Drive, Server,
+    conn::{Reply, Waiting},
+};
+use crate::{
+    api::Problem,
+    id::Id,
+    slab::{Ix, Link, List},
+    time::{Instant, Now},
+};
+
+/// The lists of held connections, by what they wait for.
+pub(super) const HELD: u8 = 1;
+
+/// The start of one list of held connections: what the caller lends a slice of. All zero is an empty list.
+pub type Watch = List<HELD>;
+
+/// Who is held, and for what.
+#[derive(Debug)]
+pub(super) struct Hub<'a> {
+    /// Those who wait for one job, by its slot.
+    watches: &'a mut [Watch],
+    /// How many connections are held.
+    held: usize,
+    /// How far in the feed those who wait have been told.
+    seen: u64,
+    /// The batch that makes all durable that left the feed before they were told; 0 where there is none.
+    missed: u64,
+}
+
+impl<'a> Hub<'a> {
+    pub(super) const fn new(watches: &'a mut [Watch]) -> Self {
+        Self {
+            watches,
+            held: 0,
+            seen: 0,
+            missed: 0,
+        }
+    }
+
+    /// The list of those who wait for a job.
+    fn watch(&mut self, job: Id) -> Option<&mut Watch> {
+        let slot = job.slot()?.get() as usize;
+        let at = slot.checked_rem(self.watches.len())?;
+        self.watches.get_mut(at)
+    }
+
+    /// The list in which a connection hangs while it owes this answer.
+    fn list(&mut self, reply: &Reply) -> Option<&mut Watch> {
+        match reply {
+            Reply::Wait { job, .. } => self.watch(*job),
+            _ => None,
+        }
+    }
+}
+
+impl Server<'_> {
+    /// Goes on with an answer that may have to wait for something to happen. `None` where it need not, or no longer: what
+    /// is owed is then an answer like others.
+    pub(super) fn go_on(&mut self, now: Now, ix: Ix) -> Option<Drive> {
+        match self.conns.get(ix)?.reply {
+            Reply::Wait { job, after, until } => self.wait(now, ix, job, after, until),
+            _ => None,
+        }
+    }
+
+    /// Names the connections that wait for what has happened, as far as it is durable.
+    pub(super) fn tell_held(&mut self) {
+        while let Some(told) = self.service.feed().get(self.hub.seen) {
+            if !self.service.is_durable(told.batch) {
+                break;
+            }
+            let job = told.job;
+            self.hub.seen += 1;
+            let first = self.hub.watch(job).and_then(|watch| watch.head());
+            self.wake_all(first);
+        }
+        // More was told in one batch than the feed holds: everybody looks for themselves.
+        let start = self.service.feed().start();
+        if self.hub.seen < start {
+            self.hub.seen = start;
+            self.hub.missed = self.service.barrier();
+        }
+        if self.hub.missed != 0 && self.service.is_durable(self.hub.missed) {
+            self.hub.missed = 0;
+            self.wake_held();
+        }
+    }
+
+    fn wake_held(&mut self) {
+        let mut at = self.conns.next_used(None);
+        while let Some(ix) = at {
+            if self.conns.get(ix).is_some_and(|conn| conn.held) {
+                self.wake(ix);
+            }
+            at = self.conns.next_used(Some(ix));
+        }
+    }
+
+    /// Names a connection and all that hang behind it.
+    fn wake_all(&mut self, first: Link) {
+        let mut at = first;
+        while let Some(ix) = at {
+            at = List::<HELD>::next(&self.conns, ix);
+            self.wake(ix);
+        }
+    }
+
+    /// Holds a connection until what it waits for happens, or until `deadline`. Refuses where too many are held.
+    fn hold(&mut self, ix: Ix, deadline: Instant) -> Result<Drive, Problem> {
+        let held_max = self.conns.capacity() / 2;
+        let Some(conn) = self.conns.get_mut(ix) else {
+            return Err(Problem::Internal);
+        };
+        if !conn.held {
+            if self.hub.held >= held_max {
+                return Err(super::answer::full(&mut self.service));
+            }
+            let reply = conn.reply;
+            conn.held = true;
+            self.hub.held += 1;
+            if let Some(list) = self.hub.list(&reply) {
+                list.push_back(&mut self.conns, ix);
+            }
+        }
+        if let Some(conn) = self.conns.get_mut(ix) {
+            conn.waiting = Waiting::Held;
+            conn.deadline = deadline;
+        }
+        if self.timers.get(ix).is_none_or(|timer| timer > deadline) {
+            self.timers.set(ix, deadline);
+        }
+        Ok(Drive::Input { bytes_min: 1 })
+    }
+
+    /// Takes a connection off the list of what it waits for, before it owes another answer.
+    pub(super) fn let_go(&mut self, ix: Ix) {
+        let Some(conn) = self.conns.get_mut(ix) else {
+            return;
+        };
+        if !core::mem::take(&mut conn.held) {
+            return;
+        }
+        let reply = conn.reply;
+        self.hub.held = self.hub.held.saturating_sub(1);
+        if let Some(list) = self.hub.list(&reply) {
+            list.remove(&mut self.conns, ix);
+        }
+    }
+
+    /// Lets a connection owe another answer than the one that it was held for.
+    fn settle(&mut self, ix: Ix, reply: Reply) {
+        self.let_go(ix);
+        if let Some(conn) = self.conns.get_mut(ix) {
+            conn.reply = reply;
+            conn.waiting = Waiting::Answer;
+        }
+    }
+
+    /// How many connections are held until something happens.
+    #[must_use]
+    pub const fn conns_held(&self) -> usize {
+        self.hub.held
+    }
+}

@@ -1,0 +1,213 @@
+//! Reads that wait until a job has changed.
+
+use crate::{JOB, call, check_problem, durable, new_job};
+use dubhook_core::{
+    server::Drive,
+    service::{Report, Work},
+};
+use dubhook_tests::{
+    caller::{Answer, Caller, ask, request},
+    machine::Machine,
+};
+
+const WAIT: &str = "prefer: wait=10\r\n";
+
+/// Asks for a job, and to wait for it.
+fn wait(machine: &mut Machine, path: &str) -> Caller {
+    // What was told before concerns nobody who comes now.
+    assert_eq!(machine.server.poll_conn(), None);
+    let mut caller = Caller::open(machine);
+    caller.send(machine, &request("GET", path, WAIT, ""));
+    caller
+}
+
+/// Drives the connections that the machine names, and returns how many there were.
+fn turn(machine: &mut Machine, callers: &mut [&mut Caller]) -> usize {
+    let mut named = 0;
+    while let Some(id) = machine.server.poll_conn() {
+        let mut callers = callers.iter_mut();
+        let caller = callers.find(|caller| caller.id == id).expect("one of ours");
+        caller.turn(machine);
+        named += 1;
+    }
+    named
+}
+
+/// The one answer that is there, if it is.
+#[track_caller]
+fn answer(caller: &mut Caller) -> Option<Answer> {
+    let mut answers = caller.answers();
+    assert!(answers.len() <= 1);
+    answers.pop()
+}
+
+fn work(machine: &mut Machine) -> dubhook_core::id::Id {
+    let Some(Work::Start(_, id)) = machine.server.service_mut().poll_work(machine.now, true) else {
+        panic!("no work");
+    };
+    id
+}
+
+fn report(machine: &mut Machine, id: dubhook_core::id::Id, report: Report<'_>) {
+    let now = machine.now;
+    machine
+        .server
+        .service_mut()
+        .report(now, id, report)
+        .unwrap();
+}
+
+#[test]
+fn a_read_waits_until_its_job_has_come_past_the_sequence_or_has_ended() {
+    let mut machine = Machine::volatile(1);
+    let job = new_job(&mut machine);
+    let mut end = wait(&mut machine, &job);
+    let mut second = wait(&mut machine, &format!("{job}?after_sequence=1"));
+    let mut third = wait(&mut machine, &format!("{job}?after_sequence=2"));
+    let mut passed = wait(&mut machine, &format!("{job}?after_sequence=0"));
+    assert_eq!(answer(&mut passed).unwrap().json()["sequence"], 1);
+    assert_eq!(machine.server.conns_held(), 3);
+    assert_eq!(turn(&mut machine, &mut []), 0);
+
+    let id = work(&mut machine);
+    let all = &mut [&mut end, &mut second, &mut third];
+    assert_eq!(turn(&mut machine, all), 3);
+    assert_eq!(answer(&mut second).unwrap().json()["status"], "processing");
+    assert!(answer(&mut third).is_none() && answer(&mut end).is_none());
+
+    report(&mut machine, id, Report::Progress(40));
+    assert_eq!(turn(&mut machine, &mut [&mut end, &mut third]), 2);
+    assert_eq!(answer(&mut third).unwrap().json()["progress"], 40);
+    assert!(answer(&mut end).is_none());
+
+    report(&mut machine, id, Report::Completed("https://o.test/1"));
+    assert_eq!(turn(&mut machine, &mut [&mut end]), 1);
+    let ended = answer(&mut end).unwrap().json();
+    assert_eq!(
+        (&ended["status"], &ended["sequence"]),
+        (&"completed".into(), &4.into())
+    );
+    assert_eq!(machine.server.conns_held(), 0);
+    // One that has ended is answered at once, whatever is waited for.
+    let mut late = wait(&mut machine, &format!("{job}?after_sequence=9"));
+    assert_eq!(answer(&mut late).unwrap().json()["status"], "completed");
+}
+
+#[test]
+fn a_read_that_has_waited_long_enough_shows_the_job_as_it_is() {
+    let mut machine = Machine::volatile(1);
+    let job = new_job(&mut machine);
+    let mut caller = wait(&mut machine, &job);
+    machine.advance_ms(9_999);
+    assert_eq!(turn(&mut machine, &mut [&mut caller]), 0);
+    machine.advance_ms(1);
+    assert_eq!(turn(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(answer(&mut caller).unwrap().json()["status"], "pending");
+    // The connection goes on, and its next wait is for a request.
+    caller.send(&mut machine, &request("GET", "/status", "", ""));
+    assert_eq!(answer(&mut caller).unwrap().status, 200);
+    machine.advance_ms(60_000);
+    assert_eq!(turn(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(caller.wants, Drive::Close);
+}
+
+#[test]
+fn nobody_reads_what_is_not_durable() {
+    let mut machine = durable();
+    let job = new_job(&mut machine);
+    let id = work(&mut machine);
+    machine.commit();
+    let mut caller = wait(&mut machine, &job);
+    report(&mut machine, id, Report::Completed("https://o.test/1"));
+    assert_eq!(turn(&mut machine, &mut [&mut caller]), 0);
+    assert!(answer(&mut caller).is_none());
+    machine.commit();
+    assert_eq!(turn(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(answer(&mut caller).unwrap().json()["status"], "completed");
+}
+
+#[test]
+fn more_at_once_than_the_feed_holds_wakes_everybody() {
+    let mut machine = durable();
+    let jobs = [(); 3].map(|()| new_job(&mut machine));
+    let mut caller = wait(&mut machine, &format!("{}?after_sequence=1", jobs[0]));
+    work(&mut machine);
+    // Sixteen jobs have room for 128 events in the feed.
+    for _ in 1..jobs.len() {
+        let other = work(&mut machine);
+        for percent in 0..100 {
+            report(&mut machine, other, Report::Progress(percent));
+            turn(&mut machine, &mut [&mut caller]);
+            assert!(answer(&mut caller).is_none(), "not durable");
+        }
+    }
+    machine.commit();
+    assert_eq!(turn(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(answer(&mut caller).unwrap().json()["status"], "processing");
+}
+
+#[test]
+fn half_of_all_connections_may_wait() {
+    let mut machine = Machine::volatile(1);
+    let job = new_job(&mut machine);
+    let mut held: Vec<_> = (0..4).map(|_| wait(&mut machine, &job)).collect();
+    let mut refused = wait(&mut machine, &job);
+    check_problem(&answer(&mut refused).unwrap(), 503, "full", None);
+    // Without the wish to wait it is read, and one that goes makes room.
+    assert_eq!(call(&mut machine, "GET", &job, "").status, 200);
+    machine.server.close(held.pop().unwrap().id);
+    refused.send(&mut machine, &request("GET", &job, WAIT, ""));
+    assert!(answer(&mut refused).is_none());
+    assert_eq!(machine.server.conns_held(), 4);
+}
+
+#[test]
+fn what_comes_while_a_read_waits_is_answered_after_it() {
+    let mut machine = Machine::volatile(1);
+    let job = new_job(&mut machine);
+    let mut caller = wait(&mut machine, &job);
+    caller.send(&mut machine, &request("GET", "/status", "", ""));
+    assert!(answer(&mut caller).is_none());
+    // A buffer that is full is not asked to take more.
+    let rest = vec![b'x'; 1 << 20];
+    assert!(caller.send(&mut machine, &rest) > 0);
+    assert_eq!(caller.wants, Drive::Wait);
+    let id = work(&mut machine);
+    report(&mut machine, id, Report::Failed("no sound"));
+    assert!(turn(&mut machine, &mut [&mut caller]) > 0);
+    let answers = caller.answers();
+    assert_eq!(answers[0].json()["status"], "error");
+    assert_eq!(answers[1].json()["status"], "error");
+    assert!(answers[2].status >= 400 && caller.wants == Drive::Close);
+}
+
+#[test]
+fn a_server_that_stops_holds_nobody() {
+    let mut machine = Machine::volatile(1);
+    let job = new_job(&mut machine);
+    let mut caller = wait(&mut machine, &job);
+    machine.server.shutdown();
+    assert_eq!(turn(&mut machine, &mut [&mut caller]), 1);
+    let last = answer(&mut caller).unwrap();
+    assert!(last.closes() && last.json()["status"] == "pending");
+}
+
+#[test]
+fn waiting_is_a_preference_and_the_sequence_a_number() {
+    let mut machine = Machine::volatile(1);
+    let job = new_job(&mut machine);
+    for fields in [
+        "",
+        "prefer: wait=0\r\n",
+        "prefer: wait=x\r\n",
+        "prefer: respond-async\r\n",
+    ] {
+        assert_eq!(ask(&mut machine, "GET", &job, fields, "").status, 200);
+    }
+    let bad = format!("{job}?after_sequence=x");
+    let answer = ask(&mut machine, "GET", &bad, WAIT, "");
+    check_problem(&answer, 422, "invalid_request", Some("after_sequence"));
+    let nobody = job.replace("job_0", "job_1");
+    assert_eq!(ask(&mut machine, "GET", &nobody, WAIT, "").status, 404);
+    let _ = ask(&mut machine, "POST", "/v1/translations", WAIT, JOB);
+}
