@@ -68,6 +68,12 @@ pub(super) enum Reply {
     /// A job once it has come past this sequence or ended, or as it is at this time.
     #[cfg(feature = "hub")]
     Wait { job: Id, after: u32, until: Instant },
+    /// A job for a worker, once there is one, or that there is none at this time.
+    #[cfg(feature = "hub")]
+    Claim { until: Instant },
+    /// The job that a worker has claimed.
+    #[cfg(feature = "hub")]
+    Claimed(crate::service::Claim),
 }
 
 /// What a list shows.

@@ -46,6 +46,9 @@ pub(super) enum Content<'j> {
     Attempts(Ix),
     Tested(Id),
     Redelivered(usize),
+    /// A job as it is with the worker that has claimed it.
+    #[cfg(feature = "hub")]
+    Claimed(crate::service::Claim, Event),
     Nothing,
 }
 
@@ -119,7 +122,9 @@ impl Server<'_> {
             | Reply::Continue
             | Reply::Archived { .. } => Content::Nothing,
             #[cfg(feature = "hub")]
-            Reply::Wait { .. } => Content::Nothing,
+            Reply::Wait { .. } | Reply::Claim { .. } => Content::Nothing,
+            #[cfg(feature = "hub")]
+            Reply::Claimed(claim) => self.claimed(&claim)?,
         })
     }
 
@@ -188,6 +193,8 @@ impl Server<'_> {
                 out.put_u64(count as u64);
                 out.put(b"}");
             }
+            #[cfg(feature = "hub")]
+            Content::Claimed(claim, event) => self.write_claimed(&claim, &event, out),
             Content::Nothing => {}
         }
         Ok(())
@@ -212,7 +219,7 @@ impl Server<'_> {
 }
 
 /// What may be shown of something that somebody knows the name of.
-fn known<T>(state: Durable<T>) -> Result<T, Written> {
+pub(super) fn known<T>(state: Durable<T>) -> Result<T, Written> {
     match state {
         Durable::Is(state) => Ok(state),
         Durable::Nothing | Durable::Soon => Err(Written::NotDurable),

@@ -14,6 +14,7 @@ mod routes;
 mod secrets;
 mod waiting;
 mod webhooks;
+mod work;
 
 use dubhook_core::signature::{Headers, Secret, TOLERANCE_S, VerifyError, verify};
 use dubhook_tests::{

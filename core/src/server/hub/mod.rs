@@ -14,8 +14,10 @@
 //! Half of all connections may be held, so that others always get through.
 
 mod wait;
+mod work;
 
 pub(super) use wait::read;
+pub(super) use work::{claim, report};
 
 use super::{
     Drive, Server,
@@ -45,6 +47,10 @@ pub(super) struct Hub<'a> {
     seen: u64,
     /// The batch that makes all durable that left the feed before they were told; 0 where there is none.
     missed: u64,
+    /// Those who wait for work, first come first.
+    claims: Watch,
+    /// The one of them that was called because there is work, until it has looked.
+    called: Link,
 }
 
 impl<'a> Hub<'a> {
@@ -54,6 +60,8 @@ impl<'a> Hub<'a> {
             held: 0,
             seen: 0,
             missed: 0,
+            claims: Watch::EMPTY,
+            called: None,
         }
     }
 
@@ -68,6 +76,7 @@ impl<'a> Hub<'a> {
     fn list(&mut self, reply: &Reply) -> Option<&mut Watch> {
         match reply {
             Reply::Wait { job, .. } => self.watch(*job),
+            Reply::Claim { .. } => Some(&mut self.claims),
             _ => None,
         }
     }
@@ -79,6 +88,7 @@ impl Server<'_> {
     pub(super) fn go_on(&mut self, now: Now, ix: Ix) -> Option<Drive> {
         match self.conns.get(ix)?.reply {
             Reply::Wait { job, after, until } => self.wait(now, ix, job, after, until),
+            Reply::Claim { until } => self.claim(now, ix, until),
             _ => None,
         }
     }
@@ -104,6 +114,7 @@ impl Server<'_> {
             self.hub.missed = 0;
             self.wake_held();
         }
+        self.call_worker();
     }
 
     fn wake_held(&mut self) {
@@ -162,6 +173,9 @@ impl Server<'_> {
         }
         let reply = conn.reply;
         self.hub.held = self.hub.held.saturating_sub(1);
+        if self.hub.called == Some(ix) {
+            self.hub.called = None;
+        }
         if let Some(list) = self.hub.list(&reply) {
             list.remove(&mut self.conns, ix);
         }
