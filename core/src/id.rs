@@ -139,6 +139,15 @@ impl Id {
         Self(((at.as_unix_ms() as u128) << 80) | kept | (sequence as u128 & SLOT_MASK))
     }
 
+    /// The sequence of the event of `job` that this id names; `None` where it is no event of that job.
+    #[cfg(feature = "hub")]
+    #[must_use]
+    pub fn sequence_in(self, job: Self) -> Option<u32> {
+        let sequence = (self.0 & SLOT_MASK) as u32;
+        let at = Timestamp::from_unix_ms((self.0 >> 80) as u64);
+        (job.event(sequence, at) == self).then_some(sequence)
+    }
+
     /// The slot that the id names, if it can name one.
     #[must_use]
     pub const fn slot(self) -> Option<Ix> {

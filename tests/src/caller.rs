@@ -243,20 +243,28 @@ pub fn answers(mut bytes: &[u8], head_only: impl IntoIterator<Item = bool>) -> V
     answers
 }
 
-/// As [`answers`], to requests that nobody knows: whether there is content is told by what comes next.
+/// As [`answers`], to requests that nobody knows, so that what comes next tells whether there is content; as far as they
+/// come before a stream of events. Returns the stream too, which has no end.
 ///
 /// # Panics
 ///
-/// If there is anything but whole answers that keep the rules.
+/// If there is anything but whole answers that keep the rules before the stream.
 #[must_use]
-pub fn answers_to_anything(mut bytes: &[u8]) -> Vec<Answer> {
+pub fn answers_before_stream(bytes: &[u8]) -> (Vec<Answer>, &[u8]) {
+    const STREAM: &[u8] = b"content-type: text/event-stream\r\n";
+    let mut rest = bytes;
     let mut answers = Vec::new();
-    while !bytes.is_empty() {
-        let (answer, rest) = answer(bytes, |_, rest| rest.starts_with(b"{"));
+    while !rest.is_empty() {
+        let head = rest.windows(4).position(|end| end == b"\r\n\r\n");
+        let head = &rest[..head.expect("a whole head") + 2];
+        if head.windows(STREAM.len()).any(|line| line == STREAM) {
+            break;
+        }
+        let (answer, after) = answer(rest, |_, rest| rest.starts_with(b"{"));
         answers.push(answer);
-        bytes = rest;
+        rest = after;
     }
-    answers
+    (answers, rest)
 }
 
 /// The answer that `bytes` begin with, and what follows it.

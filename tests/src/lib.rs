@@ -16,6 +16,7 @@ pub mod paths;
 pub mod program;
 pub mod rig;
 pub mod sim;
+pub mod stream;
 pub mod tables;
 pub mod wire;
 

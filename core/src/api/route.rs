@@ -21,6 +21,9 @@ pub enum Resource<'p> {
     Webhooks,
     /// `/v1/webhooks/{id}` and what is below it.
     Webhook(&'p str, OfWebhook),
+    /// `/v1/events`.
+    #[cfg(feature = "hub")]
+    Events,
     /// `/v1/work/claim`.
     #[cfg(feature = "hub")]
     Claim,
@@ -65,6 +68,8 @@ impl Resource<'_> {
             | Self::Ready
             | Self::Translation(_, OfTranslation::Itself)
             | Self::Webhook(_, OfWebhook::Attempts) => Methods::Read,
+            #[cfg(feature = "hub")]
+            Self::Events => Methods::Read,
             Self::Translations | Self::Webhooks => Methods::ReadAndPost,
             Self::Webhook(_, OfWebhook::Itself) => Methods::ReadAndChange,
             Self::Translation(_, OfTranslation::Cancel)
@@ -150,6 +155,10 @@ const OF_WEBHOOK: [(Option<&str>, OfWebhook); 5] = [
 pub fn route(path: &str) -> Option<Resource<'_>> {
     if let Some((_, resource)) = PATHS.iter().find(|(known, _)| *known == path) {
         return Some(*resource);
+    }
+    #[cfg(feature = "hub")]
+    if path == "/v1/events" {
+        return Some(Resource::Events);
     }
     let (collection, rest) = split_once(path.strip_prefix("/v1/")?, b'/')?;
     let (id, below) = match split_once(rest, b'/') {

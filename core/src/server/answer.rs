@@ -84,6 +84,8 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
             hub::read(now, request, reply)
         }
         Resource::Translation(id, what) => of_job(server, now, what, id),
+        #[cfg(feature = "hub")]
+        Resource::Events => hub::events(server, request),
         Resource::Webhooks if reads => list(request, Listed::Endpoints),
         Resource::Webhooks => create_endpoint(server, now, request),
         Resource::Webhook(id, what) => of_endpoint(server, now, request, what, id),

@@ -68,6 +68,9 @@ pub(super) enum Reply {
     /// A job once it has come past this sequence or ended, or as it is at this time.
     #[cfg(feature = "hub")]
     Wait { job: Id, after: u32, until: Instant },
+    /// Events as they happen.
+    #[cfg(feature = "hub")]
+    Events(super::hub::Stream),
     /// A job for a worker, once there is one, or that there is none at this time.
     #[cfg(feature = "hub")]
     Claim { until: Instant },

@@ -63,7 +63,7 @@ impl Server<'_> {
         }
         loop {
             #[cfg(feature = "hub")]
-            if let Some(wait) = self.go_on(now, id.ix) {
+            if let Some(wait) = self.go_on(now, id.ix, out) {
                 // Held with a full buffer: nothing more can be received until the answer is out.
                 let is_stuck = input.is_full() && matches!(wait, Drive::Input { .. });
                 return if is_stuck { Drive::Wait } else { wait };

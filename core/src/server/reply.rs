@@ -22,7 +22,7 @@ pub(super) const LOOKED_AT_MAX: usize = 1_000;
 const JSON: FieldLine = FieldLine::new("content-type: application/json\r\n");
 const PROBLEM_JSON: FieldLine = FieldLine::new("content-type: application/problem+json\r\n");
 /// What others may not keep: secrets, and states that change.
-const NO_STORE: FieldLine = FieldLine::new("cache-control: no-store\r\n");
+pub(super) const NO_STORE: FieldLine = FieldLine::new("cache-control: no-store\r\n");
 
 /// What an answer shows: all of it is there and durable.
 pub(super) enum Content<'j> {
@@ -122,7 +122,7 @@ impl Server<'_> {
             | Reply::Continue
             | Reply::Archived { .. } => Content::Nothing,
             #[cfg(feature = "hub")]
-            Reply::Wait { .. } | Reply::Claim { .. } => Content::Nothing,
+            Reply::Wait { .. } | Reply::Claim { .. } | Reply::Events(_) => Content::Nothing,
             #[cfg(feature = "hub")]
             Reply::Claimed(claim) => self.claimed(&claim)?,
         })

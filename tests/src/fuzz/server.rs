@@ -2,8 +2,9 @@
 
 use super::Script;
 use crate::{
-    caller::{Answer, Caller, answers_to_anything, ask, request},
+    caller::{Answer, Caller, answers_before_stream, ask, request},
     machine::{MachineIn, at, config, field},
+    stream::{Message, Stream},
 };
 use dubhook_core::{
     id::{Id, Prefix},
@@ -38,6 +39,7 @@ pub fn server(bytes: &[u8]) {
     let mut world = World {
         machine: MachineIn::over(server, at(0)),
         callers: Vec::new(),
+        streams: BTreeMap::new(),
         closed: Vec::new(),
         known: Known::default(),
         working: Vec::new(),
@@ -51,7 +53,7 @@ pub fn server(bytes: &[u8]) {
 }
 
 /// Requests with a meaning: method, path, fields and body, with the names of a job and an endpoint to be filled in.
-const REQUESTS: [[&str; 4]; 20] = [
+const REQUESTS: [[&str; 4]; 25] = [
     ["POST", JOBS, "", JOB],
     ["POST", JOBS, "idempotency-key: a\r\n", JOB],
     ["POST", JOBS, "idempotency-key: b\r\n", JOB],
@@ -82,6 +84,16 @@ const REQUESTS: [[&str; 4]; 20] = [
     ["POST", "/v1/webhooks/{hook}/rotate-secret", "", ""],
     ["POST", "/v1/webhooks/{hook}/redeliver", "", ""],
     ["HEAD", "/v1/webhooks/{hook}/attempts", "", ""],
+    [
+        "GET",
+        "/v1/translations/{job}?after_sequence=2",
+        "prefer: wait=5\r\n",
+        "",
+    ],
+    ["GET", "/v1/translations/{job}", "prefer: wait=60\r\n", ""],
+    ["GET", "/v1/events", "", ""],
+    ["GET", "/v1/events?job={job}", "", ""],
+    ["GET", "/v1/events", "last-event-id: {event}\r\n", ""],
 ];
 const JOBS: &str = "/v1/translations";
 const HOOKS: &str = "/v1/webhooks";
@@ -92,6 +104,8 @@ const CALLBACK_JOB: &str =
 struct World<'m> {
     machine: MachineIn<'m>,
     callers: Vec<Caller>,
+    /// What callers hear whose last answer goes on and on.
+    streams: BTreeMap<u32, Stream>,
     closed: Vec<ConnId>,
     known: Known,
     working: Vec<Id>,
@@ -192,6 +206,7 @@ impl World<'_> {
 
     fn close(&mut self, place: usize) {
         let caller = self.callers.remove(place);
+        self.streams.remove(&caller.id.slot().get());
         self.machine.server.close(caller.id);
         self.closed.push(caller.id);
     }
@@ -239,8 +254,23 @@ impl World<'_> {
         }
         let mut place = 0;
         while let Some(caller) = self.callers.get_mut(place) {
-            for answer in answers_to_anything(&caller.take()) {
-                self.known.learn(&answer);
+            let bytes = caller.take();
+            let slot = caller.id.slot().get();
+            let mut rest = &bytes[..];
+            if !self.streams.contains_key(&slot) {
+                let (answers, stream) = answers_before_stream(rest);
+                for answer in answers {
+                    self.known.learn(&answer);
+                }
+                rest = stream;
+            }
+            if !rest.is_empty() {
+                let stream = self.streams.entry(slot);
+                let stream = stream.or_insert_with(Stream::of_anything);
+                for message in stream.read(rest) {
+                    self.known.told(&message);
+                }
+                assert!(stream.is_whole(), "half an event");
             }
             match caller.wants {
                 Drive::Close => self.close(place),
@@ -268,7 +298,16 @@ impl World<'_> {
             self.machine.advance_ms(10_000);
             self.check();
         }
+        // A stream goes on for as long as somebody reads it.
+        while let Some(place) = self
+            .callers
+            .iter()
+            .position(|caller| self.streams.contains_key(&caller.id.slot().get()))
+        {
+            self.close(place);
+        }
         assert!(self.callers.is_empty(), "a connection without an end");
+        assert_eq!(self.machine.server.conns_held(), 0);
         if self
             .machine
             .server
@@ -297,8 +336,10 @@ struct Known {
     hooks: Vec<String>,
     /// The sequence that came last, by receiver (none is the job's callback) and job.
     sequences: BTreeMap<(Option<Id>, String), u64>,
-    /// The body of each event.
+    /// The body of each event that was delivered.
     bodies: BTreeMap<String, String>,
+    /// Of each that a stream told.
+    told: BTreeMap<String, String>,
 }
 
 impl Known {
@@ -308,8 +349,13 @@ impl Known {
         let job = script.pick(&jobs).map_or("job_x", |id| id.as_str());
         let hook = script.pick(&self.hooks).map_or("ep_x", String::as_str);
         let [method, path, fields, body] = script.pick(&REQUESTS).copied().unwrap_or_default();
-        let fill = |text: &str| text.replace("{job}", job).replace("{hook}", hook);
-        let mut bytes = request(method, &fill(path), fields, &fill(body));
+        let events: Vec<&String> = self.bodies.keys().collect();
+        let event = script.pick(&events).map_or("evt_x", |id| id.as_str());
+        let fill = |text: &str| {
+            let text = text.replace("{job}", job).replace("{hook}", hook);
+            text.replace("{event}", event)
+        };
+        let mut bytes = request(method, &fill(path), &fill(fields), &fill(body));
         let damage = script.byte();
         if damage < 64 {
             let at = script.below(bytes.len());
@@ -363,6 +409,23 @@ impl Known {
                 || shown["status"] == "pending"
         );
         self.jobs.insert(id.to_owned(), shown);
+    }
+
+    /// Looks at what a stream tells: an event is the same wherever it is told.
+    fn told(&mut self, message: &Message) {
+        if message.kind == "stream.gap" {
+            return;
+        }
+        let body = message.data.to_string();
+        let before = self.told.insert(message.id.clone(), body.clone());
+        assert!(
+            before.is_none_or(|before| before == body),
+            "an event changed"
+        );
+        if let Some(delivered) = self.bodies.get(&message.id) {
+            let delivered: Value = serde_json::from_str(delivered).expect("JSON");
+            assert_eq!(delivered, message.data);
+        }
     }
 
     /// Looks at a delivery to `receiver`, whose events come in order if nothing was given up and sent again.

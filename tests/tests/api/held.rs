@@ -1,10 +1,7 @@
 //! Reads that wait until a job has changed.
 
-use crate::{JOB, call, check_problem, durable, new_job};
-use dubhook_core::{
-    server::Drive,
-    service::{Report, Work},
-};
+use crate::{JOB, call, check_problem, durable, named, new_job};
+use dubhook_core::{server::Drive, service::Report};
 use dubhook_tests::{
     caller::{Answer, Caller, ask, request},
     machine::Machine,
@@ -21,40 +18,12 @@ fn wait(machine: &mut Machine, path: &str) -> Caller {
     caller
 }
 
-/// Drives the connections that the machine names, and returns how many there were.
-fn turn(machine: &mut Machine, callers: &mut [&mut Caller]) -> usize {
-    let mut named = 0;
-    while let Some(id) = machine.server.poll_conn() {
-        let mut callers = callers.iter_mut();
-        let caller = callers.find(|caller| caller.id == id).expect("one of ours");
-        caller.turn(machine);
-        named += 1;
-    }
-    named
-}
-
 /// The one answer that is there, if it is.
 #[track_caller]
 fn answer(caller: &mut Caller) -> Option<Answer> {
     let mut answers = caller.answers();
     assert!(answers.len() <= 1);
     answers.pop()
-}
-
-fn work(machine: &mut Machine) -> dubhook_core::id::Id {
-    let Some(Work::Start(_, id)) = machine.server.service_mut().poll_work(machine.now, true) else {
-        panic!("no work");
-    };
-    id
-}
-
-fn report(machine: &mut Machine, id: dubhook_core::id::Id, report: Report<'_>) {
-    let now = machine.now;
-    machine
-        .server
-        .service_mut()
-        .report(now, id, report)
-        .unwrap();
 }
 
 #[test]
@@ -67,21 +36,21 @@ fn a_read_waits_until_its_job_has_come_past_the_sequence_or_has_ended() {
     let mut passed = wait(&mut machine, &format!("{job}?after_sequence=0"));
     assert_eq!(answer(&mut passed).unwrap().json()["sequence"], 1);
     assert_eq!(machine.server.conns_held(), 3);
-    assert_eq!(turn(&mut machine, &mut []), 0);
+    assert_eq!(named(&mut machine, &mut []), 0);
 
-    let id = work(&mut machine);
+    let id = machine.start_job().unwrap();
     let all = &mut [&mut end, &mut second, &mut third];
-    assert_eq!(turn(&mut machine, all), 3);
+    assert_eq!(named(&mut machine, all), 3);
     assert_eq!(answer(&mut second).unwrap().json()["status"], "processing");
     assert!(answer(&mut third).is_none() && answer(&mut end).is_none());
 
-    report(&mut machine, id, Report::Progress(40));
-    assert_eq!(turn(&mut machine, &mut [&mut end, &mut third]), 2);
+    machine.report(id, Report::Progress(40));
+    assert_eq!(named(&mut machine, &mut [&mut end, &mut third]), 2);
     assert_eq!(answer(&mut third).unwrap().json()["progress"], 40);
     assert!(answer(&mut end).is_none());
 
-    report(&mut machine, id, Report::Completed("https://o.test/1"));
-    assert_eq!(turn(&mut machine, &mut [&mut end]), 1);
+    machine.report(id, Report::Completed("https://o.test/1"));
+    assert_eq!(named(&mut machine, &mut [&mut end]), 1);
     let ended = answer(&mut end).unwrap().json();
     assert_eq!(
         (&ended["status"], &ended["sequence"]),
@@ -99,15 +68,15 @@ fn a_read_that_has_waited_long_enough_shows_the_job_as_it_is() {
     let job = new_job(&mut machine);
     let mut caller = wait(&mut machine, &job);
     machine.advance_ms(9_999);
-    assert_eq!(turn(&mut machine, &mut [&mut caller]), 0);
+    assert_eq!(named(&mut machine, &mut [&mut caller]), 0);
     machine.advance_ms(1);
-    assert_eq!(turn(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(named(&mut machine, &mut [&mut caller]), 1);
     assert_eq!(answer(&mut caller).unwrap().json()["status"], "pending");
     // The connection goes on, and its next wait is for a request.
     caller.send(&mut machine, &request("GET", "/status", "", ""));
     assert_eq!(answer(&mut caller).unwrap().status, 200);
     machine.advance_ms(60_000);
-    assert_eq!(turn(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(named(&mut machine, &mut [&mut caller]), 1);
     assert_eq!(caller.wants, Drive::Close);
 }
 
@@ -115,14 +84,14 @@ fn a_read_that_has_waited_long_enough_shows_the_job_as_it_is() {
 fn nobody_reads_what_is_not_durable() {
     let mut machine = durable();
     let job = new_job(&mut machine);
-    let id = work(&mut machine);
+    let id = machine.start_job().unwrap();
     machine.commit();
     let mut caller = wait(&mut machine, &job);
-    report(&mut machine, id, Report::Completed("https://o.test/1"));
-    assert_eq!(turn(&mut machine, &mut [&mut caller]), 0);
+    machine.report(id, Report::Completed("https://o.test/1"));
+    assert_eq!(named(&mut machine, &mut [&mut caller]), 0);
     assert!(answer(&mut caller).is_none());
     machine.commit();
-    assert_eq!(turn(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(named(&mut machine, &mut [&mut caller]), 1);
     assert_eq!(answer(&mut caller).unwrap().json()["status"], "completed");
 }
 
@@ -131,18 +100,18 @@ fn more_at_once_than_the_feed_holds_wakes_everybody() {
     let mut machine = durable();
     let jobs = [(); 3].map(|()| new_job(&mut machine));
     let mut caller = wait(&mut machine, &format!("{}?after_sequence=1", jobs[0]));
-    work(&mut machine);
+    machine.start_job().unwrap();
     // Sixteen jobs have room for 128 events in the feed.
     for _ in 1..jobs.len() {
-        let other = work(&mut machine);
+        let other = machine.start_job().unwrap();
         for percent in 0..100 {
-            report(&mut machine, other, Report::Progress(percent));
-            turn(&mut machine, &mut [&mut caller]);
+            machine.report(other, Report::Progress(percent));
+            named(&mut machine, &mut [&mut caller]);
             assert!(answer(&mut caller).is_none(), "not durable");
         }
     }
     machine.commit();
-    assert_eq!(turn(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(named(&mut machine, &mut [&mut caller]), 1);
     assert_eq!(answer(&mut caller).unwrap().json()["status"], "processing");
 }
 
@@ -172,9 +141,9 @@ fn what_comes_while_a_read_waits_is_answered_after_it() {
     let rest = vec![b'x'; 1 << 20];
     assert!(caller.send(&mut machine, &rest) > 0);
     assert_eq!(caller.wants, Drive::Wait);
-    let id = work(&mut machine);
-    report(&mut machine, id, Report::Failed("no sound"));
-    assert!(turn(&mut machine, &mut [&mut caller]) > 0);
+    let id = machine.start_job().unwrap();
+    machine.report(id, Report::Failed("no sound"));
+    assert!(named(&mut machine, &mut [&mut caller]) > 0);
     let answers = caller.answers();
     assert_eq!(answers[0].json()["status"], "error");
     assert_eq!(answers[1].json()["status"], "error");
@@ -187,7 +156,7 @@ fn a_server_that_stops_holds_nobody() {
     let job = new_job(&mut machine);
     let mut caller = wait(&mut machine, &job);
     machine.server.shutdown();
-    assert_eq!(turn(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(named(&mut machine, &mut [&mut caller]), 1);
     let last = answer(&mut caller).unwrap();
     assert!(last.closes() && last.json()["status"] == "pending");
 }

@@ -71,6 +71,7 @@ fn without_a_key_nobody_learns_or_changes_anything() {
         ("POST", "/v1/webhooks", HOOK),
         ("DELETE", "/v1/webhooks/ep_0", ""),
         ("GET", "/v1/webhooks/ep_0/attempts", ""),
+        ("GET", "/v1/events", ""),
         ("GET", "/v1/nothing", ""),
         ("GET", "/v1/", ""),
     ] {

@@ -1,6 +1,7 @@
 //! The HTTP API, as whoever calls it sees it.
 
 mod bodies;
+mod events;
 mod failing;
 mod full;
 mod held;
@@ -18,7 +19,7 @@ mod work;
 
 use dubhook_core::signature::{Headers, Secret, TOLERANCE_S, VerifyError, verify};
 use dubhook_tests::{
-    caller::{Answer, ask},
+    caller::{Answer, Caller, ask},
     machine::{Machine, Records, at, body, field},
 };
 
@@ -65,6 +66,18 @@ fn check_problem(answer: &Answer, status: u16, code: &str, field: Option<&str>) 
 /// A machine whose records have to be written before anything leaves.
 fn durable() -> Machine {
     Machine::durable(1, Records::new(), at(0))
+}
+
+/// Drives the connections that the machine names, and returns how many there were.
+fn named(machine: &mut Machine, callers: &mut [&mut Caller]) -> usize {
+    let mut named = 0;
+    while let Some(id) = machine.server.poll_conn() {
+        let mut callers = callers.iter_mut();
+        let caller = callers.find(|caller| caller.id == id).expect("one of ours");
+        caller.turn(machine);
+        named += 1;
+    }
+    named
 }
 
 /// Whether a delivery's signature fits one of these secrets.

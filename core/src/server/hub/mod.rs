@@ -13,9 +13,11 @@
 //!
 //! Half of all connections may be held, so that others always get through.
 
+mod events;
 mod wait;
 mod work;
 
+pub(super) use events::{Stream, events};
 pub(super) use wait::read;
 pub(super) use work::{claim, report};
 
@@ -26,6 +28,7 @@ use super::{
 use crate::{
     api::Problem,
     id::Id,
+    out::Out,
     slab::{Ix, Link, List},
     time::{Instant, Now},
 };
@@ -41,12 +44,14 @@ pub type Watch = List<HELD>;
 pub(super) struct Hub<'a> {
     /// Those who wait for one job, by its slot.
     watches: &'a mut [Watch],
+    /// Streams of the events of all jobs.
+    streams: Watch,
     /// How many connections are held.
     held: usize,
     /// How far in the feed those who wait have been told.
     seen: u64,
-    /// The batch that makes all durable that left the feed before they were told; 0 where there is none.
-    missed: u64,
+    /// The batch that makes all durable that left the feed before they were told.
+    missed: Option<u64>,
     /// Those who wait for work, first come first.
     claims: Watch,
     /// The one of them that was called because there is work, until it has looked.
@@ -57,9 +62,10 @@ impl<'a> Hub<'a> {
     pub(super) const fn new(watches: &'a mut [Watch]) -> Self {
         Self {
             watches,
+            streams: Watch::EMPTY,
             held: 0,
             seen: 0,
-            missed: 0,
+            missed: None,
             claims: Watch::EMPTY,
             called: None,
         }
@@ -76,6 +82,10 @@ impl<'a> Hub<'a> {
     fn list(&mut self, reply: &Reply) -> Option<&mut Watch> {
         match reply {
             Reply::Wait { job, .. } => self.watch(*job),
+            Reply::Events(stream) => match stream.job {
+                Some(job) => self.watch(job),
+                None => Some(&mut self.streams),
+            },
             Reply::Claim { .. } => Some(&mut self.claims),
             _ => None,
         }
@@ -85,9 +95,10 @@ impl<'a> Hub<'a> {
 impl Server<'_> {
     /// Goes on with an answer that may have to wait for something to happen. `None` where it need not, or no longer: what
     /// is owed is then an answer like others.
-    pub(super) fn go_on(&mut self, now: Now, ix: Ix) -> Option<Drive> {
+    pub(super) fn go_on(&mut self, now: Now, ix: Ix, out: &mut Out<'_>) -> Option<Drive> {
         match self.conns.get(ix)?.reply {
             Reply::Wait { job, after, until } => self.wait(now, ix, job, after, until),
+            Reply::Events(stream) => self.stream(now, ix, stream, out),
             Reply::Claim { until } => self.claim(now, ix, until),
             _ => None,
         }
@@ -95,6 +106,7 @@ impl Server<'_> {
 
     /// Names the connections that wait for what has happened, as far as it is durable.
     pub(super) fn tell_held(&mut self) {
+        let seen = self.hub.seen;
         while let Some(told) = self.service.feed().get(self.hub.seen) {
             if !self.service.is_durable(told.batch) {
                 break;
@@ -104,14 +116,21 @@ impl Server<'_> {
             let first = self.hub.watch(job).and_then(|watch| watch.head());
             self.wake_all(first);
         }
+        if self.hub.seen != seen {
+            self.wake_all(self.hub.streams.head());
+        }
         // More was told in one batch than the feed holds: everybody looks for themselves.
         let start = self.service.feed().start();
         if self.hub.seen < start {
             self.hub.seen = start;
-            self.hub.missed = self.service.barrier();
+            self.hub.missed = Some(self.service.barrier());
         }
-        if self.hub.missed != 0 && self.service.is_durable(self.hub.missed) {
-            self.hub.missed = 0;
+        if self
+            .hub
+            .missed
+            .is_some_and(|batch| self.service.is_durable(batch))
+        {
+            self.hub.missed = None;
             self.wake_held();
         }
         self.call_worker();

@@ -1,0 +1,307 @@
+//! Streams of events, for clients that no webhook can reach: `GET /v1/events` (server-sent events, as the HTML standard
+//! has them in section 9.2).
+//!
+//! A stream is an answer that goes on until somebody closes it. It reads the feed from a position on and sends what it finds
+//! as the bodies of webhooks, each under its `webhook-id`, so a client that comes back says with `Last-Event-ID` where it
+//! was. What has left the feed by then cannot be sent again: the event `stream.gap` says so, and that what is followed
+//! should be read anew.
+//!
+//! A stream of one job begins with the job as it stands, or with what came after `Last-Event-ID`, and ends with its last
+//! event. Sequences tell what it left out, and the last event is never left out: so there it needs no `stream.gap`.
+
+use super::{Drive, Server};
+use crate::{
+    api::{self, Field, Problem},
+    event::Event,
+    feed::Told,
+    http::{FieldLine, Request, ResponseHead},
+    id::{Id, Prefix},
+    out::Out,
+    server::{answer::Answer, conn::Reply, reply},
+    service::Durable,
+    slab::Ix,
+    time::Now,
+};
+
+/// After how long without an event a stream shows that it is alive, in milliseconds.
+const KEEP_ALIVE_MS: u64 = 15_000;
+/// Events of the feed that a stream of one job looks at in one turn at most.
+const LOOKED_AT_MAX: usize = 1_000;
+
+const EVENT_STREAM: FieldLine = FieldLine::new("content-type: text/event-stream\r\n");
+/// How soon a client shall come back after the stream broke, in milliseconds.
+const RETRY: &[u8] = b"retry: 1000\n\n";
+const ALIVE: &[u8] = b":\n\n";
+const GAP: &[u8] = b"event: stream.gap\ndata: {\"type\":\"stream.gap\"}\n\n";
+
+/// Where a stream is.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::server) struct Stream {
+    /// The job whose events it has, if not all.
+    pub(super) job: Option<Id>,
+    /// Of one job: the sequence that was sent last.
+    sequence: u32,
+    /// The position in the feed of what it looks at next.
+    at: u64,
+    /// Whether its head was sent.
+    has_begun: bool,
+    /// Whether it must say that events were missed.
+    has_gap: bool,
+}
+
+/// What became of a turn of a stream.
+enum Turn {
+    /// It has sent all there is.
+    Quiet,
+    /// The output is full.
+    Full,
+    /// It has looked at as much as it may in one turn.
+    Tired,
+    /// Its job's last event is in the output.
+    Over,
+}
+
+/// Where the stream begins that a request asks for.
+pub(in crate::server) fn events(server: &mut Server<'_>, request: &Request<'_>) -> Answer {
+    let job = api::parameter(request.query, Field::Job)?;
+    let last = request.fields.get("last-event-id");
+    let last = last.and_then(|id| core::str::from_utf8(id).ok());
+    let last = last.filter(|id| !id.is_empty());
+    let named = last.and_then(|id| Id::parse(Prefix::Event, id));
+    server.tell_held();
+    let Some(job) = job else {
+        return Ok(Reply::Events(server.stream_of_all(last.is_some(), named)));
+    };
+    let job = Id::parse(Prefix::Job, job).ok_or(Problem::Job)?;
+    let ix = server.service.find_job(job).ok_or(Problem::Job)?;
+    let newest = match server.service.durable_job(ix) {
+        Durable::Is(event) => Some(event),
+        Durable::Nothing | Durable::Soon => None,
+    };
+    let known = named.and_then(|id| id.sequence_in(job));
+    let has_all = |event: Event| known.is_some_and(|known| known >= event.sequence);
+    if newest.is_some_and(|event| event.kind.is_terminal() && has_all(event)) {
+        // By which a client learns not to come back.
+        return Ok(Reply::NoContent);
+    }
+    Ok(Reply::Events(server.stream_of(job, newest, known)))
+}
+
+impl Server<'_> {
+    fn stream_of_all(&self, resumes: bool, last: Option<Id>) -> Stream {
+        let feed = self.service.feed();
+        let at = match last.and_then(|id| feed.find(id)) {
+            Some(at) => Some(at.saturating_add(1)),
+            None => resumes.then(|| feed.start()),
+        };
+        Stream {
+            job: None,
+            sequence: 0,
+            at: at.unwrap_or(self.hub.seen),
+            has_begun: false,
+            has_gap: resumes && last.is_none_or(|id| feed.find(id).is_none()),
+        }
+    }
+
+    fn stream_of(&self, job: Id, newest: Option<Event>, known: Option<u32>) -> Stream {
+        let (sequence, at) = match (known, newest) {
+            (None, Some(newest)) => (newest.sequence.saturating_sub(1), self.hub.seen),
+            (known, _) => (known.unwrap_or(0), self.service.feed().start()),
+        };
+        Stream {
+            job: Some(job),
+            sequence,
+            at,
+            has_begun: false,
+            has_gap: false,
+        }
+    }
+
+    /// Sends what a stream has not sent yet.
+    pub(super) fn stream(
+        &mut self,
+        now: Now,
+        ix: Ix,
+        mut stream: Stream,
+        out: &mut Out<'_>,
+    ) -> Option<Drive> {
+        let next = now.instant.after_ms(KEEP_ALIVE_MS);
+        let conn = self.conns.get(ix)?;
+        let (head_only, was_held, deadline) = (conn.head_only, conn.held, conn.deadline);
+        if self.stopping && stream.has_begun {
+            return self.end_stream(ix);
+        }
+        if !head_only
+            && !was_held
+            && let Err(problem) = self.hold(ix, next)
+        {
+            self.settle(ix, Reply::Problem(problem));
+            return None;
+        }
+        let start = out.len();
+        if !stream.has_begun {
+            self.date.set(now.timestamp);
+            if !self.begin_stream(ix, out) {
+                out.rewind(start);
+                return self.no_room(ix, start);
+            }
+            if head_only {
+                return self.end_stream(ix);
+            }
+            stream.has_begun = true;
+        }
+        self.tell_held();
+        let turn = self.write_events(&mut stream, out);
+        let written = out.len() > start;
+        let is_late = now.instant >= deadline;
+        if !written && is_late {
+            out.put(ALIVE);
+        }
+        if let Some(conn) = self.conns.get_mut(ix) {
+            conn.reply = Reply::Events(stream);
+        }
+        match turn {
+            Turn::Over => self.end_stream(ix),
+            Turn::Full => self.no_room(ix, out.len()),
+            Turn::Tired | Turn::Quiet => {
+                if matches!(turn, Turn::Tired) {
+                    self.wake(ix);
+                }
+                let deadline = if written || is_late || !was_held {
+                    next
+                } else {
+                    deadline
+                };
+                self.hold(ix, deadline).ok()
+            }
+        }
+    }
+
+    /// Writes a stream's head. `false` where there is no room.
+    fn begin_stream(&self, ix: Ix, out: &mut Out<'_>) -> bool {
+        let Some(conn) = self.conns.get(ix) else {
+            return false;
+        };
+        let head = ResponseHead::new(out, 200)
+            .date_as(&self.date)
+            .line(EVENT_STREAM)
+            .line(reply::NO_STORE)
+            // A proxy that gathers an answer before it passes it on would make old news of events.
+            .field("x-accel-buffering", b"no")
+            .connection(false, conn.version)
+            .finish_without_length();
+        if !conn.head_only {
+            out.put(RETRY);
+        }
+        head.is_ok() && !out.is_full()
+    }
+
+    /// Writes events from where the stream is, as many as fit whole.
+    fn write_events(&self, stream: &mut Stream, out: &mut Out<'_>) -> Turn {
+        let mut looked_at = 0;
+        while stream.at < self.hub.seen {
+            if looked_at == LOOKED_AT_MAX {
+                return Turn::Tired;
+            }
+            looked_at += 1;
+            let Some(told) = self.service.feed().get(stream.at) else {
+                stream.at = self.service.feed().start();
+                stream.has_gap = stream.job.is_none();
+                continue;
+            };
+            let is_wanted = match stream.job {
+                None => true,
+                Some(job) => told.job == job && told.event.sequence > stream.sequence,
+            };
+            if is_wanted {
+                match self.write_told(told, stream.has_gap, out) {
+                    Some(false) => return Turn::Full,
+                    Some(true) => stream.has_gap = false,
+                    // Its job has left memory, which happens to those only who fall far behind.
+                    None => stream.has_gap = stream.job.is_none(),
+                }
+                stream.sequence = told.event.sequence;
+                if stream.job.is_some() && told.event.kind.is_terminal() {
+                    return Turn::Over;
+                }
+            }
+            stream.at += 1;
+        }
+        if stream.has_gap {
+            let start = out.len();
+            out.put(GAP);
+            if out.is_full() {
+                out.rewind(start);
+                return Turn::Full;
+            }
+            stream.has_gap = false;
+        }
+        self.write_newest(stream, out)
+    }
+
+    /// Writes how the job of a stream stands, where the feed no longer had it.
+    fn write_newest(&self, stream: &mut Stream, out: &mut Out<'_>) -> Turn {
+        let Some(job) = stream.job else {
+            return Turn::Quiet;
+        };
+        let Some(ix) = self.service.find_job(job) else {
+            return Turn::Over;
+        };
+        let event = match self.service.durable_job(ix) {
+            Durable::Is(event) if event.sequence > stream.sequence => event,
+            _ => return Turn::Quiet,
+        };
+        let told = Told {
+            job,
+            event,
+            batch: 0,
+        };
+        if self.write_told(&told, false, out) != Some(true) {
+            return Turn::Full;
+        }
+        stream.sequence = event.sequence;
+        if event.kind.is_terminal() {
+            Turn::Over
+        } else {
+            Turn::Quiet
+        }
+    }
+
+    /// Writes one event whole, and before it that others were missed, or says that there is no room. `None` where its job
+    /// has left memory.
+    fn write_told(&self, told: &Told, has_gap: bool, out: &mut Out<'_>) -> Option<bool> {
+        let ix = self.service.find_job(told.job)?;
+        let start = out.len();
+        if has_gap {
+            out.put(GAP);
+        }
+        out.put(b"id: ");
+        told.id().write(Prefix::Event, out);
+        out.put(b"\nevent: ");
+        out.put(told.event.kind.as_str().as_bytes());
+        out.put(b"\ndata: ");
+        self.service.write_event(ix, &told.event, out);
+        out.put(b"\n\n");
+        if out.is_full() {
+            out.rewind(start);
+            return Some(false);
+        }
+        Some(true)
+    }
+
+    /// Asks for room, where there is something to make room of; else it would never come.
+    fn no_room(&mut self, ix: Ix, written: usize) -> Option<Drive> {
+        if written > 0 {
+            return Some(Drive::Flush);
+        }
+        self.end_stream(ix)
+    }
+
+    fn end_stream(&mut self, ix: Ix) -> Option<Drive> {
+        self.settle(ix, Reply::None);
+        if let Some(conn) = self.conns.get_mut(ix) {
+            conn.closing = true;
+        }
+        Some(Drive::Close)
+    }
+}
