@@ -61,11 +61,13 @@ pub enum Mutation {
     TellTwice,
     /// Applications of clients are told nothing, once all faults are over.
     DeafApplications,
+    /// Remote workers do not name their leases.
+    NoLease,
 }
 
 impl Mutation {
     /// Each of them, with the invariants of which one must fire.
-    pub const ALL: [(Self, &'static [&'static str]); 26] = [
+    pub const ALL: [(Self, &'static [&'static str]); 27] = [
         (Self::LoseAll, &["S1"]),
         (Self::AckBeforeSync, &["S9"]),
         (Self::LoseSynced, &["S1", "S2", "S8", "S9"]),
@@ -92,6 +94,7 @@ impl Mutation {
         (Self::LieToClients, &["C2"]),
         (Self::TellTwice, &["C1"]),
         (Self::DeafApplications, &["L3"]),
+        (Self::NoLease, &["W1"]),
     ];
 
     /// What becomes of the records of a batch on their way to the disk, in the process with this number.

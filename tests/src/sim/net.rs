@@ -32,6 +32,7 @@ pub(super) enum Party {
     Caller(usize),
     Receiver(usize),
     Client(usize),
+    Worker(usize),
     /// The network itself, which repeats what somebody sent.
     Ghost,
 }

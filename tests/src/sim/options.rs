@@ -61,6 +61,8 @@ pub struct Options {
     pub clients: usize,
     /// A client dies, and starts again.
     pub client_crash: u64,
+    /// Whether workers claim their jobs over the network.
+    pub remote: bool,
     /// How long an event may take to arrive at a receiver that is not dead, in milliseconds, if that is to be held to.
     pub arrival_ms_max: Option<u64>,
     /// The same for the answer to a well-behaved request.
@@ -114,6 +116,7 @@ impl Options {
             rush: rng.chance(200),
             clients: rng.below(3) as usize,
             client_crash: often(rng, 200),
+            remote: rng.chance(300),
             arrival_ms_max: None,
             answer_ms_max: None,
             mutation: None,

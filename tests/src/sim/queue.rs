@@ -22,6 +22,8 @@ pub(super) enum Event {
     Act(usize),
     /// A moment that a client has planned.
     Client(usize),
+    /// A remote worker looks at what it is doing.
+    Worker(usize),
     /// A receiver answers, and perhaps closes.
     Answer(LinkId, Vec<u8>, bool),
     /// The oldest batch on its way is durable, in the process with this number.

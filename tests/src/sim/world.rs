@@ -13,6 +13,7 @@ use super::{
     process::{Process, Room},
     queue::Event,
     receiver::{self, Receiver},
+    remote::{self, Worker},
 };
 use dubhook_core::id::Id;
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub(super) struct World {
     pub(super) callers: Vec<Caller>,
     pub(super) receivers: Vec<Receiver>,
     pub(super) clients: Vec<Device>,
+    pub(super) workers: Vec<Worker>,
     pub(super) lives: u32,
     /// The first bytes of each message that were sent.
     pub(super) first_sent: BTreeMap<String, Vec<u8>>,
@@ -49,6 +51,10 @@ impl World {
         for at in 0..options.clients {
             env.queue.push(at as u64, Event::Act(at));
         }
+        let workers = if options.remote { options.workers } else { 0 };
+        for at in 0..workers {
+            env.queue.push(at as u64, Event::Worker(at));
+        }
         env.queue.push(options.chaos_ms, Event::Heal);
         let mut callers: Vec<Caller> = (0..options.callers).map(|_| Caller::new()).collect();
         for caller in callers.iter_mut().take(options.rude_callers) {
@@ -65,6 +71,7 @@ impl World {
                 .map(|_| Receiver::default())
                 .collect(),
             clients: (0..options.clients).map(|_| Device::new()).collect(),
+            workers: (0..workers).map(|_| Worker::new()).collect(),
             lives: 0,
             first_sent: BTreeMap::new(),
             hash: 0xcbf2_9ce4_8422_2325,
@@ -93,6 +100,7 @@ impl World {
                 lives: self.lives,
                 arrivals: self.oracle.deliveries.arrivals,
                 answers: self.callers.iter().map(|caller| caller.answers).sum(),
+                claims: self.oracle.claims(),
                 slowest_ms: self.callers.iter().map(|c| c.slowest_ms).max().unwrap_or(0),
                 latencies_ms: self.oracle.deliveries.latencies_ms,
                 virtual_ms: self.env.now_ms(),
@@ -194,6 +202,7 @@ impl World {
                 Some(Party::Caller(at)) => caller::receive(self, at, id, payload),
                 Some(Party::Receiver(at)) => receiver::receive(self, at, id, payload),
                 Some(Party::Client(at)) => client::receive(self, at, id, to, payload),
+                Some(Party::Worker(at)) => remote::receive(self, at, id, payload),
                 _ => {}
             },
             Event::Break(id) => {
@@ -209,6 +218,7 @@ impl World {
             Event::Caller(at) => caller::wake(self, at),
             Event::Act(at) => client::act(self, at),
             Event::Client(at) => client::wake(self, at),
+            Event::Worker(at) => remote::wake(self, at),
             Event::Answer(link, bytes, close) => {
                 self.net.send(&mut self.env, link, Side::Listener, &bytes);
                 if close {
