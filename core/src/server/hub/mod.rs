@@ -8,6 +8,8 @@
 //! not seen and [names](Server::poll_conn) the connections that wait for their jobs, which then look for themselves. Jobs
 //! share lists by the number of their slot, so a connection may be named for nothing, and looks in vain.
 //!
+//! Workers that wait for a job hang in one list, and are called one at a time: see `work`.
+//!
 //! While it is held, [`drive`](Server::drive) asks for input, so that the driver notices when a client is gone. What a client
 //! sends meanwhile stays in the buffer, and once that is full nothing more is received until the answer is out.
 //!
