@@ -119,7 +119,7 @@ impl Tables {
             lane_timers: vec![TimerSlot::EMPTY; lanes],
             lanes_closing: vec![0; lanes],
             attempts: slots(sizes.attempts, AttemptSlot::EMPTY),
-            feed: vec![Told::EMPTY; sizes.jobs],
+            feed: vec![Told::EMPTY; sizes.events],
         }
     }
 

@@ -58,9 +58,9 @@ fn runs_do_what_they_are_for() {
 }
 
 /// What can be seen to break, each by some mutation.
-const INVARIANTS: [&str; 22] = [
+const INVARIANTS: [&str; 24] = [
     "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14", "S15",
-    "K1", "C1", "C2", "L1", "L2", "L3", "W1",
+    "K1", "C1", "C2", "L1", "L2", "L3", "W1", "W2", "R1",
 ];
 
 /// Each rule is broken once, by the environment; an invariant that is named beforehand must fire, and each invariant
@@ -84,6 +84,8 @@ fn every_broken_rule_is_noticed() {
                 mutation: Some(mutation),
                 crash_every_ms: 8_000,
                 clients: 2,
+                // Who reads a stream would notice first that answers are no HTTP.
+                watchers: usize::from(mutation != Mutation::MangleAnswers),
                 ..drawn
             };
             let Err(violation) = run(&options) else {
@@ -140,6 +142,7 @@ fn quiet(seed: u64, receivers: usize, callers: usize) -> Options {
         jump_every_ms: 0,
         receiver_weights: [1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         worker_weights: [1, 0, 0],
+        watchers: 0,
         remote: false,
         ..drawn
     }

@@ -6,3 +6,5 @@ pub mod caller;
 pub mod fuzz;
 #[path = "../../src/machine.rs"]
 pub mod machine;
+#[path = "../../src/stream.rs"]
+pub mod stream;

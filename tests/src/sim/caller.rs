@@ -30,6 +30,8 @@ enum Ask {
     },
     Cancel(String),
     Job,
+    /// A job, once it has changed.
+    Wait,
     Register,
     Other,
     /// What is no request, or never a whole one.
@@ -120,7 +122,7 @@ fn fail(world: &mut World, at: usize) {
     let repeats = match &pending.ask {
         _ if pending.refused => true,
         Ask::Submit { key, .. } => key.is_some(),
-        Ask::Job => true,
+        Ask::Job | Ask::Wait => true,
         _ => false,
     };
     if repeats {
@@ -216,6 +218,12 @@ fn choose(world: &mut World, at: usize) -> (Ask, Method, Vec<u8>) {
             let path = rng.pick(&PATHS).unwrap_or_default();
             let bytes = request(Method::Get, path, None, "");
             (Ask::Other, Method::Get, bytes)
+        }
+        _ if rng.chance(300) => {
+            let past = rng.below(4);
+            let line = format!("GET /v1/translations/{some_job}?after_sequence={past} HTTP/1.1");
+            let bytes = format!("{line}\r\nhost: s\r\nprefer: wait=5\r\n\r\n");
+            (Ask::Wait, Method::Get, bytes.into_bytes())
         }
         _ => {
             let path = format!("/v1/translations/{some_job}");
@@ -355,7 +363,7 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
         caller.pending = Some(pending);
         return;
     }
-    if !matches!(pending.ask, Ask::Rude) {
+    if !matches!(pending.ask, Ask::Rude | Ask::Wait) {
         let took = world.env.now_ms() - pending.first_ms;
         caller.slowest_ms = caller.slowest_ms.max(took);
         caller.answers += 1;

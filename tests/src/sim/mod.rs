@@ -36,6 +36,7 @@ mod reader;
 mod receiver;
 mod remote;
 mod rng;
+mod watcher;
 mod worker;
 mod world;
 

@@ -61,18 +61,22 @@ pub enum Mutation {
     TellTwice,
     /// Applications of clients are told nothing, once all faults are over.
     DeafApplications,
+    /// Who reads the stream of events comes back to where it was before the last one.
+    LosePlace,
+    /// Who reads the stream of events hears nothing, once all faults are over.
+    DeafWatchers,
     /// Remote workers do not name their leases.
     NoLease,
 }
 
 impl Mutation {
     /// Each of them, with the invariants of which one must fire.
-    pub const ALL: [(Self, &'static [&'static str]); 27] = [
+    pub const ALL: [(Self, &'static [&'static str]); 29] = [
         (Self::LoseAll, &["S1"]),
         (Self::AckBeforeSync, &["S9"]),
         (Self::LoseSynced, &["S1", "S2", "S8", "S9"]),
         (Self::ForgetKeys, &["K1"]),
-        (Self::StaleState, &["S2", "S3", "S9", "S13", "S14"]),
+        (Self::StaleState, &["S1", "S2", "S3", "S9", "S13", "S14"]),
         (Self::TearRecord, &["S14"]),
         (Self::ForgetfulRecovery, &["S13"]),
         (Self::NeverCommit, &["L1"]),
@@ -94,7 +98,9 @@ impl Mutation {
         (Self::LieToClients, &["C2"]),
         (Self::TellTwice, &["C1"]),
         (Self::DeafApplications, &["L3"]),
-        (Self::NoLease, &["W1"]),
+        (Self::LosePlace, &["W1"]),
+        (Self::DeafWatchers, &["W2"]),
+        (Self::NoLease, &["R1"]),
     ];
 
     /// What becomes of the records of a batch on their way to the disk, in the process with this number.

@@ -32,6 +32,8 @@ pub(super) enum Party {
     Caller(usize),
     Receiver(usize),
     Client(usize),
+    /// Who reads the stream of events.
+    Watcher(usize),
     Worker(usize),
     /// The network itself, which repeats what somebody sent.
     Ghost,
@@ -73,7 +75,9 @@ impl Net {
         let id = LinkId(self.opened);
         let now = env.queue.now();
         let soon = |env: &mut Env| now + env.rng.below(8_000);
-        let swallows_from = env.chance(|o| o.black_hole).then(|| soon(env));
+        // A stream that nobody reads any more would go on: what ends it then is the operating system.
+        let ends = !matches!(parties[0], Party::Watcher(_));
+        let swallows_from = (ends && env.chance(|o| o.black_hole)).then(|| soon(env));
         if env.chance(|o| o.reset) {
             let at = soon(env);
             env.queue.push(at, Event::Break(id));

@@ -59,6 +59,8 @@ pub struct Options {
     pub rush: bool,
     /// How many clients there are.
     pub clients: usize,
+    /// Who reads the stream of events.
+    pub watchers: usize,
     /// A client dies, and starts again.
     pub client_crash: u64,
     /// Whether workers claim their jobs over the network.
@@ -116,6 +118,7 @@ impl Options {
             rush: rng.chance(200),
             clients: rng.below(3) as usize,
             client_crash: often(rng, 200),
+            watchers: rng.below(2) as usize,
             remote: rng.chance(300),
             arrival_ms_max: None,
             answer_ms_max: None,

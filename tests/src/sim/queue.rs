@@ -22,6 +22,8 @@ pub(super) enum Event {
     Act(usize),
     /// A moment that a client has planned.
     Client(usize),
+    /// A watcher looks at its stream.
+    Watch(usize),
     /// A remote worker looks at what it is doing.
     Worker(usize),
     /// A receiver answers, and perhaps closes.

@@ -274,7 +274,7 @@ fn reported(world: &mut World, at: usize, status: u16, json: &Value, claimed: Cl
             world.oracle.ended_under(claimed.task.job, claimed.lease);
             let theirs = json["output_url"].as_str();
             let own = theirs.is_none_or(|url| url == output(at, claimed.lease));
-            world.oracle.ensure(own, "W1", || {
+            world.oracle.ensure(own, "R1", || {
                 format!(
                     "{json} is shown as the work of {at} under {}",
                     claimed.lease
@@ -284,6 +284,10 @@ fn reported(world: &mut World, at: usize, status: u16, json: &Value, claimed: Cl
         (200, _) => world.workers[at].job = Some(claimed),
         // It is with another one, or has ended, or is long forgotten.
         (409, Some("lease_lost" | "job_ended")) | (404, Some("job_not_found")) => {}
+        (422, _) if json["field"] == "progress" => {
+            let text = format!("{:?} has come further without {at}", claimed.task.job);
+            world.oracle.fail("R1", text);
+        }
         _ => {
             let text = format!("{status} to a report: {json}");
             world.oracle.fail("L2", text);

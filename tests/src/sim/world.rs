@@ -14,6 +14,7 @@ use super::{
     queue::Event,
     receiver::{self, Receiver},
     remote::{self, Worker},
+    watcher::{self, Watcher},
 };
 use dubhook_core::id::Id;
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub(super) struct World {
     pub(super) callers: Vec<Caller>,
     pub(super) receivers: Vec<Receiver>,
     pub(super) clients: Vec<Device>,
+    pub(super) watchers: Vec<Watcher>,
     pub(super) workers: Vec<Worker>,
     pub(super) lives: u32,
     /// The first bytes of each message that were sent.
@@ -50,6 +52,9 @@ impl World {
         }
         for at in 0..options.clients {
             env.queue.push(at as u64, Event::Act(at));
+        }
+        for at in 0..options.watchers {
+            env.queue.push(at as u64, Event::Watch(at));
         }
         let workers = if options.remote { options.workers } else { 0 };
         for at in 0..workers {
@@ -71,6 +76,7 @@ impl World {
                 .map(|_| Receiver::default())
                 .collect(),
             clients: (0..options.clients).map(|_| Device::new()).collect(),
+            watchers: (0..options.watchers).map(|_| Watcher::default()).collect(),
             workers: (0..workers).map(|_| Worker::new()).collect(),
             lives: 0,
             first_sent: BTreeMap::new(),
@@ -202,6 +208,7 @@ impl World {
                 Some(Party::Caller(at)) => caller::receive(self, at, id, payload),
                 Some(Party::Receiver(at)) => receiver::receive(self, at, id, payload),
                 Some(Party::Client(at)) => client::receive(self, at, id, to, payload),
+                Some(Party::Watcher(at)) => watcher::receive(self, at, id, payload),
                 Some(Party::Worker(at)) => remote::receive(self, at, id, payload),
                 _ => {}
             },
@@ -218,6 +225,7 @@ impl World {
             Event::Caller(at) => caller::wake(self, at),
             Event::Act(at) => client::act(self, at),
             Event::Client(at) => client::wake(self, at),
+            Event::Watch(at) => watcher::wake(self, at),
             Event::Worker(at) => remote::wake(self, at),
             Event::Answer(link, bytes, close) => {
                 self.net.send(&mut self.env, link, Side::Listener, &bytes);
@@ -257,15 +265,22 @@ impl World {
         let idle = self.callers.iter().all(Caller::is_idle) && self.journal.batches.is_empty();
         let drained = process.is_drained(self);
         let unaware = self.unaware();
-        if idle && drained && unaware.is_empty() {
+        let behind = self.behind(process);
+        if idle && drained && unaware.is_empty() && behind.is_none() {
             self.oracle.drained();
             return true;
         }
         let late = self.env.now_ms() > since + DRAIN_MS;
         if late {
             if idle && drained {
-                let text = format!("clients do not know the end of {unaware:?}");
-                self.oracle.fail("L3", text);
+                if !unaware.is_empty() {
+                    let text = format!("clients do not know the end of {unaware:?}");
+                    self.oracle.fail("L3", text);
+                }
+                if let Some(job) = behind {
+                    let text = format!("a stream is behind on {job}");
+                    self.oracle.fail("W2", text);
+                }
             }
             let text = format!(
                 "callers idle {idle}, drained {drained}: {}",
@@ -282,6 +297,17 @@ impl World {
         let jobs = clients.flat_map(|(at, client)| client.jobs.iter().map(move |job| (at, *job)));
         jobs.filter(|(at, job)| !self.oracle.client_knows_end(*at, *job))
             .collect()
+    }
+
+    /// A job of which some stream has not told all.
+    fn behind(&self, process: &Process<'_>) -> Option<String> {
+        let service = process.server.service();
+        let mut told = self.watchers.iter().flat_map(Watcher::sequences);
+        let behind = told.find(|(id, sequence)| {
+            let job = service.find_job_text(id).and_then(|ix| service.job(ix));
+            job.is_some_and(|job| u64::from(job.last_event().sequence) != *sequence)
+        });
+        behind.map(|(id, _)| id.to_owned())
     }
 
     /// Plans the next of a kind of event, if there is one.

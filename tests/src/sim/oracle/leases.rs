@@ -17,7 +17,7 @@ impl Oracle {
     /// A worker is told that it has a job.
     pub(crate) fn claimed(&mut self, job: Id, lease: u64) {
         let new = self.leases.told.insert((job, lease));
-        self.ensure(new, "W1", || {
+        self.ensure(new, "R1", || {
             format!("{job:?} is given to two under lease {lease}")
         });
         self.check_lease(job);
@@ -41,7 +41,7 @@ impl Oracle {
         let newest = of_job.next_back().map(|(_, lease)| *lease);
         let ended = self.leases.ended.get(&job).copied();
         if let (Some(ended), Some(newest)) = (ended, newest) {
-            self.ensure(newest <= ended, "W1", || {
+            self.ensure(newest <= ended, "R1", || {
                 format!("{job:?} was ended under {ended}, and another worker had it under {newest}")
             });
         }
