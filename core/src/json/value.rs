@@ -138,6 +138,7 @@ impl<'a> Object<'a> {
     }
 
     /// What stands between its braces, as it is written.
+    #[cfg(feature = "hub")]
     #[must_use]
     pub const fn inside(&self) -> &'a str {
         self.inside
