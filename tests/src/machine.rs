@@ -73,8 +73,18 @@ impl MachineIn<'static> {
     /// If the records cannot be restored.
     #[must_use]
     pub fn durable(seed: u8, records: Records, now: Now) -> Self {
+        Self::durable_as(config(), seed, records, now)
+    }
+
+    /// As [`durable`](Self::durable), set up so.
+    ///
+    /// # Panics
+    ///
+    /// If the records cannot be restored.
+    #[must_use]
+    pub fn durable_as(config: Config<'static>, seed: u8, records: Records, now: Now) -> Self {
         let memory: &'static mut _ = Box::leak(Box::new(Fixed::<16, 8, 8, 16>::new()));
-        let mut machine = Self::over(Server::new(memory.lend(), config(), [seed; 32]), now);
+        let mut machine = Self::over(Server::new(memory.lend(), config, [seed; 32]), now);
         for (key, value) in &records {
             machine
                 .server

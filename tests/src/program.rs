@@ -86,6 +86,27 @@ impl Program {
         }
     }
 
+    /// What it prints, from the start.
+    ///
+    /// # Panics
+    ///
+    /// If that was asked for before.
+    pub fn printed(&mut self) -> impl Iterator<Item = String> + use<> {
+        let stdout = self.child.stdout.take().expect("asked once");
+        BufReader::new(stdout).lines().map_while(Result::ok)
+    }
+
+    /// Sends it a signal of this name.
+    ///
+    /// # Panics
+    ///
+    /// If it had ended on its own.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(told.expect("kill runs").success(), "{}", self.logged());
+    }
+
     /// Kills it as `kill -9` does: it has no chance to do anything more.
     ///
     /// # Panics
@@ -104,9 +125,7 @@ impl Program {
     ///
     /// If it had ended on its own.
     pub fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        let told = Command::new("kill").arg(pid).status();
-        assert!(told.expect("kill runs").success(), "{}", self.logged());
+        self.signal("TERM");
     }
 
     /// From now on it can write no file beyond so many bytes.

@@ -52,13 +52,15 @@ fn runs_do_what_they_are_for() {
     let sum = |of: fn(&Summary) -> u64| runs.iter().map(of).sum::<u64>();
     assert!(sum(|run| run.arrivals) > 1_000);
     assert!(sum(|run| run.answers) > 1_000);
+    assert!(sum(|run| run.claims.1) > 50);
+    assert!(sum(|run| run.claims.0 - run.claims.1) > 10);
     assert!(runs.iter().filter(|run| run.lives > 1).count() > 10);
 }
 
 /// What can be seen to break, each by some mutation.
-const INVARIANTS: [&str; 23] = [
+const INVARIANTS: [&str; 24] = [
     "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14", "S15",
-    "K1", "C1", "C2", "L1", "L2", "L3", "W1", "W2",
+    "K1", "C1", "C2", "L1", "L2", "L3", "W1", "W2", "R1",
 ];
 
 /// Each rule is broken once, by the environment; an invariant that is named beforehand must fire, and each invariant
@@ -72,6 +74,10 @@ fn every_broken_rule_is_noticed() {
             let drawn = match mutation {
                 Mutation::OneAtATime => beside_a_dead_one(seed),
                 Mutation::HurryProbes => all_refused(seed),
+                Mutation::NoLease => Options {
+                    remote: true,
+                    ..Options::from_seed(seed)
+                },
                 _ => Options::from_seed(seed),
             };
             let options = Options {
@@ -137,6 +143,7 @@ fn quiet(seed: u64, receivers: usize, callers: usize) -> Options {
         receiver_weights: [1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         worker_weights: [1, 0, 0],
         watchers: 0,
+        remote: false,
         ..drawn
     }
 }

@@ -4,6 +4,18 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Field {
+    /// `progress`.
+    #[cfg(feature = "hub")]
+    Progress,
+    /// `output_url`.
+    #[cfg(feature = "hub")]
+    OutputUrl,
+    /// `error`.
+    #[cfg(feature = "hub")]
+    Error,
+    /// `lease`.
+    #[cfg(feature = "hub")]
+    Lease,
     /// `video_url`.
     VideoUrl,
     /// `target_language`.
@@ -46,6 +58,14 @@ impl Field {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            #[cfg(feature = "hub")]
+            Self::Progress => "progress",
+            #[cfg(feature = "hub")]
+            Self::OutputUrl => "output_url",
+            #[cfg(feature = "hub")]
+            Self::Error => "error",
+            #[cfg(feature = "hub")]
+            Self::Lease => "lease",
             Self::VideoUrl => "video_url",
             Self::TargetLanguage => "target_language",
             Self::SourceLanguage => "source_language",

@@ -13,6 +13,8 @@ mod translation;
 #[cfg(feature = "hub")]
 mod waiting;
 mod webhook;
+#[cfg(feature = "hub")]
+mod work;
 
 pub use body::read_object;
 pub use field::Field;
@@ -22,3 +24,5 @@ pub use translation::translation;
 #[cfg(feature = "hub")]
 pub use waiting::{WAIT_S_MAX, after_sequence, parameter, prefer_wait};
 pub use webhook::{redelivery, webhook, webhook_change};
+#[cfg(feature = "hub")]
+pub use work::{OfWork, claim, report};

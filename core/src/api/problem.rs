@@ -80,6 +80,24 @@ pub enum Problem {
     Ended,
     /// The endpoint is disabled, and nothing is sent to it.
     Disabled,
+    /// The job is no longer with the worker that reports on it.
+    #[cfg(feature = "hub")]
+    LeaseLost,
+    /// Jobs are not given to workers that claim them.
+    #[cfg(feature = "hub")]
+    NoRemoteWorkers,
+    /// `progress` is no share of a hundred.
+    #[cfg(feature = "hub")]
+    Progress,
+    /// `progress` is less than was reported before.
+    #[cfg(feature = "hub")]
+    ProgressFell,
+    /// `output_url` is no absolute URI.
+    #[cfg(feature = "hub")]
+    OutputUrl,
+    /// `lease` is none.
+    #[cfg(feature = "hub")]
+    Lease,
     /// There is no room; how many seconds to stay away.
     Full(u8),
     /// The server is about to stop.
@@ -257,6 +275,29 @@ impl Problem {
                 "webhook_disabled",
                 "The webhook is disabled; enable it first.",
             ),
+            #[cfg(feature = "hub")]
+            Self::LeaseLost => parts!(
+                409,
+                "lease_lost",
+                "The translation is no longer with this worker; claim another one.",
+            ),
+            #[cfg(feature = "hub")]
+            Self::NoRemoteWorkers => parts!(
+                409,
+                "no_remote_workers",
+                "This server has its own translator; remote workers need --translator remote.",
+            ),
+            #[cfg(feature = "hub")]
+            Self::Progress => parts!(Progress, "It must be an integer from 0 to 100."),
+            #[cfg(feature = "hub")]
+            Self::ProgressFell => parts!(Progress, "It must not be less than before."),
+            #[cfg(feature = "hub")]
+            Self::OutputUrl => parts!(
+                OutputUrl,
+                "It must be an absolute URL, such as https://example.com/video.es.mp4."
+            ),
+            #[cfg(feature = "hub")]
+            Self::Lease => parts!(Lease, "It must be the lease that came with the job."),
             Self::Full(_) => parts!(
                 503,
                 "full",

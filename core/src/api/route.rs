@@ -27,6 +27,12 @@ pub enum Resource<'p> {
     /// `/v1/events`.
     #[cfg(feature = "hub")]
     Events,
+    /// `/v1/work/claim`.
+    #[cfg(feature = "hub")]
+    Claim,
+    /// What a worker says of the job with this id: `/v1/work/{id}/` and what is below it.
+    #[cfg(feature = "hub")]
+    Work(&'p str, super::OfWork),
 }
 
 /// What of a translation a path names.
@@ -75,6 +81,8 @@ impl Resource<'_> {
             | Self::Webhook(_, OfWebhook::Test | OfWebhook::RotateSecret | OfWebhook::Redeliver) => {
                 Methods::Post
             }
+            #[cfg(feature = "hub")]
+            Self::Claim | Self::Work(..) => Methods::Post,
         }
     }
 
@@ -172,6 +180,8 @@ pub fn route(path: &str) -> Option<Resource<'_>> {
     match collection {
         "translations" => Some(Resource::Translation(id, find(&OF_TRANSLATION, below)?)),
         "webhooks" => Some(Resource::Webhook(id, find(&OF_WEBHOOK, below)?)),
+        #[cfg(feature = "hub")]
+        "work" => super::work::route(id, below),
         _ => None,
     }
 }

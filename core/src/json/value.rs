@@ -137,6 +137,13 @@ impl<'a> Object<'a> {
         Members { rest: self.inside }
     }
 
+    /// What stands between its braces, as it is written.
+    #[cfg(feature = "hub")]
+    #[must_use]
+    pub const fn inside(&self) -> &'a str {
+        self.inside
+    }
+
     /// The value of the member `name`, if there is one.
     ///
     /// Looks at all members; for several names [`Object::fields`] does so only once.

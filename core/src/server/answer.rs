@@ -96,6 +96,10 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Webhooks if reads => list(request, Listed::Endpoints),
         Resource::Webhooks => create_endpoint(server, now, request),
         Resource::Webhook(id, what) => of_endpoint(server, now, request, what, id),
+        #[cfg(feature = "hub")]
+        Resource::Claim => hub::claim(server, now, request),
+        #[cfg(feature = "hub")]
+        Resource::Work(id, what) => hub::report(server, now, request, what, id),
     }
 }
 

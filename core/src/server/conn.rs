@@ -77,6 +77,12 @@ pub(super) enum Reply {
     /// The server's own figures.
     #[cfg(feature = "hub")]
     Metrics,
+    /// A job for a worker, once there is one, or that there is none at this time.
+    #[cfg(feature = "hub")]
+    Claim { until: Instant },
+    /// The job that a worker has claimed.
+    #[cfg(feature = "hub")]
+    Claimed(crate::service::Claim),
 }
 
 /// What a list shows.

@@ -111,7 +111,7 @@ impl Server<'_> {
             }
             Reply::Archived { id, .. } => return Some(Drive::Lookup(id)),
             #[cfg(feature = "hub")]
-            Reply::Wait { .. } | Reply::Events(_) => {
+            Reply::Wait { .. } | Reply::Claim { .. } | Reply::Events(_) => {
                 if let Some(drive) = self.go_on(now, ix, out) {
                     return Some(drive);
                 }

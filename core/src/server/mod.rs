@@ -280,6 +280,7 @@ impl<'a> Server<'a> {
         #[cfg(feature = "hub")]
         if self.conn(id).is_some() {
             self.let_go(id.ix);
+            self.give_back(id.ix);
         }
         let Some(conn) = self.conn(id) else {
             return;

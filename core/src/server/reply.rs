@@ -50,6 +50,9 @@ pub(super) enum Content<'j> {
     Redelivered(usize),
     #[cfg(feature = "hub")]
     Metrics,
+    /// A job as it is with the worker that has claimed it.
+    #[cfg(feature = "hub")]
+    Claimed(crate::service::Claim, Event),
     Nothing,
 }
 
@@ -126,7 +129,11 @@ impl Server<'_> {
             | Reply::Archived { .. } => Content::Nothing,
             // What is held, and what is written in parts, before anything is looked up.
             #[cfg(feature = "hub")]
-            Reply::Wait { .. } | Reply::Events(_) | Reply::Page { .. } => Content::Nothing,
+            Reply::Wait { .. } | Reply::Claim { .. } | Reply::Events(_) | Reply::Page { .. } => {
+                Content::Nothing
+            }
+            #[cfg(feature = "hub")]
+            Reply::Claimed(claim) => self.claimed(&claim)?,
         })
     }
 
@@ -197,6 +204,8 @@ impl Server<'_> {
             }
             #[cfg(feature = "hub")]
             Content::Metrics => hub::write_metrics(self, out),
+            #[cfg(feature = "hub")]
+            Content::Claimed(claim, event) => self.write_claimed(&claim, &event, out),
             Content::Nothing => {}
         }
         Ok(())
@@ -221,7 +230,7 @@ impl Server<'_> {
 }
 
 /// What may be shown of something that somebody knows the name of.
-fn known<T>(state: Durable<T>) -> Result<T, Written> {
+pub(super) fn known<T>(state: Durable<T>) -> Result<T, Written> {
     match state {
         Durable::Is(state) => Ok(state),
         Durable::Nothing | Durable::Soon => Err(Written::NotDurable),

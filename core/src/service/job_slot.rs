@@ -52,6 +52,9 @@ pub struct Job {
     pub(crate) wanting: List<{ endpoint::WANTING }>,
     pub(super) of_all: Links,
     pub(super) queued: Links,
+    /// The sequence of the event with which its worker began; 0 where that is not known, or was taken back.
+    #[cfg(feature = "hub")]
+    pub(super) lease: u32,
 }
 
 /// The list of all jobs, newest first.
@@ -85,6 +88,8 @@ impl Job {
         wanting: List::EMPTY,
         of_all: Links::NONE,
         queued: Links::NONE,
+        #[cfg(feature = "hub")]
+        lease: 0,
     };
 
     /// Its name.

@@ -216,6 +216,10 @@ impl Service<'_> {
             job.stopping = false;
             return Some(Work::Stop(ix, job.id));
         }
+        #[cfg(feature = "hub")]
+        if self.limits.remote_workers {
+            return None;
+        }
         let ix = self.waiting.head()?;
         let job = self.jobs.get(ix)?;
         if !start || !self.is_durable(job.changed) {
@@ -233,6 +237,10 @@ impl Service<'_> {
             let Some(ix) = self.job_timers.pop_due(now.instant) else {
                 break;
             };
+            #[cfg(feature = "hub")]
+            if self.take_back(now, ix) {
+                continue;
+            }
             match self.jobs.get(ix).map(|job| job.state().status) {
                 Some(Status::Processing) => {
                     // The table of steps allows this from here; there is nothing else to do if not.
@@ -350,6 +358,9 @@ impl Service<'_> {
         // The room was set aside when the job was accepted.
         let text = self.pool.store_reserved([Words::Plain(words)], reserved);
         let stopping = stop && from == Status::Processing;
+        // One that claims its jobs has nobody here to tell: it learns of it when it reports next.
+        #[cfg(feature = "hub")]
+        let stopping = stopping && !self.limits.remote_workers;
         if let Some(job) = self.jobs.get_mut(ix) {
             job.result = text.unwrap_or(crate::text::Text::EMPTY);
             job.stopping = stopping;
@@ -384,6 +395,10 @@ impl Service<'_> {
         };
         job.attempts = state.attempts;
         job.changed = batch;
+        #[cfg(feature = "hub")]
+        if kind == Kind::Processing {
+            job.lease = job.last.sequence;
+        }
         if job.last.sequence == 1 {
             job.created_at = at;
         }
@@ -434,7 +449,7 @@ impl From<Full> for SubmitError {
 }
 
 /// `text` up to `bytes_max`, without cutting a character in two.
-fn cut(text: &str, bytes_max: usize) -> &str {
+pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes_max))
         .unwrap_or_default()
 }

@@ -34,6 +34,9 @@ pub struct Limits {
     pub attempt_ms: u64,
     /// Deliveries: schedule and windows.
     pub outbox: OutboxLimits,
+    /// Whether workers claim jobs over the API. They do not come out of [`poll_work`](super::Service::poll_work) then.
+    #[cfg(feature = "hub")]
+    pub remote_workers: bool,
 }
 
 const MINUTE_MS: u64 = 60_000;
@@ -55,6 +58,8 @@ impl Limits {
         disable_after_ms: 5 * DAY_MS,
         attempt_ms: 15_000,
         outbox: OutboxLimits::STANDARD,
+        #[cfg(feature = "hub")]
+        remote_workers: false,
     };
 
     /// What a device with 64 KiB of memory allows.

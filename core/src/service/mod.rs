@@ -43,6 +43,8 @@ mod restore;
 mod targets;
 mod view;
 mod words;
+#[cfg(feature = "hub")]
+mod workers;
 
 pub use crate::delivery::Flaw;
 pub use deliveries::{AttemptResult, Attempted};
@@ -55,6 +57,8 @@ pub use records::Record;
 pub use restore::RestoreError;
 pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 pub use words::{Words, WordsBytes};
+#[cfg(feature = "hub")]
+pub use workers::{Claim, LeaseError};
 
 use job_slot::{ALL, QUEUED};
 

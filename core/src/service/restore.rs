@@ -170,7 +170,7 @@ impl Service<'_> {
 
     /// Takes a job from the worker that ended with the run before. That is no fault of the job, so the attempt does not
     /// count; unless there is no room for the changes of state of one attempt more.
-    fn release_job(&mut self, now: Now, ix: Ix) -> Result<(), RestoreError> {
+    pub(super) fn release_job(&mut self, now: Now, ix: Ix) -> Result<(), RestoreError> {
         let job = self.jobs.get(ix).ok_or(RestoreError::Corrupt)?;
         if job.state().status != Status::Processing {
             return Ok(());

@@ -2,7 +2,7 @@
 
 use super::{
     Remote,
-    exchange::{Ask, REQUEST_BYTES_MAX, exchange},
+    exchange::{Ask, PATIENCE, REQUEST_BYTES_MAX, exchange},
     fail::Fail,
     show::member,
 };
@@ -45,6 +45,7 @@ impl<'r> Api<'r> {
             body: body.as_bytes(),
             fields: &[],
             api_key: self.remote.api_key.as_deref(),
+            patience: PATIENCE,
         };
         let (status, answer) =
             exchange(&self.url, &self.trust, ask).map_err(|error| Fail::Unreachable {
@@ -60,7 +61,7 @@ impl<'r> Api<'r> {
 }
 
 /// What a problem document says.
-fn problem(status: u16, body: &[u8]) -> String {
+pub(super) fn problem(status: u16, body: &[u8]) -> String {
     let Ok(problem) = json::object(body) else {
         return format!("the server answered {status}");
     };

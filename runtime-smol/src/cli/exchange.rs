@@ -16,8 +16,8 @@ use std::{
     time::Duration,
 };
 
-/// How long the other side may take for anything.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the other side may take for anything, where it is not asked to wait.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest answer, in bytes, its head included.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The longest request, in bytes, its head included.
@@ -34,13 +34,15 @@ pub(super) struct Ask<'a> {
     /// More fields; `content-type` among them, if the body is no JSON.
     pub(super) fields: &'a [(&'static str, &'a str)],
     pub(super) api_key: Option<&'a str>,
+    /// How long the other side may take for anything.
+    pub(super) patience: Duration,
 }
 
 /// Asks the server that `url` names. Returns the status and the body of its answer.
 pub(super) fn exchange(url: &Url<'_>, trust: &Trust, ask: Ask<'_>) -> io::Result<(u16, Vec<u8>)> {
     let stream = connect(url)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(ask.patience))?;
+    stream.set_write_timeout(Some(ask.patience))?;
     match url.scheme() {
         Scheme::Http => converse(stream, url, ask),
         Scheme::Https => converse(secure(url, trust, stream)?, url, ask),

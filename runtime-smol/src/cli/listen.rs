@@ -2,7 +2,7 @@
 
 use super::{
     Remote,
-    exchange::{Ask, exchange},
+    exchange::{Ask, PATIENCE, exchange},
     fail::Fail,
     show::{self, Paint},
     translate::blame,
@@ -199,6 +199,7 @@ fn forward(url: &str, trust: &Trust, handed: &Handed) -> io::Result<()> {
         body: &handed.body,
         fields: &fields,
         api_key: None,
+        patience: PATIENCE,
     };
     match exchange(&url, trust, ask)? {
         (200..=299, _) => Ok(()),

@@ -16,6 +16,7 @@ mod show;
 mod translate;
 mod verify;
 mod webhooks;
+mod work;
 
 use clap::{Args, Parser, Subcommand};
 use dubhook_smol::{client::Client, tls::Trust};
@@ -41,6 +42,8 @@ enum Command {
     Demo(demo::Demo),
     /// Ask for a translation, and wait for it if you like
     Translate(translate::Translate),
+    /// Translate jobs of a server that runs with --translator remote
+    Work(work::Work),
     /// Be told what happens, and hand it on
     Listen(listen::Listen),
     /// Show a job, or the newest one in one word
@@ -118,6 +121,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Translate(translate) => translate.run(),
+        Command::Work(work) => work.run(),
         Command::Listen(listen) => listen.run(),
         Command::Status(status) => status.run(),
         Command::Jobs(jobs) => jobs.run(),

@@ -107,10 +107,13 @@ enum Kind {
     Simulated,
     /// A program for each job
     Command,
+    /// Workers elsewhere: `dubhook work`
+    Remote,
 }
 
 impl Serve {
     pub(super) fn run(&self) -> Result<(), Fail> {
+        self.check()?;
         self.log();
         take_descriptors();
         let builder = self.secure(self.builder())?;
@@ -127,6 +130,22 @@ impl Serve {
         };
         let served = server.run_here(ready, stop_on_signals(signals, stopper));
         served.map_err(|error| Fail::NotDone(error.to_string()))
+    }
+
+    /// Refuses what goes with another translator.
+    fn check(&self) -> Result<(), Fail> {
+        if self.translator != Kind::Remote {
+            return Ok(());
+        }
+        let flag = match (&self.command, self.workers) {
+            (Some(_), _) => "--command",
+            (None, Some(_)) => "--workers",
+            (None, None) => return Ok(()),
+        };
+        Err(Fail::Usage(format!(
+            "{flag} goes with --translator command. With --translator remote the workers run the programs: \
+             dubhook work --exec CMD [--workers N]"
+        )))
     }
 
     fn store(&self, builder: Builder) -> Result<Builder, Fail> {
@@ -191,6 +210,7 @@ impl Serve {
                 output: self.output.clone(),
                 timeout: self.command_timeout,
             }),
+            (Kind::Remote, _) => builder.remote(),
             _ => builder.simulate(Settings {
                 shortest_ms: self.simulate.0,
                 longest_ms: self.simulate.1,
@@ -201,7 +221,7 @@ impl Serve {
     }
 }
 
-fn processors() -> usize {
+pub(super) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

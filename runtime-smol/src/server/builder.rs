@@ -106,6 +106,13 @@ impl Builder {
         self
     }
 
+    /// Leaves the translating to workers elsewhere, that claim jobs over the API: `dubhook work`.
+    #[must_use]
+    pub fn remote(mut self) -> Self {
+        self.translator = Translator::Remote;
+        self
+    }
+
     /// All randomness from one seed, for runs that shall be repeated. Whoever knows it knows every secret.
     #[must_use]
     pub const fn seed(mut self, seed: [u8; 32]) -> Self {

@@ -167,6 +167,7 @@ impl Server {
             service: Limits {
                 // What the store forgets must not be found in memory.
                 retain_ms: self.limits.retain_ms.min(retain_ms),
+                remote_workers: matches!(self.translator, Translator::Remote),
                 ..self.limits
             },
             keys: &self.keys,
@@ -284,6 +285,7 @@ fn workers<'m>(
             Workers::Simulated(RefCell::new(Simulator::new(slots, timers, settings, seed)))
         }
         Translator::Command(command) => Workers::Commands(Commands::new(command)),
+        Translator::Remote => Workers::Remote,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Who does the translating.
 
 pub(crate) mod command;
+mod program;
+
+pub use program::{End, Task};
 
 use crate::{
     server::engine::{Engine, Spawner},
@@ -23,6 +26,8 @@ pub enum Translator {
     Simulated(Settings),
     /// A program for each job.
     Command(Command),
+    /// Workers elsewhere, that claim jobs over the API.
+    Remote,
 }
 
 impl Default for Translator {
@@ -53,6 +58,8 @@ pub struct Command {
 pub(crate) enum Workers<'m> {
     Simulated(RefCell<Simulator<'m>>),
     Commands(Commands),
+    /// They are elsewhere, and the machine deals with them itself.
+    Remote,
 }
 
 impl Workers<'_> {
@@ -61,6 +68,7 @@ impl Workers<'_> {
         match self {
             Self::Simulated(_) => true,
             Self::Commands(commands) => commands.may_start(),
+            Self::Remote => false,
         }
     }
 
@@ -77,6 +85,7 @@ impl Workers<'_> {
         match self {
             Self::Simulated(simulator) => simulator.borrow_mut().start(now.instant, job, id),
             Self::Commands(commands) => commands.start(engine, service, id, spawner),
+            Self::Remote => {}
         }
     }
 
@@ -85,6 +94,7 @@ impl Workers<'_> {
         match self {
             Self::Simulated(simulator) => simulator.borrow_mut().stop(job, id),
             Self::Commands(commands) => commands.stop(id),
+            Self::Remote => {}
         }
     }
 
@@ -115,7 +125,7 @@ impl Workers<'_> {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match self {
             Self::Simulated(simulator) => simulator.borrow().poll_timeout(),
-            Self::Commands(_) => None,
+            Self::Commands(_) | Self::Remote => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The program as people and scripts use it: what it prints, and how it ends.
 
 mod translating;
+mod working;
 
 use std::{
     io::{BufRead, BufReader, Read},

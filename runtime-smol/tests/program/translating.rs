@@ -57,7 +57,7 @@ fn a_program_that_fails_says_why() {
 }
 
 /// Whether the process whose number is in this file runs; waits for the file.
-fn lives(pid: &str) -> bool {
+pub(super) fn lives(pid: &str) -> bool {
     let give_up = Instant::now() + PATIENCE;
     let pid = loop {
         match std::fs::read_to_string(pid) {
@@ -72,7 +72,7 @@ fn lives(pid: &str) -> bool {
 }
 
 /// Whether that process ends within the time that the operating system may take for it.
-fn dies(pid: &str) -> bool {
+pub(super) fn dies(pid: &str) -> bool {
     let give_up = Instant::now() + PATIENCE;
     while lives(pid) {
         if Instant::now() > give_up {

@@ -101,6 +101,15 @@ fn jobs(world: &mut World<'_>) {
         Report::Failed(world.text),
     ] {
         black_box(service.report(world.now, world.id, report).is_ok());
+        black_box(
+            service
+                .report_as(world.now, world.id, Some(world.size as u32), report)
+                .is_ok(),
+        );
+    }
+    if let Some(claim) = service.claim(world.now) {
+        black_box(service.is_claimed(&claim));
+        service.give_back(&claim);
     }
     black_box(service.cancel(world.now, world.id).is_ok());
     black_box(service.poll_work(world.now, world.flag));

@@ -26,7 +26,8 @@ pub fn server(bytes: &[u8]) {
     let mut script = Script::new(bytes);
     let mut memory = Box::new(Fixed::<6, 4, 4, 4>::new());
     let mut archive_dirty = [0; 6];
-    let lent = match script.byte() % 3 {
+    let setup = script.byte();
+    let lent = match setup % 3 {
         0 => memory.lend(),
         1 => memory.lend_volatile(),
         _ => {
@@ -35,7 +36,10 @@ pub fn server(bytes: &[u8]) {
             lent
         }
     };
-    let server = Server::new(lent, config(), [script.byte(); 32]);
+    let mut config = config();
+    // With workers that claim their jobs, or with those that the driver has.
+    config.service.remote_workers = setup >= 128;
+    let server = Server::new(lent, config, [script.byte(); 32]);
     let mut world = World {
         machine: MachineIn::over(server, at(0)),
         callers: Vec::new(),
@@ -53,7 +57,7 @@ pub fn server(bytes: &[u8]) {
 }
 
 /// Requests with a meaning: method, path, fields and body, with the names of a job and an endpoint to be filled in.
-const REQUESTS: [[&str; 4]; 25] = [
+const REQUESTS: [[&str; 4]; 31] = [
     ["POST", JOBS, "", JOB],
     ["POST", JOBS, "idempotency-key: a\r\n", JOB],
     ["POST", JOBS, "idempotency-key: b\r\n", JOB],
@@ -94,6 +98,22 @@ const REQUESTS: [[&str; 4]; 25] = [
     ["GET", "/v1/events", "", ""],
     ["GET", "/v1/events?job={job}", "", ""],
     ["GET", "/v1/events", "last-event-id: {event}\r\n", ""],
+    ["POST", "/v1/work/claim", "", ""],
+    ["POST", "/v1/work/claim", "prefer: wait=9\r\n", "{}"],
+    ["POST", "/v1/work/{job}/progress", "", ""],
+    [
+        "POST",
+        "/v1/work/{job}/progress",
+        "",
+        r#"{"progress":50,"lease":{lease}}"#,
+    ],
+    [
+        "POST",
+        "/v1/work/{job}/complete",
+        "",
+        r#"{"output_url":"file:///o","lease":{lease}}"#,
+    ],
+    ["POST", "/v1/work/{job}/fail", "", r#"{"error":"\u0001"}"#],
 ];
 const JOBS: &str = "/v1/translations";
 const HOOKS: &str = "/v1/webhooks";
@@ -352,6 +372,8 @@ struct Known {
     bodies: BTreeMap<String, String>,
     /// Of each that a stream told.
     told: BTreeMap<String, String>,
+    /// The newest lease.
+    lease: u64,
 }
 
 impl Known {
@@ -365,7 +387,8 @@ impl Known {
         let event = script.pick(&events).map_or("evt_x", |id| id.as_str());
         let fill = |text: &str| {
             let text = text.replace("{job}", job).replace("{hook}", hook);
-            text.replace("{event}", event)
+            let text = text.replace("{event}", event);
+            text.replace("{lease}", &self.lease.to_string())
         };
         let mut bytes = request(method, &fill(path), &fill(fields), &fill(body));
         let damage = script.byte();
@@ -384,7 +407,12 @@ impl Known {
         if answer.status >= 300 || answer.body.is_empty() {
             return;
         }
-        let shown = answer.json();
+        let mut shown = answer.json();
+        if let Some(lease) = shown["lease"].as_u64() {
+            assert_eq!(shown["job"]["status"], "processing");
+            self.lease = lease;
+            shown = shown["job"].take();
+        }
         let Some(id) = shown["id"].as_str() else {
             return;
         };

@@ -7,7 +7,7 @@
 //! the same run, byte for byte. The server is the real machine, driven through the bytes of real HTTP; around it are a
 //! disk whose batches are late and lost in crashes, a network that delays, cuts up, repeats, swallows and resets, a wall
 //! clock that is set, callers with good manners and bad ones, clients (the real client machine) that die and start
-//! again, workers that fall silent, and receivers that do whatever receivers do. An oracle watches and names the invariant that breaks.
+//! again, workers, here or remote, that fall silent, and receivers that do whatever receivers do. An oracle watches and names the invariant that breaks.
 //!
 //! After a while all faults stop. Then everything must drain: that is liveness, which no moment of the run can show.
 //!
@@ -34,6 +34,7 @@ mod process;
 mod queue;
 mod reader;
 mod receiver;
+mod remote;
 mod rng;
 mod watcher;
 mod worker;
@@ -65,6 +66,8 @@ pub struct Summary {
     pub arrivals: u64,
     /// How many answers callers got.
     pub answers: u64,
+    /// How many jobs remote workers were given, and how many of them they ended.
+    pub claims: (u64, u64),
     /// The longest that a well-behaved request took, in milliseconds.
     pub slowest_ms: u64,
     /// By receiver, how long an event took to its first arrival, in milliseconds.

@@ -65,11 +65,13 @@ pub enum Mutation {
     LosePlace,
     /// Who reads the stream of events hears nothing, once all faults are over.
     DeafWatchers,
+    /// Remote workers do not name their leases.
+    NoLease,
 }
 
 impl Mutation {
     /// Each of them, with the invariants of which one must fire.
-    pub const ALL: [(Self, &'static [&'static str]); 28] = [
+    pub const ALL: [(Self, &'static [&'static str]); 29] = [
         (Self::LoseAll, &["S1"]),
         (Self::AckBeforeSync, &["S9"]),
         (Self::LoseSynced, &["S1", "S2", "S8", "S9"]),
@@ -98,6 +100,7 @@ impl Mutation {
         (Self::DeafApplications, &["L3"]),
         (Self::LosePlace, &["W1"]),
         (Self::DeafWatchers, &["W2"]),
+        (Self::NoLease, &["R1"]),
     ];
 
     /// What becomes of the records of a batch on their way to the disk, in the process with this number.

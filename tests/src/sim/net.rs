@@ -34,6 +34,7 @@ pub(super) enum Party {
     Client(usize),
     /// Who reads the stream of events.
     Watcher(usize),
+    Worker(usize),
     /// The network itself, which repeats what somebody sent.
     Ghost,
 }

@@ -63,6 +63,8 @@ pub struct Options {
     pub watchers: usize,
     /// A client dies, and starts again.
     pub client_crash: u64,
+    /// Whether workers claim their jobs over the network.
+    pub remote: bool,
     /// How long an event may take to arrive at a receiver that is not dead, in milliseconds, if that is to be held to.
     pub arrival_ms_max: Option<u64>,
     /// The same for the answer to a well-behaved request.
@@ -117,6 +119,7 @@ impl Options {
             clients: rng.below(3) as usize,
             client_crash: often(rng, 200),
             watchers: rng.below(2) as usize,
+            remote: rng.chance(300),
             arrival_ms_max: None,
             answer_ms_max: None,
             mutation: None,

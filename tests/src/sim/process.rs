@@ -89,6 +89,7 @@ impl<'a> Process<'a> {
     pub(super) fn boot(room: &'a mut Room, world: &mut World) -> Self {
         world.lives += 1;
         let mut config = config();
+        config.service.remote_workers = world.env.options.remote;
         if world.env.options.mutation == Some(Mutation::HurryRetries) {
             config.service.outbox.schedule = dubhook_core::delivery::Schedule::new(&[100, 200]);
         }

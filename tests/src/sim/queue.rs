@@ -24,6 +24,8 @@ pub(super) enum Event {
     Client(usize),
     /// A watcher looks at its stream.
     Watch(usize),
+    /// A remote worker looks at what it is doing.
+    Worker(usize),
     /// A receiver answers, and perhaps closes.
     Answer(LinkId, Vec<u8>, bool),
     /// The oldest batch on its way is durable, in the process with this number.

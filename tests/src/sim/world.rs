@@ -13,6 +13,7 @@ use super::{
     process::{Process, Room},
     queue::Event,
     receiver::{self, Receiver},
+    remote::{self, Worker},
     watcher::{self, Watcher},
 };
 use dubhook_core::id::Id;
@@ -34,6 +35,7 @@ pub(super) struct World {
     pub(super) receivers: Vec<Receiver>,
     pub(super) clients: Vec<Device>,
     pub(super) watchers: Vec<Watcher>,
+    pub(super) workers: Vec<Worker>,
     pub(super) lives: u32,
     /// The first bytes of each message that were sent.
     pub(super) first_sent: BTreeMap<String, Vec<u8>>,
@@ -54,6 +56,10 @@ impl World {
         for at in 0..options.watchers {
             env.queue.push(at as u64, Event::Watch(at));
         }
+        let workers = if options.remote { options.workers } else { 0 };
+        for at in 0..workers {
+            env.queue.push(at as u64, Event::Worker(at));
+        }
         env.queue.push(options.chaos_ms, Event::Heal);
         let mut callers: Vec<Caller> = (0..options.callers).map(|_| Caller::new()).collect();
         for caller in callers.iter_mut().take(options.rude_callers) {
@@ -71,6 +77,7 @@ impl World {
                 .collect(),
             clients: (0..options.clients).map(|_| Device::new()).collect(),
             watchers: (0..options.watchers).map(|_| Watcher::default()).collect(),
+            workers: (0..workers).map(|_| Worker::new()).collect(),
             lives: 0,
             first_sent: BTreeMap::new(),
             hash: 0xcbf2_9ce4_8422_2325,
@@ -99,6 +106,7 @@ impl World {
                 lives: self.lives,
                 arrivals: self.oracle.deliveries.arrivals,
                 answers: self.callers.iter().map(|caller| caller.answers).sum(),
+                claims: self.oracle.claims(),
                 slowest_ms: self.callers.iter().map(|c| c.slowest_ms).max().unwrap_or(0),
                 latencies_ms: self.oracle.deliveries.latencies_ms,
                 virtual_ms: self.env.now_ms(),
@@ -201,6 +209,7 @@ impl World {
                 Some(Party::Receiver(at)) => receiver::receive(self, at, id, payload),
                 Some(Party::Client(at)) => client::receive(self, at, id, to, payload),
                 Some(Party::Watcher(at)) => watcher::receive(self, at, id, payload),
+                Some(Party::Worker(at)) => remote::receive(self, at, id, payload),
                 _ => {}
             },
             Event::Break(id) => {
@@ -217,6 +226,7 @@ impl World {
             Event::Act(at) => client::act(self, at),
             Event::Client(at) => client::wake(self, at),
             Event::Watch(at) => watcher::wake(self, at),
+            Event::Worker(at) => remote::wake(self, at),
             Event::Answer(link, bytes, close) => {
                 self.net.send(&mut self.env, link, Side::Listener, &bytes);
                 if close {

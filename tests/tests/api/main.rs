@@ -17,6 +17,7 @@ mod routes;
 mod secrets;
 mod waiting;
 mod webhooks;
+mod work;
 
 use dubhook_core::signature::{Headers, Secret, TOLERANCE_S, VerifyError, verify};
 use dubhook_tests::{

@@ -7,6 +7,8 @@
 //! not seen and [names](Server::poll_conn) the connections that wait for their jobs, which then look for themselves. Jobs
 //! share lists by the number of their slot, so a connection may be named for nothing, and looks in vain.
 //!
+//! Workers that wait for a job hang in one list, and are called one at a time: see `work`.
+//!
 //! While it is held, [`drive`](Server::drive) asks for input, so that the driver notices when a client is gone. What a client
 //! sends meanwhile stays in the buffer, and once that is full nothing more is received until the answer is out.
 //!
@@ -43,6 +45,10 @@ pub(in crate::server) struct Held<'a> {
     pub(super) seen: u64,
     /// The batch that makes all durable that left the feed before they were told.
     missed: Option<u64>,
+    /// Those who wait for work, first come first.
+    pub(super) claims: Watch,
+    /// The one of them that was called because there is work, until it has looked.
+    pub(super) called: Link,
 }
 
 impl<'a> Held<'a> {
@@ -53,6 +59,8 @@ impl<'a> Held<'a> {
             count: 0,
             seen: 0,
             missed: None,
+            claims: Watch::EMPTY,
+            called: None,
         }
     }
 
@@ -71,6 +79,7 @@ impl<'a> Held<'a> {
                 Some(job) => self.watch(job),
                 None => Some(&mut self.streams),
             },
+            Reply::Claim { .. } => Some(&mut self.claims),
             _ => None,
         }
     }
@@ -88,6 +97,7 @@ impl Server<'_> {
         match self.conns.get(ix)?.reply {
             Reply::Wait { job, after, until } => self.wait(now, ix, job, after, until),
             Reply::Events(stream) => self.stream(now, ix, stream, out),
+            Reply::Claim { until } => self.claim(now, ix, until),
             _ => None,
         }
     }
@@ -121,6 +131,7 @@ impl Server<'_> {
             self.held.missed = None;
             self.wake_held();
         }
+        self.call_worker();
     }
 
     fn wake_held(&mut self) {
@@ -179,6 +190,9 @@ impl Server<'_> {
         }
         let reply = conn.reply;
         self.held.count = self.held.count.saturating_sub(1);
+        if self.held.called == Some(ix) {
+            self.held.called = None;
+        }
         if let Some(list) = self.held.list(&reply) {
             list.remove(&mut self.conns, ix);
         }

@@ -3,8 +3,9 @@
 //! Each file is a room of its own, and what the rest of the server knows of it is a hook at one or two places: so
 //! without the feature nothing of it is there.
 //!
-//! - `held`: answers that are held until something happens, on which two others are built: `wait`, reads of a job that has
+//! - `held`: answers that are held until something happens, on which three others are built: `wait`, reads of a job that has
 //!   changed, and `events`, streams of what happens.
+//! - `work`: jobs for workers that are no part of this process, who may be held until there is one.
 //! - `page`: bytes that the caller lends, such as a page for people or the description of the API.
 //! - `metrics`: the server's own figures, for a program that watches it.
 
@@ -13,6 +14,7 @@ mod held;
 mod metrics;
 mod page;
 mod wait;
+mod work;
 
 pub use held::Watch;
 pub use page::Page;
@@ -22,3 +24,4 @@ pub(super) use held::{HELD, Held};
 pub(super) use metrics::{METRICS_BYTES_MAX, METRICS_TEXT, Traffic, write_metrics};
 pub(super) use page::page_instead;
 pub(super) use wait::read;
+pub(super) use work::{claim, report};

@@ -6,10 +6,12 @@
 //! written comes back, S11 no blocked address is called, S12 nobody waits for another's sake, and who
 //! fails is not flooded, S15 cancel has one winner,
 //! K1 one key makes one job, C1 what a client believes moves forward, C2 it is true, L1 everything drains, L2 answers
-//! come, L3 clients know every ending, W1 a stream of events leaves nothing out without a word, W2 it has told all.
+//! come, L3 clients know every ending, W1 a stream of events leaves nothing out without a word, W2 it has told all, R1 a
+//! lease is one remote worker's.
 
 mod clients;
 mod deliveries;
+mod leases;
 mod probes;
 
 pub(super) use clients::{As, Belief};
@@ -30,6 +32,7 @@ use dubhook_core::{
     slab::Ix,
     time::Timestamp,
 };
+use leases::Leases;
 use probes::Probes;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,6 +98,7 @@ pub(super) struct Oracle {
     dropped_before: u64,
     dropped: u64,
     beliefs: Beliefs,
+    leases: Leases,
     probes: Probes,
     pub(super) deliveries: Deliveries,
 }

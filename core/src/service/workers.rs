@@ -1,0 +1,135 @@
+//! Workers that are elsewhere: they claim jobs, and name the lease under which they report.
+//!
+//! A lease is a fencing token: the sequence of the event with which its job was claimed. It only grows inside a job, over
+//! restarts too, so that a worker which was thought dead and has come back cannot speak for a job that another one has.
+//! It is not written down: after a restart every job that was with a worker is pending, and is claimed with a higher one.
+
+use super::{Report, ReportError, Service};
+use crate::{
+    id::Id,
+    job::{Happening, Refused, Status},
+    slab::Ix,
+    time::Now,
+};
+
+/// A job that a worker has claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Claim {
+    /// Where it is.
+    pub job: Ix,
+    /// Its name.
+    pub id: Id,
+    /// Under which lease the worker has it.
+    pub lease: u32,
+}
+
+/// Why a report under a lease was not taken. The job is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum LeaseError {
+    /// The job is no longer with this worker.
+    Lost,
+    /// For another reason.
+    Report(ReportError),
+}
+
+impl Service<'_> {
+    /// Whether a job waits for a worker and may be started.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        let job = self.waiting.head().and_then(|ix| self.jobs.get(ix));
+        job.is_some_and(|job| self.is_durable(job.changed))
+    }
+
+    /// Gives a worker the job that has waited longest. `None` where none may be started.
+    ///
+    /// The claim is a change like others: the worker may hear of it once it is durable.
+    pub fn claim(&mut self, now: Now) -> Option<Claim> {
+        if !self.has_work() {
+            return None;
+        }
+        let ix = self.waiting.head()?;
+        self.happen(now, ix, Happening::Start, "").ok()?;
+        let job = self.jobs.get(ix)?;
+        Some(Claim {
+            job: ix,
+            id: job.id,
+            lease: job.lease,
+        })
+    }
+
+    /// Whether a job is still with the worker that claimed it so.
+    #[must_use]
+    pub fn is_claimed(&self, claim: &Claim) -> bool {
+        let job = self.find_job(claim.id).and_then(|ix| self.jobs.get(ix));
+        job.is_some_and(|job| job.state().status == Status::Processing && job.lease == claim.lease)
+    }
+
+    /// Gives a job back whose worker never heard that it has it. It is pending again with the next
+    /// [`handle_timeout`](Self::handle_timeout), which is due at once.
+    pub fn give_back(&mut self, claim: &Claim) {
+        if !self.is_claimed(claim) {
+            return;
+        }
+        if let Some(job) = self.jobs.get_mut(claim.job) {
+            job.lease = 0;
+        }
+        self.job_timers.set(claim.job, crate::time::Instant::ZERO);
+    }
+
+    /// Makes a job pending that was given back. `false` where it was not: its timer means something else.
+    pub(super) fn take_back(&mut self, now: Now, ix: Ix) -> bool {
+        let given_back = self
+            .jobs
+            .get(ix)
+            .is_some_and(|job| job.lease == 0 && job.state().status == Status::Processing);
+        // It is with a worker, so it can be released, or else lost.
+        given_back && self.release_job(now, ix).is_ok()
+    }
+
+    /// Takes what a worker says of a job under `lease`, or where it names none, of whatever job it has.
+    ///
+    /// An ending that was taken already is taken again, and changes nothing: the answer to the first report may have been
+    /// lost on its way. After a restart it is not known any more which lease brought it; then the same result is enough.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseError`] says why it was not taken.
+    pub fn report_as(
+        &mut self,
+        now: Now,
+        id: Id,
+        lease: Option<u32>,
+        report: Report<'_>,
+    ) -> Result<(), LeaseError> {
+        let unknown = LeaseError::Report(ReportError::Unknown);
+        let ix = self.find_job(id).ok_or(unknown)?;
+        let job = self.jobs.get(ix).ok_or(unknown)?;
+        let is_mine = lease.is_none_or(|lease| lease == job.lease);
+        match job.state().status {
+            Status::Processing if is_mine && job.lease != 0 => {}
+            Status::Processing | Status::Pending => return Err(LeaseError::Lost),
+            _ if (is_mine || job.lease == 0) && self.has_ended_so(ix, report) => return Ok(()),
+            _ => return Err(LeaseError::Report(ReportError::Refused(Refused::Terminal))),
+        }
+        self.report(now, id, report).map_err(LeaseError::Report)
+    }
+
+    /// Whether a job has ended with what this report says.
+    fn has_ended_so(&self, ix: Ix, report: Report<'_>) -> bool {
+        let Some(job) = self.jobs.get(ix) else {
+            return false;
+        };
+        let (status, result) = match report {
+            Report::Alive | Report::Progress(_) => return false,
+            Report::Completed(url) => (Status::Completed, url),
+            Report::Failed(why) => {
+                let why = super::jobs::cut(why, self.limits.error_bytes_max);
+                (Status::Error, why)
+            }
+        };
+        let kept = self.pool.all(&job.result).flatten().copied();
+        job.state().status == status && kept.eq(result.bytes())
+    }
+}

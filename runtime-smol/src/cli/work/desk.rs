@@ -1,0 +1,179 @@
+//! What a worker asks of the server and says to it, one call each.
+
+use crate::cli::{
+    Remote,
+    api::{self, Api},
+    exchange::{Ask, PATIENCE, exchange},
+    fail::Fail,
+    show::member,
+};
+use dubhook_core::{
+    http::Method,
+    json::{Object, Value, Writer},
+    url::Url,
+};
+use dubhook_smol::tls::Trust;
+use smol::unblock;
+use std::{io, sync::Arc, time::Duration};
+
+/// A job and the lease under which this worker has it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) id: String,
+    /// The job as the server gave it.
+    pub(super) json: String,
+    pub(super) video_url: String,
+    pub(super) target_language: String,
+    /// What workers before this one have come to.
+    pub(super) progress: u8,
+    pub(super) lease: u64,
+    pub(super) lease_time: Duration,
+}
+
+/// What a worker says of its job.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Report<'r> {
+    /// It is at work, and so much more is done, if it is more.
+    Alive(Option<u8>),
+    Completed(&'r str),
+    Failed(&'r str),
+}
+
+/// What becomes of a report.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// It is taken.
+    Taken,
+    /// The job is not this worker's any more.
+    Lost(String),
+    /// It says what cannot be.
+    Wrong(String),
+    /// Nobody knows: it should be made again.
+    Unheard(String),
+}
+
+/// The server, as a worker sees it.
+#[derive(Debug)]
+pub(super) struct Desk {
+    server: String,
+    trust: Trust,
+    api_key: Option<String>,
+}
+
+impl Desk {
+    /// The server that the arguments name.
+    pub(super) fn new(remote: &Remote) -> Result<Arc<Self>, Fail> {
+        // Whether they name one.
+        Api::new(remote)?;
+        Ok(Arc::new(Self {
+            server: remote.server.trim_end_matches('/').to_owned(),
+            trust: remote.trust()?,
+            api_key: remote.api_key.clone(),
+        }))
+    }
+
+    /// Claims a job; waits for one for so many seconds.
+    pub(super) async fn claim(self: &Arc<Self>, wait_s: u64) -> Result<Option<Job>, Fail> {
+        let answered = self.post("/v1/work/claim".to_owned(), String::new(), wait_s);
+        let (status, answer) = answered.await.map_err(|error| Fail::Unreachable {
+            server: self.server.clone(),
+            error,
+        })?;
+        match status {
+            200 => job(&answer).map(Some),
+            204 => Ok(None),
+            _ => Err(Fail::NotDone(api::problem(status, &answer))),
+        }
+    }
+
+    /// Reports on a job.
+    pub(super) async fn report(self: &Arc<Self>, job: &Job, report: Report<'_>) -> Answer {
+        let (what, body) = match report {
+            Report::Alive(progress) => (
+                "progress",
+                said(job, |json| {
+                    if let Some(progress) = progress {
+                        json.name("progress").u64(progress.into());
+                    }
+                }),
+            ),
+            Report::Completed(url) => (
+                "complete",
+                said(job, |json| {
+                    json.name("output_url").string(url);
+                }),
+            ),
+            Report::Failed(why) => (
+                "fail",
+                said(job, |json| {
+                    json.name("error").string(why);
+                }),
+            ),
+        };
+        let path = format!("/v1/work/{}/{what}", job.id);
+        match self.post(path, body, 0).await {
+            Err(error) => Answer::Unheard(format!("the server does not answer: {error}")),
+            Ok((200..=299, _)) => Answer::Taken,
+            Ok((status, answer)) => {
+                let why = api::problem(status, &answer);
+                match status {
+                    404 | 409 => Answer::Lost(why),
+                    400 | 413 | 415 | 422 => Answer::Wrong(why),
+                    _ => Answer::Unheard(why),
+                }
+            }
+        }
+    }
+
+    async fn post(
+        self: &Arc<Self>,
+        path: String,
+        body: String,
+        wait_s: u64,
+    ) -> io::Result<(u16, Vec<u8>)> {
+        let desk = Arc::clone(self);
+        unblock(move || {
+            let url = Url::parse(&desk.server, 2_048)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.as_str()))?;
+            let prefer = format!("wait={wait_s}");
+            let fields = [("prefer", prefer.as_str())];
+            let ask = Ask {
+                method: Method::Post,
+                target: &path,
+                body: body.as_bytes(),
+                fields: if wait_s > 0 { &fields } else { &[] },
+                api_key: desk.api_key.as_deref(),
+                patience: PATIENCE + Duration::from_secs(wait_s),
+            };
+            exchange(&url, &desk.trust, ask)
+        })
+        .await
+    }
+}
+
+/// The body of a report.
+fn said(job: &Job, write: impl FnOnce(&mut Writer<'_, '_>)) -> String {
+    api::body(|json| {
+        json.name("lease").u64(job.lease);
+        write(json);
+    })
+}
+
+/// The job that a claim was answered with.
+fn job(answer: &[u8]) -> Result<Job, Fail> {
+    let no_job = || Fail::NotDone("the server's answer to a claim names no job".to_owned());
+    let claim = api::object(answer)?;
+    let Ok(Some(Value::Object(job))) = claim.get("job") else {
+        return Err(no_job());
+    };
+    let number = |object: &Object<'_>, name| member(object, name).parse().map_err(|_| no_job());
+    Ok(Job {
+        id: api::id(&member(&job, "id"), "job_")?.to_owned(),
+        json: format!("{{{}}}", job.inside()),
+        video_url: member(&job, "video_url"),
+        target_language: member(&job, "target_language"),
+        progress: member(&job, "progress").parse().map_err(|_| no_job())?,
+        lease: number(&claim, "lease")?,
+        lease_time: Duration::from_millis(number(&claim, "lease_ms")?),
+    })
+}

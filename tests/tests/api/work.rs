@@ -1,0 +1,648 @@
+//! Remote workers: who is given which job, for how long, and whose word counts.
+
+use crate::{JOB, call, check_problem, new_hook, new_job};
+use dubhook_core::{
+    server::{ApiKey, Config, Drive},
+    service::{NewJob, Report, Words},
+};
+use dubhook_tests::{
+    caller::{Answer, Caller, ask, config_with_keys, request},
+    machine::{Machine, Records, at, config},
+};
+use serde_json::{Value, json};
+
+const CLAIM: &str = "/v1/work/claim";
+
+fn remote(mut config: Config<'static>) -> Config<'static> {
+    config.service.remote_workers = true;
+    config
+}
+
+/// A machine whose jobs are for remote workers, and which writes records.
+fn machine() -> Machine {
+    Machine::durable_as(remote(config()), 1, Records::new(), at(0))
+}
+
+/// The same records in a new process.
+fn restarted(machine: &Machine) -> Machine {
+    let records = machine.records.clone();
+    Machine::durable_as(remote(config()), 2, records, machine.now)
+}
+
+/// Claims a job and waits for nothing but the commit. Returns where to report on it, and the lease.
+#[track_caller]
+fn claimed(machine: &mut Machine) -> (String, u64) {
+    let answer = call(machine, "POST", CLAIM, "");
+    assert_eq!(answer.status, 200, "{:?}", answer.json());
+    under(&answer)
+}
+
+fn under(answer: &Answer) -> (String, u64) {
+    let claim = answer.json();
+    let id = claim["job"]["id"].as_str().expect("an id");
+    let lease = claim["lease"].as_u64().expect("a lease");
+    (format!("/v1/work/{id}"), lease)
+}
+
+/// Reports under a lease: `what` is the last part of the path, `said` the member that goes with it.
+fn report(machine: &mut Machine, work: &str, lease: u64, what: &str, said: &Value) -> Answer {
+    let mut body = said.clone();
+    body["lease"] = lease.into();
+    call(
+        machine,
+        "POST",
+        &format!("{work}/{what}"),
+        &body.to_string(),
+    )
+}
+
+fn complete(machine: &mut Machine, work: &str, lease: u64) -> Answer {
+    let said = json!({"output_url": "https://o.test/1"});
+    report(machine, work, lease, "complete", &said)
+}
+
+/// A worker that waits for a job for so many seconds.
+fn waiting(machine: &mut Machine, seconds: u32) -> Caller {
+    let mut caller = Caller::open(machine);
+    let prefer = format!("prefer: wait={seconds}\r\n");
+    caller.send(machine, &request("POST", CLAIM, &prefer, ""));
+    caller
+}
+
+/// Commits, and drives the connections that the machine names until it names none. Returns in which order it did.
+fn turn(machine: &mut Machine, callers: &mut [&mut Caller]) -> Vec<usize> {
+    let mut named = Vec::new();
+    loop {
+        machine.commit();
+        let Some(id) = machine.server.poll_conn() else {
+            return named;
+        };
+        let at = callers.iter().position(|caller| caller.id == id);
+        let at = at.expect("one of ours");
+        callers[at].turn(machine);
+        named.push(at);
+    }
+}
+
+#[track_caller]
+fn check_status(machine: &mut Machine, job: &str, status: &str) {
+    assert_eq!(call(machine, "GET", job, "").json()["status"], status);
+}
+
+#[test]
+fn a_claim_gives_the_job_that_has_waited_longest() {
+    let mut machine = machine();
+    let first = new_job(&mut machine);
+    let second = new_job(&mut machine);
+    let nothing = r#"{"capabilities":["es"],"worker":7}"#;
+    for (job, body) in [(first, ""), (second, nothing)] {
+        let answer = call(&mut machine, "POST", CLAIM, body);
+        assert_eq!(answer.status, 200);
+        let claim = answer.json();
+        assert_eq!(claim["job"], call(&mut machine, "GET", &job, "").json());
+        assert_eq!(claim["job"]["status"], "processing");
+        assert_eq!(claim["lease"], claim["job"]["sequence"]);
+        assert_eq!(claim["lease_ms"], config().service.lease_ms);
+    }
+    let none = call(&mut machine, "POST", CLAIM, "");
+    assert_eq!((none.status, none.body.len()), (204, 0));
+    // The driver has no part in it.
+    new_job(&mut machine);
+    assert_eq!(machine.server.service_mut().poll_work(at(0), true), None);
+}
+
+#[test]
+fn neither_a_job_nor_a_claim_is_told_before_it_is_durable() {
+    let mut machine = machine();
+    let mut asker = Caller::open(&mut machine);
+    asker.send(&mut machine, &request("POST", "/v1/translations", "", JOB));
+    let mut early = waiting(&mut machine, 0);
+    assert_eq!(early.answers()[0].status, 204);
+    let mut worker = waiting(&mut machine, 10);
+    assert!(matches!(worker.wants, Drive::Input { .. }), "it is held");
+    assert_eq!(machine.server.poll_conn(), None);
+    machine.commit();
+    // The asker has its answer, and the worker may look.
+    assert_eq!(machine.server.poll_conn(), Some(asker.id));
+    assert_eq!(machine.server.poll_conn(), Some(worker.id));
+    assert_eq!(machine.server.poll_conn(), None);
+    worker.turn(&mut machine);
+    assert_eq!(worker.wants, Drive::Wait);
+    assert!(worker.take().is_empty());
+    machine.commit();
+    assert_eq!(machine.server.poll_conn(), Some(worker.id));
+    worker.turn(&mut machine);
+    assert_eq!(worker.answers()[0].json()["job"]["status"], "processing");
+}
+
+#[test]
+fn a_worker_reports_until_its_job_has_ended() {
+    for (what, said, status) in [
+        (
+            "complete",
+            json!({"output_url": "file:///o.mp4"}),
+            "completed",
+        ),
+        ("fail", json!({"error": "No \"sound\".\n"}), "error"),
+    ] {
+        let mut machine = machine();
+        new_job(&mut machine);
+        let (work, lease) = claimed(&mut machine);
+        let share = report(
+            &mut machine,
+            &work,
+            lease,
+            "progress",
+            &json!({"progress": 40}),
+        );
+        assert_eq!((share.status, &share.json()["progress"]), (200, &json!(40)));
+        let ended = report(&mut machine, &work, lease, what, &said);
+        assert_eq!(ended.status, 200);
+        let job = ended.json();
+        assert_eq!(job["status"], status);
+        let (member, text) = said.as_object().unwrap().iter().next().unwrap();
+        assert_eq!(&job[member], text);
+        assert_eq!(call(&mut machine, "POST", CLAIM, "").status, 204);
+    }
+}
+
+#[test]
+fn every_report_renews_the_lease_and_silence_loses_it() {
+    let lease_ms = config().service.lease_ms;
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    let (work, lease) = claimed(&mut machine);
+    let progress = format!("{work}/progress");
+    for body in [
+        "",
+        "{}",
+        r#"{"lease":2}"#,
+        r#"{"progress":7,"lease":2}"#,
+        r#"{"progress":7}"#,
+    ] {
+        machine.advance_ms(lease_ms - 1);
+        let alive = call(&mut machine, "POST", &progress, body);
+        assert_eq!(alive.status, 200, "{body}: {:?}", alive.json());
+    }
+    machine.advance_ms(lease_ms);
+    machine.commit();
+    check_status(&mut machine, &job, "pending");
+    let lost = report(
+        &mut machine,
+        &work,
+        lease,
+        "progress",
+        &json!({"progress": 50}),
+    );
+    check_problem(&lost, 409, "lease_lost", None);
+    for (what, body) in [("progress", ""), ("fail", r#"{"error":"x"}"#)] {
+        let lost = call(&mut machine, "POST", &format!("{work}/{what}"), body);
+        check_problem(&lost, 409, "lease_lost", None);
+    }
+    check_status(&mut machine, &job, "pending");
+}
+
+#[test]
+fn a_worker_that_was_thought_dead_cannot_speak_for_the_next_one() {
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    let (work, old) = claimed(&mut machine);
+    machine.advance_ms(config().service.lease_ms);
+    machine.commit();
+    let (_, new) = claimed(&mut machine);
+    assert!(new > old);
+    for (what, said) in [
+        ("progress", json!({"progress": 90})),
+        ("complete", json!({"output_url": "https://o.test/old"})),
+        ("fail", json!({"error": "I am back."})),
+    ] {
+        let late = report(&mut machine, &work, old, what, &said);
+        check_problem(&late, 409, "lease_lost", None);
+    }
+    check_status(&mut machine, &job, "processing");
+    assert_eq!(complete(&mut machine, &work, new).status, 200);
+    // It has ended by now, and not through the old one, though that says the same.
+    let late = complete(&mut machine, &work, old);
+    check_problem(&late, 409, "job_ended", None);
+}
+
+#[test]
+fn a_job_that_loses_its_workers_too_often_has_failed() {
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    for _ in 0..config().service.attempts_max {
+        claimed(&mut machine);
+        machine.advance_ms(config().service.lease_ms);
+        machine.commit();
+    }
+    check_status(&mut machine, &job, "error");
+    assert_eq!(machine.server.service_mut().poll_work(at(0), false), None);
+}
+
+#[test]
+fn after_a_restart_the_job_is_pending_and_the_old_lease_is_worth_nothing() {
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    let (work, old) = claimed(&mut machine);
+    let mut machine = restarted(&machine);
+    check_status(&mut machine, &job, "pending");
+    check_problem(&complete(&mut machine, &work, old), 409, "lease_lost", None);
+    let (_, new) = claimed(&mut machine);
+    assert!(new > old);
+    check_problem(&complete(&mut machine, &work, old), 409, "lease_lost", None);
+    assert_eq!(complete(&mut machine, &work, new).status, 200);
+}
+
+#[test]
+fn an_ending_that_is_reported_again_is_taken_again_and_changes_nothing() {
+    for (what, said, other) in [
+        (
+            "complete",
+            json!({"output_url": "https://o.test/1"}),
+            json!({"output_url": "https://o.test/2"}),
+        ),
+        (
+            "fail",
+            json!({"error": "x".repeat(90)}),
+            json!({"error": "x"}),
+        ),
+    ] {
+        let mut machine = machine();
+        new_hook(&mut machine, crate::HOOK);
+        new_job(&mut machine);
+        let (work, lease) = claimed(&mut machine);
+        let first = report(&mut machine, &work, lease, what, &said);
+        for restart in [false, true] {
+            if restart {
+                machine = restarted(&machine);
+            }
+            let again = report(&mut machine, &work, lease, what, &said);
+            assert_eq!((again.status, again.json()), (200, first.json()));
+            assert!(!machine.server.service().is_dirty());
+            let differs = report(&mut machine, &work, lease, what, &other);
+            check_problem(&differs, 409, "job_ended", None);
+            let alive = report(&mut machine, &work, lease, "progress", &json!({}));
+            check_problem(&alive, 409, "job_ended", None);
+        }
+    }
+}
+
+#[test]
+fn a_job_that_is_only_in_the_archive_has_ended() {
+    let mut config = remote(config());
+    config.service.retain_ms = 1_000;
+    let memory = Box::leak(Box::new(dubhook_core::server::Fixed::<4, 2, 4, 4>::new()));
+    let mut memory = memory.lend();
+    memory.service.archive_dirty = vec![0; 4].leak();
+    let server = dubhook_core::server::Server::new(memory, config, [1; 32]);
+    let mut machine = Machine::over(server, at(0));
+    new_job(&mut machine);
+    let (work, lease) = claimed(&mut machine);
+    assert_eq!(complete(&mut machine, &work, lease).status, 200);
+    machine.advance_ms(2_000);
+    machine.commit();
+    assert_eq!(machine.server.service().jobs_len(), 0);
+    check_problem(
+        &complete(&mut machine, &work, lease),
+        409,
+        "job_ended",
+        None,
+    );
+}
+
+#[test]
+fn a_job_that_is_called_off_is_refused_its_worker() {
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    let (work, lease) = claimed(&mut machine);
+    assert_eq!(
+        call(&mut machine, "POST", &format!("{job}/cancel"), "").status,
+        200
+    );
+    let alive = call(&mut machine, "POST", &format!("{work}/progress"), "");
+    check_problem(&alive, 409, "job_ended", None);
+    check_problem(
+        &complete(&mut machine, &work, lease),
+        409,
+        "job_ended",
+        None,
+    );
+    // Nobody here has a worker to stop, and the job can be forgotten all the same.
+    let now = machine.now;
+    assert_eq!(machine.server.service_mut().poll_work(now, true), None);
+    machine.advance_ms(config().service.retain_ms);
+    assert_eq!(call(&mut machine, "GET", &job, "").status, 404);
+}
+
+#[test]
+fn workers_wait_in_line_and_each_job_calls_one() {
+    let mut machine = machine();
+    let mut workers = [(); 4].map(|()| waiting(&mut machine, 60));
+    let [first, second, third, fourth] = &mut workers;
+    assert_eq!(machine.server.conns_held(), 4);
+    let job = new_job(&mut machine);
+    // It is called, and called again when the claim is durable.
+    assert_eq!(
+        turn(&mut machine, &mut [first, second, third, fourth]),
+        [0, 0]
+    );
+    let given = first.answers().remove(0).json();
+    assert!(job.ends_with(given["job"]["id"].as_str().unwrap()));
+    // Two jobs at once call two, in their order.
+    for _ in 0..2 {
+        let now = machine.now;
+        machine
+            .server
+            .service_mut()
+            .submit(now, &TRANSLATION, None)
+            .unwrap();
+    }
+    assert_eq!(
+        turn(&mut machine, &mut [second, third, fourth]),
+        [0, 0, 1, 1]
+    );
+    for worker in [second, third] {
+        assert_eq!(worker.answers()[0].status, 200);
+    }
+    // Who comes later and waits stands behind those who wait already; who does not wait takes what is there.
+    new_job(&mut machine);
+    let mut last = waiting(&mut machine, 60);
+    assert!(matches!(last.wants, Drive::Input { .. }));
+    assert_eq!(turn(&mut machine, &mut [fourth, &mut last]), [0, 0]);
+    assert_eq!(fourth.answers()[0].status, 200);
+    new_job(&mut machine);
+    claimed_beside(&mut machine);
+    assert!(last.take().is_empty());
+    assert_eq!(machine.server.conns_held(), 1);
+}
+
+const TRANSLATION: NewJob<'_> = NewJob {
+    video_url: Words::Plain("https://v.test/1"),
+    source_language: None,
+    target_language: Words::Plain("es"),
+    reference: None,
+    callback_url: None,
+};
+
+/// Claims a job without waiting, while others wait.
+fn claimed_beside(machine: &mut Machine) {
+    let mut worker = waiting(machine, 0);
+    assert_eq!(worker.wants, Drive::Wait);
+    machine.commit();
+    worker.turn(machine);
+    assert_eq!(worker.answers()[0].status, 200);
+}
+
+#[test]
+fn a_worker_that_closes_is_passed_over() {
+    let mut machine = machine();
+    let gone = waiting(&mut machine, 60);
+    let mut next = waiting(&mut machine, 60);
+    let job = new_job(&mut machine);
+    // It was called, and closes before it has looked.
+    assert_eq!(machine.server.poll_conn(), Some(gone.id));
+    assert_eq!(machine.server.poll_conn(), None);
+    machine.server.close(gone.id);
+    assert_eq!(turn(&mut machine, &mut [&mut next]), [0, 0]);
+    assert_eq!(next.answers()[0].status, 200);
+    check_status(&mut machine, &job, "processing");
+}
+
+#[test]
+fn a_job_whose_worker_is_gone_before_the_answer_is_given_back_at_once() {
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    let gone = waiting(&mut machine, 0);
+    assert_eq!(gone.wants, Drive::Wait);
+    let mut next = waiting(&mut machine, 60);
+    machine.commit();
+    machine.server.close(gone.id);
+    let due = machine.server.poll_timeout();
+    assert!(
+        due.is_some_and(|due| due <= machine.now.instant),
+        "it is due at once"
+    );
+    machine.advance_ms(0);
+    machine.commit();
+    check_status(&mut machine, &job, "pending");
+    assert_eq!(turn(&mut machine, &mut [&mut next]), [0, 0]);
+    let given = next.answers().remove(0);
+    let (work, lease) = under(&given);
+    // That did not count as an attempt of the job's.
+    let ix = machine.server.service().newest_job().unwrap();
+    assert_eq!(
+        machine.server.service().job(ix).unwrap().state().attempts,
+        1
+    );
+    assert_eq!(complete(&mut machine, &work, lease).status, 200);
+}
+
+#[test]
+fn a_job_that_is_called_off_before_its_worker_has_heard_of_it_is_not_given() {
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    let mut worker = waiting(&mut machine, 0);
+    assert_eq!(worker.wants, Drive::Wait);
+    let mut owner = Caller::open(&mut machine);
+    let cancel = request("POST", &format!("{job}/cancel"), "", "");
+    owner.send(&mut machine, &cancel);
+    turn(&mut machine, &mut [&mut worker, &mut owner]);
+    assert_eq!(worker.answers()[0].status, 204);
+    assert_eq!(owner.answers()[0].json()["status"], "canceled");
+}
+
+#[test]
+fn a_worker_that_has_waited_long_enough_is_told_that_there_is_nothing() {
+    for (seconds, counted) in [(1, 1), (60, 60), (61, 60), (4_000, 60)] {
+        let mut machine = machine();
+        let mut worker = waiting(&mut machine, seconds);
+        machine.advance_ms(counted * 1_000 - 1);
+        assert!(turn(&mut machine, &mut [&mut worker]).is_empty());
+        machine.advance_ms(1);
+        assert_eq!(turn(&mut machine, &mut [&mut worker]), [0]);
+        assert_eq!(worker.answers()[0].status, 204);
+        // The connection goes on.
+        worker.send(&mut machine, &request("GET", "/healthz", "", ""));
+        assert_eq!(worker.answers()[0].status, 200);
+        assert_eq!(machine.server.conns_held(), 0);
+    }
+}
+
+#[test]
+fn half_of_the_connections_may_wait_for_work() {
+    let mut machine = Machine::sized::<8, 4, 4>(remote(config()));
+    let held = [(); 2].map(|()| waiting(&mut machine, 60));
+    let mut third = waiting(&mut machine, 60);
+    check_problem(&third.answers()[0], 503, "full", None);
+    machine.server.close(held[0].id);
+    third.send(
+        &mut machine,
+        &request("POST", CLAIM, "prefer: wait=1\r\n", ""),
+    );
+    assert!(third.take().is_empty());
+    assert_eq!(machine.server.conns_held(), 2);
+}
+
+#[test]
+fn a_server_that_stops_gives_nothing_more() {
+    let mut machine = machine();
+    new_job(&mut machine);
+    let (work, lease) = claimed(&mut machine);
+    let mut held = waiting(&mut machine, 60);
+    let mut open = Caller::open(&mut machine);
+    open.send(&mut machine, &request("GET", "/healthz", "", "")[..20]);
+    let mut late = Caller::open(&mut machine);
+    let claim = request("POST", CLAIM, "", "");
+    late.send(&mut machine, &claim[..20]);
+    let mut reporter = Caller::open(&mut machine);
+    let body = format!(r#"{{"output_url":"https://o.test/1","lease":{lease}}}"#);
+    let said = request("POST", &format!("{work}/complete"), "", &body);
+    reporter.send(&mut machine, &said[..20]);
+    machine.server.shutdown();
+    turn(
+        &mut machine,
+        &mut [&mut held, &mut open, &mut late, &mut reporter],
+    );
+    check_problem(&held.answers()[0], 503, "stopping", None);
+    late.send(&mut machine, &claim[20..]);
+    check_problem(&late.answers()[0], 503, "stopping", None);
+    // What a worker has come to is still taken.
+    reporter.send(&mut machine, &said[20..]);
+    turn(&mut machine, &mut [&mut reporter]);
+    assert_eq!(reporter.answers()[0].status, 200);
+}
+
+#[test]
+fn a_server_with_its_own_translator_has_no_remote_workers() {
+    let mut machine = Machine::durable(1, Records::new(), at(0));
+    let job = new_job(&mut machine);
+    let id = machine.start_job().unwrap();
+    let work = job.replace("translations", "work");
+    for path in ["/v1/work/claim".to_owned()]
+        .into_iter()
+        .chain(["progress", "complete", "fail"].map(|what| format!("{work}/{what}")))
+    {
+        let answer = call(&mut machine, "POST", &path, "");
+        check_problem(&answer, 409, "no_remote_workers", None);
+    }
+    machine.report(id, Report::Completed("file:///o.mp4"));
+}
+
+#[test]
+fn workers_need_a_key_where_callers_do() {
+    let keys: &'static [ApiKey] = vec![ApiKey::new("letmein")].leak();
+    let mut machine = Machine::sized::<8, 4, 4>(remote(config_with_keys(keys)));
+    let key = "authorization: Bearer letmein\r\n";
+    for what in ["claim", "x/progress", "x/complete", "x/fail"] {
+        let path = format!("/v1/work/{what}");
+        let answer = ask(&mut machine, "POST", &path, "", "");
+        check_problem(&answer, 401, "unauthorized", None);
+        let answer = ask(&mut machine, "POST", &path, key, "");
+        assert_ne!(answer.status, 401);
+        let answer = ask(&mut machine, "GET", &path, key, "");
+        check_problem(&answer, 405, "method_not_allowed", None);
+        assert_eq!(answer.field("allow"), Some("POST"));
+    }
+    for nothing in ["/v1/work", "/v1/work/x", "/v1/work/claim/x", "/v1/work/x/y"] {
+        let answer = ask(&mut machine, "POST", nothing, key, "");
+        check_problem(&answer, 404, "not_found", None);
+    }
+}
+
+#[test]
+fn what_a_report_says_wrongly_is_named() {
+    const INVALID: &str = "invalid_request";
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    let (work, lease) = claimed(&mut machine);
+    report(
+        &mut machine,
+        &work,
+        lease,
+        "progress",
+        &json!({"progress": 40}),
+    );
+    let long = "x".repeat(config().service.error_bytes_max + 1);
+    let far = format!("https://{}", "x".repeat(config().service.url_bytes_max));
+    for (what, body, field) in [
+        ("progress", json!({"progress": 101}), "progress"),
+        ("progress", json!({"progress": -1}), "progress"),
+        ("progress", json!({"progress": 41.5}), "progress"),
+        ("progress", json!({"progress": "41"}), "progress"),
+        ("progress", json!({"progress": 39}), "progress"),
+        ("progress", json!({"lease": "2"}), "lease"),
+        ("progress", json!({"lease": -2}), "lease"),
+        ("progress", json!({"lease": 4_294_967_296_u64}), "lease"),
+        ("complete", json!({}), "output_url"),
+        ("complete", json!({"output_url": null}), "output_url"),
+        ("complete", json!({"output_url": 1}), "output_url"),
+        ("complete", json!({"output_url": "o.mp4"}), "output_url"),
+        ("complete", json!({"output_url": ""}), "output_url"),
+        ("complete", json!({"output_url": far}), "output_url"),
+        ("fail", json!({"output_url": "https://o.test/1"}), "error"),
+        ("fail", json!({"error": ["why"]}), "error"),
+        ("fail", json!({"error": long}), "error"),
+    ] {
+        let answer = call(
+            &mut machine,
+            "POST",
+            &format!("{work}/{what}"),
+            &body.to_string(),
+        );
+        check_problem(&answer, 422, INVALID, Some(field));
+    }
+    let twice = r#"{"error":"a","error":"b"}"#;
+    let answer = call(&mut machine, "POST", &format!("{work}/fail"), twice);
+    check_problem(&answer, 422, INVALID, Some("error"));
+    for (path, body, status, code) in [
+        (format!("{work}/complete"), "", 400, "invalid_json"),
+        (format!("{work}/progress"), "[1]", 400, "invalid_json"),
+        (CLAIM.to_owned(), "[]", 400, "invalid_json"),
+        (CLAIM.to_owned(), "{", 400, "invalid_json"),
+        (
+            "/v1/work/job_x/progress".to_owned(),
+            "",
+            404,
+            "job_not_found",
+        ),
+    ] {
+        let answer = call(&mut machine, "POST", &path, body);
+        check_problem(&answer, status, code, None);
+    }
+    // Each says what is wrong with it.
+    let fell = report(
+        &mut machine,
+        &work,
+        lease,
+        "progress",
+        &json!({"progress": 3}),
+    );
+    assert_eq!(fell.json()["detail"], "It must not be less than before.");
+    let job = call(&mut machine, "GET", &job, "").json();
+    assert_eq!(
+        (&job["status"], &job["progress"]),
+        (&json!("processing"), &json!(40))
+    );
+}
+
+#[test]
+fn the_longest_claim_has_room() {
+    let limits = config().service;
+    let mut machine = machine();
+    let url = |len: usize| format!("https://v.test/{}", "v".repeat(len - 15));
+    let reference = "\u{1}".repeat(limits.reference_bytes_max);
+    let job = json!({
+        "video_url": url(limits.url_bytes_max),
+        "target_language": "es",
+        "reference": reference,
+        "callback_url": format!("http://127.0.0.1:3120/{}", "c".repeat(limits.callback_bytes_max - 22)),
+    });
+    assert_eq!(
+        call(&mut machine, "POST", "/v1/translations", &job.to_string()).status,
+        202
+    );
+    assert_eq!(
+        call(&mut machine, "POST", CLAIM, "").json()["job"]["reference"],
+        reference
+    );
+}
