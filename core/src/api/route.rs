@@ -72,9 +72,7 @@ impl Resource<'_> {
             | Self::Translation(_, OfTranslation::Itself)
             | Self::Webhook(_, OfWebhook::Attempts) => Methods::Read,
             #[cfg(feature = "hub")]
-            Self::Events => Methods::Read,
-            #[cfg(feature = "hub")]
-            Self::Metrics => Methods::Read,
+            Self::Metrics | Self::Events => Methods::Read,
             Self::Translations | Self::Webhooks => Methods::ReadAndPost,
             Self::Webhook(_, OfWebhook::Itself) => Methods::ReadAndChange,
             Self::Translation(_, OfTranslation::Cancel)
@@ -137,7 +135,7 @@ impl Methods {
 }
 
 /// The paths that name one thing.
-const PATHS: [(&str, Resource<'_>); 5 + cfg!(feature = "hub") as usize] = [
+const PATHS: [(&str, Resource<'_>); 5 + 2 * cfg!(feature = "hub") as usize] = [
     ("/status", Resource::Status),
     ("/healthz", Resource::Health),
     ("/readyz", Resource::Ready),
@@ -145,6 +143,8 @@ const PATHS: [(&str, Resource<'_>); 5 + cfg!(feature = "hub") as usize] = [
     ("/v1/webhooks", Resource::Webhooks),
     #[cfg(feature = "hub")]
     ("/metrics", Resource::Metrics),
+    #[cfg(feature = "hub")]
+    ("/v1/events", Resource::Events),
 ];
 
 /// What there is of a translation, by what stands behind its id.
@@ -167,10 +167,6 @@ const OF_WEBHOOK: [(Option<&str>, OfWebhook); 5] = [
 pub fn route(path: &str) -> Option<Resource<'_>> {
     if let Some((_, resource)) = PATHS.iter().find(|(known, _)| *known == path) {
         return Some(*resource);
-    }
-    #[cfg(feature = "hub")]
-    if path == "/v1/events" {
-        return Some(Resource::Events);
     }
     let (collection, rest) = split_once(path.strip_prefix("/v1/")?, b'/')?;
     let (id, below) = match split_once(rest, b'/') {
@@ -219,14 +215,7 @@ pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
         cursor: None,
     };
     let mut seen = [false; 3];
-    let mut left = query;
-    while let Some(text) = left {
-        let (pair, rest) = match split_once(text, b'&') {
-            Some((pair, rest)) => (pair, Some(rest)),
-            None => (text, None),
-        };
-        left = rest;
-        let (name, value) = split_once(pair, b'=').unwrap_or((pair, ""));
+    for (name, value) in Parameters(query) {
         let (field, seen) = match (name, &mut seen) {
             ("status", [seen, ..]) => (Field::Status, seen),
             ("limit", [_, seen, _]) => (Field::Limit, seen),
@@ -244,6 +233,24 @@ pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
         }
     }
     Ok(page)
+}
+
+/// Walks over the names and values of a query, as they stand there.
+pub(super) struct Parameters<'q>(pub(super) Option<&'q str>);
+
+impl<'q> Iterator for Parameters<'q> {
+    type Item = (&'q str, &'q str);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.0?;
+        let (pair, rest) = match split_once(text, b'&') {
+            Some((pair, rest)) => (pair, Some(rest)),
+            None => (text, None),
+        };
+        self.0 = rest;
+        Some(split_once(pair, b'=').unwrap_or((pair, "")))
+    }
 }
 
 /// A number from 1 to 100, written in one way: no sign, no leading zero.

@@ -1,6 +1,6 @@
 //! What a request says of waiting: `Prefer: wait`, and past what to wait.
 
-use super::{Field, Problem};
+use super::{Field, Problem, route::Parameters};
 use crate::{
     cut::split_once,
     digits::{canonical, decimal},
@@ -58,14 +58,7 @@ pub fn after_sequence(query: Option<&str>) -> Result<u32, Problem> {
 /// [`Problem::QueryTwice`].
 pub fn parameter(query: Option<&str>, field: Field) -> Result<Option<&str>, Problem> {
     let mut found = None;
-    let mut left = query;
-    while let Some(text) = left {
-        let (pair, rest) = match split_once(text, b'&') {
-            Some((pair, rest)) => (pair, Some(rest)),
-            None => (text, None),
-        };
-        left = rest;
-        let (name, value) = split_once(pair, b'=').unwrap_or((pair, ""));
+    for (name, value) in Parameters(query) {
         if name == field.as_str() && found.replace(value).is_some() {
             return Err(Problem::QueryTwice(field));
         }
