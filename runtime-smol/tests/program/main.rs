@@ -36,6 +36,20 @@ fn run(server: &str, arguments: &[&str]) -> Output {
         .expect("the program runs")
 }
 
+/// A translator program whose output is the job that it was given.
+const ECHO: &str = r#"job=$(cat); echo '{"progress":42}'; echo noise
+    printf %s "$job" > "$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.json"
+    echo "{\"output_url\":\"file://$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.json\"}""#;
+
+/// Asks a server whose translator is [`ECHO`] for a translation, and returns what that was given.
+fn echoed(server: &str) -> String {
+    let done = run(server, &["translate", VIDEO, "--to", "es", "--wait"]);
+    check(&done, 0, "completed  file://", "");
+    let done = String::from_utf8(done.stdout).unwrap();
+    let output = done.trim().rsplit("file://").next().unwrap();
+    std::fs::read_to_string(output).expect("the output is there")
+}
+
 #[track_caller]
 fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,6 +1,6 @@
 //! Jobs that a program translates: what it is given, how it ends, and that nothing of it stays behind.
 
-use super::{PATIENCE, Scratch, Server, VIDEO, check, dubhook, run, submitted};
+use super::{ECHO, PATIENCE, Scratch, Server, VIDEO, check, dubhook, echoed, run, submitted};
 use std::time::Instant;
 
 /// A server whose translator is this shell command.
@@ -20,18 +20,8 @@ fn translating(scratch: &Scratch, command: &str, more: &[&str]) -> Server {
 #[test]
 fn a_program_translates() {
     let scratch = Scratch::new("program");
-    let server = translating(
-        &scratch,
-        r#"job=$(cat); echo '{"progress":42}'; echo noise
-        printf %s "$job" > "$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.json"
-        echo "{\"output_url\":\"file://$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.json\"}""#,
-        &[],
-    );
-    let done = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
-    check(&done, 0, "completed  file://", "");
-    let done = String::from_utf8(done.stdout).unwrap();
-    let output = done.trim().rsplit("file://").next().unwrap();
-    let job = std::fs::read_to_string(output).expect("the output is there");
+    let server = translating(&scratch, ECHO, &[]);
+    let job = echoed(&server.url);
     assert!(
         job.contains("\"status\":\"processing\"") && job.contains(VIDEO),
         "{job}"

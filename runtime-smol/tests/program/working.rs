@@ -1,7 +1,7 @@
 //! Workers that are programs of their own: what they run, what they say, and how they end.
 
 use super::{
-    PATIENCE, Scratch, Server, VIDEO, check, dubhook, run, submitted,
+    ECHO, PATIENCE, Scratch, Server, VIDEO, check, dubhook, echoed, run, submitted,
     translating::{dies, lives},
 };
 use std::{
@@ -61,19 +61,8 @@ impl Drop for Worker {
 fn a_worker_elsewhere_translates() {
     let scratch = Scratch::new("elsewhere");
     let server = remote();
-    let mut worker = Worker::start(
-        &server.url,
-        &scratch,
-        r#"job=$(cat); echo '{"progress":42}'; echo noise
-        printf %s "$job" > "$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.json"
-        echo "{\"output_url\":\"file://$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.json\"}""#,
-        &[],
-    );
-    let done = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
-    check(&done, 0, "completed  file://", "");
-    let done = String::from_utf8(done.stdout).unwrap();
-    let output = done.trim().rsplit("file://").next().unwrap();
-    let job = std::fs::read_to_string(output).expect("the output is there");
+    let mut worker = Worker::start(&server.url, &scratch, ECHO, &[]);
+    let job = echoed(&server.url);
     let whole = job.starts_with(r#"{"id":"job_"#) && job.ends_with('}');
     assert!(whole && job.contains("\"status\":\"processing\"") && job.contains(VIDEO));
     let line = worker.line();

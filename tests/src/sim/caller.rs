@@ -4,19 +4,21 @@ use super::{
     RECEIVER_PORT,
     net::{LinkId, Party, Payload, Side},
     queue::Event,
-    reader::pour,
+    reader::AnswerReader,
     rng::Rng,
     world::World,
 };
 use dubhook_core::{
-    http::{BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress},
+    http::Method,
     id::{Id, Prefix},
 };
 use serde_json::Value;
-use std::ops::Range;
 
 /// How long a caller waits for an answer, in milliseconds.
 const PATIENCE_MS: u64 = 20_000;
+
+/// The most bytes of an answer.
+pub(super) const ANSWER_BYTES_MAX: usize = 32_768;
 
 /// How long a caller that was refused stays away, in milliseconds.
 const REFUSED_MS: u64 = 1_000;
@@ -50,9 +52,7 @@ struct Pending {
     refused: bool,
     /// When it was made first; repeats count from here.
     first_ms: u64,
-    parser: ResponseParser,
-    memory: Vec<u8>,
-    filled: Range<usize>,
+    answer: AnswerReader,
 }
 
 /// One caller.
@@ -153,9 +153,7 @@ fn ask(world: &mut World, at: usize) {
         until_ms: 0,
         refused: false,
         first_ms: world.env.now_ms(),
-        parser: ResponseParser::new(method, BodyUse::Keep),
-        memory: vec![0; 32_768],
-        filled: 0..0,
+        answer: AnswerReader::new(method, ANSWER_BYTES_MAX),
     };
     send(world, at, pending);
 }
@@ -180,7 +178,7 @@ fn choose(world: &mut World, at: usize) -> (Ask, Method, Vec<u8>) {
     let job = pick(rng, &caller.jobs);
     let hook = pick(rng, &caller.hooks);
     let some_job = job.clone().unwrap_or_else(|| "job_0".to_owned());
-    let post = |path: &str, body: &str| request(Method::Post, path, None, body);
+    let post = |path: &str, body: &str| request(Method::Post, path, "", body);
     let (ask, method, bytes) = match (rng.weighted(&[10, 2, 4, 3, 2, 1, 1, 1, 1, 3]), hook) {
         (0, _) => return submit(rng, &url("callback"), &format!("{at}-{number}")),
         (1, _) => {
@@ -202,11 +200,11 @@ fn choose(world: &mut World, at: usize) -> (Ask, Method, Vec<u8>) {
         }
         (4, Some(hook)) => {
             let body = rng.pick(&CHANGES).unwrap_or_default();
-            let bytes = request(Method::Patch, &hook, None, body);
+            let bytes = request(Method::Patch, &hook, "", body);
             (Ask::Other, Method::Patch, bytes)
         }
         (5, Some(hook)) if rng.chance(300) => {
-            let bytes = request(Method::Delete, &hook, None, "");
+            let bytes = request(Method::Delete, &hook, "", "");
             (Ask::Other, Method::Delete, bytes)
         }
         (case @ 6..=8, Some(hook)) => {
@@ -216,7 +214,7 @@ fn choose(world: &mut World, at: usize) -> (Ask, Method, Vec<u8>) {
         }
         (9, _) => {
             let path = rng.pick(&PATHS).unwrap_or_default();
-            let bytes = request(Method::Get, path, None, "");
+            let bytes = request(Method::Get, path, "", "");
             (Ask::Other, Method::Get, bytes)
         }
         _ if rng.chance(300) => {
@@ -227,7 +225,7 @@ fn choose(world: &mut World, at: usize) -> (Ask, Method, Vec<u8>) {
         }
         _ => {
             let path = format!("/v1/translations/{some_job}");
-            let bytes = request(Method::Get, &path, None, "");
+            let bytes = request(Method::Get, &path, "", "");
             (Ask::Job, Method::Get, bytes)
         }
     };
@@ -263,7 +261,9 @@ fn submit(rng: &mut Rng, callback_url: &str, name: &str) -> (Ask, Method, Vec<u8
     let body = format!(
         r#"{{"video_url":"https://e.test/v.mp4","target_language":"es","reference":"\u00e9{name}"{also}}}"#
     );
-    let bytes = request(Method::Post, "/v1/translations", key.as_deref(), &body);
+    let field = key.as_deref();
+    let field = field.map_or(String::new(), |key| format!("idempotency-key: {key}\r\n"));
+    let bytes = request(Method::Post, "/v1/translations", &field, &body);
     (Ask::Submit { key, callback }, Method::Post, bytes)
 }
 
@@ -272,12 +272,12 @@ fn pick(rng: &mut Rng, among: &[String]) -> Option<String> {
     among.get(at).cloned()
 }
 
-fn request(method: Method, path: &str, key: Option<&str>, body: &str) -> Vec<u8> {
-    let key = key.map_or(String::new(), |key| format!("idempotency-key: {key}\r\n"));
+/// A request as bytes. `fields` are whole lines.
+pub(super) fn request(method: Method, path: &str, fields: &str, body: &str) -> Vec<u8> {
     let method = method.as_str();
     let length = body.len();
     format!(
-        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{key}content-length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{fields}content-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
 }
@@ -286,8 +286,7 @@ fn request(method: Method, path: &str, key: Option<&str>, body: &str) -> Vec<u8>
 fn send(world: &mut World, at: usize, mut pending: Pending) {
     pending.until_ms = world.env.now_ms() + PATIENCE_MS;
     pending.refused = false;
-    pending.parser = ResponseParser::new(pending.method, BodyUse::Keep);
-    pending.filled = 0..0;
+    pending.answer = AnswerReader::new(pending.method, ANSWER_BYTES_MAX);
     let caller = &mut world.callers[at];
     let link = match caller.link {
         Some(link) => link,
@@ -335,24 +334,20 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
     let Some(pending) = caller.pending.as_mut() else {
         return;
     };
-    let mut input = RecvBuf::resume(&mut pending.memory, pending.filled.clone());
-    pour(&mut input, bytes);
-    let progress = pending.parser.advance(&Limits::SERVER, &mut input);
-    pending.filled = input.filled_range();
-    match progress {
-        Ok(ResponseProgress::NeedMore { .. }) => return,
-        Ok(ResponseProgress::Complete) => {}
+    match pending.answer.read(bytes) {
+        Ok(false) => return,
+        Ok(true) => {}
         Err(error) => {
             let text = format!("an answer that is none: {error:?}");
             world.oracle.fail("L2", text);
             return;
         }
     }
-    let filled = pending.memory[pending.filled.clone()].to_vec();
-    let response = pending.parser.response(&filled).expect("a whole answer");
-    let (status, reuse) = (response.status, response.reuse);
-    let json = serde_json::from_slice(response.body).unwrap_or(Value::Null);
     let mut pending = caller.pending.take().expect("a request");
+    let response = pending.answer.response().expect("a whole answer");
+    let (status, reuse) = (response.status, response.reuse);
+    let body = response.body.to_vec();
+    let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let detail = json["detail"].as_str().unwrap_or_default();
     if status == 503 && detail.starts_with("All connections are taken") {
         if let Some(link) = caller.link.take() {
@@ -380,7 +375,7 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
     {
         world.net.finish(&mut world.env, link, Side::Opener);
     }
-    world.note(status.into(), response.body);
+    world.note(status.into(), &body);
     answered(world, at, pending, status, &json);
 }
 

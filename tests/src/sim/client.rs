@@ -8,24 +8,20 @@ use super::{
     net::{LinkId, Party, Payload, Side},
     oracle::{As, Belief},
     queue::Event,
-    reader::pour,
+    reader::AnswerReader,
     world::World,
 };
 use dubhook_core::{
     client::{
         Client, Config, Exchange, Failure, Fixed, NewTranslation, Server, Timings, Update, Webhook,
     },
-    http::{BodyUse, Limits, RecvBuf, ResponseParser, ResponseProgress},
     id::Id,
     out::Out,
     signature::Secret,
     time::Now,
     url::Url,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many translations an application asks for.
 const JOBS: usize = 4;
@@ -34,9 +30,7 @@ const JOBS: usize = 4;
 #[derive(Debug)]
 struct Asking {
     exchange: Exchange,
-    parser: ResponseParser,
-    memory: Vec<u8>,
-    filled: Range<usize>,
+    answer: AnswerReader,
 }
 
 /// One client.
@@ -189,10 +183,8 @@ pub(super) fn with_client(
     let mut out = Out::new(&mut memory);
     if let Some(exchange) = client.poll_request(now, &mut out).expect("room") {
         device.asking = Some(Asking {
+            answer: AnswerReader::new(exchange.call.method(), 8_192),
             exchange,
-            parser: ResponseParser::new(exchange.call.method(), BodyUse::Keep),
-            memory: vec![0; 8_192],
-            filled: 0..0,
         });
         let parties = [Party::Client(at), Party::Server];
         let link = match device.link {
@@ -291,20 +283,20 @@ fn receive_answer(world: &mut World, at: usize, link: LinkId, payload: &Payload)
             let Some(asking) = &mut world.clients[at].asking else {
                 return;
             };
-            match asking.read(bytes) {
+            match asking.answer.read(bytes) {
                 Ok(false) => return,
                 Ok(true) => None,
-                Err(failure) => Some(failure),
+                Err(_) => Some(Failure::Unreadable),
             }
         }
         Payload::Fin | Payload::Reset => Some(Failure::Broken),
     };
     let asking = world.clients[at].asking.take();
     let reuse = failed.is_none()
-        && asking.as_ref().is_some_and(|asking| {
-            let filled = &asking.memory[asking.filled.clone()];
-            asking.parser.response(filled).is_some_and(|r| r.reuse)
-        });
+        && asking
+            .as_ref()
+            .and_then(|asking| asking.answer.response())
+            .is_some_and(|response| response.reuse);
     if !reuse {
         world.clients[at].link = None;
         world.net.finish(&mut world.env, link, Side::Opener);
@@ -316,26 +308,10 @@ fn receive_answer(world: &mut World, at: usize, link: LinkId, payload: &Payload)
         let update = match failed {
             Some(failure) => client.handle_failure(now, id, failure),
             None => {
-                let filled = &asking.memory[asking.filled.clone()];
-                let response = asking.parser.response(filled)?;
+                let response = asking.answer.response()?;
                 client.handle_response(now, id, &response)
             }
         };
         update.and_then(learned)
     });
-}
-
-impl Asking {
-    /// Reads on in the answer. Says whether it is whole.
-    fn read(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
-        let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
-        pour(&mut input, bytes);
-        let progress = self.parser.advance(&Limits::SERVER, &mut input);
-        self.filled = input.filled_range();
-        match progress {
-            Ok(ResponseProgress::NeedMore { .. }) => Ok(false),
-            Ok(ResponseProgress::Complete) => Ok(true),
-            Err(_) => Err(Failure::Unreadable),
-        }
-    }
 }

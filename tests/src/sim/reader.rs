@@ -1,6 +1,9 @@
-//! Requests out of the bytes of a connection: what every receiver does first.
+//! Messages out of the bytes of a connection: requests, as every receiver reads them, and answers, as all who ask do.
 
-use dubhook_core::http::{Limits, Progress, RecvBuf, RequestParser};
+use dubhook_core::http::{
+    BodyUse, Limits, Method, Progress, RecvBuf, RequestParser, Response, ResponseError,
+    ResponseParser, ResponseProgress,
+};
 use std::ops::Range;
 
 /// What has arrived on a connection and is no whole request yet.
@@ -27,6 +30,39 @@ pub(super) fn pour<'b>(input: &mut RecvBuf<'_>, bytes: &'b [u8]) -> &'b [u8] {
     room[..taken.len()].copy_from_slice(taken);
     input.commit(taken.len());
     left
+}
+
+/// What has arrived of an answer.
+#[derive(Debug)]
+pub(super) struct AnswerReader {
+    parser: ResponseParser,
+    memory: Vec<u8>,
+    filled: Range<usize>,
+}
+
+impl AnswerReader {
+    /// Nothing of the answer to a request with this method, for which there is so much room.
+    pub(super) fn new(method: Method, room_bytes: usize) -> Self {
+        Self {
+            parser: ResponseParser::new(method, BodyUse::Keep),
+            memory: vec![0; room_bytes],
+            filled: 0..0,
+        }
+    }
+
+    /// Reads on. Says whether the answer is whole.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<bool, ResponseError> {
+        let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
+        pour(&mut input, bytes);
+        let progress = self.parser.advance(&Limits::SERVER, &mut input);
+        self.filled = input.filled_range();
+        Ok(matches!(progress?, ResponseProgress::Complete))
+    }
+
+    /// The answer, once it is whole.
+    pub(super) fn response(&self) -> Option<Response<'_>> {
+        self.parser.response(&self.memory[self.filled.clone()])
+    }
 }
 
 impl Reader {

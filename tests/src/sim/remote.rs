@@ -3,20 +3,20 @@
 //! What one says has its own output URL, so that nobody can take the word of another for its own.
 
 use super::{
+    caller::{ANSWER_BYTES_MAX, request},
     mutation::Mutation,
     net::{LinkId, Party, Payload, Side},
     queue::Event,
-    reader::pour,
+    reader::AnswerReader,
     worker::Task,
     world::World,
 };
 use dubhook_core::{
-    http::{BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress},
+    http::Method,
     id::{Id, Prefix},
     service::Report,
 };
 use serde_json::Value;
-use std::ops::Range;
 
 /// How long a worker waits for an answer, beside what it has asked to wait, in milliseconds.
 const PATIENCE_MS: u64 = 5_000;
@@ -29,9 +29,7 @@ pub(super) struct Worker {
     link: Option<LinkId>,
     job: Option<Claimed>,
     pending: Option<Pending>,
-    parser: ResponseParser,
-    memory: Vec<u8>,
-    filled: Range<usize>,
+    answer: AnswerReader,
 }
 
 /// The job that a worker has.
@@ -53,14 +51,12 @@ struct Pending {
 }
 
 impl Worker {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             link: None,
             job: None,
             pending: None,
-            parser: ResponseParser::new(Method::Post, BodyUse::Keep),
-            memory: Vec::new(),
-            filled: 0..0,
+            answer: AnswerReader::new(Method::Post, 0),
         }
     }
 }
@@ -95,7 +91,7 @@ fn claim(world: &mut World, at: usize) {
     let seconds = world.env.rng.below(10);
     let prefer = format!("prefer: wait={seconds}\r\n");
     world.workers[at].pending = Some(Pending {
-        bytes: request("/v1/work/claim", &prefer, ""),
+        bytes: request(Method::Post, "/v1/work/claim", &prefer, ""),
         ends: false,
         until_ms: world.env.now_ms() + seconds * 1_000 + PATIENCE_MS,
     });
@@ -130,7 +126,7 @@ fn say(world: &mut World, at: usize, report: Report<'_>) {
         claimed.task.job.text(Prefix::Job).as_str()
     );
     world.workers[at].pending = Some(Pending {
-        bytes: request(&path, "", &format!("{{{said}{fence}}}")),
+        bytes: request(Method::Post, &path, "", &format!("{{{said}{fence}}}")),
         ends: what != "progress",
         until_ms: 0,
     });
@@ -140,14 +136,6 @@ fn say(world: &mut World, at: usize, report: Report<'_>) {
 /// What a worker makes of a job.
 fn output(at: usize, lease: u64) -> String {
     format!("https://w.test/{at}-{lease}.mp4")
-}
-
-fn request(path: &str, fields: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!(
-        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{fields}content-length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
 }
 
 /// Sends what is to be answered; where it was sent before, on another connection.
@@ -162,9 +150,7 @@ fn send(world: &mut World, at: usize) {
         drop_link(world, at);
     }
     let worker = &mut world.workers[at];
-    worker.parser = ResponseParser::new(Method::Post, BodyUse::Keep);
-    worker.memory.resize(32_768, 0);
-    worker.filled = 0..0;
+    worker.answer = AnswerReader::new(Method::Post, ANSWER_BYTES_MAX);
     let link = match worker.link {
         Some(link) => link,
         None => {
@@ -214,28 +200,24 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
     let Some(pending) = &worker.pending else {
         return;
     };
-    let mut input = RecvBuf::resume(&mut worker.memory, worker.filled.clone());
-    pour(&mut input, bytes);
-    let progress = worker.parser.advance(&Limits::SERVER, &mut input);
-    worker.filled = input.filled_range();
-    match progress {
-        Ok(ResponseProgress::NeedMore { .. }) => return,
-        Ok(ResponseProgress::Complete) => {}
+    match worker.answer.read(bytes) {
+        Ok(false) => return,
+        Ok(true) => {}
         Err(error) => {
             let text = format!("an answer to a worker that is none: {error:?}");
             world.oracle.fail("L2", text);
             return;
         }
     }
-    let filled = worker.memory[worker.filled.clone()].to_vec();
-    let response = worker.parser.response(&filled).expect("a whole answer");
+    let response = worker.answer.response().expect("a whole answer");
     let (status, reuse) = (response.status, response.reuse);
-    let json: Value = serde_json::from_slice(response.body).unwrap_or(Value::Null);
+    let body = response.body.to_vec();
+    let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let ends = pending.ends;
     if !reuse && let Some(link) = worker.link.take() {
         world.net.finish(&mut world.env, link, Side::Opener);
     }
-    world.note(status.into(), response.body);
+    world.note(status.into(), &body);
     if status == 503 {
         return come_again(world, at);
     }
