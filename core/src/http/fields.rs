@@ -9,16 +9,19 @@ pub struct Repeated;
 
 /// The fields of one message, in the order they were sent; trailers are not among them.
 ///
-/// Nothing is stored: each look-up walks the field lines, of which there are at most `fields_max`.
+/// No field is stored: each look-up walks the field lines, of which there are at most `fields_max`. A look-up of what is
+/// not there seldom has to.
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'b> {
     /// Whole field lines, each with its CRLF, found good before.
     lines: &'b [u8],
+    names: Names,
 }
 
 impl<'b> Fields<'b> {
-    pub(super) const fn new(lines: &'b [u8]) -> Self {
-        Self { lines }
+    /// `names` are those of all of them.
+    pub(super) const fn new(lines: &'b [u8], names: Names) -> Self {
+        Self { lines, names }
     }
 
     /// The value of the first field called `name`, in any case, without the whitespace around it.
@@ -44,7 +47,12 @@ impl<'b> Fields<'b> {
 
     /// The values of all fields called `name`, in any case.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
-        Lines { rest: self.lines }.filter_map(move |line| {
+        let rest = if self.names.may_have(name.as_bytes()) {
+            self.lines
+        } else {
+            &[]
+        };
+        Lines { rest }.filter_map(move |line| {
             let (found, rest) = line.split_at_checked(name.len())?;
             let value = rest.strip_prefix(b":")?;
             found
@@ -87,6 +95,30 @@ impl<'b> Iterator for FieldsIter<'b> {
 
     fn next(&mut self) -> Option<Self::Item> {
         split(self.0.next()?).ok()
+    }
+}
+
+/// What fields may be called: a Bloom filter of one word and one hash, which is a name's length and its last letter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names(u32);
+
+impl Names {
+    /// There is no field.
+    pub(super) const NONE: Self = Self(0);
+
+    pub(super) fn add(&mut self, name: &[u8]) {
+        self.0 |= Self::bit(name);
+    }
+
+    /// Whether a field of that name, in any case, may be there. If not, it is not.
+    fn may_have(self, name: &[u8]) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    /// The bit of a name, 0 for one that is empty. Letters of both cases end in the same five bits.
+    fn bit(name: &[u8]) -> u32 {
+        name.last()
+            .map_or(0, |last| 1 << ((name.len() as u32 ^ u32::from(*last)) & 31))
     }
 }
 
@@ -169,7 +201,11 @@ mod tests {
 
     #[test]
     fn look_ups_ignore_case_and_count() {
-        let fields = Fields::new(b"A: 1\r\nb:\t2 \r\na:3\r\nEmpty:\r\n");
+        let mut names = Names::NONE;
+        for name in ["A", "b", "a", "Empty"] {
+            names.add(name.as_bytes());
+        }
+        let fields = Fields::new(b"A: 1\r\nb:\t2 \r\na:3\r\nEmpty:\r\n", names);
         assert_eq!(fields.get("a"), Some(b"1".as_slice()));
         assert_eq!(fields.get("B"), Some(b"2".as_slice()));
         assert_eq!(fields.get("empty"), Some(b"".as_slice()));
@@ -177,6 +213,7 @@ mod tests {
         assert_eq!(fields.get(""), None);
         assert_eq!(fields.get("empt"), None);
         assert_eq!(fields.get("a: "), None);
+        assert_eq!(fields.get("EMPTY"), Some(b"".as_slice()));
         assert_eq!(fields.get_unique("b"), Ok(Some(b"2".as_slice())));
         assert_eq!(fields.get_unique("c"), Ok(None));
         assert_eq!(fields.get_unique("a"), Err(Repeated));

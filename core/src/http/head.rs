@@ -1,7 +1,7 @@
 //! What both roles share of reading a head: its lines, their limits, and the fields that say where
 //! the message ends and whether another one may follow.
 
-use super::fields::{Fields, Known};
+use super::fields::{Fields, Known, Names};
 use super::grammar::{LineEnd, decimal, find_line_end, is_token, members};
 use super::refusal::Refusal;
 use super::{Limits, Version};
@@ -25,6 +25,8 @@ pub(super) struct Head {
     has_transfer_encoding: bool,
     has_close: bool,
     has_keep_alive: bool,
+    /// What the fields are called.
+    names: Names,
 }
 
 /// Where a body ends (RFC 9112, section 6.3).
@@ -51,6 +53,7 @@ impl Head {
             has_transfer_encoding: false,
             has_close: false,
             has_keep_alive: false,
+            names: Names::NONE,
         }
     }
 
@@ -110,7 +113,12 @@ impl Head {
 
     pub(super) fn fields<'b>(&self, filled: &'b [u8]) -> Fields<'b> {
         let lines = usize::from(self.fields_start)..usize::from(self.fields_end);
-        Fields::new(filled.get(lines).unwrap_or_default())
+        Fields::new(filled.get(lines).unwrap_or_default(), self.names)
+    }
+
+    /// Notes what a field is called, so that it is found.
+    pub(super) fn note(&mut self, name: &[u8]) {
+        self.names.add(name);
     }
 
     /// Counts one more field.

@@ -56,9 +56,6 @@ pub struct Request<'b> {
     pub keep_alive: bool,
     /// The fields of the head.
     pub fields: Fields<'b>,
-    /// Whether `Prefer` is among them (RFC 7240): it seldom is, and need not be looked for in each request.
-    #[cfg(feature = "hub")]
-    pub has_preference: bool,
     /// The content, decoded.
     pub body: &'b [u8],
 }
@@ -84,8 +81,6 @@ pub struct RequestParser {
     has_content_type: bool,
     expects_continue: bool,
     expects_other: bool,
-    #[cfg(feature = "hub")]
-    has_preference: bool,
     refused: Option<Refusal>,
 }
 
@@ -125,8 +120,6 @@ impl RequestParser {
             has_content_type: false,
             expects_continue: false,
             expects_other: false,
-            #[cfg(feature = "hub")]
-            has_preference: false,
             refused: None,
         }
     }
@@ -325,10 +318,7 @@ impl RequestParser {
     /// Takes in the field line that starts `at`.
     fn field(&mut self, line: &[u8], at: u16) -> Result<(), Refusal> {
         let (name, value) = fields::split(line)?;
-        #[cfg(feature = "hub")]
-        if name.len() == 6 && name.eq_ignore_ascii_case(b"prefer") {
-            self.has_preference = true;
-        }
+        self.head.note(name);
         match Known::from_name(name) {
             None => Ok(()),
             Some(Known::Host) => {
@@ -406,8 +396,6 @@ impl RequestParser {
             version: self.version,
             keep_alive: self.head.keep_alive(self.version),
             fields: self.head.fields(filled),
-            #[cfg(feature = "hub")]
-            has_preference: self.has_preference,
             body: rest.get(..self.body.kept())?,
         })
     }

@@ -283,6 +283,7 @@ impl ResponseParser {
                 (_, line) => {
                     self.head.count_field(limits)?;
                     let (name, value) = fields::split(line)?;
+                    self.head.note(name);
                     if let Some(known) = Known::from_name(name) {
                         self.head.field(known, value)?;
                     }

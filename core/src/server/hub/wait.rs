@@ -16,7 +16,7 @@ use crate::{
 
 /// How a job is read: at once, or when it has changed, where that is preferred.
 pub(in crate::server) fn read(now: Now, request: &Request<'_>, reply: Reply) -> Answer {
-    if !request.has_preference {
+    if request.fields.get("prefer").is_none() {
         return Ok(reply);
     }
     let after = api::after_sequence(request.query)?;
