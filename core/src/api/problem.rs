@@ -13,6 +13,8 @@ pub enum Problem {
     Slow,
     /// There is no `Authorization`, or its key is not one of ours.
     Unauthorized,
+    /// A web page of another origin would change something.
+    CrossOrigin,
     /// No such path.
     NoSuchPath,
     /// No such job.
@@ -177,6 +179,11 @@ impl Problem {
                 401,
                 "unauthorized",
                 "Send an API key as Authorization: Bearer KEY.",
+            ),
+            Self::CrossOrigin => parts!(
+                403,
+                "cross_origin",
+                "A web page of another origin changes nothing here.",
             ),
             Self::NoSuchPath => parts!(404, "not_found", "There is nothing at this path."),
             Self::NoSuchJob => parts!(

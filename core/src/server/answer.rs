@@ -65,6 +65,10 @@ pub(super) fn admit<'r>(
     if !methods.has(head.method) {
         return Err(Problem::Method(methods));
     }
+    // No page has the key, so where one is asked for it says enough.
+    if keys.is_empty() && !head.method.is_safe() && auth::is_cross_origin(head) {
+        return Err(Problem::CrossOrigin);
+    }
     Ok(Some(resource))
 }
 

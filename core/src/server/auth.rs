@@ -1,4 +1,9 @@
 //! Who may use the API.
+//!
+//! Without keys whoever reaches the port may. A browser on this machine does, and it sends what any web page tells it to,
+//! though it shows the page no answer. So what changes something is not taken from pages of another origin: a browser
+//! says in each request whose page it comes from (Fetch Metadata Request Headers, section 2.3; RFC 6454, section 7), and
+//! a program that is no browser says nothing of the kind.
 
 use crate::{http::Request, sha256::Sha256};
 use subtle::ConstantTimeEq;
@@ -43,4 +48,26 @@ pub(super) fn is_allowed(request: &Request<'_>, keys: &[ApiKey]) -> bool {
         fits | key.0.ct_eq(&given)
     });
     fits.into()
+}
+
+/// Whether a page of another origin than this server's is behind a request.
+pub(super) fn is_cross_origin(request: &Request<'_>) -> bool {
+    match request.fields.get_unique("sec-fetch-site") {
+        // Asked first: a proxy that gives a request another host does not change it.
+        Ok(Some(site)) => site != b"same-origin" && site != b"none",
+        Ok(None) => match request.fields.get_unique("origin") {
+            Ok(Some(origin)) => !is_at(origin, request.host),
+            Ok(None) => false,
+            Err(_) => true,
+        },
+        Err(_) => true,
+    }
+}
+
+/// Whether `origin` is that of a page from `host`. Both leave out the port where it is the scheme's own.
+fn is_at(origin: &[u8], host: &[u8]) -> bool {
+    let own = origin
+        .strip_prefix(b"http://")
+        .or_else(|| origin.strip_prefix(b"https://"));
+    own.is_some_and(|own| own.eq_ignore_ascii_case(host))
 }

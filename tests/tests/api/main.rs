@@ -12,6 +12,7 @@ mod injection;
 mod keys;
 mod lists;
 mod metrics;
+mod origins;
 mod redelivery;
 mod routes;
 mod secrets;

@@ -14,7 +14,7 @@ use dubhook_core::{
 };
 use dubhook_smol::pages;
 use dubhook_tests::{
-    caller::config_with_keys,
+    caller::{ask, config_with_keys},
     machine::{Machine, config},
 };
 use schema::{description, names, schema};
@@ -204,6 +204,32 @@ fn what_is_open_needs_no_key_and_all_else_does() {
                 is_open,
                 "{method} {path}"
             );
+        }
+    }
+}
+
+#[test]
+fn what_changes_something_is_refused_to_pages_of_another_origin() {
+    let doc = description();
+    let mut machine = Machine::sized::<4, 4, 4>(Config {
+        pages: pages::ALL,
+        ..config()
+    });
+    for (path, operations) in doc["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let changes = method != "get";
+            assert_eq!(
+                operation["responses"].get("403").is_some(),
+                changes,
+                "{method} {path}"
+            );
+            if changes {
+                let method = method.to_uppercase();
+                let path = path.replace("{id}", "x");
+                let fields = "sec-fetch-site: cross-site\r\n";
+                let answer = ask(&mut machine, &method, &path, fields, "");
+                assert_eq!(answer.status, 403, "{method} {path}");
+            }
         }
     }
 }
