@@ -47,6 +47,22 @@ impl Capacity {
         }
     }
 
+    /// The same, but with no more connections and attempts than a process with so many descriptors can have at once.
+    ///
+    /// Who connects must not take those that the store needs: a store that cannot open its files has failed.
+    #[must_use]
+    pub fn within(self, descriptors: usize) -> Self {
+        let left = descriptors - DESCRIPTORS_KEPT.min(descriptors / 2);
+        let attempts = self.attempts.min((left / 8).max(1));
+        // A receiver's connection may be kept for each of them besides.
+        let connections = left.saturating_sub(2 * attempts).max(1);
+        Self {
+            connections: self.connections.min(connections),
+            attempts,
+            ..self
+        }
+    }
+
     /// For how many jobs a capacity has the slot that this record needs.
     #[must_use]
     pub fn jobs_for(key: Key) -> usize {
@@ -60,6 +76,8 @@ impl Capacity {
     }
 }
 
+/// Descriptors that are neither for connections nor for attempts: for the store, programs, and names that are looked up.
+const DESCRIPTORS_KEPT: usize = 256;
 /// What all targets together may be owed, for each job.
 const STREAMS_PER_JOB: usize = 8;
 /// Lanes that callbacks of single jobs share, by their host.
@@ -248,6 +266,19 @@ mod tests {
         assert_eq!(Capacity::for_jobs(0).jobs, 1);
         assert_eq!(Capacity::for_jobs(usize::MAX).jobs, Capacity::JOBS_MAX);
         const { assert!(Capacity::JOBS_MAX >= 1_000_000) }
+        for descriptors in 0..40_000 {
+            let capacity = Capacity::for_jobs(100_000).within(descriptors);
+            let taken = capacity.connections + 2 * capacity.attempts;
+            assert!(capacity.connections > 0 && capacity.attempts > 0);
+            let kept = DESCRIPTORS_KEPT.min(descriptors / 2);
+            assert!(
+                descriptors < 8 || taken + kept <= descriptors,
+                "{capacity:?} of {descriptors}"
+            );
+        }
+        let all = Capacity::for_jobs(100_000);
+        assert_eq!(all.within(usize::MAX), all);
+        assert_eq!(all.within(20_000), all);
         let small = Memory::new(Capacity::for_jobs(8), &Config::SERVER, false);
         assert_eq!((small.jobs.len(), small.dirty.streams.len()), (8, 0));
     }

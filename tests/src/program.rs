@@ -45,6 +45,20 @@ impl Program {
         Self::spawn(shell.args(arguments), log)
     }
 
+    /// As [`serve`](Self::serve), where the system allows it so many descriptors.
+    ///
+    /// # Panics
+    ///
+    /// If the program cannot be built or started.
+    #[must_use]
+    pub fn serve_with_descriptors(arguments: &[&str], log: &Path, descriptors: usize) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"ulimit -n "$0"; exec "$@""#]);
+        shell.arg(descriptors.to_string()).arg(dubhook());
+        shell.args(["serve", "--listen", "127.0.0.1:0"]);
+        Self::spawn(shell.args(arguments), log)
+    }
+
     /// Starts `dubhook` with these arguments. What it logs is added to the file `log`.
     ///
     /// # Panics
@@ -140,6 +154,17 @@ impl Program {
             .args(["--pid", &pid, &limit])
             .status();
         assert!(told.expect("prlimit runs").success(), "{}", self.logged());
+    }
+
+    /// How many descriptors it has open.
+    ///
+    /// # Panics
+    ///
+    /// Where the system has no `/proc`.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        let open = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(open).expect("a process").count()
     }
 
     /// How much memory it has resident, in bytes.

@@ -41,7 +41,7 @@ fn a_job_that_made_room_for_others_is_found_in_the_archive() {
 }
 
 #[test]
-fn a_job_that_left_memory_while_it_was_waited_for_is_found_as_well() {
+fn a_job_that_is_waited_for_keeps_its_place_until_that_is_answered() {
     let mut machine = Machine::archiving(1);
     let ask = r#"{"video_url":"https://v.test/0.mp4","target_language":"es"}"#;
     let (_, job) = machine.call("POST", "/v1/translations", ask);
@@ -55,17 +55,21 @@ fn a_job_that_left_memory_while_it_was_waited_for_is_found_as_well() {
     let id = machine.start_job().expect("work");
     machine.report(id, Report::Completed("file:///out.mp4"));
     machine.commit();
-    // Before it has its turn, others take the place of its job.
+    // Before it has its turn, others want the place of its job.
     for number in 1..40 {
         ended_job(&mut machine, number);
     }
-    assert!(machine.server.service().find_job(id).is_none());
+    assert!(machine.server.service().find_job(id).is_some());
     caller.turn(&mut machine);
     let answer = caller.answers().remove(0);
     assert_eq!(
         (answer.status, &answer.json()["status"]),
         (200, &"completed".into())
     );
+    for number in 40..80 {
+        ended_job(&mut machine, number);
+    }
+    assert!(machine.server.service().find_job(id).is_none());
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Forgetting: jobs that have ended, and idempotency keys that are a day old.
 //!
-//! Both leave only when nobody needs them: a job when it owes nobody anything and its ending is durable, a key
-//! when it has expired or, for want of room, when its job has ended.
+//! Both leave only when nobody needs them: a job when it owes nobody anything, its ending is durable and whoever
+//! follows it has been told, a key when it has expired or, for want of room, when its job has ended.
 
-use super::{QUEUED, Service};
+use super::{Job, QUEUED, Service};
+#[cfg(feature = "hub")]
+use crate::id::Id;
 use crate::{
     slab::{Ix, List},
     time::Now,
@@ -27,11 +29,8 @@ impl Service<'_> {
             let Some(ix) = at else {
                 return false;
             };
-            let durable = self
-                .jobs
-                .get(ix)
-                .is_some_and(|job| self.is_durable(job.changed));
-            if durable && self.outbox.drop_letters(ix) && self.forget(ix) {
+            let may_go = self.jobs.get(ix).is_some_and(|job| self.may_go(job));
+            if may_go && self.outbox.drop_letters(ix) && self.forget(ix) {
                 return true;
             }
             at = List::<QUEUED>::next(&self.jobs, ix);
@@ -60,7 +59,7 @@ impl Service<'_> {
             return true;
         };
         let ended = job.state().status.is_terminal() && !job.stopping;
-        if !ended || !self.is_durable(job.changed) || !self.outbox.is_settled(ix) {
+        if !ended || !self.may_go(job) || !self.outbox.is_settled(ix) {
             return false;
         }
         let (request, result) = (job.request, job.result);
@@ -76,6 +75,33 @@ impl Service<'_> {
         self.jobs_dirty.mark(ix);
         self.states_dirty.mark(ix);
         true
+    }
+
+    /// Whether nobody must still hear of a job's end, those aside to whom it owes deliveries.
+    fn may_go(&self, job: &Job) -> bool {
+        #[cfg(feature = "hub")]
+        if job.followers > 0 {
+            return false;
+        }
+        self.is_durable(job.changed)
+    }
+
+    /// Keeps a job for one more who follows it, until [`unfollow`](Self::unfollow).
+    #[cfg(feature = "hub")]
+    pub fn follow(&mut self, job: Id) {
+        let ix = self.find_job(job);
+        if let Some(job) = ix.and_then(|ix| self.jobs.get_mut(ix)) {
+            job.followers += 1;
+        }
+    }
+
+    /// Lets a job go that was [followed](Self::follow).
+    #[cfg(feature = "hub")]
+    pub fn unfollow(&mut self, job: Id) {
+        let ix = self.find_job(job);
+        if let Some(job) = ix.and_then(|ix| self.jobs.get_mut(ix)) {
+            job.followers = job.followers.saturating_sub(1);
+        }
     }
 
     pub(super) fn forget_expired_keys(&mut self, now: Now) {

@@ -55,6 +55,9 @@ pub struct Job {
     /// The sequence of the event with which its worker began; 0 where that is not known, or was taken back.
     #[cfg(feature = "hub")]
     pub(super) lease: u32,
+    /// How many follow it who must be told of its end before it is forgotten.
+    #[cfg(feature = "hub")]
+    pub(super) followers: u32,
 }
 
 /// The list of all jobs, newest first.
@@ -90,6 +93,8 @@ impl Job {
         queued: Links::NONE,
         #[cfg(feature = "hub")]
         lease: 0,
+        #[cfg(feature = "hub")]
+        followers: 0,
     };
 
     /// Its name.

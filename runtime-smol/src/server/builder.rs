@@ -16,6 +16,7 @@ use dubhook_core::{
     service::Limits,
     simulate::Settings,
 };
+use rustix::process::{Resource, getrlimit};
 use std::{
     fmt, io,
     net::{TcpListener, ToSocketAddrs},
@@ -199,7 +200,7 @@ impl Builder {
         Ok(Server {
             listener,
             address,
-            capacity: Capacity::for_jobs(self.jobs),
+            capacity: capacity(self.jobs),
             keys: self.keys,
             allow: self.allow,
             translator: self.translator,
@@ -216,6 +217,21 @@ impl Builder {
             stopper,
         })
     }
+}
+
+/// How much there may be at once with so many jobs in this process.
+fn capacity(jobs: usize) -> Capacity {
+    let all = Capacity::for_jobs(jobs);
+    let limit = getrlimit(Resource::Nofile).current;
+    let Some(descriptors) = limit.and_then(|limit| usize::try_from(limit).ok()) else {
+        return all;
+    };
+    let capacity = all.within(descriptors);
+    if capacity != all {
+        let (connections, attempts) = (capacity.connections, capacity.attempts);
+        tracing::warn!(descriptors, connections, attempts, "few descriptors");
+    }
+    capacity
 }
 
 /// Why a server could not start.

@@ -20,6 +20,8 @@ const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
 const PRUNED_MAX: usize = 1_000;
 /// How large the journal grows before what holds it back is made a file, in bytes: all of it is read at a start.
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
+/// Files that are kept open at most. A reader of what is long past waits for one to be opened.
+const OPEN_FILES: usize = 128;
 /// Under which key the number of the last batch is kept, among the records: a keyspace of its own would hardly ever
 /// become a file and hold all of the journal back. No record's key is so long.
 const BATCH: &[u8] = b"last-batch";
@@ -113,6 +115,7 @@ fn open_database(store: &Path) -> Result<Database, StoreError> {
             .cache_size(CACHE_BYTES)
             .worker_threads(1)
             .max_journaling_size(JOURNAL_BYTES)
+            .max_cached_files(Some(OPEN_FILES))
             // What is written is synced batch by batch.
             .manual_journal_persist(true)
             .open()

@@ -23,6 +23,10 @@ const GRACE: Duration = Duration::from_secs(3);
 const TAIL: Duration = Duration::from_millis(500);
 /// The longest line of output that is looked at, in bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
+/// After how many bytes of output a program waits for its reader, and how long: one that talks without end must not
+/// have the thread for itself.
+const TURN_BYTES: usize = 16 * 1024;
+const REST: Duration = Duration::from_millis(5);
 
 /// What a program is given.
 #[derive(Debug, Clone, Copy)]
@@ -229,26 +233,32 @@ async fn feed(stdin: Option<ChildStdin>, job: &[u8]) {
     }
 }
 
-/// Reads lines until the end, and hands over those that are not empty.
+/// Reads lines until the end, and hands over those that are not empty. Rests after each turn.
 async fn lines(output: Option<impl AsyncRead + Unpin>, mut each: impl FnMut(&str)) {
     let Some(output) = output else {
         return;
     };
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
+    let mut turn = 0;
     loop {
         line.clear();
         let read = (&mut output)
             .take(LINE_BYTES_MAX)
             .read_until(b'\n', &mut line)
             .await;
-        if !matches!(read, Ok(1..)) {
+        let Ok(len @ 1..) = read else {
             return;
-        }
+        };
         let text = String::from_utf8_lossy(&line);
         let text = text.trim();
         if !text.is_empty() {
             each(text);
+        }
+        turn += len;
+        if turn >= TURN_BYTES {
+            turn = 0;
+            Timer::after(REST).await;
         }
     }
 }
@@ -263,5 +273,25 @@ fn conclude(status: std::process::ExitStatus, output_url: Option<String>, last_w
             End::Failed(format!("The translator failed without a word ({status})."))
         }
         (false, _) => End::Failed(last_words.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smol::io::repeat;
+
+    #[test]
+    fn who_talks_without_end_leaves_others_their_turn() {
+        let output = repeat(b'\n').take(1024 * 1024);
+        let talk = async {
+            lines(Some(output), |_| ()).await;
+            "nobody had a turn before its end"
+        };
+        let other = async {
+            Timer::after(Duration::from_millis(1)).await;
+            "another"
+        };
+        assert_eq!(smol::block_on(talk.or(other)), "another");
     }
 }

@@ -60,6 +60,22 @@ fn kinds(messages: &[Message]) -> Vec<&str> {
 }
 
 #[test]
+fn a_stream_of_a_job_has_its_last_event_though_its_room_is_wanted() {
+    let mut machine = Machine::volatile(1);
+    let jobs = [(); 16].map(|()| new_job(&mut machine));
+    let path = jobs[0].replace("translations/", "events?job=");
+    let (mut watcher, _) = Watcher::open(&mut machine, &path, None);
+    let id = machine.start_job().unwrap();
+    machine.report(id, Report::Completed("https://o.test/1"));
+    let refused = call(&mut machine, "POST", "/v1/translations", JOB);
+    check_problem(&refused, 503, "full", None);
+    settle(&mut machine, &mut watcher);
+    assert_eq!(kinds(&watcher.more()), ["processing", "completed"]);
+    assert_eq!(watcher.caller.wants, Drive::Close);
+    new_job(&mut machine);
+}
+
+#[test]
 fn a_stream_has_every_event_from_now_on_as_webhooks_have_them() {
     let mut machine = Machine::volatile(1);
     let _ = new_job(&mut machine);

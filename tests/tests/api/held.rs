@@ -116,6 +116,29 @@ fn more_at_once_than_the_feed_holds_wakes_everybody() {
 }
 
 #[test]
+fn a_job_is_not_forgotten_before_those_who_wait_for_it_are_answered() {
+    let mut machine = Machine::volatile(1);
+    let jobs = [(); 16].map(|()| new_job(&mut machine));
+    let mut caller = wait(&mut machine, &jobs[0]);
+    let id = machine.start_job().unwrap();
+    machine.report(id, Report::Completed("https://o.test/1"));
+    // Its room is wanted before the one who waits has had a turn.
+    let refused = call(&mut machine, "POST", "/v1/translations", JOB);
+    check_problem(&refused, 503, "full", None);
+    assert_eq!(named(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(answer(&mut caller).unwrap().json()["status"], "completed");
+    new_job(&mut machine);
+    assert_eq!(call(&mut machine, "GET", &jobs[0], "").status, 404);
+    // One who goes before that keeps nothing.
+    let mut caller = wait(&mut machine, &jobs[1]);
+    assert!(answer(&mut caller).is_none());
+    machine.server.close(caller.id);
+    let id = machine.start_job().unwrap();
+    machine.report(id, Report::Failed("no sound"));
+    new_job(&mut machine);
+}
+
+#[test]
 fn half_of_all_connections_may_wait() {
     let mut machine = Machine::volatile(1);
     let job = new_job(&mut machine);

@@ -12,6 +12,8 @@
 //! While it is held, [`drive`](Server::drive) asks for input, so that the driver notices when a client is gone. What a client
 //! sends meanwhile stays in the buffer, and once that is full nothing more is received until the answer is out.
 //!
+//! A job is not forgotten before those are told who are held for it, though its room be wanted.
+//!
 //! Half of all connections may be held, so that others always get through.
 
 use crate::{
@@ -73,15 +75,21 @@ impl<'a> Held<'a> {
 
     /// The list in which a connection hangs while it owes this answer.
     fn list(&mut self, reply: &Reply) -> Option<&mut Watch> {
-        match reply {
-            Reply::Wait { job, .. } => self.watch(*job),
-            Reply::Events(stream) => match stream.job() {
-                Some(job) => self.watch(job),
-                None => Some(&mut self.streams),
-            },
-            Reply::Claim { .. } => Some(&mut self.claims),
-            _ => None,
+        match (followed(reply), reply) {
+            (Some(job), _) => self.watch(job),
+            (None, Reply::Events(_)) => Some(&mut self.streams),
+            (None, Reply::Claim { .. }) => Some(&mut self.claims),
+            (None, _) => None,
         }
+    }
+}
+
+/// The one job that an answer waits for.
+fn followed(reply: &Reply) -> Option<Id> {
+    match reply {
+        Reply::Wait { job, .. } => Some(*job),
+        Reply::Events(stream) => stream.job(),
+        _ => None,
     }
 }
 
@@ -169,6 +177,9 @@ impl Server<'_> {
             if let Some(list) = self.held.list(&reply) {
                 list.push_back(&mut self.conns, ix);
             }
+            if let Some(job) = followed(&reply) {
+                self.service.follow(job);
+            }
         }
         if let Some(conn) = self.conns.get_mut(ix) {
             conn.waiting = Waiting::Held;
@@ -195,6 +206,9 @@ impl Server<'_> {
         }
         if let Some(list) = self.held.list(&reply) {
             list.remove(&mut self.conns, ix);
+        }
+        if let Some(job) = followed(&reply) {
+            self.service.unfollow(job);
         }
     }
 

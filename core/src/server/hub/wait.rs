@@ -4,11 +4,7 @@ use crate::{
     api,
     http::Request,
     id::Id,
-    server::{
-        Drive, Server,
-        answer::Answer,
-        conn::{Reply, Sought},
-    },
+    server::{Drive, Server, answer::Answer, conn::Reply},
     service::Durable,
     slab::Ix,
     time::{Instant, Now},
@@ -50,12 +46,6 @@ impl Server<'_> {
             }
         };
         self.settle(ix, reply);
-        // It may have left memory while it was waited for.
-        if due && self.service.has_archive() && self.service.find_job(job).is_none() {
-            let sought = Sought::Read;
-            self.settle(ix, Reply::Archived { id: job, sought });
-            return Some(Drive::Lookup(job));
-        }
         None
     }
 
