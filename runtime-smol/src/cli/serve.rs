@@ -178,6 +178,8 @@ impl Serve {
             .with_max_level(level)
             .with_ansi(Paint::stderr().is_on())
             .with_writer(io::stderr)
+            // A line that nobody takes is lost. To say so where nobody listens would end the server.
+            .log_internal_errors(false)
             .init();
     }
 
