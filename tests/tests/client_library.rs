@@ -223,6 +223,23 @@ fn a_registration_is_removed_at_the_end() {
 }
 
 #[test]
+fn an_address_is_a_host_with_brackets_or_without() {
+    let server = serve(0);
+    let mut asker = dubhook_tests::wire::Asker::new(server.address());
+    smol::block_on(soon(async {
+        for host in ["::1", "[::1]"] {
+            let client = Client::new(server.url()).webhook(host, 3120);
+            let client = client.webhook_listen("127.0.0.1", 0);
+            client.register_webhook().await.unwrap();
+            let list = asker.call("GET", "/v1/webhooks", "").json();
+            assert_eq!(list["data"][0]["url"], "http://[::1]:3120/webhook");
+            client.close().await.unwrap();
+        }
+    }));
+    server.stop().unwrap();
+}
+
+#[test]
 fn a_server_that_was_started_anew_is_told_again_whom_to_tell() {
     let first = serve(0);
     let address = first.address();

@@ -7,10 +7,10 @@ use super::{
     show::member,
 };
 use dubhook_core::{
+    client::Server,
     http::Method,
     json::{self, Object, Writer},
     out::Out,
-    url::Url,
 };
 use dubhook_smol::tls::Trust;
 
@@ -18,18 +18,28 @@ use dubhook_smol::tls::Trust;
 #[derive(Debug)]
 pub(super) struct Api<'r> {
     remote: &'r Remote,
-    url: Url<'r>,
+    server: Server<'r>,
     trust: Trust,
 }
 
 impl<'r> Api<'r> {
     /// The server that the arguments name.
     pub(super) fn new(remote: &'r Remote) -> Result<Self, Fail> {
-        let server = remote.server.trim_end_matches('/');
-        let url = Url::parse(server, 2_048)
+        let server = &remote.server;
+        let server = Server::parse(server)
             .map_err(|error| Fail::Usage(format!("--server {server}: {}", error.as_str())))?;
+        let server = match &remote.api_key {
+            None => server,
+            Some(key) => server
+                .with_key(key)
+                .map_err(|error| Fail::Usage(format!("--api-key: {}", error.as_str())))?,
+        };
         let trust = remote.trust()?;
-        Ok(Self { remote, url, trust })
+        Ok(Self {
+            remote,
+            server,
+            trust,
+        })
     }
 
     /// Calls without a body.
@@ -44,11 +54,11 @@ impl<'r> Api<'r> {
             target: path,
             body: body.as_bytes(),
             fields: &[],
-            api_key: self.remote.api_key.as_deref(),
+            api_key: self.server.key(),
             patience: PATIENCE,
         };
         let (status, answer) =
-            exchange(&self.url, &self.trust, ask).map_err(|error| Fail::Unreachable {
+            exchange(self.server.url(), &self.trust, ask).map_err(|error| Fail::Unreachable {
                 server: self.remote.server.clone(),
                 error,
             })?;

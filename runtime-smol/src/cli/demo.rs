@@ -1,6 +1,10 @@
 //! `demo`: a server, a client with a webhook and a simulated job in one process, told as it happens.
 
-use super::{fail::Fail, show::Paint, translate::blame};
+use super::{
+    fail::Fail,
+    show::{self, Paint},
+    translate::blame,
+};
 use clap::Args;
 use dubhook_core::{job::Status, simulate::Settings};
 use dubhook_smol::{
@@ -30,23 +34,22 @@ impl Demo {
             clock: Clock::start(),
             paint,
         };
-        println!(
+        show::print_line(&format!(
             "{}\n{}\n",
             paint.bold("A video is to be translated, and nobody polls."),
             paint.dim("Seconds, who, and what happens, over real sockets. The translating itself is simulated.")
-        );
+        ))?;
         let server = serve()?;
-        story.tell("server", &format!("listens on {}", server.url()));
+        story.tell("server", &format!("listens on {}", server.url()))?;
         smol::block_on(story.run(&server.url()))?;
         server
             .stop()
             .map_err(|error| Fail::NotDone(error.to_string()))?;
-        story.tell("server", "has stopped");
-        println!(
+        story.tell("server", "has stopped")?;
+        Ok(show::print_line(&format!(
             "\n{}  dubhook serve · dubhook listen · dubhook translate VIDEO --to es --wait",
             paint.dim("The same in three terminals:")
-        );
-        Ok(())
+        ))?)
     }
 }
 
@@ -77,18 +80,18 @@ impl Story {
         self.tell(
             "client",
             &format!("has registered its webhook http://localhost:{port}/webhook"),
-        );
+        )?;
         let request = Request::new("https://example.com/talk.mp4").to("es");
         let job = client.translate(request).await.map_err(blame)?;
         self.tell(
             "client",
             &format!("has asked for a translation: 202, {}", job.id()),
-        );
+        )?;
         self.ask(&client, "this once").await?;
         let mut told = 0;
         while let Some(event) = events.next().await {
             told += u32::from(event.by_webhook);
-            self.tell_event(&event);
+            self.tell_event(&event)?;
             if event.translation.has_ended() {
                 break;
             }
@@ -99,7 +102,7 @@ impl Story {
         self.tell(
             "client",
             &format!("was told {told} times, and has removed its webhook"),
-        );
+        )?;
         if done.status == Status::Completed {
             return Ok(());
         }
@@ -114,11 +117,10 @@ impl Story {
         let status = self
             .paint
             .status(status.map_or("unknown", |status| status.as_str()));
-        self.tell("client", &format!("asks GET /status, {why}: {status}"));
-        Ok(())
+        self.tell("client", &format!("asks GET /status, {why}: {status}"))
     }
 
-    fn tell_event(&self, event: &Event) {
+    fn tell_event(&self, event: &Event) -> Result<(), Fail> {
         let job = &event.translation;
         let kind = event.kind.as_str();
         let how = if event.by_webhook {
@@ -129,16 +131,17 @@ impl Story {
         // Padded before it is painted: colours have no width.
         let kind = format!("{kind:<22}").replace(kind, &self.paint.status(kind));
         let how = self.paint.dim(&format!("no. {}, {how}", job.sequence));
-        self.tell("webhook", &format!("{kind}  {:>3} %  {how}", job.progress));
+        self.tell("webhook", &format!("{kind}  {:>3} %  {how}", job.progress))?;
         if let Some(output) = &job.output_url {
             self.tell(
                 "client",
                 &format!("has its result: {}", self.paint.bold(output)),
-            );
+            )?;
         }
+        Ok(())
     }
 
-    fn tell(&self, who: &str, what: &str) {
+    fn tell(&self, who: &str, what: &str) -> Result<(), Fail> {
         let ms = self.clock.now().instant.as_ms();
         let at = format!("{:>3}.{:03}", ms / 1_000, ms % 1_000);
         let label = format!("{who:<8}");
@@ -147,6 +150,9 @@ impl Story {
             "client" => self.paint.yellow(&label),
             _ => self.paint.green(&label),
         };
-        println!("{}  {who} {what}", self.paint.dim(&at));
+        Ok(show::print_line(&format!(
+            "{}  {who} {what}",
+            self.paint.dim(&at)
+        ))?)
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong on the command line, and the exit code for it.
 
-use super::show::Paint;
+use super::show::{self, Paint};
 use std::{fmt, io, process::ExitCode};
 
 /// Why a command was not done.
@@ -29,8 +29,7 @@ impl Fail {
     /// Says it on standard error; the exit code.
     pub(super) fn tell(&self) -> ExitCode {
         if !matches!(self, Self::Unheard) {
-            let paint = Paint::stderr();
-            eprintln!("{} {self}", paint.red("error:"));
+            show::say(&format!("{} {self}", Paint::stderr().red("error:")));
         }
         ExitCode::from(match self {
             Self::Unheard => 0,

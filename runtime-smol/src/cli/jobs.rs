@@ -26,8 +26,7 @@ impl Status {
                 return Ok(show::print_json(&answer)?);
             }
             let status = member(&api::object(&answer)?, "status");
-            println!("{}", Paint::stdout().status(&status));
-            return Ok(());
+            return Ok(show::print_line(&Paint::stdout().status(&status))?);
         };
         let path = format!("/v1/translations/{}", api::id(job, "job_")?);
         show_members(&self.remote, &api.get(&path)?)

@@ -13,7 +13,7 @@ use dubhook_core::{
     event::Filter, http::Method, json::Writer, out::Out, signature::Secret, url::Url,
 };
 use dubhook_smol::{
-    client::{Event, Events},
+    client::{Client, Error, Event, Events},
     tls::Trust,
 };
 use smol::{
@@ -24,6 +24,9 @@ use smol::{
     unblock,
 };
 use std::io;
+
+/// The longest URL that events are sent on to, in bytes.
+const URL_BYTES_MAX: usize = 2_048;
 
 #[derive(Debug, Args)]
 pub(super) struct Listen {
@@ -40,7 +43,7 @@ pub(super) struct Listen {
     #[arg(long, default_value = "translation.*", value_parser = parse_events)]
     events: Filter,
     /// Send each webhook on to this URL as it came, with its signature
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
     forward_to: Option<String>,
     /// Run this by `sh -c` for each webhook: its body on the standard input as it came; WEBHOOK_ID, WEBHOOK_TIMESTAMP,
     /// WEBHOOK_SIGNATURE and WEBHOOK_CONTENT_TYPE in the environment
@@ -61,6 +64,8 @@ pub(super) struct Listen {
 
 impl Listen {
     pub(super) fn run(&self) -> Result<(), Fail> {
+        // Signals are heard before there is a webhook to remove.
+        let mut signals = Signals::new([Signal::Term, Signal::Int])?;
         smol::block_on(async {
             let client = self.remote.client();
             let mut client = client
@@ -75,14 +80,34 @@ impl Listen {
             }
             // Before the server knows of the webhook: from then on it may be told of something.
             let events = client.events();
-            client.register_webhook().await.map_err(blame)?;
-            let port = client.webhook_port().unwrap_or(self.port);
-            let told_at = format!("told at http://{}:{port}; Ctrl-C ends it", self.host);
-            eprintln!("{}", Paint::stderr().dim(&told_at));
-            let handed_on = self.hand_on(events).or(interrupted()).await;
-            client.close().await.map_err(blame)?;
-            handed_on
+            let heard = async {
+                client.register_webhook().await.map_err(Self::blame)?;
+                let port = client.webhook_port().unwrap_or(self.port);
+                let told_at = format!("told at http://{}:{port}; Ctrl-C ends it", self.host);
+                show::say(&Paint::stderr().dim(&told_at));
+                self.hand_on(events).await
+            };
+            let interrupted = async {
+                signals.next().await;
+                Ok(())
+            };
+            let heard = heard.or(interrupted).await;
+            close(&client, &mut signals).await?;
+            heard
         })
+    }
+
+    /// What went wrong, with a flag that helps where it is the address.
+    fn blame(error: Error) -> Fail {
+        match error {
+            Error::Listen { address, error } if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                Fail::NotDone(format!(
+                    "cannot listen on {address}: it is no address of this machine; \
+                     say where to listen with --bind ADDRESS"
+                ))
+            }
+            error => blame(error),
+        }
     }
 
     async fn hand_on(&self, mut events: Events) -> Result<(), Fail> {
@@ -91,7 +116,7 @@ impl Listen {
             if self.remote.json {
                 show::print_json(event_json(&event).as_bytes())?;
             } else {
-                println!("{}", line(Paint::stdout(), &event));
+                show::print_line(&line(Paint::stdout(), &event))?;
             }
             let handed = Handed::from(&event);
             if let Some(command) = &self.exec {
@@ -140,14 +165,21 @@ impl From<&Event> for Handed {
 /// What went wrong with one event does not end the listening.
 fn warn(what: &str, done: io::Result<()>) {
     if let Err(error) = done {
-        eprintln!("{} {what}: {error}", Paint::stderr().yellow("warning:"));
+        show::say(&format!(
+            "{} {what}: {error}",
+            Paint::stderr().yellow("warning:")
+        ));
     }
 }
 
-async fn interrupted() -> Result<(), Fail> {
-    let mut signals = Signals::new([Signal::Term, Signal::Int])?;
-    signals.next().await;
-    Ok(())
+/// Has a client remove its webhook. Who asks twice will not wait for that.
+pub(super) async fn close(client: &Client, signals: &mut Signals) -> Result<(), Fail> {
+    let closed = async { client.close().await.map_err(blame) };
+    let at_once = async {
+        signals.next().await;
+        Ok(())
+    };
+    closed.or(at_once).await
 }
 
 /// The environment variables that a command finds the fields of a webhook in.
@@ -184,7 +216,7 @@ async fn exec(line: &str, handed: &Handed) -> io::Result<()> {
 }
 
 fn forward(url: &str, trust: &Trust, handed: &Handed) -> io::Result<()> {
-    let url = Url::parse(url, 2_048)
+    let url = Url::parse(url, URL_BYTES_MAX)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.as_str()))?;
     let mut target = vec![0; 2_100];
     let mut target = Out::new(&mut target);
@@ -261,6 +293,13 @@ fn event_json(event: &Event) -> String {
     }
     json.end_object().end_object();
     String::from_utf8_lossy(out.written()).into_owned()
+}
+
+fn parse_url(text: &str) -> Result<String, String> {
+    match Url::parse(text, URL_BYTES_MAX) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.as_str().to_owned()),
+    }
 }
 
 fn parse_secret(text: &str) -> Result<Secret, String> {

@@ -56,6 +56,8 @@ enum Command {
     #[command(subcommand)]
     Webhooks(webhooks::Webhooks),
     /// Check the signature of a webhook that was received
+    ///
+    /// The body is read from standard input, byte for byte as it was received.
     Verify(verify::Verify),
 }
 

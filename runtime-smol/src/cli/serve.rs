@@ -3,7 +3,13 @@
 use super::{duration, fail::Fail, show::Paint};
 use async_signal::{Signal, Signals};
 use clap::{Args, ValueEnum};
-use dubhook_core::{address::Cidr, delivery::Schedule, service::Limits, simulate::Settings};
+use dubhook_core::{
+    address::Cidr,
+    client::{API_KEY_BYTES_MAX, ServerError},
+    delivery::Schedule,
+    service::Limits,
+    simulate::Settings,
+};
 use dubhook_smol::{
     entropy,
     memory::Capacity,
@@ -25,7 +31,7 @@ use std::{
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8000")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8000", value_parser = parse_listen)]
     listen: String,
     /// Where jobs, webhooks and what is owed are kept; one server uses it at a time
     #[arg(
@@ -132,9 +138,41 @@ impl Serve {
         served.map_err(|error| Fail::NotDone(error.to_string()))
     }
 
-    /// Refuses what goes with another translator.
     fn check(&self) -> Result<(), Fail> {
-        if self.translator != Kind::Remote {
+        self.check_translator()?;
+        self.check_keys()
+    }
+
+    /// Refuses keys that nobody could send, and a server that is open though it was meant to ask for one.
+    fn check_keys(&self) -> Result<(), Fail> {
+        if !self.api_keys.is_empty() && self.keys().next().is_none() {
+            return Err(Fail::Usage(
+                "there is no key in --api-key or DUBHOOK_API_KEYS; leave them out if anybody may do everything"
+                    .to_owned(),
+            ));
+        }
+        let is_key = |key: &str| {
+            key.len() <= API_KEY_BYTES_MAX && key.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if self.keys().all(is_key) {
+            return Ok(());
+        }
+        // It does not show the key: whoever reads this need not know it.
+        Err(Fail::Usage(format!(
+            "--api-key or DUBHOOK_API_KEYS: {}",
+            ServerError::Key.as_str()
+        )))
+    }
+
+    /// The keys; commas with nothing between them are none.
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        let keys = self.api_keys.iter().map(String::as_str);
+        keys.filter(|key| !key.is_empty())
+    }
+
+    /// Refuses what goes with another translator.
+    fn check_translator(&self) -> Result<(), Fail> {
+        if self.translator == Kind::Command {
             return Ok(());
         }
         let flag = match (&self.command, self.workers) {
@@ -142,9 +180,14 @@ impl Serve {
             (None, Some(_)) => "--workers",
             (None, None) => return Ok(()),
         };
+        let instead = match self.translator {
+            Kind::Remote => {
+                ". With --translator remote the workers run the programs: dubhook work --exec CMD [--workers N]"
+            }
+            _ => "",
+        };
         Err(Fail::Usage(format!(
-            "{flag} goes with --translator command. With --translator remote the workers run the programs: \
-             dubhook work --exec CMD [--workers N]"
+            "{flag} goes with --translator command{instead}"
         )))
     }
 
@@ -178,6 +221,8 @@ impl Serve {
             .with_max_level(level)
             .with_ansi(Paint::stderr().is_on())
             .with_writer(io::stderr)
+            // A line that nobody takes is lost. To say so where nobody listens would end the server.
+            .log_internal_errors(false)
             .init();
     }
 
@@ -194,7 +239,7 @@ impl Serve {
             .capacity(self.capacity)
             .limits(self.limits())
             .pages(pages::ALL);
-        for key in self.api_keys.iter().filter(|key| !key.is_empty()) {
+        for key in self.keys() {
             builder = builder.api_key(key);
         }
         for network in &self.allow_callbacks {
@@ -245,6 +290,15 @@ async fn stop_on_signals(mut signals: Signals, stopper: Stopper) -> Infallible {
     signals.next().await;
     stopper.now();
     smol::future::pending().await
+}
+
+fn parse_listen(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("write it like 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:8000".to_owned()),
+    }
 }
 
 fn parse_capacity(text: &str) -> Result<usize, String> {

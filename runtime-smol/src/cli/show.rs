@@ -166,6 +166,16 @@ pub(super) fn print_table(headings: &[&str], rows: &[Vec<String>]) -> io::Result
     Ok(())
 }
 
+/// Prints a line for whoever reads the output.
+pub(super) fn print_line(line: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{line}")
+}
+
+/// Says something on standard error. Nobody need listen.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
 /// Prints a body as it came, on a line of its own.
 pub(super) fn print_json(body: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();

@@ -6,18 +6,20 @@ use super::{
     duration,
     fail::Fail,
     jobs::show_members,
+    listen::close,
     show::{self, Paint},
 };
+use async_signal::{Signal, Signals};
 use clap::Args;
 use dubhook_core::{http::Method, job::Status, language};
 use dubhook_smol::client::{Client, Error, Job, Request, Translation};
 use indicatif::{ProgressBar, ProgressStyle};
-use smol::{Timer, future::FutureExt};
-use std::{fmt::Write, path::Path, time::Duration};
+use smol::{Timer, future::FutureExt, stream::StreamExt};
+use std::{cell::OnceCell, fmt::Write, path::Path, time::Duration};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes with --wait: 0 completed, 1 failed or called off, 3 the server does not answer, 4 out of time."
+    after_help = "Exit codes with --wait: 0 completed, 1 failed, called off or interrupted, 3 the server does not answer, 4 out of time."
 )]
 pub(super) struct Translate {
     /// The video: a URL, or a file that the server can read
@@ -79,41 +81,64 @@ impl Translate {
     }
 
     async fn wait_for(&self, video: String) -> Result<(), Fail> {
-        let client = self.client().await?;
-        let too_late = async {
-            Timer::after(self.timeout).await;
-            let seconds = self.timeout.as_secs_f32();
-            Err(Fail::OutOfTime(format!(
-                "it has not ended within {seconds} s; it goes on without us"
-            )))
-        };
-        let ended = self.follow(&client, video).or(too_late).await;
-        client.close().await.map_err(blame)?;
-        self.show(&ended?)
-    }
-
-    /// A client that is told, or if the server cannot or may not call this machine, one that asks.
-    async fn client(&self) -> Result<Client, Fail> {
+        // Signals are heard before there is a webhook to remove.
+        let mut signals = Signals::new([Signal::Term, Signal::Int])?;
         let told = self.remote.client();
         let told = told
             .webhook(&self.host, 0)
             .description("dubhook translate --wait");
+        let name = OnceCell::new();
+        let ended = self.follow(&told, video, &name);
+        let too_late = async {
+            Timer::after(self.timeout).await;
+            let seconds = self.timeout.as_secs_f32();
+            Err(Fail::OutOfTime(match name.get() {
+                Some(job) => {
+                    format!("{job} has not ended within {seconds} s; it goes on without us")
+                }
+                None => format!("the server has not taken it within {seconds} s"),
+            }))
+        };
+        let interrupted = async {
+            signals.next().await;
+            Err(Fail::NotDone(match name.get() {
+                Some(job) => format!("interrupted; {job} goes on without us"),
+                None => "interrupted before the server has taken it".to_owned(),
+            }))
+        };
+        let ended = ended.or(too_late).or(interrupted).await;
+        close(&told, &mut signals).await?;
+        self.show(&ended?)
+    }
+
+    /// A client that is told, or if the server cannot or may not call this machine, one that asks.
+    async fn client(&self, told: &Client) -> Result<Client, Fail> {
         match told.register_webhook().await {
-            Ok(()) => Ok(told),
+            Ok(()) => Ok(told.clone()),
+            // Whoever has no key may not ask, either.
+            Err(Error::Refused(refusal)) if refusal.status == 401 => {
+                Err(blame(Error::Refused(refusal)))
+            }
             Err(Error::Refused(_) | Error::Listen { .. } | Error::WebhookUrl { .. }) => {
-                let paint = Paint::stderr();
                 let note = format!(
                     "the server cannot tell {}, so it is asked now and then",
                     self.host
                 );
-                eprintln!("{}", paint.dim(&note));
+                show::say(&Paint::stderr().dim(&note));
                 Ok(self.remote.client())
             }
             Err(error) => Err(blame(error)),
         }
     }
 
-    async fn follow(&self, client: &Client, video: String) -> Result<Translation, Fail> {
+    /// Asks for the translation and follows it to its end. Its id is in `name` as soon as it has one.
+    async fn follow(
+        &self,
+        told: &Client,
+        video: String,
+        name: &OnceCell<String>,
+    ) -> Result<Translation, Fail> {
+        let client = self.client(told).await?;
         let mut request = Request::new(video).to(&self.to);
         if let Some(from) = &self.from {
             request = request.from(from);
@@ -125,6 +150,7 @@ impl Translate {
             request = request.reference(reference);
         }
         let job = client.translate(request).await.map_err(blame)?;
+        name.get_or_init(|| job.id().to_owned());
         watch(&job).await.map_err(blame)
     }
 
@@ -138,7 +164,7 @@ impl Translate {
             Status::Completed => {
                 if !self.remote.json {
                     let output = show::plain(job.output_url.as_deref().unwrap_or_default());
-                    println!("{}  {output}", paint.green("completed"));
+                    show::print_line(&format!("{}  {output}", paint.green("completed")))?;
                 }
                 Ok(())
             }

@@ -1,6 +1,9 @@
 //! `verify`: whether a webhook that somebody received is what it claims to be.
 
-use super::{fail::Fail, show::Paint};
+use super::{
+    fail::Fail,
+    show::{self, Paint},
+};
 use clap::Args;
 use dubhook_core::{
     signature::{Headers, Secret, TOLERANCE_S, verify},
@@ -13,8 +16,6 @@ use std::io::{self, Read};
 const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Args)]
-#[command(long_about = "Check the signature of a webhook that was received.\n\n\
-    The body is read from standard input, byte for byte as it was received.")]
 pub(super) struct Verify {
     /// The secret; more than one while it is being rotated
     #[arg(
@@ -63,7 +64,6 @@ impl Verify {
         };
         let headers = Headers::from_fields(fields).map_err(refused)?;
         verify(&headers, &body, &keys, now, TOLERANCE_S).map_err(refused)?;
-        println!("{}", Paint::stdout().green("verified"));
-        Ok(())
+        Ok(show::print_line(&Paint::stdout().green("verified"))?)
     }
 }

@@ -86,7 +86,7 @@ impl Webhooks {
             Self::Remove(one) => {
                 one.call(Method::Delete, "", "")?;
                 if !one.remote.json {
-                    println!("removed");
+                    show::print_line("removed")?;
                 }
                 Ok(())
             }

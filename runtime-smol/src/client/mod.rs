@@ -97,7 +97,7 @@ impl Client {
     /// The server must be able to reach the host by this name.
     #[must_use]
     pub fn webhook(mut self, host: impl Into<String>, port: u16) -> Self {
-        self.options.webhook = Some((host.into(), port));
+        self.options.webhook = Some((options::in_url(host.into()), port));
         self
     }
 

@@ -7,7 +7,7 @@ use dubhook_core::{
     event::Filter,
     signature::Secret,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::Ipv6Addr, path::PathBuf, sync::Arc, time::Duration};
 
 /// Where webhooks come in, below the client's host and port.
 pub(super) const WEBHOOK_PATH: &str = "/webhook";
@@ -30,6 +30,14 @@ pub(super) struct Options {
     pub(super) capacity: usize,
     pub(super) patience: Duration,
     pub(super) timings: Timings,
+}
+
+/// A host as a URL has it: an IPv6 address stands in brackets (RFC 3986, section 3.2.2).
+pub(super) fn in_url(host: String) -> String {
+    match host.parse::<Ipv6Addr>() {
+        Ok(_) => format!("[{host}]"),
+        Err(_) => host,
+    }
 }
 
 impl Options {

@@ -1,5 +1,7 @@
 //! The program as people and scripts use it: what it prints, and how it ends.
 
+mod leaving;
+mod refusing;
 mod translating;
 mod working;
 

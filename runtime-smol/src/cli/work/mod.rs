@@ -132,7 +132,7 @@ impl Shop {
         let mut first = first?;
         if !self.json {
             let waits = format!("{workers} at a time; Ctrl-C ends it");
-            eprintln!("{}", Paint::stderr().dim(&waits));
+            show::say(&Paint::stderr().dim(&waits));
         }
         let executor = LocalExecutor::new();
         let work = |_| executor.spawn(self.serve(first.take()));
@@ -352,7 +352,7 @@ fn warn(pause: &Pause, why: &str) {
     if pause.is_first() {
         let paint = Paint::stderr();
         let why = show::plain(why.trim_end_matches('.'));
-        eprintln!("{} {why}; trying again", paint.yellow("warning:"));
+        show::say(&format!("{} {why}; trying again", paint.yellow("warning:")));
     }
 }
 

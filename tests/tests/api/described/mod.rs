@@ -1,6 +1,7 @@
 //! The API as openapi.json describes it, held against the machine.
 
 mod answers;
+mod refusals;
 mod schema;
 
 use crate::call;

@@ -1,0 +1,144 @@
+//! Readers that have enough, and waits that somebody interrupts: nothing breaks, and nothing stays behind.
+
+use super::{PATIENCE, Server, VIDEO, check, dubhook, run};
+use std::{
+    io::{BufRead, BufReader, PipeWriter, pipe},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// An output whose reader has gone.
+fn unheard() -> PipeWriter {
+    pipe().expect("a pipe").1
+}
+
+/// Waits until `found` finds something.
+#[track_caller]
+fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < give_up, "it never came");
+        std::thread::yield_now();
+    }
+}
+
+fn signal(child: &Child, signal: &str) {
+    let kill = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill runs").success());
+}
+
+/// The server's webhooks, as JSON.
+fn webhooks(server: &Server) -> String {
+    let list = run(&server.url, &["webhooks", "list", "--json"]);
+    String::from_utf8(list.stdout).expect("text")
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_a_command_in_peace() {
+    let server = Server::in_memory(&["--simulate", "20ms"]);
+    let wait = ["translate", VIDEO, "--to", "es", "--wait"];
+    for arguments in [&wait[..], &["status"], &["jobs"], &["demo"]] {
+        let mut command = dubhook(arguments);
+        command.env("DUBHOOK_SERVER", &server.url);
+        let ended = command.stdout(unheard()).stderr(Stdio::piped()).output();
+        let ended = ended.expect("the program runs");
+        assert_eq!(
+            String::from_utf8_lossy(&ended.stderr),
+            "",
+            "{arguments:?} complains"
+        );
+        assert_eq!(ended.status.code(), Some(0), "{arguments:?}");
+    }
+    let mut command = dubhook(&["cancel", "17"]);
+    let ended = command.stderr(unheard()).status();
+    assert_eq!(ended.expect("the program runs").code(), Some(2));
+}
+
+#[test]
+fn a_listener_that_nobody_reads_removes_its_webhook() {
+    let server = Server::in_memory(&["--simulate", "20ms"]);
+    let mut command = dubhook(&["listen", "--port", "0"]);
+    command.env("DUBHOOK_SERVER", &server.url);
+    let mut child = command
+        .stdout(unheard())
+        .stderr(unheard())
+        .spawn()
+        .expect("the program runs");
+    until(|| webhooks(&server).contains("ep_").then_some(()));
+    run(&server.url, &["translate", VIDEO, "--to", "es"]);
+    assert_eq!(child.wait().expect("its end").code(), Some(0));
+    assert!(webhooks(&server).contains("\"data\":[]"));
+}
+
+#[test]
+fn a_server_goes_on_when_nobody_reads_its_log() {
+    let mut command = dubhook(&["serve", "--listen", "127.0.0.1:0", "--in-memory", "-v"]);
+    let mut child = command
+        .args(["--simulate", "1ms"])
+        .stdout(Stdio::piped())
+        .stderr(unheard())
+        .spawn()
+        .expect("the program runs");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("its output"))
+        .read_line(&mut line)
+        .expect("a line");
+    let url = line
+        .trim_end()
+        .strip_prefix("listening on ")
+        .expect("a URL");
+    let done = run(url, &["translate", VIDEO, "--to", "es", "--wait"]);
+    check(&done, 0, "completed", "");
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().expect("its end").code(), Some(0));
+}
+
+#[test]
+fn an_interrupted_wait_removes_its_webhook_and_names_its_job() {
+    let server = Server::in_memory(&["--simulate", "1h"]);
+    for by in ["-INT", "-TERM"] {
+        let mut command = dubhook(&["translate", VIDEO, "--to", "es", "--wait"]);
+        command.env("DUBHOOK_SERVER", &server.url);
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        until(|| webhooks(&server).contains("ep_").then_some(()));
+        let status = ["jobs", "--status", "processing", "--json"];
+        let job = until(|| {
+            let jobs = run(&server.url, &status).stdout;
+            let jobs = String::from_utf8(jobs).expect("text");
+            let id = jobs.split('"').find(|word| word.starts_with("job_"));
+            id.map(str::to_owned)
+        });
+        // The answer that names the job may still be on its way to the one that waits.
+        std::thread::sleep(Duration::from_millis(500));
+        signal(&child, by);
+        let ended = child.wait_with_output().expect("its end");
+        check(&ended, 1, "", &format!("{job} goes on without us"));
+        assert!(webhooks(&server).contains("\"data\":[]"));
+        run(&server.url, &["cancel", &job]);
+    }
+}
+
+#[test]
+fn who_waits_in_vain_is_told_for_which_job() {
+    let server = Server::in_memory(&["--simulate", "1h"]);
+    let wait = [
+        "translate",
+        VIDEO,
+        "--to",
+        "es",
+        "--wait",
+        "--timeout",
+        "2s",
+    ];
+    let ended = run(&server.url, &wait);
+    check(&ended, 4, "", "error: job_");
+}
