@@ -1,6 +1,6 @@
 //! The client library over real sockets.
 
-use dubhook_core::simulate::Settings;
+use dubhook_core::{simulate::Settings, url::Url};
 use dubhook_smol::{
     client::{Client, Error, Pauses, Request, Simple, Status, Timings},
     server::{Handle, Server},
@@ -208,7 +208,8 @@ fn a_registration_is_removed_at_the_end() {
         // Or when the last handle is gone; that nobody waits for.
         let client = Client::new(server.url()).webhook("localhost", 0);
         client.register_webhook().await.unwrap();
-        let port = client.webhook_port().unwrap();
+        let url = client.webhook_url().unwrap().to_owned();
+        let port = Url::parse(&url, url.len()).unwrap().port();
         assert_eq!(webhooks(), 1);
         drop(client);
         while webhooks() > 0 {
@@ -233,6 +234,7 @@ fn an_address_is_a_host_with_brackets_or_without() {
             client.register_webhook().await.unwrap();
             let list = asker.call("GET", "/v1/webhooks", "").json();
             assert_eq!(list["data"][0]["url"], "http://[::1]:3120/webhook");
+            assert_eq!(client.webhook_url(), Some("http://[::1]:3120/webhook"));
             client.close().await.unwrap();
         }
     }));

@@ -76,11 +76,8 @@ impl Story {
         let client = Client::new(url).webhook("localhost", 0);
         let mut events = client.events();
         client.register_webhook().await.map_err(blame)?;
-        let port = client.webhook_port().unwrap_or_default();
-        self.tell(
-            "client",
-            &format!("has registered its webhook http://localhost:{port}/webhook"),
-        )?;
+        let url = client.webhook_url().unwrap_or_default();
+        self.tell("client", &format!("has registered its webhook {url}"))?;
         let request = Request::new("https://example.com/talk.mp4").to("es");
         let job = client.translate(request).await.map_err(blame)?;
         self.tell(

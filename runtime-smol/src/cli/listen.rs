@@ -82,8 +82,8 @@ impl Listen {
             let events = client.events();
             let heard = async {
                 client.register_webhook().await.map_err(Self::blame)?;
-                let port = client.webhook_port().unwrap_or(self.port);
-                let told_at = format!("told at http://{}:{port}; Ctrl-C ends it", self.host);
+                let url = client.webhook_url().unwrap_or_default();
+                let told_at = format!("told at {url}; Ctrl-C ends it");
                 show::say(&Paint::stderr().dim(&told_at));
                 self.hand_on(events).await
             };

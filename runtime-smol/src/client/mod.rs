@@ -185,10 +185,10 @@ impl Client {
         self.call(Command::Register).await
     }
 
-    /// The port on which the client is told, once it has started.
+    /// The URL at which the client is told, once it has started.
     #[must_use]
-    pub fn webhook_port(&self) -> Option<u16> {
-        self.running.get()?.port
+    pub fn webhook_url(&self) -> Option<&str> {
+        self.running.get()?.webhook_url.as_deref()
     }
 
     /// Asks the server how the newest job is, `None` where there is no job yet.

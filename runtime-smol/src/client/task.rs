@@ -36,7 +36,7 @@ const WEBHOOK_BYTES_MAX: usize = 2_048;
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) commands: Sender<Command>,
-    pub(super) port: Option<u16>,
+    pub(super) webhook_url: Option<String>,
 }
 
 impl Drop for Running {
@@ -52,8 +52,8 @@ pub(super) async fn start(options: Options, board: Arc<Board>) -> Result<Running
     let seed = entropy::seed().map_err(|error| Error::Entropy(Arc::new(error)))?;
     options.server()?;
     let trust = options.trust()?;
-    let (listeners, url, port) = match &options.webhook {
-        None => (Vec::new(), None, None),
+    let (listeners, url) = match &options.webhook {
+        None => (Vec::new(), None),
         Some((host, port)) => {
             let (listeners, bound) = match &options.listen {
                 Some((address, port)) => receive::listen(address, *port).await?,
@@ -62,7 +62,7 @@ pub(super) async fn start(options: Options, board: Arc<Board>) -> Result<Running
             // Behind a forwarder, the port that others see is the one that was named.
             let port = if *port == 0 { bound } else { *port };
             let url = format!("http://{host}:{port}{WEBHOOK_PATH}");
-            (listeners, Some(url), Some(port))
+            (listeners, Some(url))
         }
     };
     if let Some(url) = &url {
@@ -70,8 +70,12 @@ pub(super) async fn start(options: Options, board: Arc<Board>) -> Result<Running
     }
     let (commands, received) = unbounded();
     let orders = (commands.clone(), received);
+    let webhook_url = url.clone();
     smol::spawn(run(options, trust, board, listeners, url, orders, seed)).detach();
-    Ok(Running { commands, port })
+    Ok(Running {
+        commands,
+        webhook_url,
+    })
 }
 
 fn webhook_url(url: &str) -> Result<Url<'_>, Error> {

@@ -109,7 +109,11 @@ impl From<fjall::Error> for StoreError {
         Self::Failed(match error {
             E::Locked => return Self::InUse,
             E::Io(error) | E::Storage(fjall::LsmError::Io(error)) => Box::new(error),
-            E::Poisoned => "an earlier write failed".into(),
+            // What went wrong is known to the thread that wrote alone.
+            E::Poisoned => {
+                "a write in the background failed; the disk may be full, or descriptors too few"
+                    .into()
+            }
             E::InvalidVersion(_) => "the data is damaged, or of another version".into(),
             error => format!("the data is damaged ({error:?})").into(),
         })
