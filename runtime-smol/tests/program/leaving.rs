@@ -3,8 +3,8 @@
 use super::{PATIENCE, Server, VIDEO, check, dubhook, run};
 use std::{
     io::{BufRead, BufReader, PipeWriter, pipe},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Child, Command, Output, Stdio},
+    time::Instant,
 };
 
 /// An output whose reader has gone.
@@ -102,29 +102,37 @@ fn a_server_goes_on_when_nobody_reads_its_log() {
 fn an_interrupted_wait_removes_its_webhook_and_names_its_job() {
     let server = Server::in_memory(&["--simulate", "1h"]);
     for by in ["-INT", "-TERM"] {
-        let mut command = dubhook(&["translate", VIDEO, "--to", "es", "--wait"]);
-        command.env("DUBHOOK_SERVER", &server.url);
-        let child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        until(|| webhooks(&server).contains("ep_").then_some(()));
-        let status = ["jobs", "--status", "processing", "--json"];
-        let job = until(|| {
-            let jobs = run(&server.url, &status).stdout;
-            let jobs = String::from_utf8(jobs).expect("text");
-            let id = jobs.split('"').find(|word| word.starts_with("job_"));
-            id.map(str::to_owned)
+        // The answer that names the job may still be on its way to the one that waits; then it is tried again.
+        let (job, ended) = until(|| {
+            let (job, ended) = interrupt_a_wait(&server, by);
+            assert!(webhooks(&server).contains("\"data\":[]"));
+            run(&server.url, &["cancel", &job]);
+            let told = String::from_utf8_lossy(&ended.stderr);
+            let too_soon = told.contains("before the server has taken it");
+            (!too_soon).then_some((job, ended))
         });
-        // The answer that names the job may still be on its way to the one that waits.
-        std::thread::sleep(Duration::from_millis(500));
-        signal(&child, by);
-        let ended = child.wait_with_output().expect("its end");
         check(&ended, 1, "", &format!("{job} goes on without us"));
-        assert!(webhooks(&server).contains("\"data\":[]"));
-        run(&server.url, &["cancel", &job]);
     }
+}
+
+/// Waits for a job and is interrupted once the server has it. The job, and the end of the command.
+fn interrupt_a_wait(server: &Server, by: &str) -> (String, Output) {
+    let mut command = dubhook(&["translate", VIDEO, "--to", "es", "--wait"]);
+    command.env("DUBHOOK_SERVER", &server.url);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let status = ["jobs", "--status", "processing", "--json"];
+    let job = until(|| {
+        let jobs = run(&server.url, &status).stdout;
+        let jobs = String::from_utf8(jobs).expect("text");
+        let id = jobs.split('"').find(|word| word.starts_with("job_"));
+        id.map(str::to_owned)
+    });
+    signal(&child, by);
+    (job, child.wait_with_output().expect("its end"))
 }
 
 #[test]
