@@ -11,6 +11,8 @@ const PAGE_JOBS = 20;
 // How long to wait before asking again where nothing says by itself that something is new, in milliseconds.
 const POLL_MS = 2_000;
 const FIGURES_MS = 3_000;
+// How soon after an event the figures are read, once for all that come until then.
+const FIGURES_SOON_MS = 250;
 const HOOKS_MS = 10_000;
 // How long to wait for the stream, at first and at most; and where this server has none.
 const RETRY_MS = 1_000;
@@ -27,6 +29,7 @@ let cursor = null;
 let kept = JOBS_KEPT;
 let isFollowed = false;
 let last = "";
+let figuresSoon = null;
 
 // ---- What is shown
 
@@ -145,6 +148,10 @@ function seen(id, type, data) {
   } else if (type.startsWith("translation.")) {
     take(JSON.parse(data).data);
     draw();
+    figuresSoon ??= setTimeout(() => {
+      figuresSoon = null;
+      readFigures();
+    }, FIGURES_SOON_MS);
   }
 }
 
