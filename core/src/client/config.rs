@@ -38,6 +38,21 @@ impl core::fmt::Debug for Server<'_> {
     }
 }
 
+/// Checks that a client can send this API key.
+///
+/// # Errors
+///
+/// [`ServerError::Key`].
+pub fn check_api_key(key: &str) -> Result<(), ServerError> {
+    let is_key = (1..=API_KEY_BYTES_MAX).contains(&key.len())
+        && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_key {
+        Ok(())
+    } else {
+        Err(ServerError::Key)
+    }
+}
+
 /// Why a text names no server, or is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -89,11 +104,7 @@ impl<'a> Server<'a> {
     ///
     /// [`ServerError::Key`].
     pub fn with_key(self, key: &'a str) -> Result<Self, ServerError> {
-        let is_key = (1..=API_KEY_BYTES_MAX).contains(&key.len())
-            && key.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_key {
-            return Err(ServerError::Key);
-        }
+        check_api_key(key)?;
         Ok(Self {
             key: Some(key),
             ..self

@@ -140,7 +140,9 @@ mod view;
 
 pub use answer::Failure;
 pub use call::{Call, Deadline, Exchange, ExchangeId, Reason};
-pub use config::{API_KEY_BYTES_MAX, Config, Pauses, Server, ServerError, Timings, Webhook};
+pub use config::{
+    API_KEY_BYTES_MAX, Config, Pauses, Server, ServerError, Timings, Webhook, check_api_key,
+};
 pub use fixed::Fixed;
 pub use jobs::{JobState, Known};
 pub use newest::Simple;

@@ -4,11 +4,7 @@ use super::{duration, fail::Fail, show::Paint};
 use async_signal::{Signal, Signals};
 use clap::{Args, ValueEnum};
 use dubhook_core::{
-    address::Cidr,
-    client::{API_KEY_BYTES_MAX, ServerError},
-    delivery::Schedule,
-    service::Limits,
-    simulate::Settings,
+    address::Cidr, client::check_api_key, delivery::Schedule, service::Limits, simulate::Settings,
 };
 use dubhook_smol::{
     entropy,
@@ -151,17 +147,10 @@ impl Serve {
                     .to_owned(),
             ));
         }
-        let is_key = |key: &str| {
-            key.len() <= API_KEY_BYTES_MAX && key.bytes().all(|byte| byte.is_ascii_graphic())
-        };
-        if self.keys().all(is_key) {
-            return Ok(());
-        }
         // It does not show the key: whoever reads this need not know it.
-        Err(Fail::Usage(format!(
-            "--api-key or DUBHOOK_API_KEYS: {}",
-            ServerError::Key.as_str()
-        )))
+        self.keys().try_for_each(check_api_key).map_err(|error| {
+            Fail::Usage(format!("--api-key or DUBHOOK_API_KEYS: {}", error.as_str()))
+        })
     }
 
     /// The keys; commas with nothing between them are none.

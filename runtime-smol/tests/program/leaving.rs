@@ -1,8 +1,8 @@
 //! Readers that have enough, and waits that somebody interrupts: nothing breaks, and nothing stays behind.
 
-use super::{PATIENCE, Server, VIDEO, check, dubhook, run};
+use super::{PATIENCE, Server, VIDEO, WAIT, check, dubhook, run};
 use std::{
-    io::{BufRead, BufReader, PipeWriter, pipe},
+    io::{PipeWriter, pipe},
     process::{Child, Command, Output, Stdio},
     time::Instant,
 };
@@ -41,8 +41,7 @@ fn webhooks(server: &Server) -> String {
 #[test]
 fn a_reader_that_has_enough_ends_a_command_in_peace() {
     let server = Server::in_memory(&["--simulate", "20ms"]);
-    let wait = ["translate", VIDEO, "--to", "es", "--wait"];
-    for arguments in [&wait[..], &["status"], &["jobs"], &["demo"]] {
+    for arguments in [&WAIT[..], &["status"], &["jobs"], &["demo"]] {
         let mut command = dubhook(arguments);
         command.env("DUBHOOK_SERVER", &server.url);
         let ended = command.stdout(unheard()).stderr(Stdio::piped()).output();
@@ -78,24 +77,11 @@ fn a_listener_that_nobody_reads_removes_its_webhook() {
 #[test]
 fn a_server_goes_on_when_nobody_reads_its_log() {
     let mut command = dubhook(&["serve", "--listen", "127.0.0.1:0", "--in-memory", "-v"]);
-    let mut child = command
-        .args(["--simulate", "1ms"])
-        .stdout(Stdio::piped())
-        .stderr(unheard())
-        .spawn()
-        .expect("the program runs");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("its output"))
-        .read_line(&mut line)
-        .expect("a line");
-    let url = line
-        .trim_end()
-        .strip_prefix("listening on ")
-        .expect("a URL");
-    let done = run(url, &["translate", VIDEO, "--to", "es", "--wait"]);
+    command.args(["--simulate", "1ms"]).stderr(unheard());
+    let server = Server::spawn(&mut command);
+    let done = run(&server.url, &WAIT);
     check(&done, 0, "completed", "");
-    signal(&child, "-TERM");
-    assert_eq!(child.wait().expect("its end").code(), Some(0));
+    assert_eq!(server.terminate().0, Some(0));
 }
 
 #[test]
@@ -117,7 +103,7 @@ fn an_interrupted_wait_removes_its_webhook_and_names_its_job() {
 
 /// Waits for a job and is interrupted once the server has it. The job, and the end of the command.
 fn interrupt_a_wait(server: &Server, by: &str) -> (String, Output) {
-    let mut command = dubhook(&["translate", VIDEO, "--to", "es", "--wait"]);
+    let mut command = dubhook(&WAIT);
     command.env("DUBHOOK_SERVER", &server.url);
     let child = command
         .stdout(Stdio::piped())
@@ -138,15 +124,6 @@ fn interrupt_a_wait(server: &Server, by: &str) -> (String, Output) {
 #[test]
 fn who_waits_in_vain_is_told_for_which_job() {
     let server = Server::in_memory(&["--simulate", "1h"]);
-    let wait = [
-        "translate",
-        VIDEO,
-        "--to",
-        "es",
-        "--wait",
-        "--timeout",
-        "2s",
-    ];
-    let ended = run(&server.url, &wait);
+    let ended = run(&server.url, &[&WAIT[..], &["--timeout", "2s"]].concat());
     check(&ended, 4, "", "error: job_");
 }

@@ -45,12 +45,15 @@ const ECHO: &str = r#"job=$(cat); echo '{"progress":42}'; echo noise
 
 /// Asks a server whose translator is [`ECHO`] for a translation, and returns what that was given.
 fn echoed(server: &str) -> String {
-    let done = run(server, &["translate", VIDEO, "--to", "es", "--wait"]);
+    let done = run(server, &WAIT);
     check(&done, 0, "completed  file://", "");
     let done = String::from_utf8(done.stdout).unwrap();
     let output = done.trim().rsplit("file://").next().unwrap();
     std::fs::read_to_string(output).expect("the output is there")
 }
+
+/// Asks for a translation and waits for its end.
+const WAIT: [&str; 5] = ["translate", VIDEO, "--to", "es", "--wait"];
 
 #[track_caller]
 fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
@@ -72,12 +75,12 @@ impl Server {
     fn start(arguments: &[&str]) -> Self {
         let mut command = dubhook(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(arguments);
-        Self::spawn(command)
+        Self::spawn(command.stderr(Stdio::null()))
     }
 
     /// The server that this command starts.
-    fn spawn(mut command: Command) -> Self {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null());
+    fn spawn(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped());
         let mut child = child.spawn().expect("the program runs");
         let mut stdout = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
@@ -155,7 +158,7 @@ fn a_job_from_the_command_line_to_its_end() {
     let server = Server::in_memory(&["--simulate", "20ms"]);
     let run = |arguments: &[&str]| run(&server.url, arguments);
     check(&run(&["status"]), 1, "", "No translation was submitted yet");
-    let done = run(&["translate", VIDEO, "--to", "es", "--wait"]);
+    let done = run(&WAIT);
     check(&done, 0, "completed  https://example.com/dubbed/job_", "");
     check(&run(&["status"]), 0, "completed\n", "");
     let json = run(&[
@@ -188,7 +191,7 @@ fn a_job_from_the_command_line_to_its_end() {
 #[test]
 fn how_a_wait_ends_is_in_the_exit_code() {
     let failing = Server::in_memory(&["--simulate", "20ms", "--simulate-errors", "1"]);
-    let ended = run(&failing.url, &["translate", VIDEO, "--to", "es", "--wait"]);
+    let ended = run(&failing.url, &WAIT);
     check(
         &ended,
         1,
@@ -196,15 +199,7 @@ fn how_a_wait_ends_is_in_the_exit_code() {
         "The translation was simulated, and so was this error.",
     );
     let slow = Server::in_memory(&["--simulate", "1h"]);
-    let waited = [
-        "translate",
-        VIDEO,
-        "--to",
-        "es",
-        "--wait",
-        "--timeout",
-        "100ms",
-    ];
+    let waited = [&WAIT[..], &["--timeout", "100ms"]].concat();
     check(
         &run(&slow.url, &waited),
         4,
@@ -381,12 +376,7 @@ fn a_listener_hands_events_on_until_it_is_interrupted() {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     stderr.read_line(&mut told_at).unwrap();
     assert!(told_at.contains("told at http://localhost:"), "{told_at}");
-    check(
-        &run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]),
-        0,
-        "completed",
-        "",
-    );
+    check(&run(&server.url, &WAIT), 0, "completed", "");
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap())
         .read_line(&mut line)

@@ -1,6 +1,6 @@
 //! What cannot be meant is refused before anything is done, with a sentence that says what to write instead.
 
-use super::{Server, VIDEO, check, dubhook, run};
+use super::{Server, WAIT, check, dubhook, run};
 use std::{
     io::{BufRead, BufReader},
     process::Stdio,
@@ -62,8 +62,7 @@ fn a_server_that_shall_ask_for_keys_has_one_that_can_be_sent() {
 fn every_command_takes_the_same_servers_and_keys() {
     let server = Server::in_memory(&[]);
     let below = format!("{}/v1", server.url);
-    let wait: &[&str] = &["translate", VIDEO, "--to", "es", "--wait"];
-    for arguments in [&["jobs"], wait, &["work", "--exec", "true"]] {
+    for arguments in [&["jobs"][..], &WAIT, &["work", "--exec", "true"]] {
         let end = "must end after host and port";
         check(&run(&below, arguments), 2, "", end);
         for key in ["", "a b", "a\nb"] {
@@ -84,7 +83,7 @@ fn a_listener_says_what_to_do_on_the_command_line() {
 #[test]
 fn a_wrong_key_is_no_matter_of_webhooks() {
     let server = Server::in_memory(&["--api-key", "one"]);
-    let ended = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
+    let ended = run(&server.url, &WAIT);
     check(&ended, 1, "", "Send an API key");
     let told = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert!(!told.contains("cannot tell"), "{told}");

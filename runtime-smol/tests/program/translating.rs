@@ -1,7 +1,7 @@
 //! Jobs that a program translates: what it is given, how it ends, and that nothing of it stays behind.
 
-use super::{ECHO, PATIENCE, Scratch, Server, VIDEO, check, dubhook, echoed, run, submitted};
-use std::time::Instant;
+use super::{ECHO, PATIENCE, Scratch, Server, VIDEO, WAIT, check, dubhook, echoed, run, submitted};
+use std::{process::Stdio, time::Instant};
 
 /// A server whose translator is this shell command.
 fn translating(scratch: &Scratch, command: &str, more: &[&str]) -> Server {
@@ -41,7 +41,7 @@ fn a_program_that_fails_says_why() {
         ("kill -9 $$", "signal: 9"),
     ] {
         let server = translating(&scratch, command, &[]);
-        let ended = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
+        let ended = run(&server.url, &WAIT);
         check(&ended, 1, "", why);
     }
 }
@@ -79,7 +79,7 @@ fn a_program_ends_with_its_children_when_its_time_is_over() {
     let pid = scratch.path("pid");
     let command = format!("sleep 1000 & echo $! > {pid}; wait");
     let server = translating(&scratch, &command, &["--command-timeout", "3s"]);
-    let ended = run(&server.url, &["translate", VIDEO, "--to", "es", "--wait"]);
+    let ended = run(&server.url, &WAIT);
     check(&ended, 1, "", "took longer than 3 s");
     assert!(dies(&pid), "the child lives on");
 }
@@ -116,9 +116,8 @@ fn a_program_is_not_given_the_keys_of_callers() {
             &scratch.path("output"),
         ])
         .args(["--command", "env | grep -c letmein >&2; exit 1"]);
-    let server = Server::spawn(command);
-    let asked = ["translate", VIDEO, "--to", "es", "--wait"];
-    let ended = dubhook(&asked)
+    let server = Server::spawn(command.stderr(Stdio::null()));
+    let ended = dubhook(&WAIT)
         .env("DUBHOOK_SERVER", &server.url)
         .env("DUBHOOK_API_KEY", "letmein")
         .output()

@@ -141,7 +141,7 @@ fn a_worker_outlives_its_server() {
     let serve = |address: &str| {
         let mut command = dubhook(&["serve", "--translator", "remote", "--data", &data]);
         command.args(["--listen", address]);
-        Server::spawn(command)
+        Server::spawn(command.stderr(Stdio::null()))
     };
     let server = serve("127.0.0.1:0");
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
