@@ -19,11 +19,11 @@ use crate::{
     signal::Signal,
 };
 use dubhook_core::{
-    delivery::{Attempt, AttemptId, Verdict},
+    delivery::{AttemptId, Verdict},
     http::{self, BodyUse, Method, Refusal, ResponseError, ResponseParser, ResponseProgress},
     log::AttemptError,
     server::Server,
-    service::{AttemptResult, Attempted},
+    service::{Attempt, AttemptResult, Attempted},
     time::{Instant, Now},
     url::Url,
 };
