@@ -22,6 +22,7 @@ use super::{IN_LANE, QUEUED};
 use crate::{
     event::Filter,
     slab::{Links, List, Node},
+    timer::{Timed, Timer},
 };
 use zerocopy::FromZeros;
 
@@ -106,6 +107,8 @@ pub struct Lane {
     pub(super) live: List<IN_LANE>,
     pub(super) dead: List<IN_LANE>,
     links: Links,
+    /// The end of its pause.
+    pub(super) timer: Timer,
 }
 
 /// How many first attempts are made before a retry that waits gets its turn, so that a stream of new
@@ -118,6 +121,15 @@ impl Node<0> for Lane {
     }
     fn links_mut(&mut self) -> &mut Links {
         &mut self.links
+    }
+}
+
+impl Timed for Lane {
+    fn timer(&self) -> &Timer {
+        &self.timer
+    }
+    fn timer_mut(&mut self) -> &mut Timer {
+        &mut self.timer
     }
 }
 
@@ -144,6 +156,7 @@ impl Lane {
         live: List::EMPTY,
         dead: List::EMPTY,
         links: Links::NONE,
+        timer: Timer::NONE,
     };
 
     /// A lane that callbacks share, which is never closed.
