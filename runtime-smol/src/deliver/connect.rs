@@ -9,8 +9,8 @@ use crate::{
 };
 use async_io::{Async, Timer};
 use dubhook_core::{
-    delivery::Attempt,
     log::AttemptError,
+    service::Attempt,
     url::{Host, Scheme, Url},
 };
 use futures_lite::future::{self, FutureExt};

@@ -15,11 +15,11 @@ use crate::{
     signal::Signal,
 };
 use dubhook_core::{
-    delivery::{Attempt, AttemptId, Verdict},
+    delivery::{AttemptId, Verdict},
     http::{self, Method, RecvBuf, Refusal, ResponseError},
     log::AttemptError,
     server::Server,
-    service::{AttemptResult, Attempted},
+    service::{Attempt, AttemptResult, Attempted},
     time::{Instant, Now},
     url::Url,
 };
