@@ -5,13 +5,13 @@
 
 use core::num::NonZero;
 
-use super::{Outbox, lane::Pace};
+use super::{Message, Outbox, lane::Pace};
 use crate::slab::{Ix, Link};
 
 /// How many lanes are looked at for a host.
 const PROBES: usize = 8;
 
-impl Outbox<'_> {
+impl<E: Message> Outbox<'_, E> {
     /// The lane, of those from number `first` on (from 0), for callbacks to the host with this hash. It may be another
     /// one whenever nothing is owed to the host.
     pub fn shared_lane(&mut self, first: usize, host: u64) -> Link {

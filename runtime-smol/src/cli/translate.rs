@@ -9,12 +9,13 @@ use super::{
     listen::close,
     show::{self, Paint},
 };
+use async_io::{Timer, block_on};
 use async_signal::{Signal, Signals};
 use clap::Args;
 use dubhook_core::{http::Method, job::Status, language};
 use dubhook_smol::client::{Client, Error, Job, Request, Translation};
+use futures_lite::{FutureExt, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
-use smol::{Timer, future::FutureExt, stream::StreamExt};
 use std::{cell::OnceCell, fmt::Write, path::Path, time::Duration};
 
 #[derive(Debug, Args)]
@@ -58,7 +59,8 @@ impl Translate {
     pub(super) fn run(&self) -> Result<(), Fail> {
         let video = video_url(&self.video)?;
         if self.wait {
-            return smol::block_on(self.wait_for(video));
+            let ended = block_on(self.wait_for(video))?;
+            return self.show(&ended);
         }
         let body = api::body(|json| {
             json.name("video_url")
@@ -80,7 +82,7 @@ impl Translate {
         show_members(&self.remote, &job)
     }
 
-    async fn wait_for(&self, video: String) -> Result<(), Fail> {
+    async fn wait_for(&self, video: String) -> Result<Translation, Fail> {
         // Signals are heard before there is a webhook to remove.
         let mut signals = Signals::new([Signal::Term, Signal::Int])?;
         let told = self.remote.client();
@@ -108,7 +110,7 @@ impl Translate {
         };
         let ended = ended.or(too_late).or(interrupted).await;
         close(&told, &mut signals).await?;
-        self.show(&ended?)
+        ended
     }
 
     /// A client that is told, or if the server cannot or may not call this machine, one that asks.

@@ -8,8 +8,8 @@ use crate::{
     tls,
 };
 use dubhook_core::{
-    delivery::Attempt,
     log::AttemptError,
+    service::Attempt,
     url::{Host, Scheme, Url},
 };
 use rustls::{ClientConfig, ClientConnection};

@@ -30,7 +30,6 @@ use std::{
     convert::Infallible,
     io::{self, Write},
     path::PathBuf,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -104,7 +103,7 @@ impl Work {
 /// What all workers share.
 #[derive(Debug)]
 struct Shop {
-    desk: Arc<Desk>,
+    desk: Desk,
     command: Command,
     once: bool,
     json: bool,
