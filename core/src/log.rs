@@ -3,7 +3,7 @@
 //! Each endpoint has a ring of lines in lent memory, divided evenly. Lines are not durable: they tell
 //! of this run. What the receiver answered is kept with each line as far as there is room.
 
-use crate::{event::Kind, id::Id, slab::Ix, time::Timestamp};
+use crate::{id::Id, slab::Ix, time::Timestamp};
 use zerocopy::FromZeros;
 
 /// How an attempt failed without an answer, or why its answer does not count.
@@ -59,8 +59,8 @@ pub struct Line {
     pub at: Timestamp,
     /// The event's id.
     pub event: Id,
-    /// The event's kind.
-    pub kind: Kind,
+    /// The event's kind, as a number.
+    pub kind: u8,
     /// Which attempt of its delivery it was, from 1.
     pub number: u8,
     /// Why it failed.
@@ -78,7 +78,7 @@ impl Line {
     pub const EMPTY: Self = Self {
         at: Timestamp::EPOCH,
         event: Id::NONE,
-        kind: Kind::Pending,
+        kind: 0,
         number: 0,
         error: AttemptError::None,
         status: 0,

@@ -68,6 +68,7 @@ impl Table {
 
 /// Which record: a table and a slot of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Key {
     /// The table.
     pub table: Table,
@@ -92,7 +93,71 @@ impl Key {
     }
 }
 
-/// What of a service outlives it.
+/// Records that are written in one transaction.
+///
+/// It comes out of the machine whose records they are and goes back into it once all of them are durable. Nobody else can
+/// make one, and there is one at a time.
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use = "without it the machine never hears that its records are durable"]
+pub struct Batch {
+    machine: u32,
+    number: u64,
+}
+
+impl core::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Batch").field(&self.number).finish()
+    }
+}
+
+impl Batch {
+    /// Batch `number` of a machine.
+    pub(crate) const fn new(machine: u32, number: u64) -> Self {
+        Self { machine, number }
+    }
+}
+
+/// What is to be stored, as it lies in lent memory. There may be secrets in it, so it is not shown in logs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Value<'m>(&'m [u8]);
+
+impl<'m> Value<'m> {
+    /// These bytes.
+    pub(crate) const fn new(bytes: &'m [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(self) -> &'m [u8] {
+        self.0
+    }
+}
+
+impl core::ops::Deref for Value<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl core::fmt::Debug for Value<'_> {
+    /// How long it is, and nothing of what it says.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Value").field(&self.0.len()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Value<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Value({})", self.0.len());
+    }
+}
+
+/// What of a machine outlives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Keep {
@@ -303,5 +368,67 @@ impl<'a> Read<'a> {
         let (bytes, rest) = self.rest.take()?.split_at_checked(len)?;
         self.rest = Some(rest);
         Some(bytes)
+    }
+}
+
+/// What a record can hold: it is written, and read back, field by field.
+///
+/// ```
+/// use dubhook_core::record::{Read, Stored, Write};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Door { open: bool, moves: u32 }
+///
+/// impl Stored for Door {
+///     fn write(&self, record: &mut Write<'_>) {
+///         record.bool(self.open);
+///         record.u32(self.moves);
+///     }
+///     fn read(record: &mut Read<'_>) -> Option<Self> {
+///         Some(Self { open: record.bool(), moves: record.u32() })
+///     }
+/// }
+///
+/// let mut memory = [0; 8];
+/// let mut record = Write::new(&mut memory);
+/// Door { open: true, moves: 9 }.write(&mut record);
+/// let len = record.finish().unwrap();
+/// assert_eq!(Door::read(&mut Read::new(&memory[..len])), Some(Door { open: true, moves: 9 }));
+/// ```
+pub trait Stored: Sized {
+    /// Writes it.
+    fn write(&self, record: &mut Write<'_>);
+
+    /// Reads it back. `None` where no such thing was written; whether there were enough bytes the reader's owner sees.
+    fn read(record: &mut Read<'_>) -> Option<Self>;
+}
+
+impl Stored for bool {
+    fn write(&self, record: &mut Write<'_>) {
+        record.bool(*self);
+    }
+
+    fn read(record: &mut Read<'_>) -> Option<Self> {
+        Some(record.bool())
+    }
+}
+
+impl Stored for u8 {
+    fn write(&self, record: &mut Write<'_>) {
+        record.u8(*self);
+    }
+
+    fn read(record: &mut Read<'_>) -> Option<Self> {
+        Some(record.u8())
+    }
+}
+
+impl Stored for u32 {
+    fn write(&self, record: &mut Write<'_>) {
+        record.u32(*self);
+    }
+
+    fn read(record: &mut Read<'_>) -> Option<Self> {
+        Some(record.u32())
     }
 }

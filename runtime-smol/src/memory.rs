@@ -5,7 +5,6 @@
 
 use dubhook_core::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
-    endpoint::Endpoint,
     event::{Event, Filter},
     feed::Told,
     idempotency::KeySlot,

@@ -6,7 +6,7 @@ use dubhook_core::{
     record::Keep,
     record::Table,
     server::{self, Config},
-    service::{NewEndpoint, NewJob, Report, Service, Words, Work},
+    service::{NewEndpoint, NewJob, Report, Service, Source, Work},
     time::Now,
 };
 use dubhook_smol::{
@@ -85,9 +85,9 @@ fn write(
         let now = clock.now();
         if number == jobs - jobs / 10 {
             let endpoint = NewEndpoint {
-                url: Words::Plain("https://receiver.test/hook"),
+                url: Source::Plain("https://receiver.test/hook"),
                 filter: Filter::ALL,
-                description: Words::EMPTY,
+                description: Source::EMPTY,
                 secret: None,
                 job: None,
             };
@@ -98,10 +98,10 @@ fn write(
             format!("order-{number}"),
         );
         let new = NewJob {
-            video_url: Words::Plain(&url),
+            video_url: Source::Plain(&url),
             source_language: None,
-            target_language: Words::Plain("es"),
-            reference: Some(Words::Plain(&key)),
+            target_language: Source::Plain("es"),
+            reference: Some(Source::Plain(&key)),
             callback_url: None,
         };
         let key = service.idempotency_key(key.as_bytes(), url.as_bytes());

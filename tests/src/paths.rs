@@ -267,7 +267,7 @@ impl Bench {
     /// If it does not fit.
     pub fn render(&mut self, attempt: &Attempt) {
         let mut out = Out::new(&mut self.output);
-        let job = attempt.job.expect("an event of a job");
+        let job = attempt.subject.expect("an event of a job");
         let service = self.server.service();
         service.write_event(job, &attempt.event, &mut out);
         assert!(!out.is_full() && !out.is_empty());

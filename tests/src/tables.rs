@@ -2,7 +2,6 @@
 
 use dubhook_core::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
-    endpoint::Endpoint,
     event::{Event, Filter},
     feed::Told,
     idempotency::KeySlot,
@@ -89,7 +88,7 @@ impl Tables {
         Self {
             jobs: slots(sizes.jobs, Job::EMPTY),
             blocks: vec![Block::EMPTY; sizes.blocks],
-            endpoints: slots(sizes.endpoints, Endpoint::EMPTY),
+            endpoints: slots(sizes.endpoints, Endpoint::empty(Filter::NONE)),
             keys: vec![KeySlot::EMPTY; sizes.keys],
             log: vec![Line::EMPTY; 4 * sizes.endpoints],
             scratch: vec![0; 8_192],

@@ -9,8 +9,9 @@ use crate::{
     event::Filter,
     id::{Id, Prefix},
     json::{Object, Str, Value},
-    service::{EndpointChange, NewEndpoint, Words},
+    service::{EndpointChange, NewEndpoint},
     signature::Secret,
+    text::Source,
     time::Timestamp,
 };
 
@@ -53,9 +54,9 @@ pub fn webhook<'b>(
         }
     };
     let endpoint = NewEndpoint {
-        url: Words::Json(url),
+        url: Source::Json(url),
         filter: filter(events)?.unwrap_or(Filter::ALL),
-        description: described(description, rules)?.map_or(Words::EMPTY, Words::Json),
+        description: described(description, rules)?.map_or(Source::EMPTY, Source::Json),
         secret,
         job: None,
     };
@@ -91,9 +92,9 @@ pub fn webhook_change<'b>(
         Some(_) => return Err(Problem::NotBool(Field::Enabled)),
     };
     Ok(EndpointChange {
-        url: url.map(Words::Json),
+        url: url.map(Source::Json),
         filter: filter(events)?,
-        description: described(description, rules)?.map(Words::Json),
+        description: described(description, rules)?.map(Source::Json),
         enabled,
     })
 }

@@ -29,7 +29,7 @@
 //!     dispatch::{AttemptResult, Dispatcher, Input, Limits, NewEndpoint, Output, Ready, Storage, Subjects},
 //!     id::Id,
 //!     out::Out,
-//!     record::{Read, Stored, Write},
+//!     record::{Keep, Read, Stored, Write},
 //!     slab::Ix,
 //!     text::Pool,
 //!     time::{Instant, Now, Timestamp},
@@ -74,7 +74,7 @@
 //!
 //! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
 //! let mut storage = Storage::<Moved, 1, 2, 2, 128>::new(); // a door, two endpoints, two attempts, bodies of 128 bytes
-//! let mut dispatcher = Dispatcher::new(storage.lend(), Limits::DEVICE, [7; 32]).unwrap();
+//! let mut dispatcher = Dispatcher::new(storage.lend(Keep::Nothing), Limits::DEVICE, [7; 32]);
 //! let slot = Ix::MIN;
 //! let door = Door(dispatcher.new_id(now, slot));
 //! dispatcher.create_endpoint(now, NewEndpoint::new("http://ward.test/doors", true)).unwrap();
@@ -120,8 +120,6 @@ pub use limits::Limits;
 pub use publish::{AdmitError, PublishError};
 pub use request::RequestError;
 pub use storage::Storage;
-
-pub(crate) use records::Written;
 
 use course::Course;
 

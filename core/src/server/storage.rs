@@ -3,12 +3,11 @@
 use super::{Conn, Tables};
 use crate::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
-    endpoint::Endpoint,
     event::{Event, Filter},
     idempotency::KeySlot,
     log::Line,
     record::Keep,
-    service::{self, Job},
+    service::{self, Endpoint, Job},
     slab::Slot,
     text::Block,
 };
@@ -72,7 +71,7 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
             events: [const { [const { Slot::new(EventSlot::EMPTY) }; 6] }; JOBS],
             streams: [const { [const { Slot::new(StreamSlot::EMPTY) }; 2] }; JOBS],
             keys: [KeySlot::EMPTY; JOBS],
-            endpoints: [const { Slot::new(Endpoint::EMPTY) }; ENDPOINTS],
+            endpoints: [const { Slot::new(Endpoint::empty(Filter::NONE)) }; ENDPOINTS],
             lanes: [const { [const { Slot::new(Lane::closed(Filter::NONE)) }; 2] }; ENDPOINTS],
             log: [[Line::EMPTY; 2]; ENDPOINTS],
             attempts: [const { Slot::new(AttemptSlot::EMPTY) }; ATTEMPTS],

@@ -52,13 +52,13 @@ impl Service<'_> {
             && len(&self.leaving, &self.endpoints) == removed;
         ensure(fits, Flaw::Endpoint)?;
         for (ix, job) in used(&self.jobs) {
-            let mine = used(&self.endpoints).filter(|(_, e)| e.job == Some(ix) && !e.removed);
+            let mine = used(&self.endpoints).filter(|(_, e)| e.subject == Some(ix) && !e.removed);
             let wanting = len::<{ endpoint::WANTING }, _>(&job.wanting, &self.endpoints);
             ensure(mine.count() == wanting, Flaw::Endpoint)?;
         }
         for (ix, endpoint) in used(&self.endpoints) {
             // An endpoint narrowed to a job never outlives it, lest it hear of the next job in its slot.
-            let job = endpoint.job.is_none_or(|job| self.hangs(job, ix));
+            let job = endpoint.subject.is_none_or(|job| self.hangs(job, ix));
             ensure(endpoint.removed || job, Flaw::Endpoint)?;
             ensure(
                 endpoint.is_enabled() == self.outbox.is_open(ix),

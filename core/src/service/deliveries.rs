@@ -1,9 +1,9 @@
 //! Webhook attempts: what to send, and what its outcome means.
 
-use super::{Job, REQUEST, Service, request_field};
+use super::{Endpoint, Job, REQUEST, Service, request_field};
 use crate::{
     delivery::{self, AttemptId, Failure, Outcome, Settled, Target, Verdict},
-    endpoint::{self, Disabled, Endpoint},
+    endpoint::{self, Disabled},
     event::Event,
     id::{Id, Prefix},
     log::{AttemptError, Line},
@@ -76,7 +76,7 @@ impl Service<'_> {
     pub fn attempt_url<'m>(&self, attempt: &Attempt, memory: &'m mut [u8]) -> Option<&'m str> {
         let mut out = Out::new(memory);
         if attempt.target.callback {
-            let job = self.jobs.get(attempt.job?)?;
+            let job = self.jobs.get(attempt.subject?)?;
             self.pool
                 .write(&job.request, request_field::CALLBACK_URL, &mut out);
         } else {
@@ -126,7 +126,7 @@ impl Service<'_> {
         out.put_u64(seconds);
         out.put(b"\r\nwebhook-signature: ");
         if attempt.target.callback {
-            let secret = self.callback_secret(attempt.job).ok_or(Full)?;
+            let secret = self.callback_secret(attempt.subject).ok_or(Full)?;
             let signature = secret.signing_key().sign(message, seconds, body);
             signature.write(&mut out);
         } else {
@@ -158,7 +158,7 @@ impl Service<'_> {
         let lane = settled.target.lane;
         let event = settled
             .event
-            .and_then(|event| self.id_of(settled.job, lane, &event));
+            .and_then(|event| self.id_of(settled.subject, lane, &event));
         self.counters.attempts += 1;
         note!(
             debug,
@@ -187,7 +187,7 @@ impl Service<'_> {
         };
         if settled.target.callback {
             if outcome == Outcome::Gone {
-                self.end_callback(settled.job, settled.target);
+                self.end_callback(settled.subject, settled.target);
             }
         } else {
             attempted.endpoint = self.endpoints.get(lane).map(|endpoint| endpoint.id);
@@ -237,7 +237,7 @@ impl Service<'_> {
         let line = Line {
             at: now.timestamp,
             event: id,
-            kind: event.kind,
+            kind: event.kind as u8,
             number: attempted.number,
             error: attempted.error,
             status: attempted.status,
@@ -287,7 +287,7 @@ impl Service<'_> {
 
     fn event_id(&self, attempt: &Attempt) -> Option<Id> {
         let event = attempt.event;
-        self.id_of(attempt.job, attempt.target.lane, &event)
+        self.id_of(attempt.subject, attempt.target.lane, &event)
     }
 
     fn id_of(&self, job: Link, lane: Ix, event: &Event) -> Option<Id> {
@@ -298,7 +298,7 @@ impl Service<'_> {
     fn render(&mut self, attempt: &Attempt) -> Result<usize, Full> {
         let memory = core::mem::take(&mut self.scratch);
         let mut out = Out::new(memory);
-        match attempt.job {
+        match attempt.subject {
             Some(job) => self.write_event(job, &attempt.event, &mut out),
             None => {
                 if let Some(endpoint) = self.endpoints.get(attempt.target.lane) {

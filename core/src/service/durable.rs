@@ -55,7 +55,7 @@ impl Service<'_> {
         if !self.is_durable(endpoint.changed) {
             return Durable::Soon;
         }
-        match endpoint.job.map(|job| self.durable_job(job)) {
+        match endpoint.subject.map(|job| self.durable_job(job)) {
             None => Durable::Is(None),
             Some(Durable::Is(event)) => Durable::Is(Some(event)),
             Some(Durable::Nothing | Durable::Soon) => Durable::Soon,

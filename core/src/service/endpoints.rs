@@ -1,15 +1,15 @@
 //! What happens to endpoints: they are registered, changed, tested, and removed.
 
-use super::{CHANGED, Full, Service, Words, deliveries::event_id};
+use super::{CHANGED, Endpoint, Full, Service, deliveries::event_id};
 use crate::{
     delivery::Target,
-    endpoint::{self, Disabled, Endpoint, StoredSecret},
+    endpoint::{self, Disabled, StoredSecret},
     event::{Event, Filter, Kind},
     id::Id,
     note::note,
     signature::Secret,
     slab::{Ix, Link},
-    text::Text,
+    text::{Source, Text},
     time::{Now, Timestamp},
 };
 
@@ -18,11 +18,11 @@ use crate::{
 #[derive(Debug)]
 pub struct NewEndpoint<'a> {
     /// Where deliveries go.
-    pub url: Words<'a>,
+    pub url: Source<'a>,
     /// Which events it wants.
     pub filter: Filter,
     /// What somebody wrote to tell it from others.
-    pub description: Words<'a>,
+    pub description: Source<'a>,
     /// What to sign with; made up where not given.
     pub secret: Option<Secret>,
     /// The only job whose events it gets.
@@ -33,11 +33,11 @@ pub struct NewEndpoint<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EndpointChange<'a> {
     /// Where deliveries go.
-    pub url: Option<Words<'a>>,
+    pub url: Option<Source<'a>>,
     /// Which events it wants.
     pub filter: Option<Filter>,
     /// What somebody wrote to tell it from others.
-    pub description: Option<Words<'a>>,
+    pub description: Option<Source<'a>>,
     /// Whether anything is sent.
     pub enabled: Option<bool>,
 }
@@ -82,11 +82,11 @@ impl Service<'_> {
         };
         let previous = self.newest_endpoint().and_then(|ix| self.endpoints.get(ix));
         let previous = previous.map(|endpoint| endpoint.id);
-        let mut endpoint = Endpoint::EMPTY;
+        let mut endpoint = Endpoint::empty(Filter::NONE);
         endpoint.id = Id::after(previous, now.timestamp, ix, &mut self.random);
         endpoint.created_at = now.timestamp;
         endpoint.filter = new.filter;
-        endpoint.job = new.job;
+        endpoint.subject = new.job;
         endpoint.text = text;
         endpoint.secret = StoredSecret::new(&secret);
         endpoint.for_all = for_all;
@@ -163,7 +163,7 @@ impl Service<'_> {
         if endpoint.removed {
             return;
         }
-        let (job, text) = (endpoint.job, endpoint.text);
+        let (job, text) = (endpoint.subject, endpoint.text);
         self.unwant(ix);
         self.untie(ix);
         if let Some(job) = job {
@@ -265,14 +265,14 @@ impl Service<'_> {
 
     /// Hangs an endpoint that is narrowed to a job on that, enabled or not: it is forgotten with it.
     fn tie(&mut self, ix: Ix) {
-        let job = self.endpoints.get(ix).and_then(|endpoint| endpoint.job);
+        let job = self.endpoints.get(ix).and_then(|endpoint| endpoint.subject);
         if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
             job.wanting.push_back(&mut self.endpoints, ix);
         }
     }
 
     fn untie(&mut self, ix: Ix) {
-        let job = self.endpoints.get(ix).and_then(|endpoint| endpoint.job);
+        let job = self.endpoints.get(ix).and_then(|endpoint| endpoint.subject);
         if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
             job.wanting.remove(&mut self.endpoints, ix);
         }
@@ -291,7 +291,7 @@ impl Service<'_> {
         let Some(endpoint) = self.endpoints.get(ix) else {
             return;
         };
-        let Some(job) = endpoint.job.and_then(|job| self.jobs.get(job)) else {
+        let Some(job) = endpoint.subject.and_then(|job| self.jobs.get(job)) else {
             return;
         };
         let event = job.last;
@@ -301,7 +301,7 @@ impl Service<'_> {
                 callback: false,
             };
             // Without room nothing is sent; the reply to the registration tells the ending too.
-            let _ = self.outbox.send(endpoint.job, event, target);
+            let _ = self.outbox.send(endpoint.subject, event, target);
         }
     }
 
@@ -333,8 +333,8 @@ impl Service<'_> {
     fn copy_text(
         &mut self,
         text: Text<2>,
-        url: Option<Words<'_>>,
-        description: Option<Words<'_>>,
+        url: Option<Source<'_>>,
+        description: Option<Source<'_>>,
     ) -> Option<Text<2>> {
         // What stays is copied through the scratch memory: a pool cannot read while it writes.
         self.rendered = (Id::NONE, 0);
@@ -350,8 +350,8 @@ impl Service<'_> {
         let len = out.finish().ok()?;
         let kept = core::str::from_utf8(self.scratch.get(..len)?).ok()?;
         let (kept_url, kept_description) = kept.split_at_checked(split)?;
-        let url = url.unwrap_or(Words::Plain(kept_url));
-        let description = description.unwrap_or(Words::Plain(kept_description));
+        let url = url.unwrap_or(Source::Plain(kept_url));
+        let description = description.unwrap_or(Source::Plain(kept_description));
         self.pool.store([url, description])
     }
 }

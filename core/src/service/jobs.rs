@@ -1,6 +1,6 @@
 //! What happens to jobs: they come in, are worked on, end, and are forgotten.
 
-use super::{Full, Job, REQUEST, STATE, Service, Words, targets::Targets};
+use super::{Full, Job, REQUEST, STATE, Service, targets::Targets};
 use crate::{
     event::{Event, Kind},
     id::Id,
@@ -9,7 +9,7 @@ use crate::{
     note::note,
     sha256::Sha256,
     slab::{Ix, Link},
-    text::blocks_for,
+    text::{Source, blocks_for},
     time::Now,
     url::is_absolute_uri,
 };
@@ -19,15 +19,15 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct NewJob<'a> {
     /// The video.
-    pub video_url: Words<'a>,
+    pub video_url: Source<'a>,
     /// The language it is in, if said.
-    pub source_language: Option<Words<'a>>,
+    pub source_language: Option<Source<'a>>,
     /// The language it shall be in.
-    pub target_language: Words<'a>,
+    pub target_language: Source<'a>,
     /// What the asker calls it.
-    pub reference: Option<Words<'a>>,
+    pub reference: Option<Source<'a>>,
     /// Where the asker wants to be told.
-    pub callback_url: Option<Words<'a>>,
+    pub callback_url: Option<Source<'a>>,
 }
 
 /// What a request is known by when it comes again.
@@ -263,10 +263,10 @@ impl Service<'_> {
         }
         let strings = [
             new.video_url,
-            new.source_language.unwrap_or(Words::EMPTY),
+            new.source_language.unwrap_or(Source::EMPTY),
             new.target_language,
-            new.reference.unwrap_or(Words::EMPTY),
-            new.callback_url.unwrap_or(Words::EMPTY),
+            new.reference.unwrap_or(Source::EMPTY),
+            new.callback_url.unwrap_or(Source::EMPTY),
         ];
         let result_blocks = blocks_for(self.limits.result_bytes_max());
         let bytes = strings.iter().map(|words| words.bytes_len()).sum();
@@ -355,7 +355,7 @@ impl Service<'_> {
             _ => result,
         };
         // The room was set aside when the job was accepted.
-        let text = self.pool.store_reserved([Words::Plain(words)], reserved);
+        let text = self.pool.store_reserved([Source::Plain(words)], reserved);
         let stopping = stop && from == Status::Processing;
         // One that claims its jobs has nobody here to tell: it learns of it when it reports next.
         #[cfg(feature = "hub")]

@@ -42,7 +42,6 @@ mod records;
 mod restore;
 mod targets;
 mod view;
-mod words;
 #[cfg(feature = "hub")]
 mod workers;
 
@@ -56,7 +55,6 @@ pub use limits::Limits;
 pub use records::Record;
 pub use restore::RestoreError;
 pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
-pub use words::{Words, WordsBytes};
 #[cfg(feature = "hub")]
 pub use workers::{Claim, LeaseError};
 
@@ -64,8 +62,8 @@ use job_slot::{ALL, ARCHIVING, QUEUED, REQUEST, STATE};
 
 use crate::{
     delivery::Outbox,
-    endpoint::{self, Endpoint},
-    event::Event,
+    endpoint,
+    event::{Event, Filter},
     id::{Id, Prefix},
     idempotency::{KeySlot, Keys},
     log::{Line, Log},
@@ -103,6 +101,9 @@ pub struct Tables<'a> {
     #[cfg(feature = "hub")]
     pub feed: &'a mut [crate::feed::Told],
 }
+
+/// A registered webhook.
+pub type Endpoint = endpoint::Endpoint<Filter>;
 
 /// The mark of endpoints whose record has changed.
 const CHANGED: u8 = 1;

@@ -149,7 +149,7 @@ impl Service<'_> {
         write.u8(endpoint.filter.to_bits());
         write.u8(endpoint.disabled as u8);
         write.bool(endpoint.for_all);
-        write.link(endpoint.job);
+        write.link(endpoint.subject);
         write.bytes(endpoint.secret.bytes());
         write.bytes(endpoint.previous.bytes());
         write.timestamp(endpoint.previous_until);
@@ -170,7 +170,7 @@ fn write_event(event: &Event, write: &mut Write<'_>) {
 }
 
 fn write_stream(now: Now, stream: &SavedStream, write: &mut Write<'_>) {
-    write.link(stream.job);
+    write.link(stream.subject);
     write.link(Some(stream.target.lane));
     write.bool(stream.target.callback);
     write.link(Some(stream.event));

@@ -1,9 +1,9 @@
 //! How what a service has written down comes back.
 
-use super::{Job, Service, Words, jobs::LOST};
+use super::{Endpoint, Job, Service, jobs::LOST};
 use crate::{
     delivery::{SavedStream, Target},
-    endpoint::{self, Disabled, Endpoint, StoredSecret},
+    endpoint::{self, Disabled, StoredSecret},
     event::{Event, Filter, Kind},
     id::Id,
     idempotency::Entry,
@@ -12,7 +12,7 @@ use crate::{
     record::{FORMAT_VERSION, Key, Read, Table},
     signature::Secret,
     slab::{Ix, List},
-    text::blocks_for,
+    text::{Source, blocks_for},
     time::{Instant, Now},
     url::{Url, is_absolute_uri},
 };
@@ -196,7 +196,7 @@ impl Service<'_> {
         if job.id.slot() != Some(ix) || !self.is_request(fields, job.has_callback) {
             return None;
         }
-        job.request = self.pool.store(fields.map(Words::Plain))?;
+        job.request = self.pool.store(fields.map(Source::Plain))?;
         self.jobs.insert_at(ix, job)?;
         self.newest_jobs.push_front(&mut self.jobs, ix);
         Some(())
@@ -229,7 +229,7 @@ impl Service<'_> {
         if !is_result {
             return None;
         }
-        let result = self.pool.store([Words::Plain(result)])?;
+        let result = self.pool.store([Source::Plain(result)])?;
         let job = self.jobs.get_mut(ix)?;
         job.last = last;
         job.attempts = attempts;
@@ -238,15 +238,15 @@ impl Service<'_> {
     }
 
     fn restore_endpoint(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
-        let mut endpoint = Endpoint::EMPTY;
+        let mut endpoint = Endpoint::empty(Filter::NONE);
         endpoint.id = Id::from_bits(read.u128());
         endpoint.created_at = read.timestamp();
         endpoint.filter = Filter::from_bits(read.u8());
         endpoint.disabled = *Disabled::ALL.get(usize::from(read.u8()))?;
         endpoint.for_all = read.bool();
-        endpoint.job = read.link();
+        endpoint.subject = read.link();
         // It hangs in one list of the two, by one and the same link.
-        if endpoint.for_all != endpoint.job.is_none() {
+        if endpoint.for_all != endpoint.subject.is_none() {
             return None;
         }
         endpoint.secret = stored_secret(read.bytes())?;
@@ -259,8 +259,10 @@ impl Service<'_> {
         if description.len() > self.limits.description_bytes_max {
             return None;
         }
-        endpoint.text = self.pool.store(strings.map(Words::Plain))?;
-        let known_job = endpoint.job.is_none_or(|job| self.jobs.get(job).is_some());
+        endpoint.text = self.pool.store(strings.map(Source::Plain))?;
+        let known_job = endpoint
+            .subject
+            .is_none_or(|job| self.jobs.get(job).is_some());
         if endpoint.id.slot() != Some(ix) || !known_job {
             return None;
         }
@@ -282,7 +284,7 @@ impl Service<'_> {
 
     fn restore_stream(&mut self, now: Now, ix: Ix, read: &mut Read<'_>) -> Option<()> {
         let mut saved = SavedStream {
-            job: read.link(),
+            subject: read.link(),
             target: Target {
                 lane: read.link()?,
                 callback: read.bool(),
@@ -301,7 +303,7 @@ impl Service<'_> {
         }
         if saved.target.callback {
             // The number of lanes may have changed; the URL has not.
-            saved.target.lane = self.callback_lane(saved.job?)?;
+            saved.target.lane = self.callback_lane(saved.subject?)?;
         } else if self.endpoints.get(saved.target.lane).is_none() {
             // Its endpoint was removed in the same moment: nothing is owed.
             self.outbox.forget_stream(ix);

@@ -1,9 +1,9 @@
 //! Who wants an event of a job.
 
-use super::{Service, request_field};
+use super::{Endpoint, Service, request_field};
 use crate::{
     delivery::Target,
-    endpoint::{self, Endpoint},
+    endpoint,
     event::Kind,
     slab::{Ix, Link, List, Slab},
 };
@@ -71,7 +71,8 @@ mod tests {
     use crate::{
         record::Keep,
         server::{Config, Server, ServerStorage},
-        service::{NewJob, Service, Words},
+        service::{NewJob, Service},
+        text::Source,
         time::{Instant, Now, Timestamp},
     };
     use std::{boxed::Box, format};
@@ -84,11 +85,11 @@ mod tests {
     fn submit(service: &mut Service<'_>, host: &str) {
         let callback = format!("http://{host}/");
         let new = NewJob {
-            video_url: Words::Plain("https://v.test/1.mp4"),
+            video_url: Source::Plain("https://v.test/1.mp4"),
             source_language: None,
-            target_language: Words::Plain("es"),
+            target_language: Source::Plain("es"),
             reference: None,
-            callback_url: Some(Words::Plain(&callback)),
+            callback_url: Some(Source::Plain(&callback)),
         };
         service.submit(NOW, &new, None).unwrap();
         let batch = service.seal();

@@ -4,9 +4,9 @@
 //! once said: the request, the event, and with the ending its result. So an event's body is the same
 //! bytes at every attempt.
 
-use super::{Job, Service, request_field};
+use super::{Endpoint, Job, Service, request_field};
 use crate::{
-    endpoint::{Endpoint, field},
+    endpoint::field,
     event::{Event, Kind},
     id::{Id, Prefix},
     json::{Writer, write_escaped},
@@ -106,7 +106,10 @@ impl Service<'_> {
             .name("disabled_reason")
             .string_or_null(endpoint.disabled.as_str())
             .name("job");
-        let id = endpoint.job.and_then(|ix| self.jobs.get(ix)).map(Job::id);
+        let id = endpoint
+            .subject
+            .and_then(|ix| self.jobs.get(ix))
+            .map(Job::id);
         match id.zip(job) {
             Some((id, event)) => json
                 .quoted(|out| id.write(Prefix::Job, out))
@@ -144,7 +147,7 @@ fn write_line(line: &Line, answer: &[u8], out: &mut Out<'_>) {
         .name("event")
         .quoted(|out| line.event.write(Prefix::Event, out))
         .name("type")
-        .string(line.kind.as_str())
+        .string_or_null(Kind::from_u8(line.kind).map(Kind::as_str))
         .name("attempt")
         .u64(line.number.into())
         .name("status");

@@ -22,7 +22,6 @@ use crate::dump;
 use clients::Beliefs;
 use deliveries::Deliveries;
 use dubhook_core::{
-    endpoint::Endpoint,
     event::{Event, Filter, Kind},
     id::{Id, Prefix},
     out::Out,
