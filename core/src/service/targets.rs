@@ -69,8 +69,9 @@ impl Iterator for Targets<'_, '_> {
 mod tests {
     extern crate std;
     use crate::{
-        server::{Config, Fixed, Server},
-        service::{NewJob, Service, Words},
+        delivery::Attempt,
+        server::Fixed,
+        service::{Limits, NewJob, Output, Ready, Service, Words},
         time::{Instant, Now, Timestamp},
     };
     use std::{boxed::Box, format};
@@ -90,8 +91,17 @@ mod tests {
             callback_url: Some(Words::Plain(&callback)),
         };
         service.submit(NOW, &new, None).unwrap();
-        let batch = service.seal();
-        service.committed(batch);
+    }
+
+    fn attempt(service: &mut Service<'_>) -> Option<Attempt> {
+        let ready = Ready {
+            attempts: true,
+            ..Ready::NONE
+        };
+        match service.poll(NOW, ready, &mut []).unwrap() {
+            Output::Attempt(attempt) => Some(attempt),
+            _ => None,
+        }
     }
 
     /// Two hosts and two lanes for callbacks: whichever hosts they are, the one that does not answer costs the other
@@ -100,17 +110,17 @@ mod tests {
     fn callbacks_share_a_lane_only_where_there_are_more_hosts_than_lanes() {
         for port in 1..30 {
             let mut memory = Box::new(Fixed::<16, 2, 1, 8>::new());
-            let mut server = Server::new(memory.lend_volatile(), Config::DEVICE, [1; 32]);
-            let service = server.service_mut();
+            let memory = memory.lend_volatile().service;
+            let service = &mut Service::new(memory, Limits::DEVICE, [1; 32]);
             for _ in 0..3 {
                 submit(service, "silent.test");
             }
-            assert!(service.poll_attempt(NOW).is_some());
-            assert!(service.poll_attempt(NOW).is_none());
+            assert!(attempt(service).is_some());
+            assert!(attempt(service).is_none());
             submit(service, &format!("good.test:{port}"));
-            assert!(service.poll_attempt(NOW).is_some(), "{port}");
+            assert!(attempt(service).is_some(), "{port}");
             submit(service, "another.test");
-            assert!(service.poll_attempt(NOW).is_none(), "all lanes are taken");
+            assert!(attempt(service).is_none(), "all lanes are taken");
             assert_eq!(service.audit(), Ok(()));
         }
     }
