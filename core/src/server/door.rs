@@ -203,7 +203,8 @@ impl Server<'_> {
         if let Some(output) = self.service.next(now, ready, memory)? {
             return Ok(output.into());
         }
-        Ok(match self.next_conn() {
+        let conn = if ready.conns { self.next_conn() } else { None };
+        Ok(match conn {
             Some(conn) => Output::Drive(conn),
             None => Output::Sleep(self.deadline()),
         })

@@ -47,6 +47,7 @@
 
 mod answer;
 mod auth;
+mod commands;
 mod conn;
 mod door;
 mod drive;

@@ -72,6 +72,8 @@ pub struct Ready {
     pub attempts: bool,
     /// Whether records can be gathered. The later they are, the more a batch holds.
     pub records: bool,
+    /// Whether a connection can be driven. A service alone has none.
+    pub conns: bool,
 }
 
 impl Ready {
@@ -80,16 +82,33 @@ impl Ready {
         work: true,
         attempts: true,
         records: true,
+        conns: true,
     };
     /// Nothing but what cannot wait.
     pub const NONE: Self = Self {
         work: false,
         attempts: false,
         records: false,
+        conns: false,
     };
     /// Records and nothing else that can wait: to gather a batch.
     pub const RECORDS: Self = Self {
         records: true,
+        ..Self::NONE
+    };
+    /// Attempts and nothing else that can wait.
+    pub const ATTEMPTS: Self = Self {
+        attempts: true,
+        ..Self::NONE
+    };
+    /// Jobs to start on and nothing else that can wait.
+    pub const WORK: Self = Self {
+        work: true,
+        ..Self::NONE
+    };
+    /// Connections and nothing else that can wait.
+    pub const CONNS: Self = Self {
+        conns: true,
         ..Self::NONE
     };
 }

@@ -94,11 +94,7 @@ mod tests {
     }
 
     fn attempt(service: &mut Service<'_>) -> Option<Attempt> {
-        let ready = Ready {
-            attempts: true,
-            ..Ready::NONE
-        };
-        match service.poll(NOW, ready, &mut []).unwrap() {
+        match service.poll(NOW, Ready::ATTEMPTS, &mut []).unwrap() {
             Output::Attempt(attempt) => Some(attempt),
             _ => None,
         }

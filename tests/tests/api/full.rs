@@ -104,9 +104,9 @@ fn a_server_that_stops_is_not_ready_and_ends_what_it_has() {
     waits.send(&mut machine, &two.concat());
     assert_eq!(waits.wants, Drive::Wait);
 
-    machine.server.shutdown();
+    machine.shutdown();
     assert_eq!(machine.server.accept(machine.now), None);
-    let mut named: Vec<_> = std::iter::from_fn(|| machine.server.poll_conn()).collect();
+    let mut named: Vec<_> = std::iter::from_fn(|| machine.next_conn()).collect();
     named.sort_by_key(|id| id.slot());
     assert_eq!(named, [idle.id, half.id]);
     idle.turn(&mut machine);
@@ -118,7 +118,7 @@ fn a_server_that_stops_is_not_ready_and_ends_what_it_has() {
     assert!(answer.closes() && half.wants == Drive::Close);
     // The job that was accepted is answered for, and what was pipelined behind it is not begun.
     machine.commit();
-    assert_eq!(machine.server.poll_conn(), Some(waits.id));
+    assert_eq!(machine.next_conn(), Some(waits.id));
     waits.turn(&mut machine);
     let answers = waits.answers();
     assert_eq!((answers.len(), answers[0].status), (1, 202));

@@ -261,7 +261,7 @@ fn what_is_refused_for_want_of_room_is_counted() {
 fn connections_that_wait_are_counted() {
     let mut machine = Machine::volatile(1);
     let job = new_job(&mut machine);
-    assert_eq!(machine.server.poll_conn(), None);
+    assert_eq!(machine.next_conn(), None);
     let expect = [("connections", 2), ("connections_held", 2)];
     check(&mut machine, &expect, |machine| {
         for (path, fields) in [("/v1/events", ""), (&job, "prefer: wait=9\r\n")] {
@@ -338,7 +338,7 @@ fn whether_it_stops_is_seen_on_a_connection_that_is_still_answered() {
     let mut machine = Machine::volatile(1);
     assert_eq!(figures(&mut machine)["dubhook_stopping"], 0);
     let mut caller = Caller::open(&mut machine);
-    machine.server.shutdown();
+    machine.shutdown();
     let get = request("GET", "/metrics", "", "");
     caller.send(&mut machine, &get);
     let answers = caller.answers();

@@ -125,7 +125,7 @@ fn while_a_page_is_not_out_nothing_else_is_done() {
         bytes += out.len();
         // A driver whose client takes its time drives no further, and nothing hurries it here.
         machine.advance_ms(60_000);
-        assert_eq!(machine.server.poll_conn(), None);
+        assert_eq!(machine.next_conn(), None);
     }
     caller.turn(&mut machine);
     assert_eq!(
@@ -220,7 +220,7 @@ fn a_server_that_stops_ends_the_page_first() {
             .server
             .drive(machine.now, caller.id, &mut input, &mut out);
         written.extend_from_slice(out.written());
-        machine.server.shutdown();
+        machine.shutdown();
     }
     assert_eq!(drive, Drive::Close);
     assert!(answers(&written, [false])[0].body == LONG);

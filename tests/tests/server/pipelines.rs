@@ -91,7 +91,7 @@ fn one_request_at_a_time_waits_for_its_commit() {
         "the second job must wait its turn"
     );
     machine.commit();
-    assert_eq!(machine.server.poll_conn(), Some(caller.id));
+    assert_eq!(machine.next_conn(), Some(caller.id));
     caller.turn(&mut machine);
     let statuses: Vec<_> = caller
         .answers()
@@ -242,7 +242,7 @@ fn what_the_archive_has_is_answered_like_anything_else() {
     let unknown = "/v1/translations/job_01k00000000000000000000000";
     assert_eq!(ask(&mut machine, "GET", unknown, "", "").status, 404);
 
-    machine.server.shutdown();
+    machine.shutdown();
     caller.send(&mut machine, &burst[..2].concat());
     let found = caller.answers();
     assert_eq!((found.len(), caller.wants), (1, Drive::Close));

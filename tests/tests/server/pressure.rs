@@ -40,7 +40,7 @@ fn statuses(caller: &mut Caller) -> Vec<u16> {
 
 /// Who is to be driven.
 fn named(machine: &mut Machine) -> Vec<ConnId> {
-    std::iter::from_fn(|| machine.server.poll_conn()).collect()
+    std::iter::from_fn(|| machine.next_conn()).collect()
 }
 
 #[test]

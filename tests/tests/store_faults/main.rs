@@ -256,7 +256,7 @@ fn check_recovery_again(disk: &mut Disk, now: dubhook_core::time::Now) {
     for records in &mut records {
         let mut memory = Box::new(Memory::new());
         let mut world = World::start(&mut memory, disk, 9, now);
-        while world.server.service().is_dirty() {
+        while world.server.has_unsaved() {
             world.turn().expect("a disk that works");
         }
         records.clone_from(&world.disk.records);
