@@ -15,6 +15,7 @@ built=$CARGO_TARGET_DIR/bench
 mkdir -p "$built/load"
 
 if [ -z "${NO_INSTALL:-}" ]; then
+    source tools/apt.sh
     missing=()
     command -v wrk >/dev/null || missing+=(wrk)
     [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
@@ -26,8 +27,8 @@ if [ -z "${NO_INSTALL:-}" ]; then
         # The package would start a server of its own, were it not for this.
         policy=/usr/sbin/policy-rc.d
         [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy; chmod +x $policy; trap 'rm -f /usr/sbin/policy-rc.d' EXIT; }
-        apt-get update -qq
-        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+        apt_wait update
+        apt_wait install -y --no-install-recommends "${missing[@]}"
     fi
     if [ ! -x "$built/venv/bin/uvicorn" ]; then
         echo "installing FastAPI and uvicorn into $built/venv" >&2

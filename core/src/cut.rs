@@ -10,6 +10,7 @@ pub(crate) fn split_once(text: &str, mark: u8) -> Option<(&str, &str)> {
 }
 
 /// What stands before and after the last `mark`, which must be ASCII.
+#[cfg(any(feature = "guard", test))]
 pub(crate) fn rsplit_once(text: &str, mark: u8) -> Option<(&str, &str)> {
     let at = text.bytes().rposition(|byte| byte == mark)?;
     around(text, at)

@@ -5,9 +5,12 @@
 //! leaves panic paths in a small build, this one none.
 
 use crate::digits::canonical;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+#[cfg(any(feature = "guard", test))]
+use core::net::IpAddr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// An address of either family.
+#[cfg(any(feature = "guard", test))]
 pub(crate) fn parse(text: &str) -> Option<IpAddr> {
     match v4(text.as_bytes()) {
         Some(address) => Some(IpAddr::V4(address)),

@@ -12,14 +12,25 @@
 //! | --- | --- |
 //! | the machines | [`server`], [`client`] |
 //! | the service, and its API on paper | [`service`], [`api`] |
-//! | what they are made of | [`delivery`], [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`] |
+//! | what they are made of | [`delivery`], [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`], [`model`] |
 //! | what goes over the wire | [`http`], [`json`], [`signature`], [`url`], [`address`], [`language`] |
 //! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`dirty`], [`text`] |
 //!
 //! Start with [`server`] for a whole translation server, [`service`] for one with another front end, [`client`] to be
 //! told by one, [`delivery`] for an outbox, or [`http`], [`json`] and [`signature`], which know nothing of jobs.
 //!
-//! `feed`, and in [`server`] reads that wait and streams of events, are there with the feature `hub`.
+//! # Features
+//!
+//! By default the whole is there but for what only a server of many people has. A device takes
+//! `default-features = false` and adds what it wants; what is left out is not there at all, and its paths are answered 404.
+//!
+//! | feature | with it | without it |
+//! | --- | --- | --- |
+//! | `guard` | [`address`]: which addresses webhooks may be sent to | **the driver answers for where attempts go** |
+//! | `language` | the grammar of language tags | a tag is 1 to 35 letters, digits and hyphens |
+//! | `problem-details` | `title` and `detail` in problem documents | `status` and `code` alone |
+//! | `hub` (not by default) | `feed`; in [`server`] pages, metrics, reads that wait, streams of events, remote workers | |
+//! | `log`, `defmt` (not by default) | notes of what the machines do | |
 //!
 //! # The contract
 //!
@@ -82,7 +93,10 @@
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+// Where it is built for docs.rs, each item says which feature it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "guard")]
 pub mod address;
 pub mod api;
 pub mod client;
@@ -102,6 +116,7 @@ pub mod job;
 pub mod json;
 pub mod language;
 pub mod log;
+pub mod model;
 mod note;
 pub mod out;
 pub mod random;

@@ -9,6 +9,7 @@ set -euo pipefail
 
 here=$(cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
 venv=$(readlink -m -- "${1:-$here}")/.venv
+source "$here/../../tools/apt.sh"
 say() { echo "==> $*"; }
 
 programs=(
@@ -23,16 +24,14 @@ programs=(
 
 installed() { dpkg-query -W -f '${db:Status-Status}\n' "$@" 2>/dev/null | grep -cx installed || true; }
 
-apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
-
 install_programs() {
     if [ "$(installed "${programs[@]}")" -eq "${#programs[@]}" ]; then
         say "Debian packages: all there"
         return
     fi
     say "Debian packages: installing ${programs[*]}"
-    apt-get update -qq
-    apt_install "${programs[@]}"
+    apt_wait update
+    apt_wait install -y --no-install-recommends "${programs[@]}"
 }
 
 # pico2wave is the better voice, but lives in Debian's non-free component. The system's own list of sources stays as it
@@ -44,7 +43,7 @@ install_pico() {
         return
     fi
     say "pico2wave: trying Debian's non-free component, without changing the system's sources"
-    if apt_install libttspico-utils 2>/dev/null || install_pico_from_non_free; then
+    if apt_wait install -y --no-install-recommends libttspico-utils 2>/dev/null || install_pico_from_non_free; then
         say "pico2wave: installed"
     else
         say "pico2wave: not to be had here; espeak-ng will speak all languages instead"
@@ -65,7 +64,7 @@ install_pico_from_non_free() (
         sort -u >"$temporary/sources/zz-non-free.list"
     [ -s "$temporary/sources/zz-non-free.list" ] || exit 1
     apart=(-o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$temporary/sources" -o "Dir::State::Lists=$temporary/lists")
-    apt-get "${apart[@]}" update -qq && apt_install "${apart[@]}" libttspico-utils
+    apt_wait "${apart[@]}" update && apt_wait "${apart[@]}" install -y --no-install-recommends libttspico-utils
 )
 
 install_python_packages() {

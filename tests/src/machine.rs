@@ -1,13 +1,12 @@
 //! A server machine in virtual time: requests as text in, answers as text out.
 
 use dubhook_core::{
-    delivery::Attempt,
     http::RecvBuf,
     id::Id,
     out::Out,
     record::{Batch, Key},
     server::{Config, ConnId, Drive, Fixed, HandleError, Handled, Input, Output, Ready, Server},
-    service::{AttemptResult, Attempted, Report},
+    service::{Attempt, AttemptResult, Attempted, Report},
     time::{Instant, Now, Timestamp},
 };
 use std::collections::{BTreeMap, VecDeque};

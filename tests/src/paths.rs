@@ -5,13 +5,12 @@
 
 use crate::machine::at;
 use dubhook_core::{
-    delivery::Attempt,
     event::Filter,
     http::RecvBuf,
     id::{Id, Prefix},
     out::Out,
     server::{Config, ConnId, Drive, Input, Output, Ready, Server},
-    service::{AttemptResult, NewEndpoint, NewJob, Report},
+    service::{Attempt, AttemptResult, NewEndpoint, NewJob, Report},
     signature::{Headers, Secret, SigningKey, TOLERANCE_S, verify},
     time::Now,
 };

@@ -4,6 +4,7 @@
 #   embedded_cargo TARGET COMMAND ARGUMENT...
 #                                   runs `cargo COMMAND --target TARGET ARGUMENT...` with it
 #   embedded_need PROGRAM PACKAGE   makes sure that PROGRAM is there, from the Debian package PACKAGE
+#   EMBEDDED_FIRMWARE               the file that has the flags which the firmware is built with, for `cargo --config`
 #
 # Two compilers will do, and the first that works is taken (DUBHOOK_TOOLCHAIN=rustup or =debian takes
 # one without looking further):
@@ -14,23 +15,15 @@
 #
 # Whatever gets installed is said on standard error first.
 
+source "$(dirname "${BASH_SOURCE[0]}")/../apt.sh"
+EMBEDDED_FIRMWARE=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../../examples/firmware/.cargo/config.toml")
+
 embedded_say() {
     printf '%s\n' "$*" >&2
 }
 
-embedded_apt_install() {
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        embedded_say "missing: $* (Debian packages); install them and run this again"
-        return 1
-    fi
-    embedded_say "installing the Debian packages: $*"
-    # Package lists may be old or absent on a fresh machine, so they are fetched if the first try fails.
-    apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 ||
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
-}
-
 embedded_need() {
-    command -v "$1" >/dev/null || embedded_apt_install "$2"
+    command -v "$1" >/dev/null || apt_install --no-install-recommends "$2"
 }
 
 embedded_rustup_toolchain() {
@@ -52,10 +45,10 @@ embedded_debian_toolchain() {
     for package in rustc-web cargo-web rust-web-src rust-web-llvm; do
         dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
     done
-    [ ${#missing[@]} = 0 ] || embedded_apt_install "${missing[@]}" || return 1
+    [ ${#missing[@]} = 0 ] || apt_install --no-install-recommends "${missing[@]}" || return 1
     # The targets name their linker `rust-lld`, which rust-web-llvm has as a link to one like `lld-22` in
     # a package of that name that it does not depend on.
-    [ -x /usr/bin/rust-lld ] || embedded_apt_install "$(readlink /usr/bin/rust-lld)" || return 1
+    [ -x /usr/bin/rust-lld ] || apt_install --no-install-recommends "$(readlink /usr/bin/rust-lld)" || return 1
     EMBEDDED_CARGO=(env RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 /usr/bin/cargo)
     EMBEDDED_FLAGS=(-Zbuild-std=core)
 }

@@ -1,10 +1,23 @@
 //! What the bodies of requests have in common.
 
 use super::{Field, Problem, route::is_json};
+#[cfg(feature = "guard")]
+use crate::address::Guard;
 use crate::{
     http::Request,
     json::{self, Object, Str, Value},
+    service::Limits,
 };
+
+/// What the bodies of requests are held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// How long their strings may be.
+    pub limits: &'a Limits,
+    /// Where deliveries may go. With the feature `guard`.
+    #[cfg(feature = "guard")]
+    pub guard: &'a Guard<'a>,
+}
 
 /// Reads the body of a request as a JSON object.
 ///

@@ -16,7 +16,7 @@ mod webhook;
 #[cfg(feature = "hub")]
 mod work;
 
-pub use body::read_object;
+pub use body::{Rules, read_object};
 pub use field::Field;
 pub use problem::Problem;
 pub use route::{Methods, OfTranslation, OfWebhook, Page, Resource, page, route};

@@ -2,13 +2,12 @@
 
 use super::{
     Field, Problem,
-    body::{members, optional_string, string, text},
+    body::{Rules, members, optional_string, string, text},
 };
 use crate::{
-    address::Guard,
     json::{Object, Str},
     language,
-    service::{Limits, NewJob, Words},
+    service::{NewJob, Words},
     url::{Url, is_absolute_uri},
 };
 
@@ -19,8 +18,7 @@ use crate::{
 /// [`Problem`] says which member is wrong, and how.
 pub fn translation<'b>(
     object: &Object<'b>,
-    limits: &Limits,
-    guard: &Guard<'_>,
+    rules: &Rules<'_>,
     memory: &mut [u8],
 ) -> Result<NewJob<'b>, Problem> {
     let names = &[
@@ -35,7 +33,12 @@ pub fn translation<'b>(
     let [video_url, target, source, callback, reference] = values;
 
     let video_url = string(Field::VideoUrl, video_url)?;
-    let url = text(Field::VideoUrl, video_url, limits.url_bytes_max, memory)?;
+    let url = text(
+        Field::VideoUrl,
+        video_url,
+        rules.limits.url_bytes_max,
+        memory,
+    )?;
     if !is_absolute_uri(url) {
         return Err(Problem::VideoUrl);
     }
@@ -47,11 +50,11 @@ pub fn translation<'b>(
     }
     let callback_url = optional_string(Field::CallbackUrl, callback)?;
     if let Some(callback) = callback_url {
-        check_callback(Field::CallbackUrl, callback, limits, guard, memory)?;
+        check_callback(Field::CallbackUrl, callback, rules, memory)?;
     }
     let reference = optional_string(Field::Reference, reference)?;
     if let Some(reference) = reference
-        && reference.decoded_len() > limits.reference_bytes_max
+        && reference.decoded_len() > rules.limits.reference_bytes_max
     {
         return Err(Problem::TooLong(Field::Reference));
     }
@@ -66,7 +69,7 @@ pub fn translation<'b>(
 
 fn check_language(name: Field, tag: Str<'_>, memory: &mut [u8]) -> Result<(), Problem> {
     match text(name, tag, language::TAG_BYTES_MAX, memory) {
-        Ok(tag) if language::is_well_formed(tag) => Ok(()),
+        Ok(tag) if language::is_accepted(tag) => Ok(()),
         _ => Err(Problem::Language(name)),
     }
 }
@@ -75,16 +78,14 @@ fn check_language(name: Field, tag: Str<'_>, memory: &mut [u8]) -> Result<(), Pr
 pub(super) fn check_callback(
     name: Field,
     url: Str<'_>,
-    limits: &Limits,
-    guard: &Guard<'_>,
+    rules: &Rules<'_>,
     memory: &mut [u8],
 ) -> Result<(), Problem> {
-    let url = text(name, url, limits.callback_bytes_max, memory)?;
-    let url =
-        Url::parse(url, limits.callback_bytes_max).map_err(|error| Problem::Url(name, error))?;
-    if guard.permits_url(&url) {
-        Ok(())
-    } else {
-        Err(Problem::Blocked(name))
+    let url = text(name, url, rules.limits.callback_bytes_max, memory)?;
+    match Url::parse(url, rules.limits.callback_bytes_max) {
+        Err(error) => Err(Problem::Url(name, error)),
+        #[cfg(feature = "guard")]
+        Ok(url) if !rules.guard.permits_url(&url) => Err(Problem::Blocked(name)),
+        Ok(_) => Ok(()),
     }
 }

@@ -2,15 +2,14 @@
 
 use super::{
     Field, Problem,
-    body::{members, optional_string, string, text},
+    body::{Rules, members, optional_string, string, text},
     translation::check_callback,
 };
 use crate::{
-    address::Guard,
     event::Filter,
     id::{Id, Prefix},
     json::{Object, Str, Value},
-    service::{EndpointChange, Limits, NewEndpoint, Words},
+    service::{EndpointChange, NewEndpoint, Words},
     signature::Secret,
     time::Timestamp,
 };
@@ -30,8 +29,7 @@ const TIME_TEXT_BYTES_MAX: usize = 24;
 /// [`Problem`] says which member is wrong, and how.
 pub fn webhook<'b>(
     object: &Object<'b>,
-    limits: &Limits,
-    guard: &Guard<'_>,
+    rules: &Rules<'_>,
     memory: &mut [u8],
 ) -> Result<(NewEndpoint<'b>, Option<Str<'b>>), Problem> {
     let names = &[
@@ -45,7 +43,7 @@ pub fn webhook<'b>(
     members(object, names, &mut values)?;
     let [url, events, description, secret, job] = values;
     let url = string(Field::Url, url)?;
-    check_callback(Field::Url, url, limits, guard, memory)?;
+    check_callback(Field::Url, url, rules, memory)?;
     let secret = match optional_string(Field::Secret, secret)? {
         None => None,
         Some(given) => {
@@ -57,7 +55,7 @@ pub fn webhook<'b>(
     let endpoint = NewEndpoint {
         url: Words::Json(url),
         filter: filter(events)?.unwrap_or(Filter::ALL),
-        description: described(description, limits)?.map_or(Words::EMPTY, Words::Json),
+        description: described(description, rules)?.map_or(Words::EMPTY, Words::Json),
         secret,
         job: None,
     };
@@ -71,8 +69,7 @@ pub fn webhook<'b>(
 /// [`Problem`] says which member is wrong, and how.
 pub fn webhook_change<'b>(
     object: &Object<'b>,
-    limits: &Limits,
-    guard: &Guard<'_>,
+    rules: &Rules<'_>,
     memory: &mut [u8],
 ) -> Result<EndpointChange<'b>, Problem> {
     let names = &[
@@ -86,7 +83,7 @@ pub fn webhook_change<'b>(
     let [url, events, description, enabled] = values;
     let url = optional_string(Field::Url, url)?;
     if let Some(url) = url {
-        check_callback(Field::Url, url, limits, guard, memory)?;
+        check_callback(Field::Url, url, rules, memory)?;
     }
     let enabled = match enabled {
         None | Some(Value::Null) => None,
@@ -96,7 +93,7 @@ pub fn webhook_change<'b>(
     Ok(EndpointChange {
         url: url.map(Words::Json),
         filter: filter(events)?,
-        description: described(description, limits)?.map(Words::Json),
+        description: described(description, rules)?.map(Words::Json),
         enabled,
     })
 }
@@ -135,10 +132,10 @@ pub fn redelivery(
     Ok((since, event))
 }
 
-fn described<'b>(value: Option<Value<'b>>, limits: &Limits) -> Result<Option<Str<'b>>, Problem> {
+fn described<'b>(value: Option<Value<'b>>, rules: &Rules<'_>) -> Result<Option<Str<'b>>, Problem> {
     let description = optional_string(Field::Description, value)?;
     if let Some(description) = description
-        && description.decoded_len() > limits.description_bytes_max
+        && description.decoded_len() > rules.limits.description_bytes_max
     {
         return Err(Problem::TooLong(Field::Description));
     }

@@ -184,12 +184,7 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
         _ => return Err(Problem::IdempotencyKey),
     };
     let object = api::read_object(request)?;
-    let new = api::translation(
-        &object,
-        &server.config.service,
-        &server.config.guard,
-        server.decode,
-    )?;
+    let new = api::translation(&object, &server.config.rules(), server.decode)?;
     match server.service.submit(now, &new, key) {
         Ok(submitted) => {
             let id = server
@@ -234,12 +229,7 @@ fn list(request: &Request<'_>, mut of: Listed) -> Answer {
 #[inline(never)]
 fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
     let object = api::read_object(request)?;
-    let (mut new, job) = api::webhook(
-        &object,
-        &server.config.service,
-        &server.config.guard,
-        server.decode,
-    )?;
+    let (mut new, job) = api::webhook(&object, &server.config.rules(), server.decode)?;
     if let Some(id) = job {
         let id = id.decode_into(server.decode).ok_or(Problem::Job)?;
         let job = server.service.find_job_text(id);
@@ -263,12 +253,7 @@ fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> 
 #[inline(never)]
 fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, ix: Ix) -> Result<(), Problem> {
     let object = api::read_object(request)?;
-    let change = api::webhook_change(
-        &object,
-        &server.config.service,
-        &server.config.guard,
-        server.decode,
-    )?;
+    let change = api::webhook_change(&object, &server.config.rules(), server.decode)?;
     server
         .service
         .change_endpoint(ix, change)

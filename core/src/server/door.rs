@@ -6,11 +6,11 @@
 
 use super::{ConnId, Server, conn::Waiting};
 use crate::{
-    delivery::{Attempt, AttemptId},
+    delivery::AttemptId,
     id::Id,
     record::{Batch, Key, Value},
     service::{
-        self, AttemptResult, HandleError, Handled, NOT_STARTED, PollError, Ready, Report,
+        self, Attempt, AttemptResult, HandleError, Handled, NOT_STARTED, PollError, Ready, Report,
         RequestError, RestoreError,
     },
     slab::Ix,

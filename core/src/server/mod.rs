@@ -67,8 +67,10 @@ pub use fixed::Fixed;
 #[cfg(feature = "hub")]
 pub use hub::{Page, Watch};
 
+#[cfg(feature = "guard")]
+use crate::address::Guard;
 use crate::{
-    address::Guard,
+    api::Rules,
     http::{self, Date},
     note::note,
     service::{self, Service},
@@ -78,11 +80,18 @@ use crate::{
 };
 
 /// What to send to a connection for which there is no slot, before closing it.
+#[cfg(feature = "problem-details")]
 pub const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
 content-type: application/problem+json\r\ncache-control: no-store\r\ncontent-length: 134\r\n\
 connection: close\r\n\r\n\
 {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"full\",\
 \"detail\":\"All connections are taken. Try again later.\"}";
+/// What to send to a connection for which there is no slot, before closing it.
+#[cfg(not(feature = "problem-details"))]
+pub const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
+content-type: application/problem+json\r\ncache-control: no-store\r\ncontent-length: 49\r\n\
+connection: close\r\n\r\n\
+{\"type\":\"about:blank\",\"status\":503,\"code\":\"full\"}";
 
 /// How a server is set up.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +102,9 @@ pub struct Config<'a> {
     pub http: http::Limits,
     /// Who may use the API; everybody where there is none.
     pub keys: &'a [ApiKey],
-    /// Where deliveries may go.
+    /// Where deliveries may go. **Without the feature `guard` that is for the driver to say, at each attempt**: whoever may
+    /// name a callback could else make it knock at its own network.
+    #[cfg(feature = "guard")]
     pub guard: Guard<'a>,
     /// How long a connection may be silent between requests, in milliseconds.
     pub idle_ms: u64,
@@ -109,11 +120,21 @@ pub struct Config<'a> {
 }
 
 impl Config<'_> {
+    /// What the bodies of requests are held against.
+    pub(crate) const fn rules(&self) -> Rules<'_> {
+        Rules {
+            limits: &self.service,
+            #[cfg(feature = "guard")]
+            guard: &self.guard,
+        }
+    }
+
     /// A server on the open network that nobody needs a key for.
     pub const SERVER: Self = Self {
         service: service::Limits::SERVER,
         http: http::Limits::SERVER,
         keys: &[],
+        #[cfg(feature = "guard")]
         guard: Guard {
             allow: &[],
             allow_loopback: false,

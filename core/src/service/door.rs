@@ -6,11 +6,11 @@
 //! is on its way to the store no record of the next one comes out.
 
 use super::{
-    AttemptResult, Attempted, Service,
+    Attempt, AttemptResult, Attempted, Service,
     jobs::{Report, ReportError, Work},
 };
 use crate::{
-    delivery::{Attempt, AttemptId},
+    delivery::AttemptId,
     id::Id,
     record::{Batch, Key, Value},
     slab::Ix,

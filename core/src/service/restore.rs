@@ -8,7 +8,7 @@ use crate::{
     id::Id,
     idempotency::KeySlot,
     job::{Happening, Status, changes_left},
-    language::is_well_formed,
+    language::looks_like_tag,
     record::{FORMAT_VERSION, Key, Read, Table},
     signature::Secret,
     slab::{Ix, List},
@@ -243,14 +243,15 @@ impl Service<'_> {
     }
 
     /// Whether these can be the strings of a request. Answers and deliveries count on it: they are written as they
-    /// are, into room that was measured by the limits.
+    /// are, into room that was measured by the limits. A tag need only look like one: whoever took it may have been built
+    /// without the grammar.
     fn is_request(&self, fields: [&str; 5], has_callback: bool) -> bool {
         let limits = &self.limits;
         let [video_url, source, target, reference, callback] = fields;
         video_url.len() <= limits.url_bytes_max
             && is_absolute_uri(video_url)
-            && (source.is_empty() || is_well_formed(source))
-            && is_well_formed(target)
+            && (source.is_empty() || looks_like_tag(source))
+            && looks_like_tag(target)
             && reference.len() <= limits.reference_bytes_max
             && !(has_callback && callback.is_empty())
             && (callback.is_empty() || Url::parse(callback, limits.callback_bytes_max).is_ok())

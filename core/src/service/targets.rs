@@ -69,9 +69,8 @@ impl Iterator for Targets<'_, '_> {
 mod tests {
     extern crate std;
     use crate::{
-        delivery::Attempt,
         server::Fixed,
-        service::{Limits, NewJob, Output, Ready, Service, Words},
+        service::{Attempt, Limits, NewJob, Output, Ready, Service, Words},
         time::{Instant, Now, Timestamp},
     };
     use std::{boxed::Box, format};

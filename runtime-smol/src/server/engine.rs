@@ -17,8 +17,8 @@ use crate::{
     translate::Workers,
 };
 use dubhook_core::{
-    delivery::Attempt,
     server::{ConnId, Output, Ready, Server},
+    service::Attempt,
     time::{Instant, Now},
 };
 use smol::{LocalExecutor, Timer};

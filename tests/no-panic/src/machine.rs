@@ -45,16 +45,19 @@ fn routes(world: &mut World<'_>) {
 }
 
 fn bodies(world: &mut World<'_>) {
-    let (limits, guard) = (&world.config.service, &world.config.guard);
+    let rules = &api::Rules {
+        limits: &world.config.service,
+        guard: &world.config.guard,
+    };
     let Some(request) = world.request.request(world.bytes) else {
         return;
     };
     let Ok(object) = api::read_object(&request) else {
         return;
     };
-    black_box(api::translation(&object, limits, guard, world.room).is_ok());
-    black_box(api::webhook(&object, limits, guard, world.room).is_ok());
-    black_box(api::webhook_change(&object, limits, guard, world.room).is_ok());
+    black_box(api::translation(&object, rules, world.room).is_ok());
+    black_box(api::webhook(&object, rules, world.room).is_ok());
+    black_box(api::webhook_change(&object, rules, world.room).is_ok());
     black_box(api::redelivery(Some(&object), world.room).is_ok());
 }
 

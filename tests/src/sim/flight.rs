@@ -12,11 +12,11 @@ use super::{
 };
 use crate::machine::field;
 use dubhook_core::{
-    delivery::{Attempt, AttemptId},
+    delivery::AttemptId,
     http::{self, BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress},
     log::AttemptError,
     server::{Handled, Input},
-    service::AttemptResult,
+    service::{Attempt, AttemptResult},
     time::Now,
     url::Scheme,
 };

@@ -1,19 +1,6 @@
-//! Language tags: is this text one (BCP 47, RFC 5646)?
-//!
-//! Checked is the grammar of RFC 5646 section 2.1, not the registry: `xx-YY` is well formed though
-//! nobody speaks it. With one exception, since here it tells a tag from a word: a primary language
-//! has two or three letters. The grammar reserves four and lets five to eight be registered, but
-//! none ever was, so `english` and `spanish` are refused.
-//!
-//! ```
-//! use dubhook_core::language::is_well_formed;
-//!
-//! assert!(is_well_formed("es-419"));
-//! assert!(!is_well_formed("spanish"));
-//! ```
+//! The grammar of RFC 5646, section 2.1.
 
-/// The longest tag, in bytes: the shortest buffer that RFC 5646 section 4.4.1 allows.
-pub const TAG_BYTES_MAX: usize = 35;
+use super::TAG_BYTES_MAX;
 
 /// Tags from before the grammar that do not follow it (RFC 5646 section 2.1, `irregular`).
 const IRREGULAR: [&str; 17] = [

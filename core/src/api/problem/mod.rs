@@ -1,9 +1,15 @@
 //! Everything that can be wrong with a request, as problem documents (RFC 9457).
+//!
+//! With the feature `problem-details` a document says it to people, too: in its `title` and its `detail`. Without it there
+//! are the `status`, the `code`, and which member is meant.
+
+mod document;
 
 use super::{Field, Methods};
-use crate::{http::Refusal, json, out::Out};
+use crate::{http::Refusal, json};
 
-/// What is wrong. Each has a status, a code that never changes, and a sentence for people.
+/// What is wrong. Each has a status, a code that never changes, and with the feature `problem-details` a sentence for
+/// people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Problem {
@@ -50,6 +56,7 @@ pub enum Problem {
     /// A URL cannot be called.
     Url(Field, crate::url::UrlError),
     /// A URL leads where callbacks may not go.
+    #[cfg(feature = "guard")]
     Blocked(Field),
     /// `events` names no event.
     Events,
@@ -116,6 +123,7 @@ struct Parts {
     status: u16,
     code: &'static str,
     /// Without a full stop where something follows after a colon.
+    #[cfg(feature = "problem-details")]
     detail: &'static str,
     /// The member or parameter that it is about, where that is always the same.
     field: Option<Field>,
@@ -137,6 +145,7 @@ macro_rules! parts {
             &Parts {
                 status: $status,
                 code: $code,
+                #[cfg(feature = "problem-details")]
                 detail: $detail,
                 field: $field,
             }
@@ -227,6 +236,7 @@ impl Problem {
             }
             Self::Language(_) => parts!("It must be a BCP 47 language tag, such as es or pt-BR."),
             Self::Url(..) => parts!("It cannot be called"),
+            #[cfg(feature = "guard")]
             Self::Blocked(_) => parts!(
                 422,
                 crate::address::BLOCKED_CODE,
@@ -319,15 +329,6 @@ impl Problem {
         }
     }
 
-    /// What the detail ends with, after a colon.
-    const fn why(&self) -> Option<&'static str> {
-        match self {
-            Self::Json(_, kind) => Some(kind.as_str()),
-            Self::Url(_, error) => Some(error.as_str()),
-            _ => None,
-        }
-    }
-
     /// The member or parameter that it is about.
     const fn field(&self) -> Option<Field> {
         match self {
@@ -338,45 +339,10 @@ impl Problem {
             | Self::TooLong(field)
             | Self::Language(field)
             | Self::Url(field, _)
-            | Self::Blocked(field)
             | Self::QueryTwice(field) => Some(*field),
+            #[cfg(feature = "guard")]
+            Self::Blocked(field) => Some(*field),
             _ => self.parts().field,
         }
-    }
-
-    /// Writes the problem document.
-    pub fn write(&self, out: &mut Out<'_>) {
-        let parts = self.parts();
-        let status = self.status();
-        let detail = match self {
-            Self::Http(refusal) => refusal.as_str(),
-            _ => parts.detail,
-        };
-        let mut json = json::Writer::new(out);
-        json.object()
-            .name("type")
-            .string("about:blank")
-            .name("title")
-            .string(crate::http::reason(status))
-            .name("status")
-            .u64(status.into())
-            .name("code")
-            .string(parts.code)
-            .name("detail")
-            .quoted(|out| {
-                json::write_escaped(out, detail.as_bytes());
-                if let Some(why) = self.why() {
-                    out.put(b": ");
-                    json::write_escaped(out, why.as_bytes());
-                    out.put(b".");
-                }
-            });
-        if let Some(field) = self.field() {
-            json.name("field").string(field.as_str());
-        }
-        if let Self::Json(offset, _) = self {
-            json.name("offset").u64((*offset).into());
-        }
-        json.end_object();
     }
 }
