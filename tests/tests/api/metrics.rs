@@ -243,12 +243,15 @@ fn what_is_refused_for_want_of_room_is_counted() {
         assert_eq!(call(machine, "POST", "/v1/translations", JOB).status, 503);
     });
     check(&mut machine, &[("connections", 1)], |machine| {
-        assert!(machine.server.accept(machine.now).is_some());
+        assert!(machine.server.accept(machine.now).is_ok());
     });
     let one = figures(&mut machine);
     assert_eq!(one["dubhook_connections_refused_total"], 0);
     let full = machine.server.accept(machine.now).expect("the last one");
-    assert_eq!(machine.server.accept(machine.now), None);
+    assert_eq!(
+        machine.server.accept(machine.now),
+        Err(dubhook_core::server::AcceptError::Full)
+    );
     machine.server.close(full);
     let two = figures(&mut machine);
     assert_eq!(two["dubhook_connections_refused_total"], 1);

@@ -74,16 +74,11 @@ fn a_repeat_waits_for_the_first_one_s_commit() {
     let mut first = Caller::open(&mut machine);
     first.send(&mut machine, &again);
     // The first one's batch is being written when the second one comes.
-    let batch = {
-        let mut memory = [0; 2_048];
-        let service = machine.server.service_mut();
-        while service.poll_record(at(0), &mut memory).unwrap().is_some() {}
-        service.seal()
-    };
+    let (_, batch) = machine.write();
     let mut second = Caller::open(&mut machine);
     second.send(&mut machine, &again);
     assert_eq!((first.wants, second.wants), (Drive::Wait, Drive::Wait));
-    machine.server.committed(batch);
+    machine.durable_now(batch.unwrap());
     for caller in [&mut first, &mut second] {
         assert_eq!(machine.next_conn(), Some(caller.id));
         caller.turn(&mut machine);

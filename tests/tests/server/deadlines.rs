@@ -1,7 +1,7 @@
 //! Nothing waits for ever: who is slow costs a slot for a bounded time.
 
 use crate::open_network;
-use dubhook_core::server::Drive;
+use dubhook_core::server::{AcceptError, Drive};
 use dubhook_tests::{
     caller::{Caller, request},
     machine::{Machine, Records, at},
@@ -197,7 +197,7 @@ fn a_good_client_is_served_while_slow_ones_hold_every_other_slot() {
     };
     let mut others: Vec<_> = (0..3).map(|n| slow(&mut machine, n)).collect();
     let mut good = Caller::open(&mut machine);
-    assert_eq!(machine.server.accept(machine.now), None);
+    assert_eq!(machine.server.accept(machine.now), Err(AcceptError::Full));
     for round in 0..120 {
         machine.advance_ms(500);
         good.send(&mut machine, &request("GET", "/healthz", "", ""));
@@ -216,7 +216,7 @@ fn a_good_client_is_served_while_slow_ones_hold_every_other_slot() {
     // And when the good client comes only then, it waits for one deadline at most.
     machine.server.close(good.id);
     others.push(slow(&mut machine, 1));
-    assert_eq!(machine.server.accept(machine.now), None);
+    assert_eq!(machine.server.accept(machine.now), Err(AcceptError::Full));
     machine.advance_ms(10_000);
     let id = machine.next_conn().unwrap();
     machine.server.close(id);

@@ -349,12 +349,11 @@ fn records() -> Records {
 fn restore(records: &Records) -> Result<(), RestoreError> {
     let mut memory = Box::new(Memory::new());
     let mut server = Server::new(memory.lend(), config(), [1; 32]);
-    let service = server.service_mut();
     for (key, value) in records {
-        service.restore(at(0), *key, value)?;
+        server.restore(at(0), *key, value)?;
     }
-    service.start(at(0))?;
-    assert_eq!(service.audit(), Ok(()));
+    server.start(at(0))?;
+    assert_eq!(server.service().audit(), Ok(()));
     Ok(())
 }
 

@@ -106,7 +106,7 @@ fn a_claim_gives_the_job_that_has_waited_longest() {
     assert_eq!((none.status, none.body.len()), (204, 0));
     // The driver has no part in it.
     new_job(&mut machine);
-    assert_eq!(machine.server.service_mut().poll_work(at(0), true), None);
+    assert_eq!((machine.start_job(), machine.stop_job()), (None, None));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn a_job_that_loses_its_workers_too_often_has_failed() {
         machine.commit();
     }
     check_status(&mut machine, &job, "error");
-    assert_eq!(machine.server.service_mut().poll_work(at(0), false), None);
+    assert_eq!(machine.stop_job(), None);
 }
 
 #[test]
@@ -326,8 +326,7 @@ fn a_job_that_is_called_off_is_refused_its_worker() {
         None,
     );
     // Nobody here has a worker to stop, and the job can be forgotten all the same.
-    let now = machine.now;
-    assert_eq!(machine.server.service_mut().poll_work(now, true), None);
+    assert_eq!((machine.start_job(), machine.stop_job()), (None, None));
     machine.advance_ms(config().service.retain_ms);
     assert_eq!(call(&mut machine, "GET", &job, "").status, 404);
 }
