@@ -15,7 +15,7 @@
 //! assert!(filter.matches(Kind::Error) && !filter.matches(Kind::Progress));
 //! ```
 
-use crate::{job::Status, time::Timestamp};
+use crate::time::Timestamp;
 use zerocopy::FromZeros;
 
 /// What happened.
@@ -84,18 +84,6 @@ impl Kind {
         matches!(self, Self::Completed | Self::Error | Self::Canceled)
     }
 
-    /// The job's status right after it.
-    #[must_use]
-    pub const fn status(self) -> Status {
-        match self {
-            Self::Pending | Self::Test => Status::Pending,
-            Self::Processing | Self::Progress => Status::Processing,
-            Self::Completed => Status::Completed,
-            Self::Error => Status::Error,
-            Self::Canceled => Status::Canceled,
-        }
-    }
-
     /// The kind with that number, as records hold it.
     #[must_use]
     pub fn from_u8(number: u8) -> Option<Self> {
@@ -114,6 +102,16 @@ pub struct Event {
     pub kind: Kind,
     /// How much of the job was done, 0 to 100.
     pub progress: u8,
+}
+
+impl Event {
+    /// Nothing has happened yet: all zero.
+    pub const NOTHING_YET: Self = Self {
+        at: Timestamp::EPOCH,
+        sequence: 0,
+        kind: Kind::Pending,
+        progress: 0,
+    };
 }
 
 /// Which kinds of event an endpoint wants, as a set.

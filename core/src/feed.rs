@@ -36,12 +36,7 @@ impl Told {
     /// A filler for memory that is lent: all zero.
     pub const EMPTY: Self = Self {
         job: Id::NONE,
-        event: Event {
-            at: crate::time::Timestamp::EPOCH,
-            sequence: 0,
-            kind: crate::event::Kind::Pending,
-            progress: 0,
-        },
+        event: Event::NOTHING_YET,
         batch: 0,
     };
 

@@ -88,6 +88,20 @@ impl Status {
     }
 }
 
+impl Kind {
+    /// The job's status right after it.
+    #[must_use]
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Pending | Self::Test => Status::Pending,
+            Self::Processing | Self::Progress => Status::Processing,
+            Self::Completed => Status::Completed,
+            Self::Error => Status::Error,
+            Self::Canceled => Status::Canceled,
+        }
+    }
+}
+
 /// What of a job changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
 pub struct State {

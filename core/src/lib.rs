@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | the machines | [`server`], [`client`] |
 //! | the service, and its API on paper | [`service`], [`api`] |
-//! | what they are made of | [`delivery`], [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`] |
+//! | what they are made of | [`delivery`], [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`], [`model`] |
 //! | what goes over the wire | [`http`], [`json`], [`signature`], [`url`], [`address`], [`language`] |
 //! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`dirty`], [`text`] |
 //!
@@ -114,6 +114,7 @@ pub mod job;
 pub mod json;
 pub mod language;
 pub mod log;
+pub mod model;
 mod note;
 pub mod out;
 pub mod random;

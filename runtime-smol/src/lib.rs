@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   server ── deliver ── translate ── store        what a machine needs done
+//!   exchange                                       a request and its answer, for whoever asks anybody
 //!   net   tls   resolve   clock   entropy   memory  what it is done with
 //! ```
 //!
@@ -12,6 +13,7 @@ pub mod client;
 pub mod clock;
 mod deliver;
 pub mod entropy;
+pub mod exchange;
 mod hidden;
 pub mod memory;
 pub mod net;

@@ -1,13 +1,12 @@
 //! A server machine in virtual time: requests as text in, answers as text out.
 
 use dubhook_core::{
-    delivery::Attempt,
     http::RecvBuf,
     id::Id,
     out::Out,
     record::Key,
     server::{Config, ConnId, Drive, Fixed, Server},
-    service::{AttemptResult, Attempted, Report, Work},
+    service::{Attempt, AttemptResult, Attempted, Report, Work},
     time::{Instant, Now, Timestamp},
     url::Url,
 };

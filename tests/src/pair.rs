@@ -6,12 +6,11 @@ use dubhook_core::{
     client::{
         self, Client, Config, Drive, Exchange, Failure, Receiver, Server, Timings, Update, Webhook,
     },
-    delivery::Attempt,
     http::{BodyUse, Limits, RecvBuf, ResponseParser},
     id::Id,
     log::AttemptError,
     out::Out,
-    service::AttemptResult,
+    service::{Attempt, AttemptResult},
     signature::Secret,
     url::Url,
 };

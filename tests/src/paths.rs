@@ -5,13 +5,12 @@
 
 use crate::machine::at;
 use dubhook_core::{
-    delivery::Attempt,
     event::Filter,
     http::RecvBuf,
     id::{Id, Prefix},
     out::Out,
     server::{Config, ConnId, Drive, Server},
-    service::{AttemptResult, NewEndpoint, NewJob, Report, Work},
+    service::{Attempt, AttemptResult, NewEndpoint, NewJob, Report, Work},
     signature::{Headers, Secret, SigningKey, TOLERANCE_S, verify},
     time::Now,
     url::Url,

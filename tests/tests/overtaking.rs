@@ -8,7 +8,7 @@ const HOOK: &str = r#"{"url":"http://127.0.0.1:3120/hook"}"#;
 const ASK: &str = r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#;
 
 /// What the next attempt is about, and the attempt: `None` where none may be made.
-fn next(machine: &mut Machine) -> Option<(String, dubhook_core::delivery::Attempt)> {
+fn next(machine: &mut Machine) -> Option<(String, dubhook_core::service::Attempt)> {
     let (attempt, request) = machine.attempt()?;
     let body = body(&request);
     let kind = body["type"].as_str().unwrap();

@@ -4,7 +4,7 @@
 //! a tool that verifies what was stored and for tests. It is O(everything): not for a hot path.
 
 use super::{
-    IN_LANE, OF_JOB, Outbox, QUEUED,
+    IN_LANE, Message, OF_JOB, Outbox, QUEUED,
     lane::{Lane, Pace, Ring},
     slots::{Chain, Phase, StreamSlot},
 };
@@ -58,7 +58,7 @@ pub(crate) fn used<'s, T>(slab: &'s Slab<'_, T>) -> impl Iterator<Item = (Ix, &'
         .filter_map(|ix| Some((ix, slab.get(ix)?)))
 }
 
-impl Outbox<'_> {
+impl<E: Message> Outbox<'_, E> {
     /// Checks that all sums and lists agree.
     ///
     /// # Errors
@@ -90,9 +90,9 @@ impl Outbox<'_> {
         let mut at = chain.events.head();
         while let Some(ix) = at {
             let event = self.events.get(ix).ok_or(Flaw::Order)?;
-            let in_order = event.job == job && event.event.sequence > before;
+            let in_order = event.job == job && event.event.sequence() > before;
             ensure(in_order, Flaw::Order)?;
-            before = event.event.sequence;
+            before = event.event.sequence();
             at = List::<OF_JOB>::next(&self.events, ix);
         }
         let of_job = self.count_streams(|stream| stream.job == job);
@@ -104,7 +104,7 @@ impl Outbox<'_> {
         ensure(live == chain.streams_live as usize, Flaw::StreamsOfJob)
     }
 
-    fn audit_lane(&self, ix: Ix, lane: &Lane) -> Result<(), Flaw> {
+    fn audit_lane(&self, ix: Ix, lane: &Lane<E::Filter>) -> Result<(), Flaw> {
         let mine = |dead: bool| {
             self.count_streams(move |s| s.lane == Some(ix) && (s.phase == Phase::Dead) == dead)
         };

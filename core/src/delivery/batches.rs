@@ -1,8 +1,8 @@
 //! Batches of records: a change belongs to the open one, and what speaks of it waits until that is durable.
 
-use super::Outbox;
+use super::{Message, Outbox};
 
-impl Outbox<'_> {
+impl<E: Message> Outbox<'_, E> {
     /// The batch of records that the next change belongs to. The first one is 1: 0 is what was there at the start.
     #[must_use]
     pub const fn batch(&self) -> u64 {

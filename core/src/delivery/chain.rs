@@ -1,19 +1,16 @@
 //! A job's events in a row, and how streams move along it.
 
 use super::{
-    OF_JOB, Outbox,
+    Message, OF_JOB, Outbox,
     slots::{EventSlot, Phase},
 };
-use crate::{
-    event::{Event, Kind},
-    slab::{Ix, Link, List},
-};
+use crate::slab::{Ix, Link, List};
 
-impl Outbox<'_> {
+impl<E: Message> Outbox<'_, E> {
     /// Hangs an event behind the job's last one, pinned. `None` where it may take no slot: progress never
     /// takes one that a change of state may need.
-    pub(super) fn append(&mut self, job: Ix, event: Event) -> Link {
-        let kept = event.kind.is_state_change() && self.chains.get(job)?.events_kept > 0;
+    pub(super) fn append(&mut self, job: Ix, event: E) -> Link {
+        let kept = !event.may_be_overtaken() && self.chains.get(job)?.events_kept > 0;
         if kept {
             self.chains.get_mut(job)?.events_kept -= 1;
             self.events_kept = self.events_kept.saturating_sub(1);
@@ -68,7 +65,7 @@ impl Outbox<'_> {
 
     /// Puts a new event into the table and pins it: it stays, though no stream has it before it yet, whatever else is
     /// forgotten to make room. Follow with [`unpin`](Self::unpin).
-    pub(super) fn insert_event(&mut self, event: Event, job: Link) -> Link {
+    pub(super) fn insert_event(&mut self, event: E, job: Link) -> Link {
         let mut slot = EventSlot::new(event, job, self.open_batch);
         slot.heads = 1;
         let ix = self.events.insert(slot)?;
@@ -87,7 +84,7 @@ impl Outbox<'_> {
     /// Whether an event is progress that newer events have overtaken.
     pub(super) fn is_overtaken(&self, ix: Ix) -> bool {
         self.events.get(ix).is_some_and(|slot| {
-            slot.event.kind == Kind::Progress && List::<OF_JOB>::next(&self.events, ix).is_some()
+            slot.event.may_be_overtaken() && List::<OF_JOB>::next(&self.events, ix).is_some()
         })
     }
 
@@ -98,12 +95,12 @@ impl Outbox<'_> {
 
     /// The event after `ix` that a stream must send: the next change of state it wants, or the job's
     /// newest progress.
-    pub(super) fn following(&self, ix: Ix, wanted: impl Fn(Kind) -> bool) -> Link {
+    pub(super) fn following(&self, ix: Ix, wanted: impl Fn(&E) -> bool) -> Link {
         let mut at = ix;
         loop {
             at = List::<OF_JOB>::next(&self.events, at)?;
-            let kind = self.events.get(at)?.event.kind;
-            if !self.is_overtaken(at) && wanted(kind) {
+            let event = &self.events.get(at)?.event;
+            if !self.is_overtaken(at) && wanted(event) {
                 return Some(at);
             }
         }
@@ -153,7 +150,7 @@ impl Outbox<'_> {
             None => self.end_stream(ix),
             Some(next) => {
                 if let Some(slot) = self.events.get_mut(next)
-                    && slot.event.kind == Kind::Progress
+                    && slot.event.may_be_overtaken()
                 {
                     slot.batch = self.open_batch;
                 }
@@ -175,8 +172,8 @@ impl Outbox<'_> {
             return None;
         }
         let filter = self.lanes.get(stream.lane?)?.filter;
-        self.following(stream.event?, |kind| {
-            stream.callback || filter.matches(kind)
+        self.following(stream.event?, |event| {
+            stream.callback || event.passes(filter)
         })
     }
 

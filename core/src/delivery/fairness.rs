@@ -6,7 +6,12 @@ use super::{
     AttemptId, Failure, Outbox, OutboxLimits, Outcome,
     lent::{Room, publish_job},
 };
-use crate::{event::Filter, random::Random, slab::Ix, time::Instant};
+use crate::{
+    event::{Event, Filter},
+    random::Random,
+    slab::Ix,
+    time::Instant,
+};
 use std::{collections::BTreeMap, vec, vec::Vec};
 
 /// How long an attempt may take.
@@ -79,7 +84,7 @@ impl World {
         self.seen().latencies_ms
     }
 
-    fn live(&self, mut outbox: Outbox<'_>) -> Seen {
+    fn live(&self, mut outbox: Outbox<'_, Event>) -> Seen {
         let mut random = Random::new([5; 32]);
         let lanes = self.others.len() as u32 + 1;
         let mut flying = Flying::new();

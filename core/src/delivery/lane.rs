@@ -19,10 +19,7 @@
 //! dead, or die at once, the living ones go on, and need not stand in line with them.
 
 use super::{IN_LANE, QUEUED};
-use crate::{
-    event::Filter,
-    slab::{Links, List, Node},
-};
+use crate::slab::{Links, List, Node};
 use zerocopy::FromZeros;
 
 /// How long a lane's endpoint keeps an attempt, as far as is known.
@@ -73,9 +70,9 @@ const PROBED_AFTER: u8 = 3;
 
 /// One endpoint's flow: its window and the streams that wait in it.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct Lane {
+pub struct Lane<F> {
     /// Which events its endpoint wants.
-    pub(super) filter: Filter,
+    pub(super) filter: F,
     /// What may not be sent now.
     pub(super) held: Held,
     /// Failures since the last success, as far as they do not belong to the same moment.
@@ -112,7 +109,7 @@ pub struct Lane {
 /// events does not starve it.
 const FRESH_PER_RETRY: u8 = 8;
 
-impl Node<0> for Lane {
+impl<F> Node<0> for Lane<F> {
     fn links(&self) -> &Links {
         &self.links
     }
@@ -121,37 +118,41 @@ impl Node<0> for Lane {
     }
 }
 
-impl Lane {
-    /// A lane that serves nobody: all zero.
-    pub const CLOSED: Self = Self {
-        filter: Filter::NONE,
-        held: Held::Nothing,
-        failures: 0,
-        first_failed: false,
-        asked: false,
-        open: false,
-        counted: false,
-        pace: Pace::New,
-        ring: Ring::Nowhere,
-        fresh_taken: 0,
-        window: 0,
-        in_flight: 0,
-        host: 0,
-        mark: 0,
-        removing: false,
-        fresh: List::EMPTY,
-        retries: List::EMPTY,
-        live: List::EMPTY,
-        dead: List::EMPTY,
-        links: Links::NONE,
-    };
+impl<F: Copy> Lane<F> {
+    /// A lane that serves nobody; with a filter that is all zero it is all zero.
+    #[must_use]
+    pub const fn closed(filter: F) -> Self {
+        Self {
+            filter,
+            held: Held::Nothing,
+            failures: 0,
+            first_failed: false,
+            asked: false,
+            open: false,
+            counted: false,
+            pace: Pace::New,
+            ring: Ring::Nowhere,
+            fresh_taken: 0,
+            window: 0,
+            in_flight: 0,
+            host: 0,
+            mark: 0,
+            removing: false,
+            fresh: List::EMPTY,
+            retries: List::EMPTY,
+            live: List::EMPTY,
+            dead: List::EMPTY,
+            links: Links::NONE,
+        }
+    }
 
-    /// A lane that callbacks share, which is never closed.
-    pub(super) const SHARED: Self = Self {
-        filter: Filter::ALL,
-        open: true,
-        ..Self::CLOSED
-    };
+    /// A lane that callbacks share, which is never closed. They have no filter.
+    pub(super) const fn shared(filter: F) -> Self {
+        Self {
+            open: true,
+            ..Self::closed(filter)
+        }
+    }
 
     /// Whether an attempt could be made now.
     pub(super) fn is_ready(&self) -> bool {

@@ -6,7 +6,7 @@ use super::{
     AttemptSlot, Chain, EventSlot, Lane, Memory, Outbox, OutboxLimits, StreamSlot, Target,
 };
 use crate::{
-    event::{Event, Kind},
+    event::{Event, Filter, Kind},
     slab::{Ix, Slot},
     time::Timestamp,
     timer::TimerSlot,
@@ -26,7 +26,11 @@ pub(super) struct Room {
 
 impl Room {
     /// Lends the memory to an empty outbox and that to `run`.
-    pub(super) fn with<T>(self, limits: OutboxLimits, run: impl FnOnce(Outbox<'_>) -> T) -> T {
+    pub(super) fn with<T>(
+        self,
+        limits: OutboxLimits,
+        run: impl FnOnce(Outbox<'_, Event>) -> T,
+    ) -> T {
         let Self {
             jobs,
             lanes,
@@ -38,7 +42,7 @@ impl Room {
             vec![Chain::EMPTY; jobs],
             Vec::from_iter(slots(2 * jobs).map(|_| Slot::new(EventSlot::EMPTY))),
             Vec::from_iter(slots(streams).map(|_| Slot::new(StreamSlot::EMPTY))),
-            Vec::from_iter(slots(lanes).map(|_| Slot::new(Lane::CLOSED))),
+            Vec::from_iter(slots(lanes).map(|_| Slot::new(Lane::closed(Filter::NONE)))),
             Vec::from_iter(slots(attempts).map(|_| Slot::new(AttemptSlot::EMPTY))),
         );
         let mut dirty = (vec![0; 2 * jobs], vec![0; streams], vec![0; lanes]);
@@ -63,7 +67,7 @@ impl Room {
 }
 
 /// A job that begins and, at once, ends: every lane is owed both.
-pub(super) fn publish_job(outbox: &mut Outbox<'_>, job: Ix, now_ms: u64) {
+pub(super) fn publish_job(outbox: &mut Outbox<'_, Event>, job: Ix, now_ms: u64) {
     assert!(outbox.admit(job, 2, 0));
     for (sequence, kind) in [(1, Kind::Pending), (2, Kind::Completed)] {
         let event = Event {

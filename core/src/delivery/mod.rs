@@ -42,6 +42,7 @@ mod lane;
 #[cfg(test)]
 mod lent;
 mod limits;
+mod message;
 mod outbox;
 #[cfg(test)]
 mod probing;
@@ -59,6 +60,7 @@ pub use audit::Flaw;
 pub(crate) use audit::{ensure, len, used};
 pub use lane::Lane;
 pub use limits::OutboxLimits;
+pub use message::Message;
 pub use outbox::{Memory, Outbox};
 pub use schedule::{JITTER_PERCENT, PAUSES_MAX, RETRY_AFTER_MS_MAX, Schedule};
 pub use slots::{AttemptSlot, Chain, EventSlot, StreamSlot};

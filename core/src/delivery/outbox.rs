@@ -1,7 +1,7 @@
 //! The machine: commands in, attempts out.
 
 use super::{
-    IN_LANE, OutboxLimits, QUEUED,
+    IN_LANE, Message, OutboxLimits, QUEUED,
     lane::{Held, Lane, Pace},
     slots::{AttemptSlot, Chain, Chains, EventSlot, Phase, StreamSlot},
     turns::Rings,
@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{
     dirty::Dirty,
-    event::{Event, Filter},
     random::Random,
     slab::{Ix, Link, List, Slab, Slot},
     time::{self, Instant},
@@ -18,11 +17,11 @@ use crate::{
 
 /// The memory of an outbox, lent by the caller. All zero bytes is empty memory.
 #[derive(Debug)]
-pub struct Memory<'a> {
+pub struct Memory<'a, E: Message> {
     /// One for each job that there can be.
     pub chains: &'a mut [Chain],
     /// Events that somebody is still owed.
-    pub events: &'a mut [Slot<EventSlot>],
+    pub events: &'a mut [Slot<EventSlot<E>>],
     /// As many `u32` as events.
     pub events_dirty: &'a mut [u32],
     /// What one target is owed of one job.
@@ -32,7 +31,7 @@ pub struct Memory<'a> {
     /// As many timers as streams.
     pub stream_timers: &'a mut [TimerSlot],
     /// One for each endpoint that there can be, and behind them those that callbacks share.
-    pub lanes: &'a mut [Slot<Lane>],
+    pub lanes: &'a mut [Slot<Lane<E::Filter>>],
     /// As many timers as lanes.
     pub lane_timers: &'a mut [TimerSlot],
     /// As many `u32` as lanes.
@@ -46,13 +45,13 @@ const STEP: usize = 64;
 
 /// Who is owed which event. See the [module](super) for how it works.
 #[derive(Debug)]
-pub struct Outbox<'a> {
+pub struct Outbox<'a, E: Message> {
     pub(super) chains: Chains<'a>,
-    pub(super) events: Slab<'a, EventSlot>,
+    pub(super) events: Slab<'a, EventSlot<E>>,
     pub(super) events_dirty: Dirty<'a>,
     pub(super) streams: Slab<'a, StreamSlot>,
     pub(super) streams_dirty: Dirty<'a>,
-    pub(super) lanes: Slab<'a, Lane>,
+    pub(super) lanes: Slab<'a, Lane<E::Filter>>,
     pub(super) stream_timers: Timers<'a>,
     pub(super) lane_timers: Timers<'a>,
     pub(super) lanes_closing: Dirty<'a>,
@@ -84,13 +83,13 @@ pub struct Outbox<'a> {
 }
 
 // Commands.
-impl<'a> Outbox<'a> {
+impl<'a, E: Message> Outbox<'a, E> {
     /// An empty outbox over lent memory. The lanes behind those of `endpoints` are what callbacks share.
     #[must_use]
-    pub fn new(memory: Memory<'a>, limits: OutboxLimits, endpoints: usize) -> Self {
+    pub fn new(memory: Memory<'a, E>, limits: OutboxLimits, endpoints: usize) -> Self {
         let mut lanes = Slab::new(memory.lanes);
-        while lanes.len() < endpoints && lanes.insert(Lane::CLOSED).is_some() {}
-        while lanes.insert(Lane::SHARED).is_some() {}
+        while lanes.len() < endpoints && lanes.insert(Lane::closed(E::NO_FILTER)).is_some() {}
+        while lanes.insert(Lane::shared(E::NO_FILTER)).is_some() {}
         // Where nothing is written, all is as good as written.
         let durable = !memory.events_dirty.is_empty();
         Self {
@@ -127,7 +126,7 @@ impl<'a> Outbox<'a> {
     /// Opens a lane for an endpoint with this filter. `for_all` says that it gets the events of every
     /// job, for which room must be there; `false`, and nothing has changed, where it is not.
     #[must_use]
-    pub fn open_lane(&mut self, lane: Ix, filter: Filter, for_all: bool) -> bool {
+    pub fn open_lane(&mut self, lane: Ix, filter: E::Filter, for_all: bool) -> bool {
         let spare = self.streams_spare();
         let Some(slot) = self.lanes.get_mut(lane) else {
             return false;
@@ -153,7 +152,7 @@ impl<'a> Outbox<'a> {
     }
 
     /// Changes what an open lane lets through, for events from now on.
-    pub fn set_filter(&mut self, lane: Ix, filter: Filter) {
+    pub fn set_filter(&mut self, lane: Ix, filter: E::Filter) {
         if let Some(slot) = self.lanes.get_mut(lane) {
             slot.filter = filter;
         }
@@ -185,9 +184,9 @@ impl<'a> Outbox<'a> {
     ///
     /// A target that is still owed an earlier event of the job gets this one after it. The caller
     /// leaves out targets that do not want this kind of event.
-    pub fn publish(&mut self, job: Ix, event: Event, targets: impl Iterator<Item = Target>) {
+    pub fn publish(&mut self, job: Ix, event: E, targets: impl Iterator<Item = Target>) {
         let Some(ix) = self.append(job, event) else {
-            if event.kind.is_terminal() {
+            if event.is_last() {
                 self.end(job);
             }
             return;
@@ -204,7 +203,7 @@ impl<'a> Outbox<'a> {
                 self.owe(Some(job), target, ix, false);
             }
         }
-        if event.kind.is_terminal() {
+        if event.is_last() {
             self.end(job);
         }
         self.unpin(ix);
@@ -213,7 +212,7 @@ impl<'a> Outbox<'a> {
     /// Sends one event to one target, apart from whatever else it is owed: a test (with no job), or
     /// the ending of a job that ended before the target came. `false` where there is no room.
     #[must_use]
-    pub fn send(&mut self, job: Link, event: Event, target: Target) -> bool {
+    pub fn send(&mut self, job: Link, event: E, target: Target) -> bool {
         if self.streams_spare() == 0 {
             return false;
         }
@@ -226,7 +225,7 @@ impl<'a> Outbox<'a> {
     }
 
     /// A pinned event to send apart: the job's last one if that is it, or a new one.
-    fn hold(&mut self, job: Link, event: Event) -> Link {
+    fn hold(&mut self, job: Link, event: E) -> Link {
         let last = job.and_then(|job| self.chains.get(job)?.events.tail());
         if let Some(ix) = last
             && let Some(slot) = self.events.get_mut(ix)
@@ -264,7 +263,7 @@ impl<'a> Outbox<'a> {
         &mut self,
         lane: Ix,
         limit: usize,
-        wanted: impl Fn(Link, &Event) -> bool,
+        wanted: impl Fn(Link, &E) -> bool,
     ) -> usize {
         let mut count = 0;
         let mut at = self.lanes.get(lane).and_then(|lane| lane.dead.head());
@@ -292,7 +291,7 @@ impl<'a> Outbox<'a> {
         id: AttemptId,
         outcome: Outcome,
         random: &mut Random,
-    ) -> Option<Settled> {
+    ) -> Option<Settled<E>> {
         let attempt = *self.attempts.get(id.ix)?;
         if attempt.serial != id.serial {
             return None;
@@ -327,10 +326,10 @@ impl<'a> Outbox<'a> {
 }
 
 // Outputs.
-impl Outbox<'_> {
+impl<E: Message> Outbox<'_, E> {
     /// The next attempt to make, if there is one that may be made now.
     #[must_use]
-    pub fn poll_attempt(&mut self, now: Instant) -> Option<Attempt> {
+    pub fn poll_attempt(&mut self, now: Instant) -> Option<Attempt<E>> {
         if self.attempts.room() == 0 {
             return None;
         }

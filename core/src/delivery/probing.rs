@@ -28,7 +28,7 @@ const fn failed(failure: Failure, retry_after_ms: Option<u64>) -> Outcome {
 
 /// One endpoint, and the time.
 struct Bench<'a> {
-    outbox: Outbox<'a>,
+    outbox: Outbox<'a, Event>,
     now: Instant,
     random: Random,
     jobs: u32,
@@ -59,11 +59,11 @@ impl Bench<'_> {
         publish_job(&mut self.outbox, Ix::new(self.jobs).unwrap(), now_ms);
     }
 
-    fn poll(&mut self) -> Option<Attempt> {
+    fn poll(&mut self) -> Option<Attempt<Event>> {
         self.outbox.poll_attempt(self.now)
     }
 
-    fn settle(&mut self, attempt: &Attempt, outcome: Outcome) -> Settled {
+    fn settle(&mut self, attempt: &Attempt<Event>, outcome: Outcome) -> Settled<Event> {
         let settled = self
             .outbox
             .settle(self.now, attempt.id, outcome, &mut self.random);
@@ -82,7 +82,7 @@ impl Bench<'_> {
     }
 
     /// Lets time pass until there is an attempt to make, and says how long that took, in milliseconds.
-    fn wait(&mut self) -> (u64, Attempt) {
+    fn wait(&mut self) -> (u64, Attempt<Event>) {
         let since = self.now;
         loop {
             if let Some(attempt) = self.poll() {

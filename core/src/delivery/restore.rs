@@ -1,19 +1,18 @@
 //! What of the outbox is written down, and how it comes back.
 
 use super::{
-    OF_JOB, Outbox,
+    Message, OF_JOB, Outbox,
     slots::{EventSlot, Phase, StreamSlot},
     types::{SavedStream, Target},
 };
 use crate::{
-    event::Event,
     slab::{Ix, Link, List},
     time::{Instant, Timestamp},
 };
 
-impl Outbox<'_> {
+impl<E: Message> Outbox<'_, E> {
     /// The next event slot whose record has changed, with what it holds: nothing if it is gone.
-    pub fn poll_dirty_event(&mut self) -> Option<(Ix, Option<(Link, Event)>)> {
+    pub fn poll_dirty_event(&mut self) -> Option<(Ix, Option<(Link, E)>)> {
         let ix = self.events_dirty.pop()?;
         Some((ix, self.events.get(ix).map(|slot| (slot.job, slot.event))))
     }
@@ -47,7 +46,7 @@ impl Outbox<'_> {
     /// Puts an event back after a restart. Events of a job may come in any order. `false` where it
     /// has no place.
     #[must_use]
-    pub fn restore_event(&mut self, ix: Ix, job: Link, event: Event) -> bool {
+    pub fn restore_event(&mut self, ix: Ix, job: Link, event: E) -> bool {
         if self
             .events
             .insert_at(ix, EventSlot::new(event, job, 0))
@@ -63,8 +62,8 @@ impl Outbox<'_> {
         };
         let mut after = chain.events.tail();
         while let Some(at) = after {
-            let earlier = self.events.get(at).map(|slot| slot.event.sequence);
-            if earlier <= Some(event.sequence) {
+            let earlier = self.events.get(at).map(|slot| slot.event.sequence());
+            if earlier <= Some(event.sequence()) {
                 break;
             }
             after = List::<OF_JOB>::prev(&self.events, at);
@@ -145,7 +144,7 @@ impl Outbox<'_> {
                 .event
                 .and_then(|ix| events.get(ix))
                 .map_or((Timestamp::EPOCH, 0), |slot| {
-                    (slot.event.at, slot.event.sequence)
+                    (slot.event.at(), slot.event.sequence())
                 })
         };
         self.dead.sort(&mut self.streams, |a, b| age(a) < age(b));

@@ -5,13 +5,13 @@
 //! needs a stream for each job under way. Whoever would break that sum is refused, at the door, before
 //! anything was promised. Dead letters are outside the sum: the oldest make room when it is wanted.
 
-use super::{Outbox, slots::Chain};
+use super::{Message, Outbox, slots::Chain};
 use crate::slab::Ix;
 
 /// How many dead letters one admission may push out: it bounds the work of a call.
 const EVICTIONS_MAX: usize = 16;
 
-impl Outbox<'_> {
+impl<E: Message> Outbox<'_, E> {
     /// Admits a job that will go through at most `state_events` changes of state and has
     /// `targets_own` targets of its own. `false`, and nothing has changed, where there is no room.
     #[must_use]

@@ -1,7 +1,7 @@
 //! What an attempt's end brings about: for the lane, and for the delivery.
 
 use super::{
-    OF_JOB, Outbox, RETRY_AFTER_MS_MAX,
+    Message, OF_JOB, Outbox, RETRY_AFTER_MS_MAX,
     slots::{AttemptSlot, Phase, StreamSlot},
     types::{Failure, Outcome, Target, Verdict},
 };
@@ -11,7 +11,7 @@ use crate::{
     time::Instant,
 };
 
-impl Outbox<'_> {
+impl<E: Message> Outbox<'_, E> {
     /// Learns about the lane from how an attempt ended. Returns for how long the lane pauses because of it, in
     /// milliseconds; 0 where it does not.
     pub(super) fn adjust(

@@ -1,8 +1,7 @@
 //! What lies in the outbox's tables.
 
-use super::{IN_LANE, OF_JOB, QUEUED, Target, lane::Pace};
+use super::{IN_LANE, Message, OF_JOB, QUEUED, Target, lane::Pace};
 use crate::{
-    event::Event,
     slab::{Ix, Link, Links, List, Node},
     time::Instant,
 };
@@ -10,8 +9,8 @@ use zerocopy::FromZeros;
 
 /// One event that somebody is still owed.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct EventSlot {
-    pub(super) event: Event,
+pub struct EventSlot<E> {
+    pub(super) event: E,
     pub(super) job: Link,
     /// How many streams have this event to send next.
     pub(super) heads: u32,
@@ -20,20 +19,11 @@ pub struct EventSlot {
     links: Links,
 }
 
-impl EventSlot {
+impl<E: Message> EventSlot<E> {
     /// A filler for empty slots: all zero.
-    pub const EMPTY: Self = Self::new(
-        Event {
-            at: crate::time::Timestamp::EPOCH,
-            sequence: 0,
-            kind: crate::event::Kind::Pending,
-            progress: 0,
-        },
-        None,
-        0,
-    );
+    pub const EMPTY: Self = Self::new(E::EMPTY, None, 0);
 
-    pub(super) const fn new(event: Event, job: Link, batch: u64) -> Self {
+    pub(super) const fn new(event: E, job: Link, batch: u64) -> Self {
         Self {
             event,
             job,
@@ -44,7 +34,7 @@ impl EventSlot {
     }
 }
 
-impl Node<OF_JOB> for EventSlot {
+impl<E> Node<OF_JOB> for EventSlot<E> {
     fn links(&self) -> &Links {
         &self.links
     }

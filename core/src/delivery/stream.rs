@@ -1,13 +1,13 @@
 //! What a stream goes through: it is made, waits, is sent, and ends.
 
 use super::{
-    OF_JOB, Outbox,
+    Message, OF_JOB, Outbox,
     slots::{EventSlot, Phase, StreamSlot},
     types::Target,
 };
 use crate::slab::{Ix, Link, List};
 
-impl Outbox<'_> {
+impl<E: Message> Outbox<'_, E> {
     /// The stream by which a target gets a job's events, dead letters and such apart.
     pub(super) fn stream_of(&self, job: Ix, target: Target) -> Link {
         let mut at = self.chains.get(job)?.streams.head();
@@ -24,7 +24,7 @@ impl Outbox<'_> {
         None
     }
 
-    pub(super) fn head_of(&self, stream: Ix) -> Option<&EventSlot> {
+    pub(super) fn head_of(&self, stream: Ix) -> Option<&EventSlot<E>> {
         self.events.get(self.streams.get(stream)?.event?)
     }
 

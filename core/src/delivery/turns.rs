@@ -1,7 +1,7 @@
 //! Lanes taking turns, and lanes that close.
 
 use super::{
-    IN_LANE, Outbox,
+    IN_LANE, Message, Outbox,
     lane::{Pace, Ring},
     slots::Phase,
 };
@@ -48,7 +48,7 @@ const fn after(ring: Ring) -> Ring {
     }
 }
 
-impl Outbox<'_> {
+impl<E: Message> Outbox<'_, E> {
     /// Puts a lane that could send into its ring, unless it hangs there already.
     pub(super) fn offer(&mut self, lane: Ix) {
         let Some(slot) = self.lanes.get_mut(lane) else {

@@ -1,6 +1,6 @@
 //! What goes into the outbox and comes out of it.
 
-use crate::{event::Event, slab::Ix, slab::Link, time::Instant};
+use crate::{slab::Ix, slab::Link, time::Instant};
 
 /// Someone who may be owed an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +30,13 @@ impl AttemptId {
 
 /// An attempt to make now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+pub struct Attempt<E> {
     /// Its name, for [`settle`](super::Outbox::settle).
     pub id: AttemptId,
     /// The job that the event befell; none for a test.
     pub job: Link,
     /// The event to send.
-    pub event: Event,
+    pub event: E,
     /// Where to.
     pub target: Target,
     /// Which attempt of this delivery it is, from 1.
@@ -91,11 +91,11 @@ pub enum Verdict {
 
 /// An attempt that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settled {
+pub struct Settled<E> {
     /// The job that the event befell; none for a test or a delivery no longer owed.
     pub job: Link,
     /// The event, if it is still owed or was just delivered.
-    pub event: Option<Event>,
+    pub event: Option<E>,
     /// Where the attempt went.
     pub target: Target,
     /// Which attempt of the delivery it was, from 1.

@@ -39,12 +39,18 @@
 //! assert_eq!(out.written(), br#"{"status":"say \"pending\"","progress":42}"#);
 //! ```
 
+mod decode;
+mod encode;
+mod lend;
 mod plain;
 mod scan;
 mod string;
 mod value;
 mod write;
 
+pub use decode::{ReadError, ReadErrorKind, from_slice, from_slice_in};
+pub use encode::to_slice;
+pub(crate) use lend::{FIRST_MEMBER_FIRST, short, word};
 pub use string::{Decoded, Str};
 pub use value::{Array, Duplicate, Items, Members, Number, NumberError, Object, Value};
 pub use write::{Writer, write_escaped, write_str};

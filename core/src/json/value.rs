@@ -78,6 +78,20 @@ impl<'a> Number<'a> {
         }
         Ok(value)
     }
+
+    /// The number, if it is written as an integer, with a minus or without: `1.0` and `1e0` are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`NumberError`], never a rounded value.
+    pub fn as_i64(&self) -> Result<i64, NumberError> {
+        let Some(digits) = self.0.strip_prefix('-') else {
+            return i64::try_from(self.as_u64()?).map_err(|_| NumberError::OutOfRange);
+        };
+        let magnitude = Number(digits).as_u64()?;
+        0i64.checked_sub_unsigned(magnitude)
+            .ok_or(NumberError::OutOfRange)
+    }
 }
 
 /// An array of a document.
@@ -89,6 +103,11 @@ pub struct Array<'a> {
 }
 
 impl<'a> Array<'a> {
+    /// What stands between its brackets.
+    pub(super) const fn inside(&self) -> &'a str {
+        self.inside
+    }
+
     /// The items in order.
     #[must_use]
     pub const fn items(&self) -> Items<'a> {
@@ -100,6 +119,13 @@ impl<'a> Array<'a> {
 #[derive(Debug, Clone)]
 pub struct Items<'a> {
     rest: &'a str,
+}
+
+impl<'a> Items<'a> {
+    /// What follows the items that were taken.
+    pub(super) const fn rest(&self) -> &'a str {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Items<'a> {
@@ -138,7 +164,6 @@ impl<'a> Object<'a> {
     }
 
     /// What stands between its braces, as it is written.
-    #[cfg(feature = "hub")]
     #[must_use]
     pub const fn inside(&self) -> &'a str {
         self.inside
@@ -199,6 +224,13 @@ impl<'a> Object<'a> {
 #[derive(Debug, Clone)]
 pub struct Members<'a> {
     rest: &'a str,
+}
+
+impl<'a> Members<'a> {
+    /// What follows the members that were taken.
+    pub(super) const fn rest(&self) -> &'a str {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Members<'a> {

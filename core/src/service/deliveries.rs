@@ -2,7 +2,7 @@
 
 use super::{Job, Service, request_field};
 use crate::{
-    delivery::{Attempt, AttemptId, Failure, Outcome, Settled, Target, Verdict},
+    delivery::{self, AttemptId, Failure, Outcome, Settled, Target, Verdict},
     endpoint::{self, Disabled, Endpoint},
     event::Event,
     id::{Id, Prefix},
@@ -14,6 +14,9 @@ use crate::{
     time::{Instant, Now, Timestamp},
     url::Url,
 };
+
+/// A webhook attempt to make now.
+pub type Attempt = delivery::Attempt<Event>;
 
 /// How an attempt went, as the driver saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,7 +224,13 @@ impl Service<'_> {
         }
     }
 
-    fn log_attempt(&mut self, now: Now, settled: &Settled, attempted: &Attempted, answer: &[u8]) {
+    fn log_attempt(
+        &mut self,
+        now: Now,
+        settled: &Settled<Event>,
+        attempted: &Attempted,
+        answer: &[u8],
+    ) {
         let (Some(event), Some(id)) = (settled.event, attempted.event) else {
             return;
         };

@@ -65,21 +65,13 @@ pub(super) const ALL: u8 = 0;
 /// The list of jobs that wait for a worker, or for a worker to stop, or to be forgotten.
 pub(super) const QUEUED: u8 = 1;
 
-/// What has happened to a job before it is accepted.
-const NOTHING_YET: Event = Event {
-    at: Timestamp::EPOCH,
-    sequence: 0,
-    kind: crate::event::Kind::Pending,
-    progress: 0,
-};
-
 impl Job {
     /// A filler for empty slots: all zero.
     pub const EMPTY: Self = Self {
         id: Id::NONE,
         created_at: Timestamp::EPOCH,
-        last: NOTHING_YET,
-        settled: NOTHING_YET,
+        last: Event::NOTHING_YET,
+        settled: Event::NOTHING_YET,
         attempts: 0,
         has_callback: false,
         has_reference: false,

@@ -38,6 +38,7 @@ mod forget;
 mod job_slot;
 mod jobs;
 mod limits;
+mod message;
 mod records;
 mod restore;
 mod targets;
@@ -47,7 +48,7 @@ mod words;
 mod workers;
 
 pub use crate::delivery::Flaw;
-pub use deliveries::{AttemptResult, Attempted};
+pub use deliveries::{Attempt, AttemptResult, Attempted};
 pub use durable::Durable;
 pub use endpoints::{EndpointChange, NewEndpoint};
 pub use job_slot::{Job, request_field};
@@ -66,6 +67,7 @@ use crate::{
     delivery::Outbox,
     dirty::Dirty,
     endpoint::{self, Endpoint},
+    event::Event,
     id::{Id, Prefix},
     idempotency::{KeySlot, Keys},
     log::{Line, Log},
@@ -111,7 +113,7 @@ pub struct Memory<'a> {
     /// Room for the body of one event, and for one URL behind it.
     pub scratch: &'a mut [u8],
     /// Deliveries.
-    pub outbox: crate::delivery::Memory<'a>,
+    pub outbox: crate::delivery::Memory<'a, Event>,
     /// Room for the newest events of all jobs.
     #[cfg(feature = "hub")]
     pub feed: &'a mut [crate::feed::Told],
@@ -136,7 +138,7 @@ pub struct Service<'a> {
     keys_dirty: Dirty<'a>,
     log: Log<'a>,
     scratch: &'a mut [u8],
-    outbox: Outbox<'a>,
+    outbox: Outbox<'a, Event>,
     limits: Limits,
     random: Random,
     /// From which callback secrets and key hashes are made; durable.
@@ -299,7 +301,7 @@ impl<'a> Service<'a> {
 
     /// The deliveries.
     #[must_use]
-    pub const fn outbox(&self) -> &Outbox<'a> {
+    pub const fn outbox(&self) -> &Outbox<'a, Event> {
         &self.outbox
     }
 

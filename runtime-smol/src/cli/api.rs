@@ -1,11 +1,12 @@
 //! One call of the HTTP API, and an answer that is worth showing.
 
 use super::{
-    Remote,
     exchange::{Ask, PATIENCE, REQUEST_BYTES_MAX, exchange},
     fail::Fail,
+    remote::Remote,
     show::member,
 };
+use async_io::block_on;
 use dubhook_core::{
     client::Server,
     http::Method,
@@ -58,9 +59,11 @@ impl<'r> Api<'r> {
             patience: PATIENCE,
         };
         let (status, answer) =
-            exchange(self.server.url(), &self.trust, ask).map_err(|error| Fail::Unreachable {
-                server: self.remote.server.clone(),
-                error,
+            block_on(exchange(self.server.url(), &self.trust, ask)).map_err(|error| {
+                Fail::Unreachable {
+                    server: self.remote.server.clone(),
+                    error,
+                }
             })?;
         match status {
             200..=299 => Ok(answer),

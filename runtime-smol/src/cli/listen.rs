@@ -1,28 +1,23 @@
 //! `listen`: registers a webhook and hands on what it is told, as it came.
 
 use super::{
-    Remote,
     exchange::{Ask, PATIENCE, exchange},
     fail::Fail,
+    remote::{Remote, close},
     show::{self, Paint},
-    translate::blame,
 };
+use async_io::block_on;
 use async_signal::{Signal, Signals};
 use clap::Args;
 use dubhook_core::{
     event::Filter, http::Method, json::Writer, out::Out, signature::Secret, url::Url,
 };
 use dubhook_smol::{
-    client::{Client, Error, Event, Events},
+    client::{Error, Event, Events},
     tls::Trust,
 };
-use smol::{
-    future::FutureExt,
-    io::AsyncWriteExt,
-    process::{Command, Stdio},
-    stream::StreamExt,
-    unblock,
-};
+use futures_lite::{FutureExt, StreamExt, io::AsyncWriteExt};
+use smol::process::{Command, Stdio};
 use std::io;
 
 /// The longest URL that events are sent on to, in bytes.
@@ -66,7 +61,7 @@ impl Listen {
     pub(super) fn run(&self) -> Result<(), Fail> {
         // Signals are heard before there is a webhook to remove.
         let mut signals = Signals::new([Signal::Term, Signal::Int])?;
-        smol::block_on(async {
+        block_on(async {
             let client = self.remote.client();
             let mut client = client
                 .webhook(&self.host, self.port)
@@ -106,7 +101,7 @@ impl Listen {
                      say where to listen with --bind ADDRESS"
                 ))
             }
-            error => blame(error),
+            error => error.into(),
         }
     }
 
@@ -123,9 +118,7 @@ impl Listen {
                 warn("--exec", exec(command, &handed).await);
             }
             if let Some(url) = &self.forward_to {
-                let (url, trust) = (url.clone(), trust.clone());
-                let forwarded = unblock(move || forward(&url, &trust, &handed)).await;
-                warn("--forward-to", forwarded);
+                warn("--forward-to", forward(url, &trust, &handed).await);
             }
         }
         Ok(())
@@ -172,16 +165,6 @@ fn warn(what: &str, done: io::Result<()>) {
     }
 }
 
-/// Has a client remove its webhook. Who asks twice will not wait for that.
-pub(super) async fn close(client: &Client, signals: &mut Signals) -> Result<(), Fail> {
-    let closed = async { client.close().await.map_err(blame) };
-    let at_once = async {
-        signals.next().await;
-        Ok(())
-    };
-    closed.or(at_once).await
-}
-
 /// The environment variables that a command finds the fields of a webhook in.
 const VARIABLES: [(&str, &str); 4] = [
     ("content-type", "WEBHOOK_CONTENT_TYPE"),
@@ -215,7 +198,7 @@ async fn exec(line: &str, handed: &Handed) -> io::Result<()> {
     Err(io::Error::other(format!("{line:?} ended with {status}")))
 }
 
-fn forward(url: &str, trust: &Trust, handed: &Handed) -> io::Result<()> {
+async fn forward(url: &str, trust: &Trust, handed: &Handed) -> io::Result<()> {
     let url = Url::parse(url, URL_BYTES_MAX)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.as_str()))?;
     let mut target = vec![0; 2_100];
@@ -233,7 +216,7 @@ fn forward(url: &str, trust: &Trust, handed: &Handed) -> io::Result<()> {
         api_key: None,
         patience: PATIENCE,
     };
-    match exchange(&url, trust, ask)? {
+    match exchange(&url, trust, ask).await? {
         (200..=299, _) => Ok(()),
         (status, _) => Err(io::Error::other(format!("the receiver answered {status}"))),
     }

@@ -1,20 +1,19 @@
 //! `translate`: asks for a translation, and with `--wait` waits for its end.
 
 use super::{
-    Remote,
     api::{self, Api},
     duration,
     fail::Fail,
-    jobs::show_members,
-    listen::close,
+    remote::{Remote, close},
     show::{self, Paint},
 };
+use async_io::{Timer, block_on};
 use async_signal::{Signal, Signals};
 use clap::Args;
 use dubhook_core::{http::Method, job::Status, language};
 use dubhook_smol::client::{Client, Error, Job, Request, Translation};
+use futures_lite::{FutureExt, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
-use smol::{Timer, future::FutureExt, stream::StreamExt};
 use std::{cell::OnceCell, fmt::Write, path::Path, time::Duration};
 
 #[derive(Debug, Args)]
@@ -58,7 +57,8 @@ impl Translate {
     pub(super) fn run(&self) -> Result<(), Fail> {
         let video = video_url(&self.video)?;
         if self.wait {
-            return smol::block_on(self.wait_for(video));
+            let ended = block_on(self.wait_for(video))?;
+            return self.show(&ended);
         }
         let body = api::body(|json| {
             json.name("video_url")
@@ -77,10 +77,10 @@ impl Translate {
             }
         });
         let job = Api::new(&self.remote)?.call(Method::Post, "/v1/translations", &body)?;
-        show_members(&self.remote, &job)
+        self.remote.show(&job)
     }
 
-    async fn wait_for(&self, video: String) -> Result<(), Fail> {
+    async fn wait_for(&self, video: String) -> Result<Translation, Fail> {
         // Signals are heard before there is a webhook to remove.
         let mut signals = Signals::new([Signal::Term, Signal::Int])?;
         let told = self.remote.client();
@@ -108,7 +108,7 @@ impl Translate {
         };
         let ended = ended.or(too_late).or(interrupted).await;
         close(&told, &mut signals).await?;
-        self.show(&ended?)
+        ended
     }
 
     /// A client that is told, or if the server cannot or may not call this machine, one that asks.
@@ -117,7 +117,7 @@ impl Translate {
             Ok(()) => Ok(told.clone()),
             // Whoever has no key may not ask, either.
             Err(Error::Refused(refusal)) if refusal.status == 401 => {
-                Err(blame(Error::Refused(refusal)))
+                Err(Error::Refused(refusal).into())
             }
             Err(Error::Refused(_) | Error::Listen { .. } | Error::WebhookUrl { .. }) => {
                 let note = format!(
@@ -127,7 +127,7 @@ impl Translate {
                 show::say(&Paint::stderr().dim(&note));
                 Ok(self.remote.client())
             }
-            Err(error) => Err(blame(error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -149,9 +149,9 @@ impl Translate {
         if let Some(reference) = &self.reference {
             request = request.reference(reference);
         }
-        let job = client.translate(request).await.map_err(blame)?;
+        let job = client.translate(request).await?;
         name.get_or_init(|| job.id().to_owned());
-        watch(&job).await.map_err(blame)
+        Ok(watch(&job).await?)
     }
 
     fn show(&self, job: &Translation) -> Result<(), Fail> {
@@ -194,24 +194,6 @@ async fn watch(job: &Job) -> Result<Translation, Error> {
             return Ok(latest);
         }
         latest = job.after(latest.sequence).await?;
-    }
-}
-
-/// What went wrong in the client, as the command line says it.
-pub(super) fn blame(error: Error) -> Fail {
-    match &error {
-        Error::NoAnswer { .. } => Fail::NoAnswer(error.to_string()),
-        Error::Refused(refusal) if matches!(refusal.status, 400 | 422) => {
-            let field = &refusal.field;
-            match field.as_str() {
-                "" => Fail::Usage(refusal.detail.clone()),
-                _ => Fail::Usage(format!("{field}: {}", refusal.detail)),
-            }
-        }
-        Error::Server { .. } | Error::Tls { .. } | Error::WebhookUrl { .. } | Error::JobId(_) => {
-            Fail::Usage(error.to_string())
-        }
-        _ => Fail::NotDone(error.to_string()),
     }
 }
 

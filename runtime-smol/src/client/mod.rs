@@ -41,7 +41,6 @@ mod desk;
 mod error;
 mod events;
 mod job;
-mod link;
 mod model;
 mod options;
 mod receive;

@@ -4,13 +4,18 @@ use super::{
     Error,
     board::{Board, lock},
     desk::{Command, Desk},
-    link::Link,
     options::{Options, WEBHOOK_PATH},
     receive,
 };
-use crate::{clock::Clock, entropy, tls::Trust};
+use crate::{
+    clock::Clock,
+    entropy,
+    exchange::{Link, LinkError},
+    tls::Trust,
+};
 use dubhook_core::{
-    client::{Client, Config, Exchange, ExchangeId, Known, Memory, Webhook},
+    client::{Client, Config, Exchange, ExchangeId, Failure, Known, Memory, Webhook},
+    http::ResponseError,
     slab::Slot,
     time::{Instant, Now},
     timer::TimerSlot,
@@ -29,6 +34,8 @@ use std::sync::{Arc, Mutex};
 const SUBMISSION_BYTES_MAX: usize = 16 * 1024;
 /// The longest request, in bytes.
 const REQUEST_BYTES_MAX: usize = SUBMISSION_BYTES_MAX + 4 * 1024;
+/// The longest answer, in bytes, its head included.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The longest URL of a webhook, in bytes.
 const WEBHOOK_BYTES_MAX: usize = 2_048;
 
@@ -148,7 +155,7 @@ async fn run(
     driver.start();
 
     let executor = Executor::new();
-    let life = exchanges(&driver, Link::new(server, trust))
+    let life = exchanges(&driver, Link::new(*server.url(), trust, ANSWER_BYTES_MAX))
         .or(driver.obey(&commands))
         .or(receive::accept(&driver, &listeners, &executor));
     executor.run(life).await;
@@ -271,7 +278,7 @@ async fn exchange_once(
     exchange: Exchange,
     request: &[u8],
 ) {
-    let answered = async { Some(link.exchange(request, exchange.call.method()).await) };
+    let answered = async { Some(link.exchange(exchange.call.method(), request).await) };
     let abandoned = async {
         driver.abandoned(exchange.id).await;
         None
@@ -283,8 +290,17 @@ async fn exchange_once(
     match result {
         Ok(response) => desk.respond(driver.now(), exchange.id, &response),
         Err(error) => {
-            let (failure, why) = (error.failure(), error.to_string());
+            let (failure, why) = (failure(&error), error.to_string());
             desk.fail(driver.now(), exchange.id, failure, why);
         }
+    }
+}
+
+/// What it means to the machine that there is no answer.
+const fn failure(error: &LinkError) -> Failure {
+    match error {
+        LinkError::Connect(_) => Failure::Unreachable,
+        LinkError::Broken(_) | LinkError::Answer(ResponseError::Truncated) => Failure::Broken,
+        LinkError::Answer(_) => Failure::Unreadable,
     }
 }

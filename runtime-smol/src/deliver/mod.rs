@@ -5,32 +5,28 @@
 //! made. Answers are read to their end, up to 64 KiB, and never followed anywhere.
 
 mod connect;
-mod gate;
+mod limiter;
 mod lookup;
 mod pool;
 
 use crate::{
-    net::{Interest, Stream},
-    server::{
-        buffers::{Buffers, Partial},
-        conn::{send as send_kept, send_or_keep},
-        engine::Engine,
-    },
+    exchange::{Answer, Failure, send as send_rest},
+    server::{buffers::Buffers, conn::send_or_keep, engine::Engine},
     signal::Signal,
 };
 use dubhook_core::{
-    delivery::{Attempt, AttemptId, Verdict},
-    http::{self, BodyUse, Method, Refusal, ResponseError, ResponseParser, ResponseProgress},
+    delivery::{AttemptId, Verdict},
+    http::{self, Method, RecvBuf, Refusal, ResponseError},
     log::AttemptError,
     server::Server,
-    service::{AttemptResult, Attempted},
+    service::{Attempt, AttemptResult, Attempted},
     time::{Instant, Now},
     url::Url,
 };
-use gate::Gate;
+use futures_lite::future::{FutureExt, poll_fn};
+use limiter::ConnectLimiter;
 pub(crate) use lookup::Lookups;
 use pool::{Idle, Pool};
-use smol::future::FutureExt;
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -47,7 +43,7 @@ const FLIGHTS_FORGOTTEN_MAX: usize = 4;
 pub(crate) struct Deliver {
     pool: RefCell<Pool>,
     /// Where those wait who need a new connection.
-    gate: Gate,
+    limiter: ConnectLimiter,
     flights: Box<[Flight]>,
     /// Every attempt has the same time, so their deadlines come in the order of their starts.
     deadlines: RefCell<VecDeque<(Instant, AttemptId)>>,
@@ -65,7 +61,7 @@ impl Deliver {
     pub(crate) fn new(attempts_max: usize) -> Self {
         Self {
             pool: RefCell::new(Pool::new(attempts_max)),
-            gate: Gate::default(),
+            limiter: ConnectLimiter::default(),
             flights: (0..attempts_max).map(|_| Flight::default()).collect(),
             deadlines: RefCell::default(),
         }
@@ -113,15 +109,6 @@ impl Deliver {
     }
 }
 
-/// Why an exchange came to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Failure {
-    /// The connection was at its end before anything of an answer came.
-    Stale,
-    /// Anything else.
-    Failed(AttemptError),
-}
-
 /// Makes an attempt and tells the machine how it went; after one that was answered, the next one that may be made, and so
 /// on. So a receiver that keeps up is served by the same tasks, and none is made anew for each event.
 pub(crate) async fn attempts(engine: &Engine<'_>, first: Attempt) {
@@ -162,19 +149,13 @@ async fn exchange(engine: &Engine<'_>, now: Now, attempt: &Attempt) -> Result<No
         match receive(engine, attempt, sent).await {
             // The receiver closed it while it was not in use. It has seen nothing of this attempt, or if it has, it
             // sees the same event once more.
-            Err(Failure::Stale) => {}
-            Err(Failure::Failed(error)) => return Err(error),
-            Ok(now) => return Ok(now),
+            Err(Failure::Unheard(_)) => {}
+            result => return result.map_err(blame),
         }
     }
     let fresh = connect::connect(engine, attempt).await?;
     let sent = send_on(engine, attempt, fresh)?;
-    receive(engine, attempt, sent)
-        .await
-        .map_err(|failure| match failure {
-            Failure::Stale => AttemptError::Closed,
-            Failure::Failed(error) => error,
-        })
+    receive(engine, attempt, sent).await.map_err(blame)
 }
 
 /// Sends the attempt on a kept connection to where it goes. Nothing where none still stands.
@@ -242,79 +223,48 @@ fn send(on: Idle, request: &[u8]) -> io::Result<Sent> {
 
 /// Sends the rest of a request and reads its answer. Keeps the connection if it may be kept. When it was answered.
 async fn receive(engine: &Engine<'_>, attempt: &Attempt, sent: Sent) -> Result<Now, Failure> {
-    let Sent { on, mut unsent } = sent;
-    while !unsent.is_empty() {
-        on.stream.ready(Interest::Write).await;
-        send_kept(&on.stream, &mut unsent).map_err(|_| Failure::Stale)?;
-    }
-    let mut answer = Answer {
-        parser: ResponseParser::new(Method::Post, BodyUse::Keep),
-        received: None,
-    };
-    loop {
-        if let Some((now, reuse)) = answer.read(engine, attempt, &on.stream)? {
-            if reuse {
-                engine.deliver.pool.borrow_mut().put(now.instant, on);
-            }
-            return Ok(now);
-        }
-        on.stream.ready(Interest::Read).await;
-    }
-}
-
-/// An answer that is being read.
-#[derive(Debug)]
-struct Answer {
-    parser: ResponseParser,
-    received: Option<Partial>,
-}
-
-impl Answer {
-    /// Reads what has come. Once the answer is whole the machine is told, and the result is when that was and whether the
-    /// connection can be used again.
-    fn read(
-        &mut self,
-        engine: &Engine<'_>,
-        attempt: &Attempt,
-        stream: &Stream,
-    ) -> Result<Option<(Now, bool)>, Failure> {
+    let Sent { mut on, unsent } = sent;
+    send_rest(&mut on.stream, &unsent).await?;
+    let mut answer = Answer::to(Method::Post);
+    let mut received = None;
+    let (now, reuse) = poll_fn(|cx| {
         let mut buffers = engine.buffers.borrow_mut();
-        let (mut input, _) = buffers.lend(&mut self.received);
-        let untouched = |parser: &ResponseParser| parser.phase() == http::Phase::Idle;
-        let whole = loop {
-            match stream.try_read(input.room()) {
-                Ok(None) => break false,
-                Ok(Some(0)) if untouched(&self.parser) => return Err(Failure::Stale),
-                Ok(Some(0)) => {
-                    self.parser.eof().map_err(blame)?;
-                    break true;
-                }
-                Ok(Some(len)) => input.commit(len),
-                Err(_) if untouched(&self.parser) => return Err(Failure::Stale),
-                Err(_) => return Err(Failure::Failed(AttemptError::Closed)),
-            }
-            match self.parser.advance(&ANSWER, &mut input).map_err(blame)? {
-                ResponseProgress::Complete => break true,
-                ResponseProgress::NeedMore { .. } => {}
-            }
-        };
-        let mut answered = None;
-        if whole && let Some(response) = self.parser.response(input.filled()) {
-            let now = engine.clock.now();
-            answered = Some((now, response.reuse));
-            let result = AttemptResult::Answer {
-                status: response.status,
-                retry_after_ms: retry_after_ms(now, &response),
-                body: response.body,
-            };
-            let mut server = engine.server.borrow_mut();
-            log(server.service_mut().handle_attempt(now, attempt.id, result));
-            input.discard_front(usize::MAX);
-        }
+        let (mut input, _) = buffers.lend(&mut received);
+        let read = answer.poll(cx, &mut on.stream, &ANSWER, &mut input);
+        let told = read.map_ok(|()| tell(engine, attempt, &answer, &mut input));
         let filled = input.filled_range();
-        buffers.keep(&mut self.received, filled);
-        Ok(answered)
+        buffers.keep(&mut received, filled);
+        told
+    })
+    .await?;
+    if reuse {
+        engine.deliver.pool.borrow_mut().put(now.instant, on);
     }
+    Ok(now)
+}
+
+/// Tells the machine of an answer, and takes it out of the input. When that was, and whether the connection can be used
+/// again.
+fn tell(
+    engine: &Engine<'_>,
+    attempt: &Attempt,
+    answer: &Answer,
+    input: &mut RecvBuf<'_>,
+) -> (Now, bool) {
+    let now = engine.clock.now();
+    let mut reuse = false;
+    if let Some(response) = answer.response(input.filled()) {
+        reuse = response.reuse;
+        let result = AttemptResult::Answer {
+            status: response.status,
+            retry_after_ms: retry_after_ms(now, &response),
+            body: response.body,
+        };
+        let mut server = engine.server.borrow_mut();
+        log(server.service_mut().handle_attempt(now, attempt.id, result));
+    }
+    input.discard_front(usize::MAX);
+    (now, reuse)
 }
 
 fn retry_after_ms(now: Now, response: &http::Response<'_>) -> Option<u64> {
@@ -322,20 +272,22 @@ fn retry_after_ms(now: Now, response: &http::Response<'_>) -> Option<u64> {
     http::retry_after(value, now.timestamp)
 }
 
-/// What is wrong with an answer that cannot be believed.
-fn blame(error: ResponseError) -> Failure {
-    Failure::Failed(match error {
-        ResponseError::Truncated => AttemptError::Closed,
-        ResponseError::Refused(
+/// What is wrong where there is no answer, or none that can be believed.
+fn blame(failure: Failure) -> AttemptError {
+    match failure {
+        Failure::Unheard(_) | Failure::Broken(_) | Failure::Answer(ResponseError::Truncated) => {
+            AttemptError::Closed
+        }
+        Failure::Answer(ResponseError::Refused(
             Refusal::BodyTooLarge
             | Refusal::HeadTooLarge
             | Refusal::TooManyFields
             | Refusal::TrailersTooLarge
             | Refusal::ChunkLineTooLong
             | Refusal::ChunkExtensionsTooLarge,
-        ) => AttemptError::TooLarge,
-        _ => AttemptError::Malformed,
-    })
+        )) => AttemptError::TooLarge,
+        Failure::Answer(_) => AttemptError::Malformed,
+    }
 }
 
 /// Tells the operator of what did not go well.

@@ -169,7 +169,7 @@ async fn within<T>(time: Duration, future: impl Future<Output = T>) -> io::Resul
 }
 
 /// Sends what is kept, as far as there is room.
-pub(crate) fn send(stream: &Stream, unsent: &mut Vec<u8>) -> io::Result<()> {
+fn send(stream: &Stream, unsent: &mut Vec<u8>) -> io::Result<()> {
     while !unsent.is_empty() {
         match stream.try_write(unsent)? {
             Some(len) => drop(unsent.drain(..len)),

@@ -17,9 +17,8 @@ use crate::{
     translate::Workers,
 };
 use dubhook_core::{
-    delivery::Attempt,
     server::{ConnId, Server},
-    service::Work,
+    service::{Attempt, Work},
     time::{Instant, Now},
 };
 use smol::{LocalExecutor, Timer};

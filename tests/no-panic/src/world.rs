@@ -3,7 +3,6 @@
 use dubhook_core::{
     api::Problem,
     client::{self, Client, ExchangeId, Receiver},
-    delivery::Attempt,
     http::{Limits, RequestParser, ResponseParser},
     id::Id,
     record::Key,
@@ -11,7 +10,7 @@ use dubhook_core::{
     signature::{Secret, SigningKey},
     simulate::Simulator,
     slab::Ix,
-    time::{Now, Timestamp},
+    time::{Now, Timestamp}, service::Attempt,
 };
 
 /// Arguments of every kind.

@@ -3,7 +3,8 @@
 use super::Script;
 use dubhook_core::{
     address::{Class, Guard, classify},
-    json::{self, Value},
+    json::{self, ReadErrorKind, Str, Value},
+    model::{Event, Problem, Webhook},
     out::Out,
     signature::{Headers, MessageId, Secret, TOLERANCE_S, verify, write_header},
     time::Timestamp,
@@ -25,12 +26,69 @@ pub fn json(bytes: &[u8]) {
         (Ok(_), Err(error)) => assert!(error.to_string().starts_with("number out of range")),
     }
     assert_eq!(json::validate(bytes).is_ok(), ours.is_ok());
+    typed(bytes, &theirs);
     if let Ok(text) = std::str::from_utf8(bytes) {
         let mut memory = vec![0; 6 * text.len() + 2];
         let mut out = Out::new(&mut memory);
         json::write_str(&mut out, text);
         let written: String = serde_json::from_slice(out.written()).expect("JSON");
         assert_eq!(written, text);
+    }
+}
+
+/// Typed values: what is read with memory for decoding is what `serde_json` reads, and is read again when it was written.
+fn typed(bytes: &[u8], theirs: &serde_json::Result<serde_json::Value>) {
+    let mut memory = vec![0; bytes.len()];
+    match json::from_slice_in::<serde_json::Value>(bytes, &mut memory) {
+        Ok(ours) => alike(&ours, theirs.as_ref().expect("JSON")),
+        // It makes a float of an integer that is too large.
+        Err(error) => {
+            let is_json = json::validate(bytes).is_ok();
+            assert!(!is_json || error.kind == ReadErrorKind::Range, "{error}");
+            assert!(error.offset <= bytes.len());
+        }
+    }
+    let lent = json::from_slice::<Event<Str<'_>>>(bytes);
+    let mut memory = vec![0; bytes.len()];
+    match json::from_slice_in::<Event<String>>(bytes, &mut memory) {
+        Ok(event) => {
+            let lent = lent.expect("an event");
+            assert_eq!(lent.timestamp, event.timestamp);
+            assert_eq!(lent.translation().is_some(), event.translation().is_some());
+            let mut written = vec![0; 6 * bytes.len() + 1_024];
+            let len = json::to_slice(&event, &mut written).expect("room");
+            let mut memory = vec![0; len];
+            let again = json::from_slice_in(&written[..len], &mut memory);
+            assert_eq!(again.as_ref(), Ok(&event));
+        }
+        // The name of an unknown type with escapes is lent by nobody.
+        Err(error) => assert!(lent.is_err(), "{error}"),
+    }
+    let _ = json::from_slice::<Webhook<Str<'_>>>(bytes);
+    let _ = json::from_slice::<Problem<Str<'_>>>(bytes);
+}
+
+/// Whether two readings are the same, as far as floats are: `serde_json` may be off by one bit.
+fn alike(ours: &serde_json::Value, theirs: &serde_json::Value) {
+    use serde_json::Value as Either;
+    match (ours, theirs) {
+        (Either::Number(ours), Either::Number(theirs)) if ours != theirs => {
+            let (ours, theirs) = (ours.as_f64().expect("f64"), theirs.as_f64().expect("f64"));
+            assert!((ours - theirs).abs() <= theirs.abs() * f64::EPSILON);
+        }
+        (Either::Array(ours), Either::Array(theirs)) => {
+            assert_eq!(ours.len(), theirs.len());
+            ours.iter()
+                .zip(theirs)
+                .for_each(|(ours, theirs)| alike(ours, theirs));
+        }
+        (Either::Object(ours), Either::Object(theirs)) => {
+            assert_eq!(ours.len(), theirs.len());
+            for (name, ours) in ours {
+                alike(ours, &theirs[name]);
+            }
+        }
+        (ours, theirs) => assert_eq!(ours, theirs),
     }
 }
 

@@ -6,10 +6,10 @@ use crate::{
     model::{Debt, Standing, Target},
 };
 use dubhook_core::{
-    delivery::{Attempt, Verdict},
+    delivery::Verdict,
     event::{Event, Kind},
     id::{Id, Prefix},
-    service::Service,
+    service::{Attempt, Service},
     signature::{Headers, Secret, TOLERANCE_S, verify},
     url::Url,
 };

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::machine::field;
 use dubhook_core::{
-    delivery::{Attempt, AttemptId},
+    delivery::AttemptId,
     http::{self, BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress},
     log::AttemptError,
-    service::AttemptResult,
+    service::{Attempt, AttemptResult},
     time::Now,
     url::Url,
 };

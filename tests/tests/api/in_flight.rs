@@ -1,7 +1,10 @@
 //! How many attempts may be in flight: to one receiver, and in all.
 
 use crate::{HOOK, JOB, call, new_hook, new_job};
-use dubhook_core::{delivery::Attempt, server::Config, service::Report};
+use dubhook_core::{
+    server::Config,
+    service::{Attempt, Report},
+};
 use dubhook_tests::machine::{Machine, config};
 
 /// Attempts that a machine of a test can make at once.

@@ -4,10 +4,9 @@ use core::ops::Range;
 
 use dubhook_core::{
     address::Guard,
-    delivery::Attempt,
     http::{BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress, retry_after},
     log::AttemptError,
-    service::{AttemptResult, Service},
+    service::{Attempt, AttemptResult, Service},
     time::{Instant, Now},
     url::{Host, Scheme, Url},
 };

@@ -1,10 +1,10 @@
 //! What a worker asks of the server and says to it, one call each.
 
 use crate::cli::{
-    Remote,
     api::{self, Api},
     exchange::{Ask, PATIENCE, exchange},
     fail::Fail,
+    remote::Remote,
     show::member,
 };
 use dubhook_core::{
@@ -13,12 +13,11 @@ use dubhook_core::{
     url::Url,
 };
 use dubhook_smol::tls::Trust;
-use smol::unblock;
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
-/// A job and the lease under which this worker has it.
+/// A job that this worker has claimed, and the lease under which it has it.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct Claim {
     pub(super) id: String,
     /// The job as the server gave it.
     pub(super) json: String,
@@ -54,27 +53,27 @@ pub(super) enum Answer {
 
 /// The server, as a worker sees it.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct WorkApi {
     server: String,
     trust: Trust,
     api_key: Option<String>,
 }
 
-impl Desk {
+impl WorkApi {
     /// The server that the arguments name.
-    pub(super) fn new(remote: &Remote) -> Result<Arc<Self>, Fail> {
+    pub(super) fn new(remote: &Remote) -> Result<Self, Fail> {
         // Whether they name one.
         Api::new(remote)?;
-        Ok(Arc::new(Self {
+        Ok(Self {
             server: remote.server.trim_end_matches('/').to_owned(),
             trust: remote.trust()?,
             api_key: remote.api_key.clone(),
-        }))
+        })
     }
 
     /// Claims a job; waits for one for so many seconds.
-    pub(super) async fn claim(self: &Arc<Self>, wait_s: u64) -> Result<Option<Job>, Fail> {
-        let answered = self.post("/v1/work/claim".to_owned(), String::new(), wait_s);
+    pub(super) async fn claim(&self, wait_s: u64) -> Result<Option<Claim>, Fail> {
+        let answered = self.post("/v1/work/claim", "", wait_s);
         let (status, answer) = answered.await.map_err(|error| Fail::Unreachable {
             server: self.server.clone(),
             error,
@@ -87,7 +86,7 @@ impl Desk {
     }
 
     /// Reports on a job.
-    pub(super) async fn report(self: &Arc<Self>, job: &Job, report: Report<'_>) -> Answer {
+    pub(super) async fn report(&self, job: &Claim, report: Report<'_>) -> Answer {
         let (what, body) = match report {
             Report::Alive(progress) => (
                 "progress",
@@ -111,7 +110,7 @@ impl Desk {
             ),
         };
         let path = format!("/v1/work/{}/{what}", job.id);
-        match self.post(path, body, 0).await {
+        match self.post(&path, &body, 0).await {
             Err(error) => Answer::Unheard(format!("the server does not answer: {error}")),
             Ok((200..=299, _)) => Answer::Taken,
             Ok((status, answer)) => {
@@ -125,34 +124,25 @@ impl Desk {
         }
     }
 
-    async fn post(
-        self: &Arc<Self>,
-        path: String,
-        body: String,
-        wait_s: u64,
-    ) -> io::Result<(u16, Vec<u8>)> {
-        let desk = Arc::clone(self);
-        unblock(move || {
-            let url = Url::parse(&desk.server, 2_048)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.as_str()))?;
-            let prefer = format!("wait={wait_s}");
-            let fields = [("prefer", prefer.as_str())];
-            let ask = Ask {
-                method: Method::Post,
-                target: &path,
-                body: body.as_bytes(),
-                fields: if wait_s > 0 { &fields } else { &[] },
-                api_key: desk.api_key.as_deref(),
-                patience: PATIENCE + Duration::from_secs(wait_s),
-            };
-            exchange(&url, &desk.trust, ask)
-        })
-        .await
+    async fn post(&self, path: &str, body: &str, wait_s: u64) -> io::Result<(u16, Vec<u8>)> {
+        let url = Url::parse(&self.server, 2_048)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.as_str()))?;
+        let prefer = format!("wait={wait_s}");
+        let fields = [("prefer", prefer.as_str())];
+        let ask = Ask {
+            method: Method::Post,
+            target: path,
+            body: body.as_bytes(),
+            fields: if wait_s > 0 { &fields } else { &[] },
+            api_key: self.api_key.as_deref(),
+            patience: PATIENCE + Duration::from_secs(wait_s),
+        };
+        exchange(&url, &self.trust, ask).await
     }
 }
 
 /// The body of a report.
-fn said(job: &Job, write: impl FnOnce(&mut Writer<'_, '_>)) -> String {
+fn said(job: &Claim, write: impl FnOnce(&mut Writer<'_, '_>)) -> String {
     api::body(|json| {
         json.name("lease").u64(job.lease);
         write(json);
@@ -160,14 +150,14 @@ fn said(job: &Job, write: impl FnOnce(&mut Writer<'_, '_>)) -> String {
 }
 
 /// The job that a claim was answered with.
-fn job(answer: &[u8]) -> Result<Job, Fail> {
+fn job(answer: &[u8]) -> Result<Claim, Fail> {
     let no_job = || Fail::NotDone("the server's answer to a claim names no job".to_owned());
     let claim = api::object(answer)?;
     let Ok(Some(Value::Object(job))) = claim.get("job") else {
         return Err(no_job());
     };
     let number = |object: &Object<'_>, name| member(object, name).parse().map_err(|_| no_job());
-    Ok(Job {
+    Ok(Claim {
         id: api::id(&member(&job, "id"), "job_")?.to_owned(),
         json: format!("{{{}}}", job.inside()),
         video_url: member(&job, "video_url"),

@@ -1,0 +1,36 @@
+//! What the outbox must know of that which is told.
+
+use crate::time::Timestamp;
+use core::fmt::Debug;
+use zerocopy::FromZeros;
+
+/// Something that is told of a subject. The outbox keeps it as it is, and asks it for its place and its weight.
+///
+/// It is small and plain: what the receiver gets is rendered from it at each attempt, so whatever goes into that and may
+/// change later belongs into it. All zero bytes must be a value of it, and so of its filter.
+pub trait Message: Copy + PartialEq + Debug + FromZeros {
+    /// Which messages a receiver wants.
+    type Filter: Copy + Debug + FromZeros;
+
+    /// A filler for empty slots: all zero.
+    const EMPTY: Self;
+
+    /// A filter for lanes that nobody has: all zero.
+    const NO_FILTER: Self::Filter;
+
+    /// Its number among those of its subject, which only grows.
+    fn sequence(&self) -> u32;
+
+    /// When it happened.
+    fn at(&self) -> Timestamp;
+
+    /// Whether a newer message of its subject makes it needless, as a reading does the one before. Such a message is left
+    /// out where it was overtaken before it was sent; every other one is sent. No room is kept for it.
+    fn may_be_overtaken(&self) -> bool;
+
+    /// Whether its subject tells nothing after it.
+    fn is_last(&self) -> bool;
+
+    /// Whether a receiver with this filter wants it.
+    fn passes(&self, filter: Self::Filter) -> bool;
+}

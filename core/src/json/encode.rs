@@ -1,0 +1,30 @@
+//! From typed values to JSON: what serde's `Serialize` says, in the order in which it says it.
+
+use crate::out::Full;
+use serde::Serialize;
+
+/// Writes a typed value into `memory`, and returns how many bytes it has.
+///
+/// For what is neither signed nor written often: bodies of requests, lines for people. It takes some ten times as many
+/// instructions as a [`Writer`](super::Writer).
+///
+/// ```
+/// use dubhook_core::json;
+///
+/// #[derive(serde::Serialize)]
+/// struct Opened<'a> {
+///     door: &'a str,
+///     count: u32,
+/// }
+///
+/// let mut memory = [0; 64];
+/// let len = json::to_slice(&Opened { door: "north", count: 2 }, &mut memory).unwrap();
+/// assert_eq!(&memory[..len], br#"{"door":"north","count":2}"#);
+/// ```
+///
+/// # Errors
+///
+/// [`Full`] where it does not fit; a part of it may have been written then.
+pub fn to_slice<T: Serialize + ?Sized>(value: &T, memory: &mut [u8]) -> Result<usize, Full> {
+    serde_json_core::to_slice(value, memory).map_err(|_| Full)
+}

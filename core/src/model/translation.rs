@@ -1,0 +1,173 @@
+//! A translation: how it is, and what is asked for to have one.
+
+use super::{Sensitive, job_id};
+use crate::{id::Id, job::Status, json, time::Timestamp};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A translation, as answers tell of it and as the `data` of its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Translation<T> {
+    /// Its name: `job_…`.
+    #[serde(with = "job_id")]
+    pub id: Id,
+    /// The number of its latest event, from 1: what is older has a smaller one.
+    pub sequence: u32,
+    /// Where it is in its life.
+    pub status: Status,
+    /// How much is done, 0 to 100.
+    #[serde(deserialize_with = "share_of_hundred")]
+    pub progress: u8,
+    /// The video.
+    pub video_url: T,
+    /// The language it is in, if the asker said so.
+    pub source_language: Option<T>,
+    /// The language it shall be in.
+    pub target_language: T,
+    /// Where the result is, once completed.
+    pub output_url: Option<T>,
+    /// What went wrong, once failed.
+    pub error: Option<T>,
+    /// What the asker calls it.
+    pub reference: Option<T>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When its latest event was.
+    pub updated_at: Timestamp,
+    /// What deliveries to its own `callback_url` are signed with: in the answer to its submission, and nowhere else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_secret: Option<Sensitive<T>>,
+}
+
+impl<T> Translation<T> {
+    /// Whether it is done, and has an output.
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        self.status == Status::Completed
+    }
+
+    /// Whether nothing can happen to it any more.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.status.is_terminal()
+    }
+}
+
+fn share_of_hundred<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    use serde::de::{Error, Unexpected};
+
+    match u8::deserialize(deserializer)? {
+        progress @ 0..=100 => Ok(progress),
+        progress => Err(D::Error::invalid_value(
+            Unexpected::Unsigned(progress.into()),
+            &"a number from 0 to 100",
+        )),
+    }
+}
+
+/// A translation to be asked for: the body of `POST /v1/translations`. The server checks it; its refusal says what is wrong.
+///
+/// ```
+/// use dubhook_core::{json, model::NewTranslation};
+///
+/// let new = NewTranslation { reference: Some("order-17"), ..NewTranslation::new("https://v.test/1.mp4", "es") };
+/// let mut memory = [0; 128];
+/// let len = json::to_slice(&new, &mut memory).unwrap();
+/// assert_eq!(
+///     &memory[..len],
+///     br#"{"video_url":"https://v.test/1.mp4","target_language":"es","reference":"order-17"}"#
+/// );
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NewTranslation<T> {
+    /// The video: an absolute URL.
+    pub video_url: T,
+    /// The language it shall be in: a tag of BCP 47.
+    pub target_language: T,
+    /// The language it is in, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_language: Option<T>,
+    /// What the asker calls it; events carry it along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<T>,
+    /// A receiver of this job's events alone, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<T>,
+}
+
+impl<T> NewTranslation<T> {
+    /// Of the video at this URL, into this language.
+    #[must_use]
+    pub const fn new(video_url: T, target_language: T) -> Self {
+        Self {
+            video_url,
+            target_language,
+            source_language: None,
+            reference: None,
+            callback_url: None,
+        }
+    }
+}
+
+/// A status as `GET /status` tells it: three words for five states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum NewestStatus {
+    /// The newest job waits or is being worked on.
+    Pending,
+    /// It is done.
+    Completed,
+    /// It failed or was called off.
+    Error,
+}
+
+impl NewestStatus {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Completed, Self::Error];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Completed => "completed",
+            Self::Error => "error",
+        }
+    }
+
+    /// The status of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter();
+        all.find(|status| status.as_str() == name).copied()
+    }
+}
+
+impl From<Status> for NewestStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pending | Status::Processing => Self::Pending,
+            Status::Completed => Self::Completed,
+            Status::Error | Status::Canceled => Self::Error,
+        }
+    }
+}
+
+impl Serialize for NewestStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for NewestStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::word(deserializer, "the newest job's status", Self::parse)
+    }
+}
+
+/// The answer to `GET /status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newest {
+    /// How the newest job is.
+    pub status: NewestStatus,
+}
