@@ -2,7 +2,7 @@
 
 use crate::{
     id::Id,
-    signature::{Keyed, Secret, SigningKey},
+    signature::{KEY_BYTES_MAX, Keyed, Secret, SigningKey},
     slab::{Link, Links, Node},
     text::Text,
     time::Timestamp,
@@ -10,7 +10,7 @@ use crate::{
 use zerocopy::FromZeros;
 
 /// The most bytes of key that a secret may have.
-pub const SECRET_BYTES_MAX: usize = 64;
+pub const SECRET_BYTES_MAX: usize = KEY_BYTES_MAX;
 
 /// A secret as a table holds it, and what it does to the hash, so that this is worked out once and not for each message.
 #[derive(Clone, Copy, FromZeros)]

@@ -58,7 +58,7 @@ pub fn webhook<'b>(
         filter: filter(events)?.unwrap_or(Filter::ALL),
         description: described(description, rules)?.map_or(Source::EMPTY, Source::Json),
         secret,
-        job: None,
+        subject: None,
     };
     Ok((endpoint, optional_string(Field::Job, job)?))
 }

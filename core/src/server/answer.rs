@@ -123,6 +123,7 @@ fn of_job(server: &mut Server<'_>, now: Now, what: OfTranslation, name: &str) ->
     if what == OfTranslation::Cancel {
         match server.service.cancel(now, id) {
             Ok(_) => {}
+            Err(ReportError::NotStarted) => return Err(Problem::Internal),
             Err(ReportError::Unknown) => return Err(Problem::NoSuchJob),
             Err(ReportError::Refused(_) | ReportError::OutputUrl) => return Err(Problem::Ended),
         }
@@ -193,6 +194,7 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
                 .ok_or(Problem::Internal)?;
             Ok(Reply::Accepted(id))
         }
+        Err(SubmitError::NotStarted) => Err(Problem::Internal),
         Err(SubmitError::Full) => Err(full(&mut server.service)),
         Err(SubmitError::KeyReused) => Err(Problem::IdempotencyReused),
         Err(SubmitError::KeyForgotten(id)) if server.service.has_archive() => Ok(Reply::Archived {
@@ -231,7 +233,7 @@ fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> 
     if let Some(id) = job {
         let id = id.decode_into(server.decode).ok_or(Problem::Job)?;
         let job = server.service.find_job_text(id);
-        new.job = Some(job.ok_or(Problem::Job)?);
+        new.subject = Some(job.ok_or(Problem::Job)?);
     }
     let Ok(ix) = server.service.create_endpoint(now, new) else {
         return Err(full(&mut server.service));

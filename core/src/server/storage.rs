@@ -3,6 +3,7 @@
 use super::{Conn, Tables};
 use crate::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
+    dispatch,
     event::{Event, Filter},
     idempotency::KeySlot,
     log::Line,
@@ -89,20 +90,22 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
     pub fn lend(&mut self, keep: Keep) -> Tables<'_> {
         Tables {
             service: service::Tables {
-                keep,
                 jobs: &mut self.jobs,
-                blocks: self.job_blocks.as_flattened_mut(),
-                endpoints: &mut self.endpoints,
                 keys: &mut self.keys,
-                log: self.log.as_flattened_mut(),
-                log_answers: &mut [],
-                scratch: &mut self.scratch,
-                outbox: delivery::Tables {
-                    chains: &mut self.chains,
-                    events: self.events.as_flattened_mut(),
-                    streams: self.streams.as_flattened_mut(),
-                    lanes: self.lanes.as_flattened_mut(),
-                    attempts: &mut self.attempts,
+                dispatch: dispatch::Tables {
+                    keep,
+                    blocks: self.job_blocks.as_flattened_mut(),
+                    endpoints: &mut self.endpoints,
+                    log: self.log.as_flattened_mut(),
+                    log_answers: &mut [],
+                    scratch: &mut self.scratch,
+                    outbox: delivery::Tables {
+                        chains: &mut self.chains,
+                        events: self.events.as_flattened_mut(),
+                        streams: self.streams.as_flattened_mut(),
+                        lanes: self.lanes.as_flattened_mut(),
+                        attempts: &mut self.attempts,
+                    },
                 },
                 #[cfg(feature = "hub")]
                 feed: self.feed.as_flattened_mut(),

@@ -24,7 +24,7 @@ impl Service<'_> {
     /// was sealed: the open one may never come.
     #[must_use]
     pub const fn barrier(&self) -> u64 {
-        if self.is_dirty() {
+        if self.has_unsaved() {
             self.batch()
         } else {
             self.batch().saturating_sub(1)
@@ -46,7 +46,7 @@ impl Service<'_> {
     /// Whether an endpoint may be shown, and for one that is narrowed to a job, the event that left it as it may be.
     #[must_use]
     pub fn durable_endpoint(&self, ix: Ix) -> Durable<Option<Event>> {
-        let Some(endpoint) = self.endpoints.get(ix) else {
+        let Some(endpoint) = self.dispatch.endpoints.get(ix) else {
             return Durable::Nothing;
         };
         if !self.is_durable(endpoint.made) {

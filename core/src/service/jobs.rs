@@ -1,6 +1,6 @@
 //! What happens to jobs: they come in, are worked on, end, and are forgotten.
 
-use super::{Full, Job, REQUEST, STATE, Service, targets::Targets};
+use super::{Job, NOT_STARTED, REQUEST, STATE, Service};
 use crate::{
     event::{Event, Kind},
     id::Id,
@@ -50,6 +50,8 @@ pub struct Submitted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SubmitError {
+    /// The driver: records were put back, and work was not begun.
+    NotStarted,
     /// There is no room. Try again later.
     Full,
     /// The idempotency key came with another request before.
@@ -76,6 +78,8 @@ pub enum Report<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ReportError {
+    /// The driver: records were put back, and work was not begun.
+    NotStarted,
     /// There is no such job.
     Unknown,
     /// The job's state does not allow it.
@@ -85,14 +89,54 @@ pub enum ReportError {
 }
 
 /// A job for a worker to start on, or to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Work {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Work {
     /// Start on it.
     Start(Ix, Id),
     /// Stop: it was called off or taken away.
     Stop(Ix, Id),
 }
+
+impl SubmitError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => NOT_STARTED,
+            Self::Full => "there is no room for another job",
+            Self::KeyReused => "the idempotency key came with another request before",
+            Self::KeyForgotten(_) => "the idempotency key's job is no longer kept",
+        }
+    }
+}
+
+impl ReportError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => NOT_STARTED,
+            Self::Unknown => "there is no such job",
+            Self::Refused(_) => "the job's state does not allow it",
+            Self::OutputUrl => "the output is no absolute URL, or a longer one than allowed",
+        }
+    }
+}
+
+impl core::fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::fmt::Display for ReportError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for SubmitError {}
+impl core::error::Error for ReportError {}
 
 /// Ended jobs that make room for the text of a new one at most.
 const EVICTIONS_MAX: usize = 16;
@@ -109,7 +153,7 @@ impl Service<'_> {
     #[must_use]
     pub fn idempotency_key(&self, key: &[u8], body: &[u8]) -> IdempotencyKey {
         let mut hash = Sha256::new();
-        hash.update(&self.master);
+        hash.update(&self.dispatch.master);
         hash.update(b"idempotency key");
         hash.update(key);
         let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash.finish();
@@ -132,6 +176,9 @@ impl Service<'_> {
         new: &NewJob<'_>,
         key: Option<IdempotencyKey>,
     ) -> Result<Submitted, SubmitError> {
+        if !self.begin() {
+            return Err(SubmitError::NotStarted);
+        }
         self.forget_expired_keys(now);
         if let Some(key) = key {
             match self.keys.find(&key.key, &key.request) {
@@ -162,11 +209,12 @@ impl Service<'_> {
     }
 
     /// Takes what a worker says of a job.
-    ///
-    /// # Errors
-    ///
-    /// [`ReportError`] says why it was not taken.
-    pub fn report(&mut self, now: Now, id: Id, report: Report<'_>) -> Result<(), ReportError> {
+    pub(super) fn report(
+        &mut self,
+        now: Now,
+        id: Id,
+        report: Report<'_>,
+    ) -> Result<(), ReportError> {
         let ix = self.find_job(id).ok_or(ReportError::Unknown)?;
         let (happening, result) = match report {
             Report::Alive => {
@@ -199,6 +247,9 @@ impl Service<'_> {
     ///
     /// [`ReportError`] says why it goes on: it has ended, or there is none.
     pub fn cancel(&mut self, now: Now, id: Id) -> Result<Ix, ReportError> {
+        if !self.begin() {
+            return Err(ReportError::NotStarted);
+        }
         let ix = self.find_job(id).ok_or(ReportError::Unknown)?;
         self.happen(now, ix, Happening::Cancel, "")
             .map_err(ReportError::Refused)?;
@@ -206,8 +257,7 @@ impl Service<'_> {
     }
 
     /// The next thing for workers to do: a job to stop, or while `start` allows it one to start on.
-    #[must_use]
-    pub fn poll_work(&mut self, now: Now, start: bool) -> Option<Work> {
+    pub(super) fn next_work(&mut self, now: Now, start: bool) -> Option<Work> {
         if let Some(ix) = self.stopping.pop_front(&mut self.jobs) {
             self.ended.push_back(&mut self.jobs, ix);
             let job = self.jobs.get_mut(ix)?;
@@ -229,7 +279,7 @@ impl Service<'_> {
     }
 
     /// Does what is due: leases that have run out, jobs to forget, deliveries to make again.
-    pub fn handle_timeout(&mut self, now: Now) {
+    pub(crate) fn pass(&mut self, now: Now) {
         self.forget_expired_keys(now);
         for _ in 0..STEP {
             let Some(ix) = self.job_timers.pop_due(&mut self.jobs, now.instant) else {
@@ -251,8 +301,8 @@ impl Service<'_> {
                 _ => {}
             }
         }
-        self.outbox.handle_timeout(now.instant);
-        self.reap_endpoints();
+        self.dispatch.outbox.handle_timeout(now.instant);
+        self.dispatch.reap_endpoints();
     }
 
     /// Makes a job, if there is room for all that can happen to it. A call of its own, for the stack it takes.
@@ -271,28 +321,28 @@ impl Service<'_> {
         let result_blocks = blocks_for(self.limits.result_bytes_max());
         let bytes = strings.iter().map(|words| words.bytes_len()).sum();
         for _ in 0..EVICTIONS_MAX {
-            let room = self.pool.room() >= blocks_for(bytes).saturating_add(result_blocks);
+            let room = self.dispatch.text.room() >= blocks_for(bytes).saturating_add(result_blocks);
             if room || !self.make_room() {
                 break;
             }
         }
         let ix = self.jobs.vacant()?;
         let has_callback = new.callback_url.is_some();
-        let request = self.pool.store(strings)?;
-        if !self.pool.reserve(result_blocks) {
-            self.pool.free(request);
+        let request = self.dispatch.text.store(strings)?;
+        if !self.dispatch.text.reserve(result_blocks) {
+            self.dispatch.text.free(request);
             return None;
         }
         let state_events = self.limits.state_events_max();
-        if !self.outbox.admit(ix, state_events, u32::from(has_callback)) {
-            self.pool.release(result_blocks);
-            self.pool.free(request);
+        if self.dispatch.admit(ix, state_events, has_callback).is_err() {
+            self.dispatch.text.release(result_blocks);
+            self.dispatch.text.free(request);
             return None;
         }
         let previous = self.newest_job().and_then(|ix| self.jobs.get(ix));
         let previous = previous.map(|job| job.id);
         let mut job = Job::EMPTY;
-        job.id = Id::after(previous, now.timestamp, ix, &mut self.random);
+        job.id = Id::after(previous, now.timestamp, ix, &mut self.dispatch.random);
         job.created_at = now.timestamp;
         job.has_callback = has_callback;
         job.has_reference = new.reference.is_some();
@@ -355,7 +405,10 @@ impl Service<'_> {
             _ => result,
         };
         // The room was set aside when the job was accepted.
-        let text = self.pool.store_reserved([Source::Plain(words)], reserved);
+        let text = self
+            .dispatch
+            .text
+            .store_reserved([Source::Plain(words)], reserved);
         let stopping = stop && from == Status::Processing;
         // One that claims its jobs has nobody here to tell: it learns of it when it reports next.
         #[cfg(feature = "hub")]
@@ -383,7 +436,7 @@ impl Service<'_> {
         let Some(job) = self.jobs.get_mut(ix) else {
             return;
         };
-        if self.outbox.is_durable(job.changed) {
+        if self.dispatch.outbox.is_durable(job.changed) {
             job.settled = job.last;
             job.unsettled_since = batch;
         }
@@ -404,7 +457,7 @@ impl Service<'_> {
         if job.last.sequence == 1 {
             job.created_at = at;
         }
-        let (event, wanting, callback) = (job.last, job.wanting.head(), job.has_callback);
+        let (event, callback) = (job.last, job.has_callback);
         #[cfg(feature = "hub")]
         self.feed.push(crate::feed::Told {
             job: job.id,
@@ -412,15 +465,8 @@ impl Service<'_> {
             batch,
         });
         self.jobs.mark(ix, STATE);
-        let callback = callback.then(|| self.callback_lane(ix)).flatten();
-        let targets = Targets {
-            endpoints: &self.endpoints,
-            kind,
-            narrowed: wanting,
-            for_all: self.for_all.head(),
-            callback,
-        };
-        self.outbox.publish(ix, event, targets);
+        // Progress for which there is no room is told to nobody: there will be more.
+        let _ = self.dispatch.tell(ix, event, callback, &self.jobs);
     }
 
     const fn count(&mut self, before: Status, after: Status) {
@@ -441,12 +487,6 @@ impl Service<'_> {
         note!(warn, "job refused: no room");
         self.counters.refused += 1;
         SubmitError::Full
-    }
-}
-
-impl From<Full> for SubmitError {
-    fn from(_: Full) -> Self {
-        Self::Full
     }
 }
 

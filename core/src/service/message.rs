@@ -1,9 +1,15 @@
-//! What happens to a translation, as the outbox sees it.
+//! What happens to a translation, and translations themselves, as their dispatcher sees them.
 
+use super::{Job, request_field, view};
 use crate::{
     delivery::Message,
+    dispatch::Subjects,
     event::{Event, Filter, Kind},
+    id::Id,
+    out::Out,
     record::{Read, Stored, Write},
+    slab::{Ix, Slab},
+    text::{Pieces, Pool},
     time::Timestamp,
 };
 
@@ -64,5 +70,26 @@ impl Stored for Filter {
 
     fn read(record: &mut Read<'_>) -> Option<Self> {
         Some(Self::from_bits(record.u8()))
+    }
+}
+
+impl Subjects<Event> for Slab<'_, Job> {
+    fn id(&self, job: Ix) -> Option<Id> {
+        self.get(job).map(Job::id)
+    }
+
+    fn write_body(&self, job: Ix, event: &Event, text: &Pool<'_>, out: &mut Out<'_>) {
+        if let Some(job) = self.get(job) {
+            view::write_event(text, job, event, out);
+        }
+    }
+
+    fn write_test(&self, endpoint: Id, event: &Event, out: &mut Out<'_>) {
+        view::write_test(endpoint, event, out);
+    }
+
+    fn callback_url<'t>(&self, job: Ix, text: &'t Pool<'_>) -> Option<Pieces<'t>> {
+        let job = self.get(job)?;
+        Some(text.field(&job.request, request_field::CALLBACK_URL))
     }
 }

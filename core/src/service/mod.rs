@@ -3,34 +3,34 @@
 //! # Theory of operation
 //!
 //! A [`Service`] is the whole of Dubhook but for HTTP: an engineer who has another front end puts it on
-//! top of this. Commands change it ([`submit`](Service::submit), [`report`](Service::report),
-//! [`create_endpoint`](Service::create_endpoint)…); what must then happen in the world comes out of its
-//! `poll_…` functions: work to start and to stop, webhook attempts to make, records to write.
+//! top of this. Commands change it ([`submit`](Service::submit), [`cancel`](Service::cancel),
+//! [`create_endpoint`](Service::create_endpoint)…), and so does what has happened in the world
+//! ([`handle`](Service::handle)). What must then happen there comes out of [`poll`](Service::poll): work to start and to
+//! stop, webhook attempts to make, records to write.
 //!
-//! **Nothing leaves before it is durable.** Every change belongs to the batch of records that is open
-//! ([`Service::batch`]). The driver drains [`poll_record`](Service::poll_record), closes the batch with
-//! [`seal`](Service::seal), writes it in one transaction and calls [`committed`](Service::committed).
-//! Attempts and work that speak of a change come out only then; whoever answers a caller asks
-//! [`is_durable`](Service::is_durable). Batches are written one after the other, while the next one
-//! fills. Where [`Keep::Nothing`] says so there are no records and everything is durable at once.
+//! **Nothing leaves before it is durable.** Every change belongs to the batch of records that is open. Its records come
+//! out one by one, and then the [batch](crate::record::Batch) itself: the driver writes all of them in one transaction and
+//! gives it back. Attempts and work that speak of a change come out only then; whoever answers a caller asks for the
+//! [`barrier`](Service::barrier) of what it says and waits until that [`is_durable`](Service::is_durable). One batch is
+//! written at a time, while the next one fills. Where [`Keep::Nothing`] says so there are no records and everything is
+//! durable at once.
 //!
 //! **Records are last-value-wins.** A record is a slot of a table: its key is (table, slot), so there are
-//! never more records than slots, and recovery is [`restore`](Service::restore) for each in any order,
+//! never more records than slots, and recovery is [`restore`](Service::restore) for each in the order of their keys,
 //! then [`start`](Service::start). Jobs that were running are pending again.
 //!
-//! **Ended jobs leave memory**, after a time or when room is wanted. A driver that keeps them for longer says
-//! [`Keep::Archive`] and drains [`poll_archive`](Service::poll_archive) with each batch: the JSON that an ended job has
-//! for ever, under its id.
+//! **Ended jobs leave memory**, after a time or when room is wanted. For a driver that keeps them for longer and says
+//! [`Keep::Archive`], the JSON that an ended job has for ever comes out with its batch ([`Output::Archive`]).
 //!
 //! **Full is an answer.** A job is admitted only with room for everything that can still happen to it:
-//! its text, its ending, its deliveries. Otherwise [`Full`] says so before anything was promised.
+//! its text, its ending, its deliveries. Otherwise [`SubmitError::Full`] says so before anything was promised.
 //!
-//! The contract of the driver: after any command or `handle_…`, drain every `poll_…` until it returns
-//! `None`, and call [`handle_timeout`](Service::handle_timeout) when
-//! [`poll_timeout`](Service::poll_timeout) says.
+//! The contract of the driver: after any command or [`handle`](Service::handle), ask [`poll`](Service::poll) for the next
+//! thing to do until that is [`Output::Sleep`], and again when that says.
 
 mod audit;
 mod deliveries;
+mod door;
 mod durable;
 mod endpoints;
 mod forget;
@@ -40,20 +40,20 @@ mod limits;
 mod message;
 mod records;
 mod restore;
-mod targets;
 mod view;
 #[cfg(feature = "hub")]
 mod workers;
 
 pub use crate::delivery::Flaw;
-pub use deliveries::{Attempt, AttemptResult, Attempted};
+pub(crate) use crate::dispatch::NOT_STARTED;
+pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, RequestError, RestoreError};
+pub use deliveries::Attempt;
+pub use door::{HandleError, Handled, Input, Output, PollError, Ready};
 pub use durable::Durable;
-pub use endpoints::{EndpointChange, NewEndpoint};
+pub use endpoints::{Endpoint, EndpointChange, NewEndpoint};
 pub use job_slot::{Job, request_field};
-pub use jobs::{IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted, Work};
+pub use jobs::{IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted};
 pub use limits::Limits;
-pub use records::Record;
-pub use restore::RestoreError;
 pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 #[cfg(feature = "hub")]
 pub use workers::{Claim, LeaseError};
@@ -62,73 +62,38 @@ use job_slot::{ALL, ARCHIVING, QUEUED, REQUEST, STATE};
 
 use crate::{
     delivery::Outbox,
-    endpoint,
-    event::{Event, Filter},
+    dispatch::{self, Dispatcher},
+    event::Event,
     id::{Id, Prefix},
     idempotency::{KeySlot, Keys},
-    log::{Line, Log},
     random::Random,
     record::Keep,
-    signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
-    text::{Block, Pool},
-    time::{self, Instant},
     timer::Timers,
 };
 
 /// The tables of a service, lent by the caller. All zero bytes is an empty table.
 #[derive(Debug)]
 pub struct Tables<'a> {
-    /// What of it is kept for longer.
-    pub keep: Keep,
     /// One for each job.
     pub jobs: &'a mut [Slot<Job>],
-    /// Text of jobs and endpoints: 64 bytes each.
-    pub blocks: &'a mut [Block],
-    /// One for each endpoint.
-    pub endpoints: &'a mut [Slot<Endpoint>],
     /// One for each idempotency key.
     pub keys: &'a mut [KeySlot],
-    /// Lines of the attempt log, divided among the endpoints.
-    pub log: &'a mut [Line],
-    /// Room for what receivers answered, divided among the lines.
-    pub log_answers: &'a mut [u8],
-    /// Room for the body of one event, and for one URL behind it.
-    pub scratch: &'a mut [u8],
-    /// Deliveries.
-    pub outbox: crate::delivery::Tables<'a, Event>,
+    /// Endpoints and deliveries; text of jobs is among that of endpoints. It says what is kept for longer.
+    pub dispatch: dispatch::Tables<'a, Event>,
     /// Room for the newest events of all jobs.
     #[cfg(feature = "hub")]
     pub feed: &'a mut [crate::feed::Told],
 }
-
-/// A registered webhook.
-pub type Endpoint = endpoint::Endpoint<Filter>;
-
-/// The mark of endpoints whose record has changed.
-const CHANGED: u8 = 1;
-
-/// There is no room. Try again later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
 
 /// Jobs, endpoints and what is owed. See the [module](self) for how it works.
 pub struct Service<'a> {
     jobs: Slab<'a, Job>,
     job_timers: Timers,
     keep: Keep,
-    pool: Pool<'a>,
-    endpoints: Slab<'a, Endpoint>,
     keys: Keys<'a>,
-    log: Log<'a>,
-    scratch: &'a mut [u8],
-    outbox: Outbox<'a, Event>,
+    dispatch: Dispatcher<'a, Event>,
     limits: Limits,
-    random: Random,
-    /// From which callback secrets and key hashes are made; durable.
-    master: [u8; 32],
-    master_key: SigningKey,
-    master_dirty: bool,
 
     /// All jobs, newest first.
     newest_jobs: List<ALL>,
@@ -140,14 +105,6 @@ pub struct Service<'a> {
     ended: List<QUEUED>,
     /// Jobs that have ended and are not in the archive yet.
     archiving: List<ARCHIVING>,
-    /// All endpoints, newest first.
-    newest_endpoints: List<{ endpoint::ALL }>,
-    /// Endpoints that get every job's events.
-    for_all: List<{ endpoint::WANTING }>,
-    /// Removed endpoints that their deliveries have not let go of yet.
-    leaving: List<{ endpoint::ALL }>,
-    /// The event whose body is in the scratch memory, and how long it is.
-    rendered: (Id, usize),
     processing: usize,
     counters: Counters,
     #[cfg(feature = "hub")]
@@ -159,7 +116,7 @@ impl core::fmt::Debug for Service<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Service")
             .field("jobs", &self.jobs.len())
-            .field("endpoints", &self.endpoints.len())
+            .field("endpoints", &self.dispatch.endpoints_len())
             .finish_non_exhaustive()
     }
 }
@@ -192,40 +149,30 @@ impl<'a> Service<'a> {
     /// A service with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
     #[must_use]
     pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Self {
-        let mut random = Random::new(seed);
-        let keep = tables.keep;
+        let keep = tables.dispatch.keep;
         let records = keep.records();
-        let endpoints = tables.endpoints.len();
-        let master = random.bytes();
         Self {
             jobs: Slab::new(tables.jobs).with_marks(records),
             job_timers: Timers::NONE,
             keep,
-            pool: Pool::new(tables.blocks),
-            endpoints: Slab::new(tables.endpoints).with_marks(records),
             keys: Keys::new(tables.keys).with_marks(records),
-            log: Log::new(tables.log, tables.log_answers, endpoints),
-            scratch: tables.scratch,
-            outbox: Outbox::new(tables.outbox, limits.outbox, keep, endpoints),
+            dispatch: Dispatcher::new(tables.dispatch, limits.dispatch(), seed),
             limits,
-            master,
-            master_key: Secret::from_random(master).signing_key(),
-            master_dirty: records,
-            random,
             newest_jobs: List::EMPTY,
             waiting: List::EMPTY,
             stopping: List::EMPTY,
             ended: List::EMPTY,
             archiving: List::EMPTY,
-            newest_endpoints: List::EMPTY,
-            for_all: List::EMPTY,
-            leaving: List::EMPTY,
-            rendered: (Id::NONE, 0),
             processing: 0,
             counters: Counters::default(),
             #[cfg(feature = "hub")]
             feed: crate::feed::Feed::new(tables.feed),
         }
+    }
+
+    /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
+    pub(crate) const fn begin(&mut self) -> bool {
+        self.dispatch.begin()
     }
 
     /// What it allows.
@@ -234,15 +181,29 @@ impl<'a> Service<'a> {
         &self.limits
     }
 
-    /// The source of random bytes, for whoever works on top of the service.
-    pub const fn random(&mut self) -> &mut Random {
-        &mut self.random
+    /// Random bytes, for whoever works on top of the service or beside it.
+    #[must_use]
+    pub fn random_bytes(&mut self) -> [u8; 32] {
+        self.dispatch.random_bytes()
+    }
+
+    pub(crate) const fn random(&mut self) -> &mut Random {
+        &mut self.dispatch.random
     }
 
     /// What it has done since it started.
     #[must_use]
-    pub const fn counters(&self) -> &Counters {
-        &self.counters
+    pub const fn counters(&self) -> Counters {
+        let deliveries = self.dispatch.counters();
+        Counters {
+            attempts: deliveries.attempts,
+            delivered: deliveries.delivered,
+            dead: deliveries.dead,
+            refused: self.counters.refused + deliveries.refused,
+            #[cfg(feature = "hub")]
+            disabled: deliveries.disabled,
+            ..self.counters
+        }
     }
 
     /// How many jobs it holds.
@@ -260,13 +221,13 @@ impl<'a> Service<'a> {
     /// How many endpoints it holds.
     #[must_use]
     pub const fn endpoints_len(&self) -> usize {
-        self.endpoints.len()
+        self.dispatch.endpoints_len()
     }
 
     /// How many endpoints it has room for.
     #[must_use]
     pub const fn endpoints_capacity(&self) -> usize {
-        self.endpoints.capacity()
+        self.dispatch.endpoints_capacity()
     }
 
     /// How many jobs are with a worker.
@@ -285,7 +246,7 @@ impl<'a> Service<'a> {
     /// The deliveries.
     #[must_use]
     pub const fn outbox(&self) -> &Outbox<'a, Event> {
-        &self.outbox
+        self.dispatch.outbox()
     }
 
     /// The slot of the job with this id.
@@ -322,57 +283,47 @@ impl<'a> Service<'a> {
     /// The slot of the endpoint whose id this text is.
     #[must_use]
     pub fn find_endpoint_text(&self, id: &str) -> Link {
-        self.find_endpoint(Id::parse(Prefix::Endpoint, id)?)
+        self.dispatch.find_endpoint_text(id)
     }
 
     /// The slot of the endpoint with this id.
     #[must_use]
     pub fn find_endpoint(&self, id: Id) -> Link {
-        let ix = id.slot()?;
-        let endpoint = self.endpoints.get(ix)?;
-        (endpoint.id == id && !endpoint.removed).then_some(ix)
+        self.dispatch.find_endpoint(id)
     }
 
     /// The endpoint in a slot.
     #[must_use]
     pub fn endpoint(&self, ix: Ix) -> Option<&Endpoint> {
-        self.endpoints.get(ix)
+        self.dispatch.endpoint(ix)
     }
 
     /// The endpoint that was registered last.
     #[must_use]
     pub const fn newest_endpoint(&self) -> Link {
-        self.newest_endpoints.head()
+        self.dispatch.newest_endpoint()
     }
 
     /// The endpoint registered before the one in `ix`.
     #[must_use]
     pub fn older_endpoint(&self, ix: Ix) -> Link {
-        List::<{ endpoint::ALL }>::next(&self.endpoints, ix)
+        self.dispatch.older_endpoint(ix)
     }
 
-    /// Whether ended jobs are kept for longer than memory does: see [`poll_archive`](Self::poll_archive).
+    /// Whether ended jobs are kept for longer than memory does: see [`Output::Archive`].
     #[must_use]
     pub const fn has_archive(&self) -> bool {
         self.keep.archive()
     }
 
     /// The batch of records that the next change belongs to.
-    #[must_use]
-    pub const fn batch(&self) -> u64 {
-        self.outbox.batch()
+    const fn batch(&self) -> u64 {
+        self.dispatch.outbox.batch()
     }
 
     /// Whether everything up to and with `batch` is durable.
     #[must_use]
     pub const fn is_durable(&self, batch: u64) -> bool {
-        self.outbox.is_durable(batch)
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let jobs = self.job_timers.next();
-        time::earlier(jobs, self.outbox.poll_timeout())
+        self.dispatch.outbox.is_durable(batch)
     }
 }

@@ -67,7 +67,7 @@ impl Service<'_> {
     }
 
     /// Gives a job back whose worker never heard that it has it. It is pending again with the next
-    /// [`handle_timeout`](Self::handle_timeout), which is due at once.
+    /// [`poll`](Self::poll), which is due at once.
     pub fn give_back(&mut self, claim: &Claim) {
         if !self.is_claimed(claim) {
             return;
@@ -130,7 +130,7 @@ impl Service<'_> {
                 (Status::Error, why)
             }
         };
-        let kept = self.pool.all(&job.result).flatten().copied();
+        let kept = self.dispatch.text.all(&job.result).flatten().copied();
         job.state().status == status && kept.eq(result.bytes())
     }
 }
