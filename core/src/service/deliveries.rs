@@ -83,3 +83,61 @@ impl Service<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use crate::{
+        record::Keep,
+        server::ServerStorage,
+        service::{Attempt, Limits, NewJob, Output, Ready, Service},
+        text::Source,
+        time::{Instant, Now, Timestamp},
+    };
+    use std::{boxed::Box, format};
+
+    const NOW: Now = Now {
+        instant: Instant::ZERO,
+        timestamp: Timestamp::from_unix_ms(1_795_510_800_000),
+    };
+
+    fn submit(service: &mut Service<'_>, host: &str) {
+        let callback = format!("http://{host}/");
+        let new = NewJob {
+            video_url: Source::Plain("https://v.test/1.mp4"),
+            source_language: None,
+            target_language: Source::Plain("es"),
+            reference: None,
+            callback_url: Some(Source::Plain(&callback)),
+        };
+        service.submit(NOW, &new, None).unwrap();
+    }
+
+    fn attempt(service: &mut Service<'_>) -> Option<Attempt> {
+        match service.poll(NOW, Ready::ATTEMPTS, &mut []).unwrap() {
+            Output::Attempt(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// Two hosts and two lanes for callbacks: whichever hosts they are, the one that does not answer costs the other
+    /// one nothing; and there is one attempt at a time to a host of which nothing is known.
+    #[test]
+    fn callbacks_share_a_lane_only_where_there_are_more_hosts_than_lanes() {
+        for port in 1..30 {
+            let mut memory = Box::new(ServerStorage::<16, 2, 1, 8>::new());
+            let memory = memory.lend(Keep::Nothing).service;
+            let service = &mut Service::new(memory, Limits::DEVICE, [1; 32]);
+            for _ in 0..3 {
+                submit(service, "silent.test");
+            }
+            assert!(attempt(service).is_some());
+            assert!(attempt(service).is_none());
+            submit(service, &format!("good.test:{port}"));
+            assert!(attempt(service).is_some(), "{port}");
+            submit(service, "another.test");
+            assert!(attempt(service).is_none(), "all lanes are taken");
+            assert_eq!(service.audit(), Ok(()));
+        }
+    }
+}
