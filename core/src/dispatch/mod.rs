@@ -98,6 +98,7 @@
 //! assert_eq!(told, 2, "it was opened twice");
 //! ```
 
+mod answer;
 mod attempt;
 mod audit;
 mod course;
@@ -109,8 +110,12 @@ mod publish;
 mod records;
 mod request;
 mod restore;
+mod signal;
 mod storage;
+#[cfg(test)]
+mod tests;
 
+pub use answer::Answer;
 pub use attempt::{AttemptResult, Attempted};
 pub use course::RestoreError;
 pub use door::{HandleError, Input, Output, PollError, Ready};
@@ -119,6 +124,7 @@ pub use event::{Event, Subjects};
 pub use limits::Limits;
 pub use publish::{AdmitError, PublishError};
 pub use request::RequestError;
+pub use signal::{Kinds, Signal, Weight};
 pub use storage::Storage;
 
 use course::Course;
