@@ -2,7 +2,10 @@
 
 use super::{Sensitive, job_id};
 use crate::{id::Id, job::Status, json, time::Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Unexpected},
+};
 
 /// A translation, as answers tell of it and as the `data` of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +15,7 @@ pub struct Translation<T> {
     #[serde(with = "job_id")]
     pub id: Id,
     /// The number of its latest event, from 1: what is older has a smaller one.
+    #[serde(deserialize_with = "from_one")]
     pub sequence: u32,
     /// Where it is in its life.
     pub status: Status,
@@ -53,9 +57,11 @@ impl<T> Translation<T> {
     }
 }
 
-fn share_of_hundred<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
-    use serde::de::{Error, Unexpected};
+fn from_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    Ok(core::num::NonZeroU32::deserialize(deserializer)?.get())
+}
 
+fn share_of_hundred<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
     match u8::deserialize(deserializer)? {
         progress @ 0..=100 => Ok(progress),
         progress => Err(D::Error::invalid_value(
