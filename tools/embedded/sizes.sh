@@ -22,13 +22,15 @@ if [ -z "$DUBHOOK" ]; then
     DUBHOOK=${CARGO_TARGET_DIR:-$root/target}/release/dubhook
 fi
 
-# Noting stack sizes is unstable, and another flag means another build: it has a folder of its own. The
-# flag is added to those of the firmware's `.cargo/config.toml`, which everything here is built with.
+# Noting stack sizes is unstable, and other flags mean another build: it has a folder of its own. The flags are added to those
+# of the firmware's `.cargo/config.toml`, which everything here is built with. Panics of other crates name the file that they
+# are in: what a program weighs must not depend on where the checkout and cargo's folder lie.
+flags="'-Zemit-stack-sizes', '--remap-path-prefix=$root=dubhook', '--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo'"
 export RUSTC_BOOTSTRAP=1
 unset RUSTFLAGS
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/tools/embedded/sizes/target}/sizes
 for package in "$root/tools/embedded/sizes" "$root/tools/embedded/peers" "$root/examples/firmware"; do
     (cd "$package" && embedded_cargo "$target" build --quiet --release --locked \
-        --config "target.$target.rustflags = ['-Zemit-stack-sizes']")
+        --config "target.$target.rustflags = [$flags]")
 done
 exec ./sizes.py "$CARGO_TARGET_DIR/$target/release" "$DUBHOOK" "$@"

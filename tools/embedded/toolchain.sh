@@ -4,6 +4,7 @@
 #   embedded_cargo TARGET COMMAND ARGUMENT...
 #                                   runs `cargo COMMAND --target TARGET ARGUMENT...` with it
 #   embedded_need PROGRAM PACKAGE   makes sure that PROGRAM is there, from the Debian package PACKAGE
+#   EMBEDDED_FIRMWARE               the file that has the flags which the firmware is built with, for `cargo --config`
 #
 # Two compilers will do, and the first that works is taken (DUBHOOK_TOOLCHAIN=rustup or =debian takes
 # one without looking further):
@@ -15,6 +16,7 @@
 # Whatever gets installed is said on standard error first.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../apt.sh"
+EMBEDDED_FIRMWARE=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../../examples/firmware/.cargo/config.toml")
 
 embedded_say() {
     printf '%s\n' "$*" >&2

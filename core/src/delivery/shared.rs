@@ -3,6 +3,8 @@
 //! A host begins at the place that its hash says and takes the lane that is its own already, or else the first one near
 //! by that is free. Where none is, hosts share, and then a dead one holds up whoever shares its lane.
 
+use core::num::NonZero;
+
 use super::{Message, Outbox, lane::Pace};
 use crate::slab::{Ix, Link};
 
@@ -13,12 +15,12 @@ impl<E: Message> Outbox<'_, E> {
     /// The lane, of those from number `first` on (from 0), for callbacks to the host with this hash. It may be another
     /// one whenever nothing is owed to the host.
     pub fn shared_lane(&mut self, first: usize, host: u64) -> Link {
-        let lanes = self.lanes.capacity().checked_sub(first)?;
-        let home = host.checked_rem(lanes as u64)? as usize;
+        let lanes = NonZero::new(self.lanes.capacity().checked_sub(first)?)?;
+        let home = host.checked_rem(lanes.get() as u64)? as usize;
         let name = (host >> 32) as u32 | 1;
         let place = |step: usize| Ix::new((first + home.wrapping_add(step) % lanes) as u32 + 1);
         let mut free = None;
-        for ix in (0..lanes.min(PROBES)).filter_map(place) {
+        for ix in (0..lanes.get().min(PROBES)).filter_map(place) {
             let lane = self.lanes.get(ix)?;
             if lane.host == name {
                 return Some(ix);
