@@ -4,7 +4,7 @@
 //! count, so that what it counts is the machines'.
 
 use dubhook_core::{
-    client::{self, Client, Receiver, Simple, Update, Webhook},
+    client::{self, Client, Receiver, NewestStatus, Update, Webhook},
     http::{BodyUse, Limits, RecvBuf, ResponseParser},
     job::Status,
     out::Out,
@@ -238,7 +238,7 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         };
         world.client.submit(world.now, &ask).unwrap();
         world.settle();
-        assert_eq!(world.client.status(), Some(Simple::Pending));
+        assert_eq!(world.client.status(), Some(NewestStatus::Pending));
 
         let Some(Work::Start(_, id)) = world.server.service_mut().poll_work(world.now, true) else {
             panic!("no work");
@@ -255,7 +255,7 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         }
         let job = world.client.job(id).unwrap();
         assert_eq!((job.status, job.sequence), (Status::Completed, 5));
-        assert_eq!(world.client.status(), Some(Simple::Completed));
+        assert_eq!(world.client.status(), Some(NewestStatus::Completed));
 
         let mut restored = Server::new(restored_memory.lend(), config, [3; 32]);
         world.store.restore(world.now, &mut restored);

@@ -1,7 +1,12 @@
 //! A translation: how it is, and what is asked for to have one.
 
 use super::{Sensitive, job_id};
-use crate::{id::Id, job::Status, json, time::Timestamp};
+use crate::{
+    id::{Id, IdText, Prefix},
+    job::Status,
+    json,
+    time::Timestamp,
+};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, Unexpected},
@@ -54,6 +59,33 @@ impl<T> Translation<T> {
     #[must_use]
     pub const fn has_ended(&self) -> bool {
         self.status.is_terminal()
+    }
+
+    /// Its name as text: `job_…`.
+    #[must_use]
+    pub fn name(&self) -> IdText {
+        self.id.text(Prefix::Job)
+    }
+
+    /// The same with other texts: owned ones, say, where it is to be kept.
+    pub fn map<U>(self, mut text: impl FnMut(T) -> U) -> Translation<U> {
+        Translation {
+            id: self.id,
+            sequence: self.sequence,
+            status: self.status,
+            progress: self.progress,
+            video_url: text(self.video_url),
+            source_language: self.source_language.map(&mut text),
+            target_language: text(self.target_language),
+            output_url: self.output_url.map(&mut text),
+            error: self.error.map(&mut text),
+            reference: self.reference.map(&mut text),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            callback_secret: self
+                .callback_secret
+                .map(|secret| Sensitive::new(text(secret.into_inner()))),
+        }
     }
 }
 

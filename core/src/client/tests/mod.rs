@@ -210,7 +210,9 @@ fn show(update: Option<Update<'_>>) -> String {
             format!("current {} {}", job.sequence, job.status.as_str())
         }
         Some(Update::JobUnknown(_)) => "job unknown".into(),
-        Some(Update::Status(status)) => format!("status {}", status.map_or("none", NewestStatus::as_str)),
+        Some(Update::Status(status)) => {
+            format!("status {}", status.map_or("none", NewestStatus::as_str))
+        }
         Some(Update::Submitted(job)) => {
             format!("submitted {} {}", job.sequence, job.status.as_str())
         }

@@ -15,7 +15,7 @@ mod told;
 use asking::{Asking, Room};
 use cortex_m_rt::entry;
 use dubhook_core::{
-    client::{Client, Config, Fixed, Server, Simple, Source, Update, Webhook},
+    client::{Client, Config, Fixed, Server, NewestStatus, Source, Update, Webhook},
     id::{Id, Prefix},
     out::Out,
     random::Random,
@@ -157,9 +157,9 @@ impl Lamp {
     /// Sets the lamp to what is known.
     fn show(&mut self, now: Now) {
         let light = match self.client.status() {
-            None | Some(Simple::Pending) => Light::Dark,
-            Some(Simple::Completed) => Light::Lit,
-            Some(Simple::Error) => Light::Blinking,
+            None | Some(NewestStatus::Pending) => Light::Dark,
+            Some(NewestStatus::Completed) => Light::Lit,
+            Some(NewestStatus::Error) => Light::Blinking,
         };
         self.board.set_lamp(light.is_lit(now.instant));
         if light != self.light {
@@ -240,7 +240,7 @@ fn say(update: &Update<'_>) {
         Update::Status(status) => {
             return host::line(|out| {
                 out.put(b"lamp: the newest job is ");
-                out.put(status.map_or("none", Simple::as_str).as_bytes());
+                out.put(status.map_or("none", NewestStatus::as_str).as_bytes());
             });
         }
         Update::RegistrationLost => "the server has forgotten us",
