@@ -1,8 +1,8 @@
 //! The client machine against the server machine, in virtual time and without a socket.
 
 use dubhook_core::{
-    client::{NewTranslation, NewestStatus},
     job::Status,
+    model::{NewTranslation, NewestStatus},
     service::Report,
 };
 use dubhook_tests::{machine::Machine, pair::Pair};

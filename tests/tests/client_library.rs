@@ -2,7 +2,7 @@
 
 use dubhook_core::{simulate::Settings, url::Url};
 use dubhook_smol::{
-    client::{Client, Error, Pauses, Request, NewestStatus, Status, Timings},
+    client::{Client, Error, NewestStatus, Pauses, Request, Status, Timings},
     server::{Handle, Server},
 };
 use dubhook_tests::wire::{ALONE, PATIENCE};
@@ -78,7 +78,7 @@ fn a_client_is_told_how_its_job_ends() {
             assert_eq!(end.output_url.is_some(), status == Status::Completed);
             assert_eq!(end.error.is_some(), status == Status::Error);
             assert_eq!(end.reference.as_deref(), Some("one \"two\""));
-            assert_eq!(end.id, job.id());
+            assert_eq!(end.name().as_str(), job.id());
             assert_eq!(client.known_status(), Some(simple));
             assert_eq!(client.status().await.unwrap(), Some(simple));
 

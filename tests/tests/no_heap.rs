@@ -4,9 +4,10 @@
 //! count, so that what it counts is the machines'.
 
 use dubhook_core::{
-    client::{self, Client, Receiver, NewestStatus, Update, Webhook},
+    client::{self, Client, Receiver, Update, Webhook},
     http::{BodyUse, Limits, RecvBuf, ResponseParser},
     job::Status,
+    model::{NewTranslation, NewestStatus},
     out::Out,
     server::{Config, ConnId, Drive, Fixed, Server},
     service::{AttemptResult, Report, Work},
@@ -229,7 +230,7 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         assert!(world.client.is_registered());
         assert_eq!(world.client.status(), None);
 
-        let ask = client::NewTranslation {
+        let ask = NewTranslation {
             video_url: "https://example.test/a.mp4",
             target_language: "es",
             source_language: None,

@@ -2,7 +2,7 @@
 
 use dubhook_core::{job::Status, simulate::Settings};
 use dubhook_smol::{
-    client::{Client, Kind, Request, NewestStatus},
+    client::{Client, Kind, NewestStatus, Request},
     server::{Handle, Server},
 };
 use dubhook_tests::wire::{Asker, PATIENCE};
@@ -65,7 +65,7 @@ fn a_client_registers_and_receives_updates() {
         let mut sequence = 0;
         loop {
             let event = events.next().await.expect("an event");
-            assert_eq!(event.translation.id, job.id());
+            assert_eq!(event.translation.name().as_str(), job.id());
             assert!(
                 event.translation.sequence > sequence,
                 "in order, and each once"

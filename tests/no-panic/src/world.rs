@@ -7,10 +7,11 @@ use dubhook_core::{
     id::Id,
     record::Key,
     server::{Config, ConnId, Fixed, Server},
+    service::Attempt,
     signature::{Secret, SigningKey},
     simulate::Simulator,
     slab::Ix,
-    time::{Now, Timestamp}, service::Attempt,
+    time::{Now, Timestamp},
 };
 
 /// Arguments of every kind.

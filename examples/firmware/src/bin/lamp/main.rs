@@ -15,8 +15,9 @@ mod told;
 use asking::{Asking, Room};
 use cortex_m_rt::entry;
 use dubhook_core::{
-    client::{Client, Config, Fixed, Server, NewestStatus, Source, Update, Webhook},
+    client::{Client, Config, Fixed, Server, Source, Update, Webhook},
     id::{Id, Prefix},
+    model::NewestStatus,
     out::Out,
     random::Random,
     signature::Secret,
@@ -240,7 +241,11 @@ fn say(update: &Update<'_>) {
         Update::Status(status) => {
             return host::line(|out| {
                 out.put(b"lamp: the newest job is ");
-                out.put(status.map_or("none", NewestStatus::as_str).as_bytes());
+                out.put(
+                    status
+                        .map_or("none", NewestStatus::as_str)
+                        .as_bytes(),
+                );
             });
         }
         Update::RegistrationLost => "the server has forgotten us",

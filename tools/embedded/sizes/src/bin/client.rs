@@ -7,11 +7,12 @@ use core::hint::black_box;
 use cortex_m_rt::entry;
 use dubhook_core::{
     client::{
-        ANSWER_BYTES_MAX, Client, Config, Drive, Failure, Fixed, NewTranslation, Receiver, Server,
+        ANSWER_BYTES_MAX, Client, Config, Drive, Failure, Fixed, Receiver, Server,
         Webhook,
     },
     http::{BodyUse, Limits, ResponseParser},
     id::Id,
+    model::NewTranslation,
     out::Out,
     url::Url,
 };
