@@ -6,7 +6,7 @@ use dubhook_core::{
     http::{Limits, RequestParser, ResponseParser},
     id::Id,
     record::Key,
-    server::{Config, ConnId, Fixed, Server},
+    server::{Config, ConnId, Server, ServerStorage},
     service::Attempt,
     signature::{Secret, SigningKey},
     simulate::Simulator,
@@ -66,13 +66,13 @@ pub struct World<'a> {
     /// How a server is set up.
     pub config: Config<'a>,
     /// A server's memory.
-    pub memory: &'a mut Fixed<8, 4, 2, 4>,
+    pub memory: &'a mut ServerStorage<8, 4, 2, 4>,
     /// A server in whatever state.
     pub server: &'a mut Server<'a>,
     /// Simulated work in whatever state.
     pub simulation: &'a mut Simulator<'a>,
     /// A client's memory.
-    pub client_memory: &'a mut client::Fixed<4>,
+    pub client_memory: &'a mut client::ClientStorage<4>,
     /// A client in whatever state.
     pub client: &'a mut Client<'a>,
     /// A connection on which webhooks come in.

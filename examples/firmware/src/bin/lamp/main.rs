@@ -15,7 +15,7 @@ mod told;
 use asking::{Asking, Room};
 use cortex_m_rt::entry;
 use dubhook_core::{
-    client::{Client, Config, Fixed, Server, Source, Update, Webhook},
+    client::{Client, ClientStorage, Config, Server, Source, Update, Webhook},
     id::{Id, Prefix},
     model::NewestStatus,
     out::Out,
@@ -48,7 +48,8 @@ const CHECK_MS: u32 = 5_000;
 /// How long a blinking lamp is lit, and how long dark, in milliseconds.
 const BLINK_MS: u64 = 250;
 
-static CLIENT_MEMORY: ConstStaticCell<Fixed<JOBS>> = ConstStaticCell::new(Fixed::new());
+static CLIENT_MEMORY: ConstStaticCell<ClientStorage<JOBS>> =
+    ConstStaticCell::new(ClientStorage::new());
 static NET_MEMORY: ConstStaticCell<Memory<CONNS, BUFFER_BYTES, BUFFER_BYTES>> =
     ConstStaticCell::new(Memory::new());
 static ROOM: ConstStaticCell<Room> = ConstStaticCell::new(Room::new());
@@ -241,11 +242,7 @@ fn say(update: &Update<'_>) {
         Update::Status(status) => {
             return host::line(|out| {
                 out.put(b"lamp: the newest job is ");
-                out.put(
-                    status
-                        .map_or("none", NewestStatus::as_str)
-                        .as_bytes(),
-                );
+                out.put(status.map_or("none", NewestStatus::as_str).as_bytes());
             });
         }
         Update::RegistrationLost => "the server has forgotten us",
