@@ -5,12 +5,13 @@ use dubhook_core::{
     client::{self, Client, ExchangeId, Receiver},
     http::{Limits, RequestParser, ResponseParser},
     id::Id,
-    record::Key,
-    server::{Config, ConnId, ServerStorage, Server},
+    record::{Keep, Key},
+    server::{Config, ConnId, Server, ServerStorage},
+    service::Attempt,
     signature::{Secret, SigningKey},
     simulate::Simulator,
     slab::Ix,
-    time::{Now, Timestamp}, service::Attempt,
+    time::{Now, Timestamp},
 };
 
 /// Arguments of every kind.
@@ -58,6 +59,9 @@ pub struct World<'a> {
     pub id: Id,
     /// A record's name.
     pub record: Key,
+    /// What is kept of a service.
+    pub keep: Keep,
+    /// An attempt.
     /// An attempt.
     pub attempt: Attempt,
     /// A connection.
