@@ -1,9 +1,9 @@
 //! One call of the HTTP API, and an answer that is worth showing.
 
 use super::{
-    Remote,
     exchange::{Ask, PATIENCE, REQUEST_BYTES_MAX, exchange},
     fail::Fail,
+    remote::Remote,
     show::member,
 };
 use async_io::block_on;

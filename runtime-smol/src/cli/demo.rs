@@ -3,7 +3,6 @@
 use super::{
     fail::Fail,
     show::{self, Paint},
-    translate::blame,
 };
 use clap::Args;
 use dubhook_core::{job::Status, simulate::Settings};
@@ -12,7 +11,7 @@ use dubhook_smol::{
     clock::Clock,
     server::{Handle, Server},
 };
-use smol::stream::StreamExt;
+use futures_lite::StreamExt;
 
 /// How long the job takes, in milliseconds.
 const JOB_MS: u64 = 1_500;
@@ -41,7 +40,7 @@ impl Demo {
         ))?;
         let server = serve()?;
         story.tell("server", &format!("listens on {}", server.url()))?;
-        smol::block_on(story.run(&server.url()))?;
+        async_io::block_on(story.run(&server.url()))?;
         server
             .stop()
             .map_err(|error| Fail::NotDone(error.to_string()))?;
@@ -75,11 +74,11 @@ impl Story {
     async fn run(&self, url: &str) -> Result<(), Fail> {
         let client = Client::new(url).webhook("localhost", 0);
         let mut events = client.events();
-        client.register_webhook().await.map_err(blame)?;
+        client.register_webhook().await?;
         let url = client.webhook_url().unwrap_or_default();
         self.tell("client", &format!("has registered its webhook {url}"))?;
         let request = Request::new("https://example.com/talk.mp4").to("es");
-        let job = client.translate(request).await.map_err(blame)?;
+        let job = client.translate(request).await?;
         self.tell(
             "client",
             &format!("has asked for a translation: 202, {}", job.id()),
@@ -93,9 +92,9 @@ impl Story {
                 break;
             }
         }
-        let done = job.wait().await.map_err(blame)?;
+        let done = job.wait().await?;
         self.ask(&client, "to be sure").await?;
-        client.close().await.map_err(blame)?;
+        client.close().await?;
         self.tell(
             "client",
             &format!("was told {told} times, and has removed its webhook"),
@@ -110,7 +109,7 @@ impl Story {
     }
 
     async fn ask(&self, client: &Client, why: &str) -> Result<(), Fail> {
-        let status = client.status().await.map_err(blame)?;
+        let status = client.status().await?;
         let status = self
             .paint
             .status(status.map_or("unknown", |status| status.as_str()));

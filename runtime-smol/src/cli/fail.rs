@@ -1,6 +1,7 @@
 //! What can go wrong on the command line, and the exit code for it.
 
 use super::show::{self, Paint};
+use dubhook_smol::client::Error;
 use std::{fmt, io, process::ExitCode};
 
 /// Why a command was not done.
@@ -64,6 +65,27 @@ impl From<io::Error> for Fail {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::Unheard,
+            _ => Self::NotDone(error.to_string()),
+        }
+    }
+}
+
+impl From<Error> for Fail {
+    /// What went wrong in the client, as the command line says it.
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::NoAnswer { .. } => Self::NoAnswer(error.to_string()),
+            Error::Refused(refusal) if matches!(refusal.status, 400 | 422) => {
+                let field = &refusal.field;
+                match field.as_str() {
+                    "" => Self::Usage(refusal.detail.clone()),
+                    _ => Self::Usage(format!("{field}: {}", refusal.detail)),
+                }
+            }
+            Error::Server { .. }
+            | Error::Tls { .. }
+            | Error::WebhookUrl { .. }
+            | Error::JobId(_) => Self::Usage(error.to_string()),
             _ => Self::NotDone(error.to_string()),
         }
     }

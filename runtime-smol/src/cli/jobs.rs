@@ -1,9 +1,9 @@
 //! `status`, `jobs`, `cancel`: looking at jobs and calling them off.
 
 use super::{
-    Remote,
     api::{self, Api},
     fail::Fail,
+    remote::Remote,
     show::{self, Paint, member},
 };
 use clap::Args;
@@ -29,7 +29,7 @@ impl Status {
             return Ok(show::print_line(&Paint::stdout().status(&status))?);
         };
         let path = format!("/v1/translations/{}", api::id(job, "job_")?);
-        show_members(&self.remote, &api.get(&path)?)
+        self.remote.show(&api.get(&path)?)
     }
 }
 
@@ -107,16 +107,6 @@ impl Cancel {
     pub(super) fn run(&self) -> Result<(), Fail> {
         let path = format!("/v1/translations/{}/cancel", api::id(&self.job, "job_")?);
         let job = Api::new(&self.remote)?.call(Method::Post, &path, "")?;
-        show_members(&self.remote, &job)
+        self.remote.show(&job)
     }
-}
-
-/// Shows an answer that is one object.
-pub(super) fn show_members(remote: &Remote, answer: &[u8]) -> Result<(), Fail> {
-    if remote.json {
-        show::print_json(answer)?;
-    } else {
-        show::print_members(answer)?;
-    }
-    Ok(())
 }

@@ -1,11 +1,10 @@
 //! `listen`: registers a webhook and hands on what it is told, as it came.
 
 use super::{
-    Remote,
     exchange::{Ask, PATIENCE, exchange},
     fail::Fail,
+    remote::{Remote, close},
     show::{self, Paint},
-    translate::blame,
 };
 use async_io::block_on;
 use async_signal::{Signal, Signals};
@@ -14,7 +13,7 @@ use dubhook_core::{
     event::Filter, http::Method, json::Writer, out::Out, signature::Secret, url::Url,
 };
 use dubhook_smol::{
-    client::{Client, Error, Event, Events},
+    client::{Error, Event, Events},
     tls::Trust,
 };
 use futures_lite::{FutureExt, StreamExt, io::AsyncWriteExt};
@@ -102,7 +101,7 @@ impl Listen {
                      say where to listen with --bind ADDRESS"
                 ))
             }
-            error => blame(error),
+            error => error.into(),
         }
     }
 
@@ -164,16 +163,6 @@ fn warn(what: &str, done: io::Result<()>) {
             Paint::stderr().yellow("warning:")
         ));
     }
-}
-
-/// Has a client remove its webhook. Who asks twice will not wait for that.
-pub(super) async fn close(client: &Client, signals: &mut Signals) -> Result<(), Fail> {
-    let closed = async { client.close().await.map_err(blame) };
-    let at_once = async {
-        signals.next().await;
-        Ok(())
-    };
-    closed.or(at_once).await
 }
 
 /// The environment variables that a command finds the fields of a webhook in.

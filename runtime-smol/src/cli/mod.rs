@@ -11,6 +11,7 @@ mod exchange;
 mod fail;
 mod jobs;
 mod listen;
+mod remote;
 mod serve;
 mod show;
 mod translate;
@@ -18,10 +19,8 @@ mod verify;
 mod webhooks;
 mod work;
 
-use clap::{Args, Parser, Subcommand};
-use dubhook_smol::{client::Client, tls::Trust};
-use fail::Fail;
-use std::{path::PathBuf, process::ExitCode};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// Translates videos and tells whoever asked, the moment something happens, by signed webhook.
 #[derive(Debug, Parser)]
@@ -59,62 +58,6 @@ enum Command {
     ///
     /// The body is read from standard input, byte for byte as it was received.
     Verify(verify::Verify),
-}
-
-/// Which server, and how to show what it says.
-#[derive(Debug, Args)]
-struct Remote {
-    /// The server
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "DUBHOOK_SERVER",
-        default_value = "http://127.0.0.1:8000"
-    )]
-    server: String,
-    /// The API key, if the server wants one
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "DUBHOOK_API_KEY",
-        hide_env_values = true
-    )]
-    api_key: Option<String>,
-    /// A file of certificates to believe, as PEM, besides the platform's; may be given more than once
-    #[arg(long = "ca", value_name = "FILE", env = "DUBHOOK_CA")]
-    ca_files: Vec<PathBuf>,
-    /// Print JSON, for machines
-    #[arg(long)]
-    json: bool,
-}
-
-impl Remote {
-    /// A client of this server.
-    fn client(&self) -> Client {
-        let mut client = Client::new(&self.server);
-        for file in &self.ca_files {
-            client = client.ca_file(file);
-        }
-        match &self.api_key {
-            Some(key) => client.api_key(key),
-            None => client,
-        }
-    }
-
-    /// Whose `https` to believe.
-    fn trust(&self) -> Result<Trust, Fail> {
-        trust(&self.ca_files)
-    }
-}
-
-/// The platform's certificates, and those in the files.
-fn trust(files: &[PathBuf]) -> Result<Trust, Fail> {
-    let mut trust = Trust::platform();
-    for file in files {
-        let more = trust.with_file(file);
-        trust = more.map_err(|error| Fail::Usage(format!("--ca {error}")))?;
-    }
-    Ok(trust)
 }
 
 /// Does what the arguments ask for.

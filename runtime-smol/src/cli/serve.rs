@@ -1,6 +1,6 @@
 //! `serve`: the server.
 
-use super::{duration, fail::Fail, show::Paint};
+use super::{duration, fail::Fail, remote::trust, show::Paint};
 use async_signal::{Signal, Signals};
 use clap::{Args, ValueEnum};
 use dubhook_core::{
@@ -15,8 +15,8 @@ use dubhook_smol::{
     tls::Identity,
     translate::Command,
 };
+use futures_lite::StreamExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use smol::stream::StreamExt;
 use std::{
     convert::Infallible,
     io::{self, Write},
@@ -191,7 +191,7 @@ impl Serve {
     }
 
     fn secure(&self, builder: Builder) -> Result<Builder, Fail> {
-        let builder = builder.trust(super::trust(&self.ca_files)?);
+        let builder = builder.trust(trust(&self.ca_files)?);
         let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
             return Ok(builder);
         };
@@ -278,7 +278,7 @@ async fn stop_on_signals(mut signals: Signals, stopper: Stopper) -> Infallible {
     stopper.finish();
     signals.next().await;
     stopper.now();
-    smol::future::pending().await
+    futures_lite::future::pending().await
 }
 
 fn parse_listen(text: &str) -> Result<String, String> {

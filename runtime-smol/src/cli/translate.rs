@@ -1,12 +1,10 @@
 //! `translate`: asks for a translation, and with `--wait` waits for its end.
 
 use super::{
-    Remote,
     api::{self, Api},
     duration,
     fail::Fail,
-    jobs::show_members,
-    listen::close,
+    remote::{Remote, close},
     show::{self, Paint},
 };
 use async_io::{Timer, block_on};
@@ -79,7 +77,7 @@ impl Translate {
             }
         });
         let job = Api::new(&self.remote)?.call(Method::Post, "/v1/translations", &body)?;
-        show_members(&self.remote, &job)
+        self.remote.show(&job)
     }
 
     async fn wait_for(&self, video: String) -> Result<Translation, Fail> {
@@ -119,7 +117,7 @@ impl Translate {
             Ok(()) => Ok(told.clone()),
             // Whoever has no key may not ask, either.
             Err(Error::Refused(refusal)) if refusal.status == 401 => {
-                Err(blame(Error::Refused(refusal)))
+                Err(Error::Refused(refusal).into())
             }
             Err(Error::Refused(_) | Error::Listen { .. } | Error::WebhookUrl { .. }) => {
                 let note = format!(
@@ -129,7 +127,7 @@ impl Translate {
                 show::say(&Paint::stderr().dim(&note));
                 Ok(self.remote.client())
             }
-            Err(error) => Err(blame(error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -151,9 +149,9 @@ impl Translate {
         if let Some(reference) = &self.reference {
             request = request.reference(reference);
         }
-        let job = client.translate(request).await.map_err(blame)?;
+        let job = client.translate(request).await?;
         name.get_or_init(|| job.id().to_owned());
-        watch(&job).await.map_err(blame)
+        Ok(watch(&job).await?)
     }
 
     fn show(&self, job: &Translation) -> Result<(), Fail> {
@@ -196,24 +194,6 @@ async fn watch(job: &Job) -> Result<Translation, Error> {
             return Ok(latest);
         }
         latest = job.after(latest.sequence).await?;
-    }
-}
-
-/// What went wrong in the client, as the command line says it.
-pub(super) fn blame(error: Error) -> Fail {
-    match &error {
-        Error::NoAnswer { .. } => Fail::NoAnswer(error.to_string()),
-        Error::Refused(refusal) if matches!(refusal.status, 400 | 422) => {
-            let field = &refusal.field;
-            match field.as_str() {
-                "" => Fail::Usage(refusal.detail.clone()),
-                _ => Fail::Usage(format!("{field}: {}", refusal.detail)),
-            }
-        }
-        Error::Server { .. } | Error::Tls { .. } | Error::WebhookUrl { .. } | Error::JobId(_) => {
-            Fail::Usage(error.to_string())
-        }
-        _ => Fail::NotDone(error.to_string()),
     }
 }
 

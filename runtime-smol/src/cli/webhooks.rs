@@ -1,10 +1,9 @@
 //! `webhooks …`: registered endpoints.
 
 use super::{
-    Remote,
     api::{self, Api},
     fail::Fail,
-    jobs::show_members,
+    remote::Remote,
     show::{self, member},
 };
 use clap::{Args, Subcommand};
@@ -124,7 +123,7 @@ impl Add {
             }
         });
         let answer = Api::new(&self.remote)?.call(Method::Post, "/v1/webhooks", &body)?;
-        show_members(&self.remote, &answer)
+        self.remote.show(&answer)
     }
 }
 
@@ -169,7 +168,7 @@ impl One {
     }
 
     fn show(&self, method: Method, action: &str, body: &str) -> Result<(), Fail> {
-        show_members(&self.remote, &self.call(method, action, body)?)
+        self.remote.show(&self.call(method, action, body)?)
     }
 
     fn attempts(&self) -> Result<(), Fail> {
@@ -203,6 +202,6 @@ impl Redeliver {
         });
         let path = format!("/v1/webhooks/{}/redeliver", api::id(&self.webhook, "ep_")?);
         let answer = Api::new(&self.remote)?.call(Method::Post, &path, &body)?;
-        show_members(&self.remote, &answer)
+        self.remote.show(&answer)
     }
 }

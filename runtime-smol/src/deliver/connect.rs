@@ -7,17 +7,15 @@ use crate::{
     server::engine::Engine,
     tls,
 };
+use async_io::{Async, Timer};
 use dubhook_core::{
     log::AttemptError,
     service::Attempt,
     url::{Host, Scheme, Url},
 };
+use futures_lite::future::{self, FutureExt};
 use rustls::{ClientConfig, ClientConnection};
-use smol::{
-    Async, Timer,
-    future::{self, FutureExt},
-    unblock,
-};
+use smol::unblock;
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpStream},
@@ -64,7 +62,7 @@ async fn connect_first(
     for (number, address) in (1..).zip(addresses) {
         let address = SocketAddr::new(*address, port);
         let connect = async {
-            engine.deliver.gate.pass(&engine.net).await;
+            engine.deliver.limiter.turn(&engine.net).await;
             Async::<TcpStream>::connect(address).await
         };
         let too_late = async {
@@ -109,7 +107,7 @@ async fn secure(
 /// A handshake, each step of which waits for its turn: it is the dearest thing that there is to do for an attempt.
 async fn handshake(engine: &Engine<'_>, stream: &Stream) -> io::Result<()> {
     loop {
-        engine.deliver.gate.pass(&engine.net).await;
+        engine.deliver.limiter.turn(&engine.net).await;
         if stream.try_handshake()? {
             return Ok(());
         }

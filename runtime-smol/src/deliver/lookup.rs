@@ -114,10 +114,9 @@ impl Drop for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smol::{
-        channel::{Receiver, Sender, bounded},
-        future,
-    };
+    use async_io::block_on;
+    use futures_lite::future;
+    use smol::channel::{Receiver, Sender, bounded};
     use std::{io, net::Ipv4Addr};
 
     const FOUND: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -148,7 +147,7 @@ mod tests {
     #[test]
     fn who_wants_the_same_name_waits_for_the_same_look_up() {
         let (lookups, names, let_go) = slow();
-        smol::block_on(async {
+        block_on(async {
             for _ in 0..2 {
                 let both = future::zip(lookups.resolve("good"), lookups.resolve("good"));
                 let go_on = async {
@@ -166,7 +165,7 @@ mod tests {
     #[test]
     fn names_that_nobody_answers_for_leave_threads_for_others() {
         let (lookups, names, let_go) = slow();
-        smol::block_on(async {
+        block_on(async {
             // Nobody waits for them any more, and still they are there.
             for number in 0..2 * LOOKUPS_MAX {
                 let name = format!("{number}.test");
@@ -190,7 +189,7 @@ mod tests {
     #[test]
     fn a_resolver_that_panics_has_found_nothing() {
         let (lookups, _names, let_go) = slow();
-        smol::block_on(async {
+        block_on(async {
             let_go.send(()).await.unwrap();
             assert!(lookups.resolve("panic").await.is_empty());
         });

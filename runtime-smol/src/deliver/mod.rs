@@ -5,7 +5,7 @@
 //! made. Answers are read to their end, up to 64 KiB, and never followed anywhere.
 
 mod connect;
-mod gate;
+mod limiter;
 mod lookup;
 mod pool;
 
@@ -24,7 +24,7 @@ use dubhook_core::{
     url::Url,
 };
 use futures_lite::future::{FutureExt, poll_fn};
-use gate::Gate;
+use limiter::ConnectLimiter;
 pub(crate) use lookup::Lookups;
 use pool::{Idle, Pool};
 use std::{
@@ -43,7 +43,7 @@ const FLIGHTS_FORGOTTEN_MAX: usize = 4;
 pub(crate) struct Deliver {
     pool: RefCell<Pool>,
     /// Where those wait who need a new connection.
-    gate: Gate,
+    limiter: ConnectLimiter,
     flights: Box<[Flight]>,
     /// Every attempt has the same time, so their deadlines come in the order of their starts.
     deadlines: RefCell<VecDeque<(Instant, AttemptId)>>,
@@ -61,7 +61,7 @@ impl Deliver {
     pub(crate) fn new(attempts_max: usize) -> Self {
         Self {
             pool: RefCell::new(Pool::new(attempts_max)),
-            gate: Gate::default(),
+            limiter: ConnectLimiter::default(),
             flights: (0..attempts_max).map(|_| Flight::default()).collect(),
             deadlines: RefCell::default(),
         }

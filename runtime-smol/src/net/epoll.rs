@@ -5,13 +5,14 @@ use super::{
     park::{AT_ONCE, Alarm, Idler},
 };
 use crate::signal::wait;
+use async_io::Async;
+use futures_lite::future;
 use rustix::{
     buffer::spare_capacity,
     event::epoll::{self, CreateFlags, Event, EventData, EventFlags},
     fd::OwnedFd,
     time::Timespec,
 };
-use smol::{Async, future};
 use std::{
     cell::{Cell, RefCell},
     convert::Infallible,

@@ -26,9 +26,9 @@ pub use epoll::Net;
 #[cfg(not(target_os = "linux"))]
 pub use portable::Net;
 
+use futures_lite::io::{AsyncRead, AsyncWrite};
 use rustls::Connection;
 use secure::Session;
-use smol::io::{AsyncRead, AsyncWrite};
 use std::{
     cell::{Cell, RefCell},
     io::{self, Read, Write},
@@ -349,13 +349,13 @@ mod tests {
     #[test]
     fn one_portable_socket() {
         let (here, there) = pair();
-        smol::block_on(check(portable::Socket::new(here).unwrap(), there));
+        async_io::block_on(check(portable::Socket::new(here).unwrap(), there));
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn one_socket_on_epoll_and_a_quiet_one() {
-        use smol::{future, future::FutureExt};
+        use futures_lite::future::{self, FutureExt};
 
         let net = Net::new().unwrap();
         let (here, there) = pair();
@@ -374,6 +374,6 @@ mod tests {
             net.run().await.unwrap();
             future::pending().await
         };
-        smol::block_on(talk.or(run));
+        async_io::block_on(talk.or(run));
     }
 }

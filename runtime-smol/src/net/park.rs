@@ -3,7 +3,7 @@
 //! Under any executor the epoll is one descriptor that the executor's reactor watches: to wait is to register it once
 //! more, to set a timer of the operating system, to wait in the reactor's epoll and then to ask this one. A thread that
 //! does nothing but serve waits here instead, in one system call, and no longer than until its alarm. What else may wake
-//! it, another timer or a batch that was written, comes from another thread, which rings a bell.
+//! it, another timer or a batch that was written, comes from another thread, which notifies it.
 
 use super::epoll::Net;
 use crate::signal::Signal;
@@ -97,21 +97,21 @@ impl Alarm {
 
 /// Wakes a thread that waits in an epoll.
 #[derive(Debug)]
-struct Bell {
+struct Notify {
     fd: OwnedFd,
-    rung: AtomicBool,
+    notified: AtomicBool,
     /// Whether the thread may be waiting: only then is a system call worth it.
     waiting: AtomicBool,
 }
 
-impl Wake for Bell {
+impl Wake for Notify {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // The thread says that it waits before it looks whether it was rung for; in this order one of both is seen.
-        if !self.rung.swap(true, Ordering::SeqCst) && self.waiting.load(Ordering::SeqCst) {
+        // The thread says that it waits before it looks whether it was notified; in this order one of both is seen.
+        if !self.notified.swap(true, Ordering::SeqCst) && self.waiting.load(Ordering::SeqCst) {
             // It fails only where the count is full, and then the thread is called already.
             let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
         }
@@ -125,35 +125,35 @@ impl Net {
     ///
     /// Where the operating system has no descriptor left, or fails to tell.
     pub fn block_on<T>(self: &Rc<Self>, future: impl Future<Output = T>) -> io::Result<T> {
-        let bell = Arc::new(Bell {
+        let notify = Arc::new(Notify {
             fd: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            rung: AtomicBool::new(false),
+            notified: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
         });
-        // Edge-triggered: each ring is an edge, so the count need not be read.
+        // Edge-triggered: each notification is an edge, so the count need not be read.
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(self.epoll(), &bell.fd, Self::NOBODY, flags)?;
+        epoll::add(self.epoll(), &notify.fd, Self::NOBODY, flags)?;
         let _waiting = self.wait_here();
-        let waker = Waker::from(Arc::clone(&bell));
+        let waker = Waker::from(Arc::clone(&notify));
         let mut context = Context::from_waker(&waker);
         let mut future = pin!(future);
         let mut events = Self::events();
         loop {
-            bell.rung.store(false, Ordering::SeqCst);
+            notify.notified.store(false, Ordering::SeqCst);
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return Ok(output);
             }
             let until_alarm = self.alarm().look();
-            bell.waiting.store(true, Ordering::SeqCst);
-            let rung = bell.rung.load(Ordering::SeqCst);
+            notify.waiting.store(true, Ordering::SeqCst);
+            let notified = notify.notified.load(Ordering::SeqCst);
             let idler = self.idler().waits.get().then_some(self.idler());
-            let at_once = rung || idler.is_some();
+            let at_once = notified || idler.is_some();
             let wait = if at_once { Some(AT_ONCE) } else { until_alarm };
             self.wait(&mut events, wait.as_ref())?;
-            bell.waiting.store(false, Ordering::SeqCst);
+            notify.waiting.store(false, Ordering::SeqCst);
             self.tell(&events);
             if let Some(idler) = idler {
-                idler.looked(rung || !events.is_empty());
+                idler.looked(notified || !events.is_empty());
             }
         }
     }
@@ -165,7 +165,9 @@ mod tests {
         super::{Interest, tests::pair},
         *,
     };
-    use smol::{LocalExecutor, Timer, future, unblock};
+    use async_io::Timer;
+    use futures_lite::future;
+    use smol::{LocalExecutor, unblock};
     use std::{
         io::{Read, Write},
         time::Duration,

@@ -1,7 +1,7 @@
 //! Other systems: each connection is registered with the executor's own reactor.
 
 use super::{Interest, READ, Readiness, WRITE, Watched};
-use smol::Async;
+use async_io::Async;
 use std::{
     io,
     net::TcpStream,
@@ -86,7 +86,7 @@ impl Net {
     ///
     /// None.
     pub async fn run(&self) -> io::Result<std::convert::Infallible> {
-        smol::future::pending().await
+        futures_lite::future::pending().await
     }
 
     /// Runs a future on this thread.
@@ -95,7 +95,7 @@ impl Net {
     ///
     /// None.
     pub fn block_on<T>(self: &std::rc::Rc<Self>, future: impl Future<Output = T>) -> io::Result<T> {
-        Ok(smol::block_on(future))
+        Ok(async_io::block_on(future))
     }
 
     /// Does nothing: a timer of the executor's does it.
@@ -110,6 +110,6 @@ impl Net {
 
     /// Waits until other tasks have had a turn.
     pub(crate) async fn idle(&self) {
-        smol::future::yield_now().await;
+        futures_lite::future::yield_now().await;
     }
 }

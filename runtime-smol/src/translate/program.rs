@@ -4,17 +4,17 @@
 //! long, or whoever runs it ends. Both the server's own translator and `dubhook work` run programs so.
 
 use super::Command;
+use async_io::Timer;
 use dubhook_core::{
     json::{self, Value},
     url::is_absolute_uri,
 };
-use rustix::process::{Pid, Signal as Kill, kill_process_group};
-use smol::{
-    Timer,
+use futures_lite::{
     future::{self, FutureExt},
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStdin, Stdio},
 };
+use rustix::process::{Pid, Signal as Kill, kill_process_group};
+use smol::process::{Child, ChildStdin, Stdio};
 use std::{io, os::unix::process::CommandExt, time::Duration};
 
 /// How long a program that is told to end may take to clean up.
@@ -279,7 +279,7 @@ fn conclude(status: std::process::ExitStatus, output_url: Option<String>, last_w
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smol::io::repeat;
+    use futures_lite::io::repeat;
 
     #[test]
     fn who_talks_without_end_leaves_others_their_turn() {
@@ -292,6 +292,6 @@ mod tests {
             Timer::after(Duration::from_millis(1)).await;
             "another"
         };
-        assert_eq!(smol::block_on(talk.or(other)), "another");
+        assert_eq!(async_io::block_on(talk.or(other)), "another");
     }
 }

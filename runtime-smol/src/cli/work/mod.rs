@@ -4,26 +4,30 @@
 //! program is ended and the next job claimed. A server that does not answer is asked again with growing pauses, and a
 //! finished result is kept until it is taken or refused.
 
-mod desk;
+mod calls;
 mod pause;
 
 use super::{
-    Remote, duration,
+    duration,
     fail::Fail,
+    remote::Remote,
     serve::processors,
     show::{self, Paint},
 };
+use async_io::{Timer, block_on};
 use async_signal::{Signal, Signals};
+use calls::{Answer, Claim, Report, WorkApi};
 use clap::Args;
-use desk::{Answer, Desk, Job, Report};
 use dubhook_core::{json::Writer, out::Out, service::Limits};
 use dubhook_smol::translate::{Command, End, Task};
+use futures_lite::{
+    StreamExt,
+    future::{self, FutureExt},
+};
 use pause::Pause;
 use smol::{
-    LocalExecutor, Timer,
+    LocalExecutor,
     channel::{self, Receiver, Sender},
-    future::{self, FutureExt},
-    stream::StreamExt,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -70,8 +74,8 @@ impl Work {
         // Signals are heard before there is a program to end.
         let mut signals = Signals::new([Signal::Term, Signal::Int])?;
         let (stop, stopped) = channel::bounded(1);
-        let shop = Shop {
-            desk: Desk::new(&self.remote)?,
+        let pool = WorkerPool {
+            api: WorkApi::new(&self.remote)?,
             command: Command {
                 line: self.exec.clone(),
                 workers: 1,
@@ -87,7 +91,7 @@ impl Work {
             Some(workers) => workers.max(1),
             None => processors(),
         };
-        smol::block_on(async {
+        block_on(async {
             let interrupted = async {
                 signals.next().await;
                 stop.close();
@@ -95,15 +99,15 @@ impl Work {
                 signals.next().await;
                 Ok(())
             };
-            shop.open(workers).or(interrupted).await
+            pool.run(workers).or(interrupted).await
         })
     }
 }
 
 /// What all workers share.
 #[derive(Debug)]
-struct Shop {
-    desk: Desk,
+struct WorkerPool {
+    api: WorkApi,
     command: Command,
     once: bool,
     json: bool,
@@ -122,10 +126,10 @@ enum Ended {
     Stopped,
 }
 
-impl Shop {
-    async fn open(&self, workers: usize) -> Result<(), Fail> {
+impl WorkerPool {
+    async fn run(&self, workers: usize) -> Result<(), Fail> {
         // Whether this worker is let in at all shows at once; later faults are waited out.
-        let Some(first) = self.unless_stopped(self.desk.claim(0)).await else {
+        let Some(first) = self.unless_stopped(self.api.claim(0)).await else {
             return Ok(());
         };
         let mut first = first?;
@@ -146,7 +150,7 @@ impl Shop {
     }
 
     /// One worker, to its end.
-    async fn serve(&self, mut first: Option<Job>) -> Result<(), Fail> {
+    async fn serve(&self, mut first: Option<Claim>) -> Result<(), Fail> {
         let mut pause = Pause::default();
         loop {
             let job = match first.take() {
@@ -174,10 +178,10 @@ impl Shop {
     }
 
     /// The next job; none where this program was told to end.
-    async fn next(&self, pause: &mut Pause) -> Option<Job> {
+    async fn next(&self, pause: &mut Pause) -> Option<Claim> {
         loop {
             let asked = Instant::now();
-            match self.unless_stopped(self.desk.claim(WAIT_S)).await? {
+            match self.unless_stopped(self.api.claim(WAIT_S)).await? {
                 Ok(Some(job)) => {
                     pause.reset();
                     return Some(job);
@@ -194,7 +198,7 @@ impl Shop {
     }
 
     /// Runs the program for a job and tells what comes of it.
-    async fn work(&self, job: &Job) -> Ended {
+    async fn work(&self, job: &Claim) -> Ended {
         let (lose, lost) = channel::bounded::<Infallible>(1);
         let (tell, news) = channel::bounded(1);
         let shared = Shared {
@@ -229,7 +233,7 @@ impl Shop {
     /// Keeps a job's lease while its program runs, and tells how far that is. Closes `lose` when the job is lost.
     async fn renew<T>(
         &self,
-        job: &Job,
+        job: &Claim,
         shared: &Shared,
         news: &Receiver<()>,
         lose: &Sender<Infallible>,
@@ -249,7 +253,7 @@ impl Shop {
             loop {
                 let share = shared.progress.get();
                 let more = (share > told).then_some(share);
-                match self.desk.report(job, Report::Alive(more)).await {
+                match self.api.report(job, Report::Alive(more)).await {
                     Answer::Taken => {
                         told = share;
                         pause.reset();
@@ -276,7 +280,7 @@ impl Shop {
     }
 
     /// Reports how a program ended until that is taken or refused.
-    async fn conclude(&self, job: &Job, mut end: End) -> Ended {
+    async fn conclude(&self, job: &Claim, mut end: End) -> Ended {
         let mut pause = Pause::default();
         loop {
             let report = match &end {
@@ -284,7 +288,7 @@ impl Shop {
                 End::Failed(why) => Report::Failed(cut(why)),
                 End::Stopped => return Ended::Stopped,
             };
-            match self.desk.report(job, report).await {
+            match self.api.report(job, report).await {
                 Answer::Taken => {
                     return match end {
                         End::Completed(url) => Ended::Completed(url),
@@ -314,7 +318,7 @@ impl Shop {
     }
 
     /// Says what has become of a job, in a line. Whoever does not read it wants no other.
-    fn say(&self, what: &str, job: &Job, name: &'static str, text: &str) {
+    fn say(&self, what: &str, job: &Claim, name: &'static str, text: &str) {
         let mut stdout = io::stdout().lock();
         let line = if self.json {
             json_line(what, job, name, text)
@@ -368,7 +372,7 @@ fn cut(why: &str) -> &str {
     &why[..why.floor_char_boundary(Limits::SERVER.error_bytes_max)]
 }
 
-fn json_line(what: &str, job: &Job, name: &'static str, text: &str) -> String {
+fn json_line(what: &str, job: &Claim, name: &'static str, text: &str) -> String {
     let mut memory = vec![0; 64 * 1024];
     let mut out = Out::new(&mut memory);
     let mut json = Writer::new(&mut out);

@@ -1,7 +1,7 @@
 //! Pauses that grow while something goes wrong.
 
+use async_io::Timer;
 use dubhook_smol::entropy;
-use smol::Timer;
 use std::time::Duration;
 
 /// The first pause.

@@ -1,10 +1,10 @@
 //! What a worker asks of the server and says to it, one call each.
 
 use crate::cli::{
-    Remote,
     api::{self, Api},
     exchange::{Ask, PATIENCE, exchange},
     fail::Fail,
+    remote::Remote,
     show::member,
 };
 use dubhook_core::{
@@ -15,9 +15,9 @@ use dubhook_core::{
 use dubhook_smol::tls::Trust;
 use std::{io, time::Duration};
 
-/// A job and the lease under which this worker has it.
+/// A job that this worker has claimed, and the lease under which it has it.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct Claim {
     pub(super) id: String,
     /// The job as the server gave it.
     pub(super) json: String,
@@ -53,13 +53,13 @@ pub(super) enum Answer {
 
 /// The server, as a worker sees it.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct WorkApi {
     server: String,
     trust: Trust,
     api_key: Option<String>,
 }
 
-impl Desk {
+impl WorkApi {
     /// The server that the arguments name.
     pub(super) fn new(remote: &Remote) -> Result<Self, Fail> {
         // Whether they name one.
@@ -72,7 +72,7 @@ impl Desk {
     }
 
     /// Claims a job; waits for one for so many seconds.
-    pub(super) async fn claim(&self, wait_s: u64) -> Result<Option<Job>, Fail> {
+    pub(super) async fn claim(&self, wait_s: u64) -> Result<Option<Claim>, Fail> {
         let answered = self.post("/v1/work/claim", "", wait_s);
         let (status, answer) = answered.await.map_err(|error| Fail::Unreachable {
             server: self.server.clone(),
@@ -86,7 +86,7 @@ impl Desk {
     }
 
     /// Reports on a job.
-    pub(super) async fn report(&self, job: &Job, report: Report<'_>) -> Answer {
+    pub(super) async fn report(&self, job: &Claim, report: Report<'_>) -> Answer {
         let (what, body) = match report {
             Report::Alive(progress) => (
                 "progress",
@@ -142,7 +142,7 @@ impl Desk {
 }
 
 /// The body of a report.
-fn said(job: &Job, write: impl FnOnce(&mut Writer<'_, '_>)) -> String {
+fn said(job: &Claim, write: impl FnOnce(&mut Writer<'_, '_>)) -> String {
     api::body(|json| {
         json.name("lease").u64(job.lease);
         write(json);
@@ -150,14 +150,14 @@ fn said(job: &Job, write: impl FnOnce(&mut Writer<'_, '_>)) -> String {
 }
 
 /// The job that a claim was answered with.
-fn job(answer: &[u8]) -> Result<Job, Fail> {
+fn job(answer: &[u8]) -> Result<Claim, Fail> {
     let no_job = || Fail::NotDone("the server's answer to a claim names no job".to_owned());
     let claim = api::object(answer)?;
     let Ok(Some(Value::Object(job))) = claim.get("job") else {
         return Err(no_job());
     };
     let number = |object: &Object<'_>, name| member(object, name).parse().map_err(|_| no_job());
-    Ok(Job {
+    Ok(Claim {
         id: api::id(&member(&job, "id"), "job_")?.to_owned(),
         json: format!("{{{}}}", job.inside()),
         video_url: member(&job, "video_url"),

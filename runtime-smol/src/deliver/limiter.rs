@@ -1,4 +1,4 @@
-//! Where those wait for their turn who need a new connection.
+//! How many new connections are worked on at once: one, so that those that are kept get through.
 //!
 //! One thread does everything, and what a new connection costs it, above all a step of a TLS handshake, is many times what
 //! an attempt on a kept connection does. So such steps are taken one by one, and after each of them those connections are
@@ -6,15 +6,16 @@
 //! through between any two of them.
 
 use crate::net::Net;
-use smol::{future::yield_now, lock::Mutex};
+use futures_lite::future::yield_now;
+use smol::lock::Mutex;
 
-/// The gate. Those who wait pass in the order in which they came.
+/// Lets those who need a new connection take a step one by one, in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct Gate(Mutex<()>);
+pub(super) struct ConnectLimiter(Mutex<()>);
 
-impl Gate {
-    /// Waits for a turn in which nobody else passes; the step is to be done before anything else is waited for.
-    pub(super) async fn pass(&self, net: &Net) {
+impl ConnectLimiter {
+    /// Waits for a turn in which nobody else takes a step; it is to be done before anything else is waited for.
+    pub(super) async fn turn(&self, net: &Net) {
         let _turn = self.0.lock().await;
         net.look();
         // Those who have news go first.
@@ -30,19 +31,19 @@ mod tests {
 
     #[test]
     fn there_is_one_step_in_each_turn() {
-        let (gate, told) = (Gate::default(), RefCell::new(Vec::new()));
+        let (limiter, told) = (ConnectLimiter::default(), RefCell::new(Vec::new()));
         let net = Net::new().unwrap();
         let executor = LocalExecutor::new();
         for number in 0..3 {
-            let (gate, told, net) = (&gate, &told, &net);
+            let (limiter, told, net) = (&limiter, &told, &net);
             let step = async move {
-                gate.pass(net).await;
+                limiter.turn(net).await;
                 told.borrow_mut().push(number);
             };
             executor.spawn(step).detach();
         }
         let others = async {
-            // Whoever is not at the gate gets a turn between any two steps.
+            // Whoever waits for no connection gets a turn between any two steps.
             for steps in 1..=3 {
                 while told.borrow().len() < steps {
                     yield_now().await;
@@ -52,7 +53,7 @@ mod tests {
             }
         };
         let others = executor.spawn(others);
-        smol::block_on(executor.run(others));
+        async_io::block_on(executor.run(others));
         assert_eq!(*told.borrow(), [0, 1, 2]);
     }
 }

@@ -1,0 +1,84 @@
+//! The server that a command is about.
+
+use super::{fail::Fail, show};
+use async_signal::Signals;
+use clap::Args;
+use dubhook_smol::{client::Client, tls::Trust};
+use futures_lite::{FutureExt, StreamExt};
+use std::path::PathBuf;
+
+/// Which server, and how to show what it says.
+#[derive(Debug, Args)]
+pub(super) struct Remote {
+    /// The server
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DUBHOOK_SERVER",
+        default_value = "http://127.0.0.1:8000"
+    )]
+    pub(super) server: String,
+    /// The API key, if the server wants one
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "DUBHOOK_API_KEY",
+        hide_env_values = true
+    )]
+    pub(super) api_key: Option<String>,
+    /// A file of certificates to believe, as PEM, besides the platform's; may be given more than once
+    #[arg(long = "ca", value_name = "FILE", env = "DUBHOOK_CA")]
+    pub(super) ca_files: Vec<PathBuf>,
+    /// Print JSON, for machines
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Remote {
+    /// A client of this server.
+    pub(super) fn client(&self) -> Client {
+        let mut client = Client::new(&self.server);
+        for file in &self.ca_files {
+            client = client.ca_file(file);
+        }
+        match &self.api_key {
+            Some(key) => client.api_key(key),
+            None => client,
+        }
+    }
+
+    /// Whose `https` to believe.
+    pub(super) fn trust(&self) -> Result<Trust, Fail> {
+        trust(&self.ca_files)
+    }
+
+    /// Shows an answer that is one object.
+    pub(super) fn show(&self, answer: &[u8]) -> Result<(), Fail> {
+        if self.json {
+            show::print_json(answer)?;
+        } else {
+            show::print_members(answer)?;
+        }
+        Ok(())
+    }
+}
+
+/// The platform's certificates, and those in the files.
+pub(super) fn trust(files: &[PathBuf]) -> Result<Trust, Fail> {
+    let mut trust = Trust::platform();
+    for file in files {
+        let more = trust.with_file(file);
+        trust = more.map_err(|error| Fail::Usage(format!("--ca {error}")))?;
+    }
+    Ok(trust)
+}
+
+/// Has a client remove its webhook. Who asks twice will not wait for that.
+pub(super) async fn close(client: &Client, signals: &mut Signals) -> Result<(), Fail> {
+    let closed = async { Ok(client.close().await?) };
+    let at_once = async {
+        signals.next().await;
+        Ok(())
+    };
+    closed.or(at_once).await
+}
