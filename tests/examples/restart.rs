@@ -3,6 +3,7 @@
 
 use dubhook_core::{
     event::Filter,
+    record::Keep,
     record::Table,
     server::{self, Config},
     service::{NewEndpoint, NewJob, Report, Service, Words, Work},
@@ -42,7 +43,7 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
     let capacity = Capacity::for_jobs(jobs + BATCH_JOBS);
     let clock = Clock::start();
     if !directory.exists() {
-        let mut memory = Memory::new(capacity, &config, true);
+        let mut memory = Memory::new(capacity, &config, Keep::Archive);
         let (memory, _) = memory.lend();
         let mut server = server::Server::new(memory, config, [1; 32]);
         return write(jobs, clock, server.service_mut(), &Disk::open(directory)?);
@@ -50,7 +51,7 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let disk = Disk::open(directory)?;
     let opened = started.elapsed();
-    let mut memory = Memory::new(capacity, &config, true);
+    let mut memory = Memory::new(capacity, &config, Keep::Archive);
     let (memory, _) = memory.lend();
     let mut server = server::Server::new(memory, config, [2; 32]);
     let service = server.service_mut();

@@ -26,10 +26,10 @@
 //!
 //! ```
 //! # use dubhook_core::{http::RecvBuf, out::Out, time::{Instant, Now, Timestamp}};
-//! use dubhook_core::server::{Config, Drive, Fixed, Server};
+//! use dubhook_core::{record::Keep, server::{Config, Drive, Server, ServerStorage}};
 //!
-//! let mut memory = Box::new(Fixed::<8, 4, 2, 4>::new());
-//! let mut server = Server::new(memory.lend(), Config::DEVICE, [1; 32]);
+//! let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
+//! let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [1; 32]);
 //! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
 //!
 //! let conn = server.accept(now).unwrap();
@@ -46,19 +46,19 @@ mod answer;
 mod auth;
 mod conn;
 mod drive;
-mod fixed;
 #[cfg(feature = "hub")]
 mod hub;
 mod list;
 mod pressure;
 mod reply;
+mod storage;
 
 pub use auth::ApiKey;
 pub use conn::{Conn, ConnId};
 pub use drive::Drive;
-pub use fixed::Fixed;
 #[cfg(feature = "hub")]
 pub use hub::{Page, Watch};
+pub use storage::ServerStorage;
 
 #[cfg(feature = "guard")]
 use crate::address::Guard;
@@ -69,7 +69,7 @@ use crate::{
     service::{self, Service},
     slab::{Ix, List, Slab, Slot},
     time::{self, Instant, Now},
-    timer::{TimerSlot, Timers},
+    timer::Timers,
 };
 use conn::Waiting;
 
@@ -188,15 +188,13 @@ impl Config<'_> {
 /// The most bytes of an answer's head.
 const HEAD_BYTES_MAX: usize = 300;
 
-/// The memory of a server, lent by the caller.
+/// The tables of a server, lent by the caller.
 #[derive(Debug)]
-pub struct Memory<'a> {
+pub struct Tables<'a> {
     /// Jobs, endpoints, deliveries.
-    pub service: service::Memory<'a>,
+    pub service: service::Tables<'a>,
     /// One for each connection.
     pub conns: &'a mut [Slot<Conn>],
-    /// As many timers as connections.
-    pub conn_timers: &'a mut [TimerSlot],
     /// Room for the longest string of a request.
     pub decode: &'a mut [u8],
     /// Lists of connections that wait for a job to change: as many as connections do well.
@@ -210,7 +208,7 @@ pub struct Server<'a> {
     service: Service<'a>,
     config: Config<'a>,
     conns: Slab<'a, Conn>,
-    timers: Timers<'a>,
+    timers: Timers,
     decode: &'a mut [u8],
     /// Connections that the driver must look at.
     ready: List<0>,
@@ -231,13 +229,13 @@ pub struct Server<'a> {
 impl<'a> Server<'a> {
     /// A server with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
     #[must_use]
-    pub fn new(memory: Memory<'a>, config: Config<'a>, seed: [u8; 32]) -> Self {
+    pub fn new(tables: Tables<'a>, config: Config<'a>, seed: [u8; 32]) -> Self {
         Self {
-            service: Service::new(memory.service, config.service, seed),
+            service: Service::new(tables.service, config.service, seed),
             config,
-            conns: Slab::new(memory.conns),
-            timers: Timers::new(memory.conn_timers),
-            decode: memory.decode,
+            conns: Slab::new(tables.conns),
+            timers: Timers::NONE,
+            decode: tables.decode,
             ready: List::EMPTY,
             blocked: List::EMPTY,
             looked_at: Ix::MIN,
@@ -245,7 +243,7 @@ impl<'a> Server<'a> {
             stopping: false,
             date: Date::NONE,
             #[cfg(feature = "hub")]
-            held: hub::Held::new(memory.watches),
+            held: hub::Held::new(tables.watches),
             #[cfg(feature = "hub")]
             traffic: hub::Traffic::default(),
         }
@@ -288,7 +286,7 @@ impl<'a> Server<'a> {
         #[cfg(feature = "hub")]
         self.traffic.count_connection(ix.is_some());
         let ix = ix?;
-        self.timers.set(ix, deadline);
+        self.timers.set(&mut self.conns, ix, deadline);
         note!(trace, "connection in slot {}: accepted", ix.get());
         Some(ConnId {
             ix,
@@ -313,7 +311,7 @@ impl<'a> Server<'a> {
         if blocked {
             self.blocked.remove(&mut self.conns, id.ix);
         }
-        self.timers.clear(id.ix);
+        self.timers.clear(&mut self.conns, id.ix);
         self.conns.remove(id.ix);
         note!(trace, "connection in slot {}: closed", id.ix.get());
     }
@@ -353,7 +351,7 @@ impl<'a> Server<'a> {
     /// Does what is due: connections that have waited too long, and the service's own.
     pub fn handle_timeout(&mut self, now: Now) {
         for _ in 0..STEP {
-            let Some(ix) = self.timers.pop_due(now.instant) else {
+            let Some(ix) = self.timers.pop_due(&mut self.conns, now.instant) else {
                 break;
             };
             let Some(conn) = self.conns.get_mut(ix) else {
@@ -366,7 +364,7 @@ impl<'a> Server<'a> {
                 continue;
             }
             if deadline > now.instant {
-                self.timers.set(ix, deadline);
+                self.timers.set(&mut self.conns, ix, deadline);
             } else {
                 self.wake(ix);
             }

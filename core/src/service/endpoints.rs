@@ -1,6 +1,6 @@
 //! What happens to endpoints: they are registered, changed, tested, and removed.
 
-use super::{Full, Service, Words, deliveries::event_id};
+use super::{CHANGED, Full, Service, Words, deliveries::event_id};
 use crate::{
     delivery::Target,
     endpoint::{self, Disabled, Endpoint, StoredSecret},
@@ -314,7 +314,7 @@ impl Service<'_> {
             self.leaving.remove(&mut self.endpoints, ix);
             if self.outbox.is_vacant(ix) {
                 self.endpoints.remove(ix);
-                self.endpoints_dirty.mark(ix);
+                self.endpoints.mark(ix, CHANGED);
             } else {
                 self.leaving.push_back(&mut self.endpoints, ix);
                 return;
@@ -326,7 +326,7 @@ impl Service<'_> {
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
             endpoint.changed = self.outbox.batch();
         }
-        self.endpoints_dirty.mark(ix);
+        self.endpoints.mark(ix, CHANGED);
     }
 
     /// Stores an endpoint's strings anew, with some of them replaced.

@@ -1,6 +1,6 @@
 //! What happens to jobs: they come in, are worked on, end, and are forgotten.
 
-use super::{Full, Job, Service, Words, targets::Targets};
+use super::{Full, Job, REQUEST, STATE, Service, Words, targets::Targets};
 use crate::{
     event::{Event, Kind},
     id::Id,
@@ -152,9 +152,7 @@ impl Service<'_> {
         };
         if let (Some(key), Some(id)) = (key, self.jobs.get(job).map(|job| job.id)) {
             let expires = now.timestamp.after_ms(self.limits.key_ms);
-            if let Some(slot) = self.keys.insert(key.key, key.request, id, expires) {
-                self.keys_dirty.mark(slot);
-            }
+            self.keys.insert(key.key, key.request, id, expires);
         }
         self.counters.submitted += 1;
         Ok(Submitted {
@@ -190,7 +188,7 @@ impl Service<'_> {
             && self.jobs.get(ix).map(|job| job.state().status) == Some(Status::Processing)
         {
             let lease = now.instant.after_ms(self.limits.lease_ms);
-            self.job_timers.set(ix, lease);
+            self.job_timers.set(&mut self.jobs, ix, lease);
         }
         taken.map_err(ReportError::Refused)
     }
@@ -234,7 +232,7 @@ impl Service<'_> {
     pub fn handle_timeout(&mut self, now: Now) {
         self.forget_expired_keys(now);
         for _ in 0..STEP {
-            let Some(ix) = self.job_timers.pop_due(now.instant) else {
+            let Some(ix) = self.job_timers.pop_due(&mut self.jobs, now.instant) else {
                 break;
             };
             #[cfg(feature = "hub")]
@@ -247,7 +245,8 @@ impl Service<'_> {
                     let _ = self.happen(now, ix, Happening::Lose, LOST);
                 }
                 Some(status) if status.is_terminal() && !self.forget(ix) => {
-                    self.job_timers.set(ix, now.instant.after_ms(UNSETTLED_MS));
+                    self.job_timers
+                        .set(&mut self.jobs, ix, now.instant.after_ms(UNSETTLED_MS));
                 }
                 _ => {}
             }
@@ -299,7 +298,7 @@ impl Service<'_> {
         job.has_reference = new.reference.is_some();
         job.request = request;
         self.jobs.insert(job)?;
-        self.jobs_dirty.mark(ix);
+        self.jobs.mark(ix, REQUEST);
         self.newest_jobs.push_front(&mut self.jobs, ix);
         self.waiting.push_back(&mut self.jobs, ix);
         self.tell(now, ix, Kind::Pending, State::NEW);
@@ -329,10 +328,10 @@ impl Service<'_> {
         match step.state.status {
             Status::Processing => {
                 let lease = now.instant.after_ms(self.limits.lease_ms);
-                self.job_timers.set(ix, lease);
+                self.job_timers.set(&mut self.jobs, ix, lease);
             }
             Status::Pending => {
-                self.job_timers.clear(ix);
+                self.job_timers.clear(&mut self.jobs, ix);
                 self.waiting.push_back(&mut self.jobs, ix);
             }
             status => {
@@ -364,15 +363,18 @@ impl Service<'_> {
         if let Some(job) = self.jobs.get_mut(ix) {
             job.result = text.unwrap_or(crate::text::Text::EMPTY);
             job.stopping = stopping;
+            job.archiving = self.keep.archive();
         }
         if stopping {
             self.stopping.push_back(&mut self.jobs, ix);
         } else {
             self.ended.push_back(&mut self.jobs, ix);
         }
-        self.archive_dirty.mark(ix);
+        if self.keep.archive() {
+            self.archiving.push_back(&mut self.jobs, ix);
+        }
         let forget_at = now.instant.after_ms(self.limits.retain_ms);
-        self.job_timers.set(ix, forget_at);
+        self.job_timers.set(&mut self.jobs, ix, forget_at);
     }
 
     /// Writes down that something happened, and owes it to everyone who wants to know.
@@ -409,7 +411,7 @@ impl Service<'_> {
             event,
             batch,
         });
-        self.states_dirty.mark(ix);
+        self.jobs.mark(ix, STATE);
         let callback = callback.then(|| self.callback_lane(ix)).flatten();
         let targets = Targets {
             endpoints: &self.endpoints,

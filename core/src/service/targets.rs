@@ -69,7 +69,8 @@ impl Iterator for Targets<'_, '_> {
 mod tests {
     extern crate std;
     use crate::{
-        server::{Config, Fixed, Server},
+        record::Keep,
+        server::{Config, Server, ServerStorage},
         service::{NewJob, Service, Words},
         time::{Instant, Now, Timestamp},
     };
@@ -99,8 +100,8 @@ mod tests {
     #[test]
     fn callbacks_share_a_lane_only_where_there_are_more_hosts_than_lanes() {
         for port in 1..30 {
-            let mut memory = Box::new(Fixed::<16, 2, 1, 8>::new());
-            let mut server = Server::new(memory.lend_volatile(), Config::DEVICE, [1; 32]);
+            let mut memory = Box::new(ServerStorage::<16, 2, 1, 8>::new());
+            let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [1; 32]);
             let service = server.service_mut();
             for _ in 0..3 {
                 submit(service, "silent.test");

@@ -35,7 +35,7 @@ use crate::{
     clock::Clock,
     deliver::{Deliver, Lookups},
     hidden::Hidden,
-    memory::{Capacity, Memory, Simulated},
+    memory::{Capacity, Memory},
     net::Net,
     resolve::Resolve,
     signal::Signal,
@@ -47,9 +47,10 @@ use buffers::Buffers;
 use commit::Committer;
 use dubhook_core::{
     address::{Cidr, Guard},
+    record::Keep,
     server::{self as machine, ApiKey, Config, Page},
     service::{Limits, RestoreError, Service},
-    simulate::Simulator,
+    simulate::{SimSlot, Simulator},
     time::Now,
 };
 use engine::{Engine, Spawner};
@@ -180,10 +181,14 @@ impl Server {
             pages: self.pages,
             ..Config::SERVER
         };
-        let mut memory = Memory::new(self.capacity, &config, self.store.is_some());
-        let (memory, simulated) = memory.lend();
+        let keep = match &self.store {
+            Some(_) => Keep::Archive,
+            None => Keep::Nothing,
+        };
+        let mut memory = Memory::new(self.capacity, &config, keep);
+        let (tables, simulated) = memory.lend();
         let clock = Clock::start();
-        let mut server = machine::Server::new(memory, config, self.seed.0);
+        let mut server = machine::Server::new(tables, config, self.seed.0);
         if let Some(store) = &self.store {
             restore(
                 clock.now(),
@@ -275,14 +280,13 @@ async fn serve(
 
 fn workers<'m>(
     translator: Translator,
-    simulated: &'m mut Simulated,
+    simulated: &'m mut [SimSlot],
     server: &mut machine::Server<'_>,
 ) -> Workers<'m> {
     match translator {
         Translator::Simulated(settings) => {
             let seed = server.service_mut().random().bytes();
-            let (slots, timers) = (&mut simulated.slots, &mut simulated.timers);
-            Workers::Simulated(RefCell::new(Simulator::new(slots, timers, settings, seed)))
+            Workers::Simulated(RefCell::new(Simulator::new(simulated, settings, seed)))
         }
         Translator::Command(command) => Workers::Commands(Commands::new(command)),
         Translator::Remote => Workers::Remote,
