@@ -89,7 +89,7 @@ fn write(
                 filter: Filter::ALL,
                 description: Source::EMPTY,
                 secret: None,
-                job: None,
+                subject: None,
             };
             service.create_endpoint(now, endpoint)?;
         }
