@@ -3,7 +3,10 @@
 use core::cell::RefCell;
 
 use dubhook_core::{
-    client::{Client, CommandError, Drive, Exchange, Failure, Input, Output, PollError, Receiver, Update, ANSWER_BYTES_MAX},
+    client::{
+        ANSWER_BYTES_MAX, Client, CommandError, Drive, Exchange, Failure, Input, Output, PollError,
+        Receiver, Update,
+    },
     http::{BodyUse, Limits, RecvBuf, ResponseParser, ResponseProgress},
     model::NewTranslation,
     out::Out,
@@ -21,7 +24,6 @@ const REQUEST_BYTES: usize = 1_024;
 const MESSAGE_BYTES: usize = 2_560;
 
 /// A client, and what its tasks have in common.
-#[derive(Debug)]
 pub struct ClientDriver<'a> {
     client: RefCell<Client<'a>>,
     /// Something has gone into the machine.
@@ -53,7 +55,12 @@ impl<'a> ClientDriver<'a> {
     /// # Errors
     ///
     /// Where the machine wants more memory than there is here.
-    pub async fn ask(&self, clock: &impl Clock, network: &impl Network, tell: &impl Fn(&Update<'_>)) -> Result<(), PollError> {
+    pub async fn ask(
+        &self,
+        clock: &impl Clock,
+        network: &impl Network,
+        tell: &impl Fn(&Update<'_>),
+    ) -> Result<(), PollError> {
         self.client.borrow_mut().start(clock.now());
         let mut request = [0; REQUEST_BYTES];
         loop {
@@ -76,7 +83,14 @@ impl<'a> ClientDriver<'a> {
     }
 
     /// Sends a request, and tells the machine what came of it.
-    async fn exchange(&self, clock: &impl Clock, network: &impl Network, exchange: Exchange, request: &[u8], tell: &impl Fn(&Update<'_>)) {
+    async fn exchange(
+        &self,
+        clock: &impl Clock,
+        network: &impl Network,
+        exchange: Exchange,
+        request: &[u8],
+        tell: &impl Fn(&Update<'_>),
+    ) {
         let mut memory = [0; MESSAGE_BYTES];
         let mut buffer = RecvBuf::new(&mut memory, 0);
         let answered = self.answer(network, exchange, request, &mut buffer).await;
@@ -87,7 +101,10 @@ impl<'a> ClientDriver<'a> {
         let id = exchange.id;
         let input = match &response {
             Ok(response) => Input::Answer { id, response },
-            Err(failure) => Input::Failure { id, failure: *failure },
+            Err(failure) => Input::Failure {
+                id,
+                failure: *failure,
+            },
         };
         let update = self.client.borrow_mut().handle(clock.now(), input);
         if let Ok(Some(update)) = &update {
@@ -95,11 +112,20 @@ impl<'a> ClientDriver<'a> {
         }
     }
 
-    async fn answer(&self, network: &impl Network, exchange: Exchange, request: &[u8], input: &mut RecvBuf<'_>) -> Result<ResponseParser, Failure> {
+    async fn answer(
+        &self,
+        network: &impl Network,
+        exchange: Exchange,
+        request: &[u8],
+        input: &mut RecvBuf<'_>,
+    ) -> Result<ResponseParser, Failure> {
         let url = *self.client.borrow().config().server.url();
         let connected = network.connect(&url, |_| true).await;
         let mut socket = connected.map_err(|_| Failure::Unreachable)?;
-        socket.write_all(request).await.map_err(|_| Failure::Broken)?;
+        socket
+            .write_all(request)
+            .await
+            .map_err(|_| Failure::Broken)?;
         let mut parser = ResponseParser::new(exchange.call.method(), BodyUse::Keep);
         loop {
             match parser.advance(&Limits::SERVER, input) {
@@ -108,7 +134,9 @@ impl<'a> ClientDriver<'a> {
                 Err(_) => return Err(Failure::Unreadable),
             }
             match socket.read(input.room()).await {
-                Ok(0) | Err(_) => return parser.eof().map(|()| parser).map_err(|_| Failure::Broken),
+                Ok(0) | Err(_) => {
+                    return parser.eof().map(|()| parser).map_err(|_| Failure::Broken);
+                }
                 Ok(len) => input.commit(len),
             }
         }
@@ -116,19 +144,33 @@ impl<'a> ClientDriver<'a> {
 
     /// Is told by the server, on one connection after the other, and hands on what is news. As many tasks as the server has
     /// attempts to make at a time do well; one will do.
-    pub async fn listen(&self, clock: &impl Clock, network: &impl Network, tell: &impl Fn(&Update<'_>)) {
+    pub async fn listen(
+        &self,
+        clock: &impl Clock,
+        network: &impl Network,
+        tell: &impl Fn(&Update<'_>),
+    ) {
         while let Some(socket) = network.accept().await {
             let receiver = self.client.borrow().accept(clock.now());
             self.receive(clock, receiver, socket, tell).await;
         }
     }
 
-    async fn receive(&self, clock: &impl Clock, mut conn: Receiver, mut socket: impl Read + Write, tell: &impl Fn(&Update<'_>)) {
+    async fn receive(
+        &self,
+        clock: &impl Clock,
+        mut conn: Receiver,
+        mut socket: impl Read + Write,
+        tell: &impl Fn(&Update<'_>),
+    ) {
         let (mut received, mut answer) = ([0; MESSAGE_BYTES], [0; ANSWER_BYTES_MAX]);
         let mut input = RecvBuf::new(&mut received, 0);
         loop {
             let mut out = Out::new(&mut answer);
-            let driven = self.client.borrow_mut().drive(clock.now(), &mut conn, &mut input, &mut out);
+            let driven =
+                self.client
+                    .borrow_mut()
+                    .drive(clock.now(), &mut conn, &mut input, &mut out);
             let more = match driven {
                 Ok(Drive::Input { .. }) => true,
                 Ok(Drive::Answered { update, .. }) => {

@@ -16,7 +16,7 @@ mod server;
 pub use client::ClientDriver;
 pub use server::ServerDriver;
 
-use core::{convert::Infallible, future::Future, net::SocketAddr, pin::pin};
+use core::{future::Future, net::SocketAddr, pin::pin};
 use dubhook_core::{
     log::AttemptError,
     record::{Key, Value},
@@ -80,7 +80,11 @@ pub trait Store {
 }
 
 /// What comes of `future`, unless it is later than `moment` by then.
-async fn before<T>(clock: &impl Clock, moment: Instant, future: impl Future<Output = T>) -> Option<T> {
+async fn before<T>(
+    clock: &impl Clock,
+    moment: Instant,
+    future: impl Future<Output = T>,
+) -> Option<T> {
     match select(pin!(future), pin!(clock.sleep_until(moment))).await {
         Either::First(done) => Some(done),
         Either::Second(()) => None,

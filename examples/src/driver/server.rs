@@ -9,7 +9,9 @@ use dubhook_core::{
     id::Id,
     log::AttemptError,
     out::Out,
-    server::{Config, ConnId, Drive, HandleError, Input, Output, PollError, REFUSED, Ready, Server},
+    server::{
+        Config, ConnId, Drive, HandleError, Input, Output, PollError, REFUSED, Ready, Server,
+    },
     service::Report,
     time::Now,
     url::Url,
@@ -27,7 +29,6 @@ const TRANSLATING_MS: u64 = 200;
 
 /// A server within [`Config::DEVICE`], and what its tasks have in common: with `CONNS` connections and `ATTEMPTS` attempts at
 /// deliveries at a time, as the memory of its machine has.
-#[derive(Debug)]
 pub struct ServerDriver<'a, const CONNS: usize, const ATTEMPTS: usize> {
     server: RefCell<Server<'a>>,
     /// Something has gone into the machine.
@@ -82,13 +83,18 @@ impl<'a, const CONNS: usize, const ATTEMPTS: usize> ServerDriver<'a, CONNS, ATTE
             ..Ready::ALL
         };
         let mut memory = [0; Config::DEVICE.record_bytes_max()];
-        let output = self.server.borrow_mut().poll(clock.now(), ready, &mut memory);
+        let output = self
+            .server
+            .borrow_mut()
+            .poll(clock.now(), ready, &mut memory);
         match output.map_err(ServerError::Poll)? {
             Output::Drive(conn) => self.named(conn).signal(()),
             // There is room, or it would not have come out.
             Output::Start { job, .. } => drop(self.jobs.try_send(job)),
             Output::Attempt(attempt) => drop(self.attempts.try_send(attempt.id)),
-            Output::Save { key, value } => store.save(key, value).await.map_err(ServerError::Store)?,
+            Output::Save { key, value } => {
+                store.save(key, value).await.map_err(ServerError::Store)?
+            }
             Output::Commit(batch) => {
                 store.commit().await.map_err(ServerError::Store)?;
                 let mut server = self.server.borrow_mut();
@@ -126,7 +132,10 @@ impl<'a, const CONNS: usize, const ATTEMPTS: usize> ServerDriver<'a, CONNS, ATTE
         loop {
             let mut out = Out::new(&mut answer);
             let now = clock.now();
-            let next = self.server.borrow_mut().drive(now, conn, &mut input, &mut out);
+            let next = self
+                .server
+                .borrow_mut()
+                .drive(now, conn, &mut input, &mut out);
             self.changed.signal(());
             let sending = socket.write_all(out.written());
             let Some(Ok(())) = before(clock, now.instant.after_ms(SEND_MS), sending).await else {
