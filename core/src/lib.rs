@@ -14,7 +14,7 @@
 //! | the service, and its API on paper | [`service`], [`api`] |
 //! | what they are made of | [`delivery`], [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`], [`model`] |
 //! | what goes over the wire | [`http`], [`json`], [`signature`], [`url`], [`address`], [`language`] |
-//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`text`] |
+//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`text`], [`setup`] |
 //!
 //! Start with [`server`] for a whole translation server, [`service`] for one with another front end, [`client`] to be
 //! told by one, [`delivery`] for an outbox, or [`http`], [`json`] and [`signature`], which know nothing of jobs.
@@ -55,7 +55,7 @@
 //! let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
 //! let mut config = Config::DEVICE;
 //! config.guard.allow_loopback = true;
-//! let mut server = Server::new(memory.lend(Keep::Nothing), config, [7; 32]);
+//! let mut server = Server::new(memory.lend(Keep::Nothing), config, [7; 32]).unwrap();
 //! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
 //!
 //! // A request comes in on a connection, and is answered.
@@ -121,6 +121,7 @@ pub mod random;
 pub mod record;
 pub mod server;
 pub mod service;
+pub mod setup;
 mod sha256;
 pub mod signature;
 pub mod simulate;

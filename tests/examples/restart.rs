@@ -45,7 +45,7 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
     if !directory.exists() {
         let mut memory = Memory::new(capacity, &config, Keep::Archive);
         let (memory, _) = memory.lend();
-        let mut server = server::Server::new(memory, config, [1; 32]);
+        let mut server = server::Server::new(memory, config, [1; 32]).unwrap();
         return write(jobs, clock, server.service_mut(), &Disk::open(directory)?);
     }
     let started = Instant::now();
@@ -53,7 +53,7 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
     let opened = started.elapsed();
     let mut memory = Memory::new(capacity, &config, Keep::Archive);
     let (memory, _) = memory.lend();
-    let mut server = server::Server::new(memory, config, [2; 32]);
+    let mut server = server::Server::new(memory, config, [2; 32]).unwrap();
     let service = server.service_mut();
     let mut count = [0_usize; Table::ALL.len()];
     let now = clock.now();

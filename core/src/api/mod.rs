@@ -23,6 +23,7 @@ pub use route::{Methods, OfTranslation, OfWebhook, Page, Resource, page, route};
 pub use translation::translation;
 #[cfg(feature = "hub")]
 pub use waiting::{WAIT_S_MAX, after_sequence, parameter, prefer_wait};
+pub(crate) use webhook::STRING_BYTES_MAX;
 pub use webhook::{redelivery, webhook, webhook_change};
 #[cfg(feature = "hub")]
 pub use work::{OfWork, claim, report};

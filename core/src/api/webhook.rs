@@ -16,6 +16,8 @@ use crate::{
 
 /// The longest text of a secret: 64 bytes in Base64, and its prefix.
 const SECRET_TEXT_BYTES_MAX: usize = 94;
+/// The longest string that is decoded, but for URLs and what is said of an error.
+pub(crate) const STRING_BYTES_MAX: usize = SECRET_TEXT_BYTES_MAX;
 /// The longest text of an event's id.
 const ID_TEXT_BYTES_MAX: usize = 30;
 /// The longest text of a point in time.

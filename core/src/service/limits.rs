@@ -1,5 +1,6 @@
 //! What a service allows: sizes, times and counts, each with a number.
 
+use super::EVENT_BYTES_OVERHEAD;
 use crate::{
     delivery::OutboxLimits,
     job::{State, changes_left},
@@ -78,6 +79,14 @@ impl Limits {
     #[must_use]
     pub const fn state_events_max(&self) -> u8 {
         changes_left(State::NEW, self.attempts_max).saturating_add(1)
+    }
+
+    /// The most bytes of an event's body and one URL: what the scratch memory must have room for.
+    #[must_use]
+    pub const fn scratch_bytes_max(&self) -> usize {
+        2 * self.url_bytes_max
+            + 6 * (self.reference_bytes_max + self.error_bytes_max)
+            + EVENT_BYTES_OVERHEAD
     }
 
     /// The longest text that an ending brings, in bytes.

@@ -71,9 +71,10 @@ use crate::{
     log::{Line, Log},
     random::Random,
     record::Keep,
+    setup::{self, Lent, SetupError},
     signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
-    text::{Block, Pool},
+    text::{Block, Pool, blocks_for},
     time::{self, Instant},
     timer::Timers,
 };
@@ -106,6 +107,36 @@ pub struct Tables<'a> {
 
 /// The mark of endpoints whose record has changed.
 const CHANGED: u8 = 1;
+
+impl Tables<'_> {
+    /// Whether the tables are long enough for each other and for the limits.
+    fn check(&self, limits: &Limits) -> Result<(), SetupError> {
+        let (jobs, outbox) = (self.jobs.len(), &self.outbox);
+        let job_blocks = blocks_for(limits.result_bytes_max()).saturating_add(1);
+        setup::at_least([
+            (Lent::Jobs, jobs, 1),
+            (Lent::Chains, outbox.chains.len(), jobs),
+            (
+                Lent::Events,
+                outbox.events.len(),
+                limits.state_events_max().into(),
+            ),
+            // At least one is for callbacks.
+            (
+                Lent::Lanes,
+                outbox.lanes.len(),
+                self.endpoints.len().saturating_add(1),
+            ),
+            (Lent::Text, self.blocks.len(), job_blocks),
+            (Lent::Keys, self.keys.len(), 1),
+            (
+                Lent::Scratch,
+                self.scratch.len(),
+                limits.scratch_bytes_max(),
+            ),
+        ])
+    }
+}
 
 /// There is no room. Try again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,23 +220,27 @@ pub struct Counters {
 
 impl<'a> Service<'a> {
     /// A service with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
-    #[must_use]
-    pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] names what is lent too little of for what `limits` allow.
+    pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Result<Self, SetupError> {
+        tables.check(&limits)?;
         let mut random = Random::new(seed);
         let keep = tables.keep;
         let records = keep.records();
         let endpoints = tables.endpoints.len();
         let master = random.bytes();
-        Self {
+        Ok(Self {
             jobs: Slab::new(tables.jobs).with_marks(records),
             job_timers: Timers::NONE,
             keep,
             pool: Pool::new(tables.blocks),
             endpoints: Slab::new(tables.endpoints).with_marks(records),
             keys: Keys::new(tables.keys).with_marks(records),
-            log: Log::new(tables.log, tables.log_answers, endpoints),
+            log: Log::new(tables.log, tables.log_answers, endpoints)?,
             scratch: tables.scratch,
-            outbox: Outbox::new(tables.outbox, limits.outbox, keep, endpoints),
+            outbox: Outbox::new(tables.outbox, limits.outbox, keep, endpoints)?,
             limits,
             master,
             master_key: Secret::from_random(master).signing_key(),
@@ -224,7 +259,7 @@ impl<'a> Service<'a> {
             counters: Counters::default(),
             #[cfg(feature = "hub")]
             feed: crate::feed::Feed::new(tables.feed),
-        }
+        })
     }
 
     /// What it allows.

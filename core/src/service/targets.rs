@@ -101,7 +101,8 @@ mod tests {
     fn callbacks_share_a_lane_only_where_there_are_more_hosts_than_lanes() {
         for port in 1..30 {
             let mut memory = Box::new(ServerStorage::<16, 2, 1, 8>::new());
-            let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [1; 32]);
+            let mut server =
+                Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [1; 32]).unwrap();
             let service = server.service_mut();
             for _ in 0..3 {
                 submit(service, "silent.test");

@@ -348,7 +348,7 @@ fn records() -> Records {
 
 fn restore(records: &Records) -> Result<(), RestoreError> {
     let mut memory = Box::new(Memory::new());
-    let mut server = Server::new(memory.lend(Keep::Records), config(), [1; 32]);
+    let mut server = Server::new(memory.lend(Keep::Records), config(), [1; 32]).unwrap();
     let service = server.service_mut();
     for (key, value) in records {
         service.restore(at(0), *key, value)?;
