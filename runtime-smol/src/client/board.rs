@@ -1,7 +1,7 @@
 //! What is known, posted where every handle can read it.
 
 use super::{Error, Event, Translation, desk::Command};
-use dubhook_core::{client::Simple, id::Id};
+use dubhook_core::{id::Id, model::NewestStatus};
 use event_listener::Event as Signal;
 use smol::channel::{Sender, TrySendError};
 use std::sync::{
@@ -17,7 +17,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What concerns no single job.
 #[derive(Debug)]
 pub(super) struct Board {
-    newest: Mutex<Option<Simple>>,
+    newest: Mutex<Option<NewestStatus>>,
     /// `None` once nothing will come any more.
     subscribers: Mutex<Option<Vec<Subscriber>>>,
 }
@@ -40,11 +40,11 @@ pub(super) struct Subscriber {
 }
 
 impl Board {
-    pub(super) fn newest(&self) -> Option<Simple> {
+    pub(super) fn newest(&self) -> Option<NewestStatus> {
         *lock(&self.newest)
     }
 
-    pub(super) fn set_newest(&self, status: Option<Simple>) {
+    pub(super) fn set_newest(&self, status: Option<NewestStatus>) {
         *lock(&self.newest) = status;
     }
 
@@ -137,23 +137,24 @@ impl JobBoard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dubhook_core::job::Status;
+    use dubhook_core::{job::Status, time::Timestamp};
     use smol::channel::unbounded;
 
     fn translation(sequence: u32, status: Status) -> Translation {
         Translation {
-            id: "job_1".into(),
+            id: Id::from_bits(1),
+            sequence,
             status,
             progress: 0,
-            sequence,
-            video_url: None,
+            video_url: String::new(),
             source_language: None,
-            target_language: None,
+            target_language: String::new(),
             output_url: None,
             error: None,
             reference: None,
-            created_at: None,
-            updated_at: None,
+            created_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
+            callback_secret: None,
         }
     }
 

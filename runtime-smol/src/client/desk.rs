@@ -7,12 +7,10 @@ use super::{
     model::text,
 };
 use dubhook_core::{
-    client::{
-        Call, Client, Exchange, ExchangeId, Failure, NewTranslation, Problem, Simple, SubmitError,
-        Update,
-    },
+    client::{Call, Client, Exchange, ExchangeId, Failure, Problem, SubmitError, Update},
     http::Response,
     id::{Id, Prefix},
+    model::{NewTranslation, NewestStatus},
     out::{Full, Out},
     time::{Instant, Now},
 };
@@ -31,7 +29,7 @@ pub(super) enum Command {
     /// Say when the webhook is registered.
     Register(Reply<()>),
     /// Ask for the newest job's status.
-    Status(Reply<Option<Simple>>),
+    Status(Reply<Option<NewestStatus>>),
     /// Submit a translation.
     Translate(Request, Reply<Arc<JobBoard>>),
     /// Follow a job.
@@ -59,7 +57,7 @@ pub(super) struct Desk<'m> {
     commands: Sender<Command>,
     patience_ms: u64,
     registering: Vec<Waiting<()>>,
-    asking: Vec<Waiting<Option<Simple>>>,
+    asking: Vec<Waiting<Option<NewestStatus>>>,
     /// The first of them is with the machine.
     translating: VecDeque<(Request, Waiting<Arc<JobBoard>>)>,
     closing: Vec<Reply<()>>,
@@ -187,12 +185,12 @@ impl<'m> Desk<'m> {
         self.board.set_newest(self.client.status());
         match update {
             None | Some(Update::Test | Update::SwitchedOff | Update::RegistrationLost) => {}
-            Some(Update::Job(news)) => {
-                let told = Event::from(&news);
-                self.post(news.job.id, Ok(told.translation.clone()));
+            Some(Update::Job(change)) => {
+                let told = Event::from(&change);
+                self.post(change.job.id, Ok(told.translation.clone()));
                 event = Some(told);
             }
-            Some(Update::Current(job)) => self.post(job.id, Ok(Translation::from(&job))),
+            Some(Update::Current(job)) => self.post(job.id, Ok(job.map(text))),
             Some(Update::JobUnknown(id)) => {
                 let name = id.text(Prefix::Job).as_str().to_owned();
                 self.post(id, Err(Error::JobUnknown(name)));
@@ -204,7 +202,7 @@ impl<'m> Desk<'m> {
             }
             Some(Update::Submitted(job)) => {
                 let board = self.board_of(job.id);
-                board.post(Ok(Translation::from(&job)));
+                board.post(Ok(job.map(text)));
                 self.submitted(Ok(board));
             }
             Some(Update::Registered(_)) => {
@@ -238,8 +236,8 @@ impl<'m> Desk<'m> {
     fn submit_next(&mut self, now: Now) {
         while let Some((request, waiting)) = self.translating.front() {
             let new = NewTranslation {
-                video_url: &request.video_url,
-                target_language: &request.target_language,
+                video_url: request.video_url.as_str(),
+                target_language: request.target_language.as_str(),
                 source_language: request.source_language.as_deref(),
                 reference: request.reference.as_deref(),
                 callback_url: request.callback_url.as_deref(),

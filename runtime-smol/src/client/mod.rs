@@ -47,9 +47,10 @@ mod receive;
 mod task;
 
 pub use dubhook_core::{
-    client::{Pauses, Simple, Timings},
+    client::{Pauses, Timings},
     event::{Filter, Kind},
     job::Status,
+    model::NewestStatus,
 };
 pub use error::{Error, Refusal};
 pub use events::Events;
@@ -195,14 +196,14 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::NoAnswer`] and [`Error::Refused`], and the others that name what was set wrong.
-    pub async fn status(&self) -> Result<Option<Simple>, Error> {
+    pub async fn status(&self) -> Result<Option<NewestStatus>, Error> {
         self.call(Command::Status).await
     }
 
     /// How the newest job is, as far as the client knows, without asking anybody. Events keep it up to
     /// date.
     #[must_use]
-    pub fn known_status(&self) -> Option<Simple> {
+    pub fn known_status(&self) -> Option<NewestStatus> {
         self.board.newest()
     }
 

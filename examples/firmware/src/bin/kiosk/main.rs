@@ -12,12 +12,13 @@ mod inbound;
 mod outbound;
 
 use cortex_m_rt::entry;
-use dubhook_core::{record::Keep, 
+use dubhook_core::{
     address::Cidr,
     id::Prefix,
     out::Out,
     random::Random,
-    server::{Config, ServerStorage, Server},
+    record::Keep,
+    server::{Config, Server, ServerStorage},
     service::{Report, Work},
     simulate::{self, SimSlot, Simulator, Step},
     time::Now,
@@ -61,8 +62,7 @@ static INBOUND_CONNS: ConstStaticCell<[Inbound; INBOUND]> =
     ConstStaticCell::new([const { Inbound::new() }; INBOUND]);
 static ANSWERS: ConstStaticCell<[[u8; ANSWER_BYTES]; OUTBOUND]> =
     ConstStaticCell::new([[0; ANSWER_BYTES]; OUTBOUND]);
-static SIMULATED: ConstStaticCell<[SimSlot; JOBS]> =
-    ConstStaticCell::new([SimSlot::EMPTY; JOBS]);
+static SIMULATED: ConstStaticCell<[SimSlot; JOBS]> = ConstStaticCell::new([SimSlot::EMPTY; JOBS]);
 
 static SERVER: StaticCell<Server<'static>> = StaticCell::new();
 static NET: StaticCell<Net<Ethernet>> = StaticCell::new();

@@ -5,10 +5,11 @@
 use core::hint::black_box;
 
 use cortex_m_rt::entry;
-use dubhook_core::{record::Keep, 
+use dubhook_core::{
     out::Out,
+    record::Keep,
     record::Key,
-    server::{Config, Drive, ServerStorage, Server},
+    server::{Config, Drive, Server, ServerStorage},
     service::{AttemptResult, Report, Work},
     time::Now,
     url::Url,
@@ -20,7 +21,8 @@ const SUBMISSION: &str = "POST /v1/translations HTTP/1.1\r\nhost: here\r\n\
 content-type: application/json\r\ncontent-length: 103\r\n\r\n\
 {\"video_url\":\"https://v.test/1.mp4\",\"target_language\":\"es\",\"callback_url\":\"http://127.0.0.1:3120/hook\"}";
 
-static MEMORY: ConstStaticCell<ServerStorage<8, 4, 2, 2>> = ConstStaticCell::new(ServerStorage::new());
+static MEMORY: ConstStaticCell<ServerStorage<8, 4, 2, 2>> =
+    ConstStaticCell::new(ServerStorage::new());
 static BUFFERS: ConstStaticCell<([u8; 1_536], [u8; 2_560])> =
     ConstStaticCell::new(([0; 1_536], [0; 2_560]));
 static SERVER: StaticCell<Server<'static>> = StaticCell::new();
