@@ -128,6 +128,7 @@ impl Tables<'_> {
                 self.endpoints.len().saturating_add(1),
             ),
             (Lent::Text, self.blocks.len(), job_blocks),
+            #[cfg(feature = "idempotency")]
             (Lent::Keys, self.keys.len(), 1),
             (
                 Lent::Scratch,
