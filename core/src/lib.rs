@@ -1,8 +1,8 @@
 //! Translation jobs, signed webhooks and the HTTP/1.1 they need, as sans-IO state machines.
 //!
 //! Bytes and time go in; bytes and deadlines come out. Nothing here opens a socket, reads a clock, allocates,
-//! recurses, or panics on input. Memory is the caller's: the same code runs with 8 jobs in a `static` and with
-//! 1,000,000 on a server.
+//! recurses, or panics on input (as it is built for release, without overflow checks). Memory is the caller's: the same
+//! code runs with 8 jobs in a `static` and with 1,000,000 on a server.
 //!
 //! # The house
 //!
@@ -130,3 +130,8 @@ pub mod text;
 pub mod time;
 pub mod timer;
 pub mod url;
+
+/// What the package's README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
