@@ -72,10 +72,11 @@ use crate::{
     log::{Line, Log},
     random::Random,
     record::{Keep, Key},
+    setup::{self, Lent, SetupError},
     sha256::Sha256,
     signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
-    text::{Block, Pool},
+    text::{Block, Pool, blocks_for},
     timer::Timers,
 };
 
@@ -107,6 +108,37 @@ pub struct Tables<'a> {
 
 /// The mark of endpoints whose record has changed.
 const CHANGED: u8 = 1;
+
+impl Tables<'_> {
+    /// Whether the tables are long enough for each other and for the limits.
+    fn check(&self, limits: &Limits) -> Result<(), SetupError> {
+        let (jobs, outbox) = (self.jobs.len(), &self.outbox);
+        let job_blocks = blocks_for(limits.result_bytes_max()).saturating_add(1);
+        setup::at_least([
+            (Lent::Jobs, jobs, 1),
+            (Lent::Chains, outbox.chains.len(), jobs),
+            (
+                Lent::Events,
+                outbox.events.len(),
+                limits.state_events_max().into(),
+            ),
+            // At least one is for callbacks.
+            (
+                Lent::Lanes,
+                outbox.lanes.len(),
+                self.endpoints.len().saturating_add(1),
+            ),
+            (Lent::Text, self.blocks.len(), job_blocks),
+            #[cfg(feature = "idempotency")]
+            (Lent::Keys, self.keys.len(), 1),
+            (
+                Lent::Scratch,
+                self.scratch.len(),
+                limits.scratch_bytes_max(),
+            ),
+        ])
+    }
+}
 
 /// Jobs, endpoints and what is owed. See the [module](self) for how it works.
 pub struct Service<'a> {
@@ -206,23 +238,27 @@ pub struct Counters {
 
 impl<'a> Service<'a> {
     /// A service with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
-    #[must_use]
-    pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] names what is lent too little of for what `limits` allow.
+    pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Result<Self, SetupError> {
+        tables.check(&limits)?;
         let mut random = Random::new(seed);
         let keep = tables.keep;
         let records = keep.records();
         let endpoints = tables.endpoints.len();
         let master = random.bytes();
-        Self {
+        Ok(Self {
             jobs: Slab::new(tables.jobs).with_marks(records),
             job_timers: Timers::NONE,
             keep,
             pool: Pool::new(tables.blocks),
             endpoints: Slab::new(tables.endpoints).with_marks(records),
             keys: Keys::new(tables.keys).with_marks(records),
-            log: Log::new(tables.log, tables.log_answers, endpoints),
+            log: Log::new(tables.log, tables.log_answers, endpoints)?,
             scratch: tables.scratch,
-            outbox: Outbox::new(tables.outbox, limits.outbox, keep, endpoints),
+            outbox: Outbox::new(tables.outbox, limits.outbox, keep, endpoints)?,
             limits,
             master,
             master_key: Secret::from_random(master).signing_key(),
@@ -245,7 +281,7 @@ impl<'a> Service<'a> {
             committing: false,
             #[cfg(feature = "hub")]
             feed: crate::feed::Feed::new(tables.feed),
-        }
+        })
     }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
