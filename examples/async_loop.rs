@@ -82,7 +82,7 @@ impl Write for Wire<'_> {
 
 fn main() {
     let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
-    let server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [7; 32]);
+    let server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [7; 32]).unwrap();
     // The clock is ours to turn.
     let now = || Now {
         instant: Instant::ZERO,

@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let mut memory = Box::new(ServerStorage::<8, 4, 1, 4>::new());
     let mut seed = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut seed)?;
-    let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, seed);
+    let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, seed).unwrap();
     for socket in TcpListener::bind("127.0.0.1:8001")?.incoming() {
         if let Err(error) = serve(&mut server, socket?, started) {
             eprintln!("{error}");

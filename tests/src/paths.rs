@@ -146,7 +146,7 @@ impl Bench {
             Keep::Nothing
         };
         let memory = Box::leak(Box::new(Memory::new(capacity, &config, keep)));
-        let mut server = Server::new(memory.lend().0, config, [7; 32]);
+        let mut server = Server::new(memory.lend().0, config, [7; 32]).unwrap();
         let now = at(0);
         let conn = server.accept(now).expect("a free connection");
         for _ in 0..endpoints {

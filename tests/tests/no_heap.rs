@@ -220,7 +220,7 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
 
     let count = allocations(|| {
         let now = at(0);
-        let mut server = Server::new(server_memory.lend(Keep::Records), config, [1; 32]);
+        let mut server = Server::new(server_memory.lend(Keep::Records), config, [1; 32]).unwrap();
         let conn = server.accept(now).unwrap();
         let hook = Webhook::new(Url::parse("http://127.0.0.1:3120/hook", 64).unwrap());
         let whom = client::Server::parse("http://127.0.0.1:8000").unwrap();
@@ -269,7 +269,8 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         assert_eq!((job.status, job.sequence), (Status::Completed, 5));
         assert_eq!(world.client.status(), Some(NewestStatus::Completed));
 
-        let mut restored = Server::new(restored_memory.lend(Keep::Records), config, [3; 32]);
+        let mut restored =
+            Server::new(restored_memory.lend(Keep::Records), config, [3; 32]).unwrap();
         world.store.restore(world.now, &mut restored);
         let job = restored.service().find_job(id);
         let job = restored.service().job(job.unwrap()).unwrap();

@@ -188,7 +188,8 @@ impl Server {
         let mut memory = Memory::new(self.capacity, &config, keep);
         let (tables, simulated) = memory.lend();
         let clock = Clock::start();
-        let mut server = machine::Server::new(tables, config, self.seed.0);
+        let mut server = machine::Server::new(tables, config, self.seed.0)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         if let Some(store) = &self.store {
             restore(clock.now(), &mut server, store.as_ref(), self.capacity)?;
         }

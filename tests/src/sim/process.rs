@@ -104,7 +104,7 @@ impl<'a> Process<'a> {
         }
         let seed = world.env.rng.bytes();
         let mut process = Self {
-            server: Server::new(room.lend(), config, seed),
+            server: Server::new(room.lend(), config, seed).unwrap(),
             number: world.lives,
             since_ms: world.env.now_ms(),
             conns: BTreeMap::new(),
