@@ -15,7 +15,7 @@ fn a_translation_is_submitted_once_however_often_it_is_sent() {
     world.client.submit(world.now(), &new).unwrap();
     assert_eq!(
         world.client.submit(world.now(), &new),
-        Err(SubmitError::Busy)
+        Err(CommandError::Busy)
     );
     world.fail("POST /v1/translations ", Failure::Broken);
     let first = world.request.clone();
@@ -91,10 +91,10 @@ fn a_refused_translation_is_given_up_and_a_canceled_one_is_not_followed() {
 
     world.client.submit(world.now(), &new).unwrap();
     let exchange = world.poll().unwrap();
-    world.client.cancel_submission();
+    world.client.withdraw();
     assert_eq!(
         world.client.submit(world.now(), &new),
-        Err(SubmitError::Busy),
+        Err(CommandError::Busy),
         "its answer is still to come"
     );
     let told = world.respond(exchange, 202, "", &job(5, 1, "pending"));
@@ -115,18 +115,18 @@ fn full_is_an_answer() {
         video_url: long.as_str(),
         ..NewTranslation::default()
     };
-    assert_eq!(world.client.submit(now, &new), Err(SubmitError::TooLong));
+    assert_eq!(world.client.submit(now, &new), Err(CommandError::TooLong));
     let new = NewTranslation::default();
     world.client.submit(now, &new).unwrap();
     assert_eq!(
         world.client.follow(now, id(4)),
-        Err(Full),
+        Err(CommandError::NoRoom),
         "the last slot is kept"
     );
     assert_eq!(world.client.follow(now, id(3)), Ok(()), "followed already");
-    world.client.cancel_submission();
+    world.client.withdraw();
     world.client.follow(now, id(4)).unwrap();
-    assert_eq!(world.client.submit(now, &new), Err(SubmitError::Full));
+    assert_eq!(world.client.submit(now, &new), Err(CommandError::NoRoom));
     world.client.unfollow(id(1));
     assert_eq!(world.client.submit(now, &new), Ok(()));
 
@@ -134,7 +134,8 @@ fn full_is_an_answer() {
     for room in 0..100 {
         let mut memory = [0; 100];
         let mut out = Out::new(&mut memory[..room]);
-        assert_eq!(world.client.poll_request(now, &mut out), Err(Full));
+        let polled = world.client.poll(now, &mut out);
+        assert_eq!(polled.err(), Some(PollError::ShortOutput));
         assert!(out.is_empty() && !out.is_full());
     }
     world.answer("POST /v1/translations ", 202, &job(5, 1, "pending"));
