@@ -48,10 +48,13 @@ mod conn;
 mod drive;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(feature = "lists")]
 mod list;
 mod pressure;
 mod reply;
 mod storage;
+#[cfg(feature = "webhook-api")]
+mod webhooks;
 
 pub use auth::ApiKey;
 pub use conn::{Conn, ConnId};

@@ -11,7 +11,7 @@ use async_io::{Timer, block_on};
 use async_signal::{Signal, Signals};
 use clap::Args;
 use dubhook_core::{http::Method, job::Status, language, model::NewTranslation};
-use dubhook_smol::client::{Client, Error, Job, Request, Translation};
+use dubhook_smol::client::{Client, Error, JobHandle, Request, Translation};
 use futures_lite::{FutureExt, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{cell::OnceCell, fmt::Write, path::Path, time::Duration};
@@ -168,7 +168,7 @@ impl Translate {
 }
 
 /// Shows how the job comes on, and returns how it ended.
-async fn watch(job: &Job) -> Result<Translation, Error> {
+async fn watch(job: &JobHandle) -> Result<Translation, Error> {
     let style = ProgressStyle::with_template("{msg:<11} {bar:40.cyan/dim} {pos:>3} %  {elapsed}");
     // The template is a constant that indicatif accepts.
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
