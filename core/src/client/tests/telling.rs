@@ -152,9 +152,9 @@ fn a_webhook_may_have_a_query_or_no_path() {
     fn check(url: &'static str, target: &str, expect: u16) {
         let mut memory = ClientStorage::new();
         let mut config = config(true);
-        let mut webhook = Webhook::new(url).unwrap();
-        webhook.secret = Some(Secret::from_random(SECRET));
-        config.webhook = Some(webhook);
+        let mut hook = Webhook::new(url).unwrap();
+        hook.secret = Some(Secret::from_random(SECRET));
+        config.webhook = Some(hook);
         let mut world = World::new(&mut memory, config);
         let body = event(5, 1, "translation.pending", "pending");
         let request = String::from_utf8(webhook(SECRET, UNIX_MS, &body)).unwrap();
