@@ -30,7 +30,10 @@ fn it_removes_its_registration_and_wants_nothing_more() {
         world.client.submit(world.now(), &new),
         Err(CommandError::Closed)
     );
-    world.client.follow(world.now(), id(6)).unwrap();
+    let followed = world.client.follow(world.now(), id(6));
+    assert_eq!(followed, Err(CommandError::Closed));
+    let canceled = world.client.cancel(world.now(), id(6));
+    assert_eq!(canceled, Err(CommandError::Closed));
     assert_eq!(world.poll(), None);
     assert_eq!(world.client.deadline(), None);
 }
@@ -56,6 +59,7 @@ fn it_does_not_wait_for_ever_for_a_server_that_is_away() {
         world.fail("GET /status ", Failure::Unreachable);
         world.wait();
     }
+    world.fail("GET /status ", Failure::Unreachable);
     world.client.close();
     world.fail("DELETE /v1/webhooks/", Failure::Unreachable);
     assert!(!world.client.is_closed());
