@@ -24,3 +24,8 @@ mod signal;
 pub mod store;
 pub mod tls;
 pub mod translate;
+
+/// What the package's README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
