@@ -20,6 +20,7 @@ mod park;
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable;
 mod secure;
+mod unsent;
 
 #[cfg(target_os = "linux")]
 pub use epoll::Net;
