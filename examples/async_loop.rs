@@ -8,7 +8,8 @@ use std::{cell::RefCell, convert::Infallible};
 use dubhook_core::{
     http::RecvBuf,
     out::Out,
-    server::{Config, Drive, Fixed, Server},
+    record::Keep,
+    server::{Config, Drive, Server, ServerStorage},
     time::{Instant, Now, Timestamp},
 };
 use embedded_io_async::{ErrorType, Read, Write};
@@ -79,8 +80,8 @@ impl Write for Wire<'_> {
 }
 
 fn main() {
-    let mut memory = Box::new(Fixed::<8, 4, 2, 4>::new());
-    let server = Server::new(memory.lend_volatile(), Config::DEVICE, [7; 32]);
+    let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
+    let server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [7; 32]);
     // The clock is ours to turn.
     let now = || Now {
         instant: Instant::ZERO,

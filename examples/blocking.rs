@@ -13,17 +13,18 @@ use std::{
 use dubhook_core::{
     http::RecvBuf,
     out::Out,
-    server::{Config, Drive, Fixed, Server},
+    record::Keep,
+    server::{Config, Drive, Server, ServerStorage},
     service::{Report, Work},
     time::{Instant, Now, Timestamp},
 };
 
 fn main() -> Result<()> {
     let started = Clock::now();
-    let mut memory = Box::new(Fixed::<8, 4, 1, 4>::new());
+    let mut memory = Box::new(ServerStorage::<8, 4, 1, 4>::new());
     let mut seed = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut seed)?;
-    let mut server = Server::new(memory.lend_volatile(), Config::DEVICE, seed);
+    let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, seed);
     for socket in TcpListener::bind("127.0.0.1:8001")?.incoming() {
         if let Err(error) = serve(&mut server, socket?, started) {
             eprintln!("{error}");

@@ -5,7 +5,8 @@
 use dubhook_core::{
     http::RecvBuf,
     out::Out,
-    server::{Config, Fixed, Server},
+    record::Keep,
+    server::{Config, Server, ServerStorage},
     service::{AttemptResult, Report, Work},
     time::{Instant, Now, Timestamp},
     url::Url,
@@ -15,10 +16,10 @@ const BODY: &str = r#"{"video_url":"https://v.test/1.mp4","target_language":"es"
 
 fn main() {
     // Memory for 8 jobs, 4 endpoints, 2 connections, 4 attempts. The clock is ours to turn.
-    let mut memory = Box::new(Fixed::<8, 4, 2, 4>::new());
+    let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
     let mut config = Config::DEVICE;
     config.guard.allow_loopback = true;
-    let mut server = Server::new(memory.lend_volatile(), config, [7; 32]);
+    let mut server = Server::new(memory.lend(Keep::Nothing), config, [7; 32]);
     let now = Now {
         instant: Instant::ZERO,
         timestamp: Timestamp::from_unix_ms(1_795_510_800_000),

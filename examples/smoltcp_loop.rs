@@ -6,7 +6,8 @@
 use dubhook_core::{
     http::RecvBuf,
     out::Out,
-    server::{Config, ConnId, Drive, Fixed, Server},
+    record::Keep,
+    server::{Config, ConnId, Drive, Server, ServerStorage},
     time::{Instant, Now, Timestamp},
 };
 use smoltcp::{
@@ -86,8 +87,8 @@ fn main() {
     let connected = client.connect(interface.context(), (address, PORT), 50_000);
     connected.expect("a route");
 
-    let mut memory = Box::new(Fixed::<8, 4, 1, 4>::new());
-    let mut server = Server::new(memory.lend_volatile(), Config::DEVICE, [7; 32]);
+    let mut memory = Box::new(ServerStorage::<8, 4, 1, 4>::new());
+    let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [7; 32]);
     let mut conn = Conn {
         id: None,
         received: [0; 1_536],

@@ -2,14 +2,14 @@
 //!
 //! A client that does not know whether its request arrived sends it again with the same key, and must
 //! get the first answer, not a second job. Entries live for a fixed time, so they expire in the order
-//! in which they came: a ring. An index beside it, open-addressed, finds one by its key. Keys are
-//! stored as keyed hashes, which have one size and cannot be chosen so as to collide.
+//! in which they came: a ring. One is found by its key in a bucket, a chain through the slots themselves, of which there
+//! are as many as slots. Keys are stored as keyed hashes, which have one size and cannot be chosen so as to collide.
 //!
 //! ```
 //! use dubhook_core::{id::Id, idempotency::{Keys, KeySlot, Found}, time::Timestamp};
 //!
-//! let (mut ring, mut index) = ([KeySlot::EMPTY; 2], [0; 4]);
-//! let mut keys = Keys::new(&mut ring, &mut index);
+//! let mut ring = [KeySlot::EMPTY; 2];
+//! let mut keys = Keys::new(&mut ring);
 //! let job = Id::from_bits(17);
 //! keys.insert([1; 16], [9; 8], job, Timestamp::from_unix_ms(1_000)).unwrap();
 //! assert_eq!(keys.find(&[1; 16], &[9; 8]), Some(Found::Same(job)));
@@ -17,7 +17,11 @@
 //! assert_eq!(keys.find(&[2; 16], &[9; 8]), None);
 //! ```
 
-use crate::{id::Id, slab::Ix, time::Timestamp};
+use crate::{
+    id::Id,
+    slab::{Ix, Link, Markable, Marks, SLOTS_MAX},
+    time::Timestamp,
+};
 use zerocopy::FromZeros;
 
 /// A keyed hash of an idempotency key.
@@ -25,33 +29,53 @@ pub type KeyHash = [u8; 16];
 /// A hash of the request that came with it.
 pub type RequestHash = [u8; 8];
 
-/// Memory for one key.
+/// What is kept of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
-pub struct KeySlot {
+pub struct Entry {
     /// The key.
     pub key: KeyHash,
     /// The request that came with it.
     pub request: RequestHash,
     /// The job that the request made.
     pub job: Id,
-    /// When the key is forgotten; the epoch marks an empty slot.
+    /// When the key is forgotten; the epoch stands for no key.
     pub expires: Timestamp,
 }
 
-impl KeySlot {
-    /// An empty slot: all zero.
-    pub const EMPTY: Self = Self {
+impl Entry {
+    /// No key: all zero.
+    const NONE: Self = Self {
         key: [0; 16],
         request: [0; 8],
         job: Id::NONE,
         expires: Timestamp::EPOCH,
     };
 
-    /// Whether a key is in it.
-    #[must_use]
-    pub fn is_used(&self) -> bool {
+    /// Whether there is a key.
+    fn is_some(&self) -> bool {
         self.expires != Timestamp::EPOCH
     }
+}
+
+/// Memory for one key.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub struct KeySlot {
+    entry: Entry,
+    /// The slot after this one in its bucket.
+    next: Link,
+    /// The first slot of the bucket with this slot's number, whatever is in the slot.
+    bucket: Link,
+    mark: u32,
+}
+
+impl KeySlot {
+    /// An empty slot: all zero.
+    pub const EMPTY: Self = Self {
+        entry: Entry::NONE,
+        next: None,
+        bucket: None,
+        mark: 0,
+    };
 }
 
 /// What is known of a key.
@@ -68,23 +92,38 @@ pub enum Found {
 #[derive(Debug)]
 pub struct Keys<'a> {
     ring: &'a mut [KeySlot],
-    /// Slot numbers, counted from 1, each at its hash's place or the next free one after it.
-    index: &'a mut [u32],
+    /// Slots whose record has changed.
+    marks: Marks,
+    has_marks: bool,
     oldest: usize,
     len: usize,
 }
 
+impl Markable for &mut [KeySlot] {
+    fn mark_mut(&mut self, ix: Ix) -> Option<&mut u32> {
+        Some(&mut self.get_mut(ix.get() as usize - 1)?.mark)
+    }
+}
+
 impl<'a> Keys<'a> {
-    /// No keys yet. Only as many are kept as leave half of `index` free.
+    /// No keys yet. Slots past [`SLOTS_MAX`] are left alone.
     #[must_use]
-    pub fn new(ring: &'a mut [KeySlot], index: &'a mut [u32]) -> Self {
-        let capacity = ring.len().min(index.len() / 2);
+    pub fn new(ring: &'a mut [KeySlot]) -> Self {
+        let capacity = ring.len().min(SLOTS_MAX);
         Self {
             ring: ring.get_mut(..capacity).unwrap_or_default(),
-            index,
+            marks: Marks::NONE,
+            has_marks: true,
             oldest: 0,
             len: 0,
         }
+    }
+
+    /// The same keys, with marks on what has changed or without.
+    #[must_use]
+    pub const fn with_marks(mut self, has_marks: bool) -> Self {
+        self.has_marks = has_marks;
+        self
     }
 
     /// How many keys are kept.
@@ -114,9 +153,9 @@ impl<'a> Keys<'a> {
     /// What is known of `key`.
     #[must_use]
     pub fn find(&self, key: &KeyHash, request: &RequestHash) -> Option<Found> {
-        let slot = self.slot(self.search(key).ok()?)?;
-        Some(if slot.request == *request {
-            Found::Same(slot.job)
+        let entry = self.get(self.search(key)?)?;
+        Some(if entry.request == *request {
+            Found::Same(entry.job)
         } else {
             Found::Other
         })
@@ -130,69 +169,73 @@ impl<'a> Keys<'a> {
         job: Id,
         expires: Timestamp,
     ) -> Option<Ix> {
-        if self.is_full() {
+        if self.is_full() || self.search(&key).is_some() {
             return None;
         }
-        let place = self.search(&key).err()?;
-        let ring = self.oldest.wrapping_add(self.len) % self.ring.len();
-        *self.ring.get_mut(ring)? = KeySlot {
-            key,
-            request,
-            job,
-            expires,
-        };
+        let place = self.oldest.wrapping_add(self.len) % self.ring.len();
+        let ix = Ix::new(place as u32 + 1)?;
+        self.fill(
+            ix,
+            Entry {
+                key,
+                request,
+                job,
+                expires,
+            },
+        );
         self.len += 1;
-        *self.index.get_mut(place)? = ring as u32 + 1;
-        Ix::new(ring as u32 + 1)
+        self.mark(ix);
+        Some(ix)
     }
 
     /// The oldest key.
     #[must_use]
-    pub fn oldest(&self) -> Option<&KeySlot> {
+    pub fn oldest(&self) -> Option<&Entry> {
         if self.len == 0 {
             return None;
         }
-        self.ring.get(self.oldest)
+        Some(&self.ring.get(self.oldest)?.entry)
     }
 
     /// Forgets the oldest key and returns its slot.
     pub fn forget_oldest(&mut self) -> Option<Ix> {
-        let key = self.oldest()?.key;
-        if let Ok(place) = self.search(&key) {
-            self.close_gap(place);
-        }
-        let slot = self.oldest;
-        *self.ring.get_mut(slot)? = KeySlot::EMPTY;
+        self.oldest()?;
+        let ix = Ix::new(self.oldest as u32 + 1)?;
+        self.vacate(ix);
         self.oldest = (self.oldest + 1) % self.ring.len();
         self.len -= 1;
-        Ix::new(slot as u32 + 1)
+        self.mark(ix);
+        Some(ix)
     }
 
     /// What is in slot `ix`, for its record.
     #[must_use]
-    pub fn get(&self, ix: Ix) -> Option<&KeySlot> {
-        self.ring
-            .get(ix.get() as usize - 1)
-            .filter(|slot| slot.is_used())
+    pub fn get(&self, ix: Ix) -> Option<&Entry> {
+        let entry = &self.ring.get(ix.get() as usize - 1)?.entry;
+        entry.is_some().then_some(entry)
+    }
+
+    /// The next slot whose record has changed.
+    pub fn pop_marked(&mut self) -> Link {
+        let (ix, _) = self.marks.pop(&mut self.ring)?;
+        Some(ix)
+    }
+
+    /// Whether a record has changed.
+    #[must_use]
+    pub const fn has_marked(&self) -> bool {
+        !self.marks.is_empty()
     }
 
     /// Puts a key back into its slot after a restart. `false` where it has no place.
     #[must_use]
-    pub fn restore(&mut self, ix: Ix, slot: KeySlot) -> bool {
-        let Err(place) = self.search(&slot.key) else {
-            return false;
-        };
-        let Some(room) = self.ring.get_mut(ix.get() as usize - 1) else {
-            return false;
-        };
-        if room.is_used() || !slot.is_used() {
+    pub fn restore(&mut self, ix: Ix, entry: Entry) -> bool {
+        let room = ix.get() as usize <= self.ring.len() && self.get(ix).is_none();
+        if !room || !entry.is_some() || self.search(&entry.key).is_some() {
             return false;
         }
-        *room = slot;
+        self.fill(ix, entry);
         self.len += 1;
-        if let Some(entry) = self.index.get_mut(place) {
-            *entry = ix.get();
-        }
         true
     }
 
@@ -200,21 +243,21 @@ impl<'a> Keys<'a> {
     /// not lie in one piece, so that the records contradict each other.
     ///
     /// In a ring that has grown since, keys that went around its old end lie in two pieces; the older
-    /// one is moved to the new end, and `moved` hears of each slot whose record has changed by that.
+    /// one is moved to the new end.
     #[must_use]
-    pub fn restore_done(&mut self, moved: impl FnMut(Ix)) -> bool {
+    pub fn restore_done(&mut self) -> bool {
         let Some(final_slot) = self.ring.last().filter(|_| self.len > 0) else {
             return true;
         };
         // The slot before the first one is the last one.
-        let mut before = final_slot.expires;
+        let mut before = final_slot.entry.expires;
         if self.is_full() {
             // No gap: the oldest expires first. Of those that expire at once, it is the one after the newest.
             let mut earliest = None;
             self.oldest = 0;
             for (at, slot) in self.ring.iter().enumerate() {
-                let is_turn = before > slot.expires;
-                before = slot.expires;
+                let is_turn = before > slot.entry.expires;
+                before = slot.entry.expires;
                 if is_turn && earliest.is_none_or(|earliest| before < earliest) {
                     earliest = Some(before);
                     self.oldest = at;
@@ -224,101 +267,109 @@ impl<'a> Keys<'a> {
         }
         let (mut first, mut last, mut count) = (None, 0, 0);
         for (at, slot) in self.ring.iter().enumerate() {
-            if slot.is_used() && before == Timestamp::EPOCH {
+            if slot.entry.is_some() && before == Timestamp::EPOCH {
                 first = first.or(Some(at));
                 last = at;
                 count += 1;
             }
-            before = slot.expires;
+            before = slot.entry.expires;
         }
         self.oldest = match (first, count) {
             (Some(first), 1) => first,
-            (Some(0), 2) => self.move_to_end(last, moved),
+            (Some(0), 2) => self.move_to_end(last),
             _ => return false,
         };
         true
     }
 
     /// Moves the piece of the ring that starts at `start` to the ring's end; returns where it starts then.
-    fn move_to_end(&mut self, start: usize, mut moved: impl FnMut(Ix)) -> usize {
-        let capacity = self.ring.len();
-        let len = (start..capacity).take_while(|at| self.is_used(*at)).count();
-        let shift = capacity - start - len;
-        for from in (start..start + len).rev() {
-            let to = from + shift;
-            let Some(slot) = self.ring.get(from).copied() else {
+    fn move_to_end(&mut self, start: usize) -> usize {
+        let behind = self.ring.get(start..).unwrap_or_default();
+        let len = behind.iter().take_while(|slot| slot.entry.is_some());
+        let len = len.count();
+        let shift = self.ring.len().saturating_sub(start).saturating_sub(len);
+        let places = start as u32 + 1..(start + len) as u32 + 1;
+        for from in places.rev().filter_map(Ix::new) {
+            let Some(to) = from.checked_add(shift as u32) else {
                 break;
             };
-            if let Ok(place) = self.search(&slot.key)
-                && let Some(entry) = self.index.get_mut(place)
-            {
-                *entry = to as u32 + 1;
-            }
-            for (at, value) in [(from, KeySlot::EMPTY), (to, slot)] {
-                if let Some(room) = self.ring.get_mut(at) {
-                    *room = value;
-                }
-            }
-            for at in [from, to] {
-                if let Some(ix) = Ix::new(at as u32 + 1) {
-                    moved(ix);
-                }
-            }
+            let Some(entry) = self.get(from).copied() else {
+                break;
+            };
+            self.vacate(from);
+            self.fill(to, entry);
+            self.mark(from);
+            self.mark(to);
         }
         start + shift
     }
 
-    fn is_used(&self, at: usize) -> bool {
-        self.ring.get(at).is_some_and(KeySlot::is_used)
+    /// The slot that a key is in.
+    fn search(&self, key: &KeyHash) -> Link {
+        let mut at = self.slot(self.home(key))?.bucket;
+        while let Some(ix) = at {
+            let slot = self.slot(ix)?;
+            if slot.entry.key == *key {
+                break;
+            }
+            at = slot.next;
+        }
+        at
     }
 
-    fn slot(&self, place: usize) -> Option<&KeySlot> {
-        let slot = *self.index.get(place)?;
-        self.ring.get((slot as usize).checked_sub(1)?)
+    /// Puts a key that is not there into a slot that is free.
+    fn fill(&mut self, ix: Ix, entry: Entry) {
+        let home = self.home(&entry.key);
+        let Some(bucket) = self.slot_mut(home).map(|home| &mut home.bucket) else {
+            return;
+        };
+        let next = bucket.replace(ix);
+        if let Some(slot) = self.slot_mut(ix) {
+            slot.entry = entry;
+            slot.next = next;
+        }
     }
 
-    /// Where in the index the key is, or where it would go.
-    fn search(&self, key: &KeyHash) -> Result<usize, usize> {
-        let mut place = self.home(key);
-        // At least half of the index is free, so the walk ends; the range bounds it all the same.
-        for _ in 0..self.index.len() {
-            match self.slot(place) {
-                None => return Err(place),
-                Some(slot) if slot.key == *key => return Ok(place),
-                Some(_) => place = (place + 1) % self.index.len(),
+    /// Takes the key out of a slot.
+    fn vacate(&mut self, ix: Ix) {
+        let Some(slot) = self.slot_mut(ix) else {
+            return;
+        };
+        let entry = core::mem::replace(&mut slot.entry, Entry::NONE);
+        let next = slot.next.take();
+        let home = self.home(&entry.key);
+        let mut link = self.slot_mut(home).map(|home| &mut home.bucket);
+        while let Some(before) = link {
+            match *before {
+                Some(at) if at != ix => link = self.slot_mut(at).map(|slot| &mut slot.next),
+                _ => {
+                    *before = next;
+                    return;
+                }
             }
         }
-        Err(usize::MAX)
     }
 
-    fn home(&self, key: &KeyHash) -> usize {
+    fn mark(&mut self, ix: Ix) {
+        if self.has_marks {
+            self.marks.put(&mut self.ring, ix, 1);
+        }
+    }
+
+    fn slot(&self, ix: Ix) -> Option<&KeySlot> {
+        self.ring.get(ix.get() as usize - 1)
+    }
+
+    fn slot_mut(&mut self, ix: Ix) -> Option<&mut KeySlot> {
+        self.ring.get_mut(ix.get() as usize - 1)
+    }
+
+    /// The number of the bucket that a key belongs into.
+    fn home(&self, key: &KeyHash) -> Ix {
         let [a, b, c, d, e, f, g, h, ..] = *key;
         let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        ((u128::from(hash) * self.index.len() as u128) >> 64) as usize
-    }
-
-    /// Empties a place of the index and moves up what was pushed behind it.
-    fn close_gap(&mut self, mut gap: usize) {
-        let len = self.index.len();
-        let mut place = gap;
-        for _ in 0..len {
-            place = (place + 1) % len;
-            let Some(key) = self.slot(place).map(|slot| slot.key) else {
-                break;
-            };
-            let home = self.home(&key);
-            // Whoever's home lies in (gap, place] would be lost if it moved before its home.
-            if (place + len - home) % len >= (place + len - gap) % len {
-                let moved = self.index.get(place).copied().unwrap_or(0);
-                if let Some(entry) = self.index.get_mut(gap) {
-                    *entry = moved;
-                }
-                gap = place;
-            }
-        }
-        if let Some(entry) = self.index.get_mut(gap) {
-            *entry = 0;
-        }
+        let bucket = (u128::from(hash) * self.ring.len() as u128) >> 64;
+        Ix::MIN.saturating_add(bucket as u32)
     }
 }
 
@@ -331,8 +382,8 @@ mod tests {
     /// Random keys of few homes, beside a plain queue.
     #[test]
     fn agrees_with_a_plain_queue_over_random_calls() {
-        let (mut ring, mut index) = ([KeySlot::EMPTY; 8], [0; 17]);
-        let mut keys = Keys::new(&mut ring, &mut index);
+        let mut ring = [KeySlot::EMPTY; 8];
+        let mut keys = Keys::new(&mut ring);
         let mut model = VecDeque::<(KeyHash, Id)>::new();
         let mut random = 88_172_645_463_325_252u64;
         for round in 0..50_000u64 {
@@ -375,11 +426,11 @@ mod tests {
             (&[3, 4, 1, 2], Some(3)),
             (&[1, 2, 3, 4], Some(1)),
         ] {
-            let (mut ring, mut index) = ([KeySlot::EMPTY; 4], [0; 8]);
-            let mut keys = Keys::new(&mut ring, &mut index);
+            let mut ring = [KeySlot::EMPTY; 4];
+            let mut keys = Keys::new(&mut ring);
             let order: Vec<(u64, u32)> = (1..).zip(used.iter().copied()).collect();
             for (age, slot) in order.iter().rev() {
-                let restored = KeySlot {
+                let restored = Entry {
                     key: [*slot as u8; 16],
                     request: [0; 8],
                     job: Id::from_bits(u128::from(*slot)),
@@ -387,7 +438,8 @@ mod tests {
                 };
                 assert!(keys.restore(Ix::new(*slot).unwrap(), restored));
             }
-            assert!(keys.restore_done(|slot| panic!("{slot} moved")));
+            assert!(keys.restore_done());
+            assert_eq!(keys.pop_marked(), None, "moved");
             let first = keys.oldest().map(|slot| slot.job);
             assert_eq!(first, oldest.map(|slot: u128| Id::from_bits(slot)));
         }
@@ -395,11 +447,11 @@ mod tests {
 
     #[test]
     fn a_ring_that_has_grown_closes_the_gap_at_its_old_end() {
-        let (mut ring, mut index) = ([KeySlot::EMPTY; 9], [0; 18]);
-        let mut keys = Keys::new(&mut ring, &mut index);
+        let mut ring = [KeySlot::EMPTY; 9];
+        let mut keys = Keys::new(&mut ring);
         // Of a ring of 5: the oldest in slot 4, the newest in slot 2.
         for (age, slot) in (1..).zip([4, 5, 1, 2]) {
-            let restored = KeySlot {
+            let restored = Entry {
                 key: [slot; 16],
                 request: [0; 8],
                 job: Id::from_bits(slot.into()),
@@ -407,8 +459,9 @@ mod tests {
             };
             assert!(keys.restore(Ix::new(slot.into()).unwrap(), restored));
         }
-        let mut moved = Vec::new();
-        assert!(keys.restore_done(|slot| moved.push(slot.get())));
+        assert!(keys.restore_done());
+        let moved = core::iter::from_fn(|| keys.pop_marked());
+        let mut moved: Vec<u32> = moved.map(Ix::get).collect();
         moved.sort_unstable();
         assert_eq!(moved, [4, 5, 8, 9]);
         for slot in [4, 5, 1, 2] {

@@ -14,7 +14,7 @@
 //! | the service, and its API on paper | [`service`], [`api`] |
 //! | what they are made of | [`delivery`], [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`], [`model`] |
 //! | what goes over the wire | [`http`], [`json`], [`signature`], [`url`], [`address`], [`language`] |
-//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`dirty`], [`text`] |
+//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`text`] |
 //!
 //! Start with [`server`] for a whole translation server, [`service`] for one with another front end, [`client`] to be
 //! told by one, [`delivery`] for an outbox, or [`http`], [`json`] and [`signature`], which know nothing of jobs.
@@ -45,16 +45,17 @@
 //! use dubhook_core::{
 //!     http::RecvBuf,
 //!     out::Out,
-//!     server::{Config, Fixed, Input, Output, Ready, Server},
+//!     record::Keep,
+//!     server::{Config, Input, Output, Ready, Server, ServerStorage},
 //!     service::{AttemptResult, Report},
 //!     time::{Instant, Now, Timestamp},
 //! };
 //!
 //! // Memory for 8 jobs, 4 endpoints, 2 connections and 4 attempts; nothing is kept across a restart.
-//! let mut memory = Fixed::<8, 4, 2, 4>::new();
+//! let mut memory = ServerStorage::<8, 4, 2, 4>::new();
 //! let mut config = Config::DEVICE;
 //! config.guard.allow_loopback = true;
-//! let mut server = Server::new(memory.lend_volatile(), config, [7; 32]);
+//! let mut server = Server::new(memory.lend(Keep::Nothing), config, [7; 32]);
 //! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
 //!
 //! // A request comes in on a connection, and is answered.
@@ -103,7 +104,6 @@ pub mod client;
 mod cut;
 pub mod delivery;
 mod digits;
-pub mod dirty;
 pub mod endpoint;
 pub mod event;
 #[cfg(feature = "hub")]

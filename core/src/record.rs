@@ -157,6 +157,32 @@ impl defmt::Format for Value<'_> {
     }
 }
 
+/// What of a service outlives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Keep {
+    /// Nothing: there are no records, and everything is as good as durable at once.
+    Nothing,
+    /// Records of what is in memory.
+    Records,
+    /// Records, and an archive: every job as it ended, for longer than memory has it.
+    Archive,
+}
+
+impl Keep {
+    /// Whether there are records.
+    #[must_use]
+    pub const fn records(self) -> bool {
+        matches!(self, Self::Records | Self::Archive)
+    }
+
+    /// Whether there is an archive.
+    #[must_use]
+    pub const fn archive(self) -> bool {
+        matches!(self, Self::Archive)
+    }
+}
+
 /// Writes the fields of a record.
 #[derive(Debug)]
 pub struct Write<'a>(Out<'a>);

@@ -6,11 +6,11 @@
 //!
 //! ```
 //! use dubhook_core::simulate::{Settings, SimSlot, Simulator, Step};
-//! use dubhook_core::{id::Id, slab::Ix, time::Instant, timer::TimerSlot};
+//! use dubhook_core::{id::Id, slab::Ix, time::Instant};
 //!
-//! let (mut slots, mut timers) = ([SimSlot::EMPTY; 4], [TimerSlot::EMPTY; 4]);
+//! let mut slots = [SimSlot::EMPTY; 4];
 //! let settings = Settings { shortest_ms: 500, longest_ms: 500, errors_ppm: 0, steps: 2 };
-//! let mut simulator = Simulator::new(&mut slots, &mut timers, settings, [7; 32]);
+//! let mut simulator = Simulator::new(&mut slots, settings, [7; 32]);
 //! let (job, id) = (Ix::new(1).unwrap(), Id::from_bits(1));
 //! simulator.start(Instant::ZERO, job, id);
 //!
@@ -27,7 +27,7 @@ use crate::{
     random::Random,
     slab::Ix,
     time::Instant,
-    timer::{TimerSlot, Timers},
+    timer::{Timed, Timer, Timers},
 };
 use zerocopy::FromZeros;
 
@@ -69,6 +69,8 @@ pub struct SimSlot {
     /// Steps reported so far.
     step: u8,
     fails: bool,
+    /// When it is to be heard of next.
+    timer: Timer,
 }
 
 impl SimSlot {
@@ -79,7 +81,17 @@ impl SimSlot {
         duration_ms: 0,
         step: 0,
         fails: false,
+        timer: Timer::NONE,
     };
+}
+
+impl Timed for SimSlot {
+    fn timer(&self) -> &Timer {
+        &self.timer
+    }
+    fn timer_mut(&mut self) -> &mut Timer {
+        &mut self.timer
+    }
 }
 
 /// What happens to a simulated job.
@@ -100,23 +112,18 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Simulator<'a> {
     slots: &'a mut [SimSlot],
-    timers: Timers<'a>,
+    timers: Timers,
     settings: Settings,
     random: Random,
 }
 
 impl<'a> Simulator<'a> {
-    /// A simulator for jobs in slots up to the length of both `slots` and `timers`.
+    /// A simulator for jobs in slots up to the length of `slots`.
     #[must_use]
-    pub const fn new(
-        slots: &'a mut [SimSlot],
-        timers: &'a mut [TimerSlot],
-        settings: Settings,
-        seed: [u8; 32],
-    ) -> Self {
+    pub const fn new(slots: &'a mut [SimSlot], settings: Settings, seed: [u8; 32]) -> Self {
         Self {
             slots,
-            timers: Timers::new(timers),
+            timers: Timers::NONE,
             settings,
             random: Random::new(seed),
         }
@@ -128,6 +135,7 @@ impl<'a> Simulator<'a> {
         let span_ms = settings.longest_ms.saturating_sub(settings.shortest_ms);
         let extra_ms = self.random.below(span_ms.saturating_add(1));
         let fails = self.random.below(1_000_000) < u64::from(settings.errors_ppm);
+        self.timers.clear(&mut self.slots, job);
         let Some(slot) = self.slots.get_mut(job.get() as usize - 1) else {
             return;
         };
@@ -137,22 +145,24 @@ impl<'a> Simulator<'a> {
             duration_ms: settings.shortest_ms.saturating_add(extra_ms),
             step: 0,
             fails,
+            timer: Timer::NONE,
         };
-        self.timers.set(job, slot.next(settings.steps, now));
+        let next = slot.next(settings.steps, now);
+        self.timers.set(&mut self.slots, job, next);
     }
 
     /// Stops working on a job, if it is still the one in that slot.
     pub fn stop(&mut self, job: Ix, id: Id) {
         let slot = self.slots.get(job.get() as usize - 1);
         if slot.is_some_and(|slot| slot.id == id) {
-            self.timers.clear(job);
+            self.timers.clear(&mut self.slots, job);
         }
     }
 
     /// The next thing that has happened to a job by `now`.
     #[must_use]
     pub fn poll_step(&mut self, now: Instant) -> Option<(Id, Step)> {
-        let job = self.timers.pop_due(now)?;
+        let job = self.timers.pop_due(&mut self.slots, now)?;
         let slot = self.slots.get_mut(job.get() as usize - 1)?;
         let steps = self.settings.steps.max(1);
         let before = slot.step;
@@ -172,8 +182,9 @@ impl<'a> Simulator<'a> {
         } else {
             Step::Alive
         };
-        self.timers.set(job, slot.next(steps, now));
-        Some((slot.id, step))
+        let (id, next) = (slot.id, slot.next(steps, now));
+        self.timers.set(&mut self.slots, job, next);
+        Some((id, step))
     }
 
     /// When [`poll_step`](Self::poll_step) has something to say next.
@@ -212,8 +223,8 @@ mod tests {
 
     /// Runs jobs 1 to `jobs` at once to their ends: (milliseconds, job, step) in order.
     fn run(jobs: u32, settings: Settings, seed: u8) -> Vec<(u64, u128, Step)> {
-        let (mut slots, mut timers) = ([SimSlot::EMPTY; 64], [TimerSlot::EMPTY; 64]);
-        let mut simulator = Simulator::new(&mut slots, &mut timers, settings, [seed; 32]);
+        let mut slots = [SimSlot::EMPTY; 64];
+        let mut simulator = Simulator::new(&mut slots, settings, [seed; 32]);
         for job in 1..=jobs {
             let id = Id::from_bits(job.into());
             simulator.start(Instant::ZERO, Ix::new(job).unwrap(), id);
@@ -266,9 +277,9 @@ mod tests {
 
     #[test]
     fn what_was_stopped_or_came_late_says_no_more_than_it_must() {
-        let (mut slots, mut timers) = ([SimSlot::EMPTY; 2], [TimerSlot::EMPTY; 2]);
+        let mut slots = [SimSlot::EMPTY; 2];
         let settings = Settings::STANDARD;
-        let mut simulator = Simulator::new(&mut slots, &mut timers, settings, [4; 32]);
+        let mut simulator = Simulator::new(&mut slots, settings, [4; 32]);
         let (one, two) = (Ix::new(1).unwrap(), Ix::new(2).unwrap());
         let (first, second) = (Id::from_bits(1), Id::from_bits(2));
         simulator.start(Instant::ZERO, one, first);

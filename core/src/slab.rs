@@ -3,7 +3,8 @@
 //! A [`Slab`] hands out slots of a lent slice. Memory that is all zero bytes is an empty slab, so a
 //! table can be a `static` in `.bss` or fresh pages of the operating system that nobody has touched.
 //! Slots are named by [`Ix`], a number from 1 on, so that a link which leads nowhere is all zero too.
-//! [`List`] threads slots together without memory of its own.
+//! [`List`] threads slots together without memory of its own, and so does a [mark](Slab::mark): what belongs to a slot
+//! lies in the slot.
 //!
 //! ```
 //! use dubhook_core::slab::{Slab, Slot};
@@ -19,10 +20,12 @@
 //! ```
 
 mod book;
+mod marks;
 mod sort;
 
 use book::{Book, Slots, USED};
 use core::num::NonZeroU32;
+pub(crate) use marks::{Markable, Marks};
 use zerocopy::FromZeros;
 
 /// The place of a slot in its table, counted from 1.
@@ -39,6 +42,8 @@ pub const SLOTS_MAX: usize = (1 << 24) - 1;
 pub struct Slot<T> {
     /// `USED`, or the next free slot, or 0 where there is none.
     state: u32,
+    /// The place's own, whatever lies in it: see [`Marks`].
+    mark: u32,
     value: T,
 }
 
@@ -46,7 +51,11 @@ impl<T> Slot<T> {
     /// An empty slot. `value` is a filler; all zero bytes keep a static table out of flash.
     #[must_use]
     pub const fn new(value: T) -> Self {
-        Self { state: 0, value }
+        Self {
+            state: 0,
+            mark: 0,
+            value,
+        }
     }
 }
 
@@ -54,6 +63,13 @@ impl<T> Slots for &mut [Slot<T>] {
     fn state_mut(&mut self, ix: Ix) -> Option<&mut u32> {
         let slot = self.get_mut(ix.get() as usize - 1)?;
         Some(&mut slot.state)
+    }
+}
+
+impl<T> Markable for &mut [Slot<T>] {
+    fn mark_mut(&mut self, ix: Ix) -> Option<&mut u32> {
+        let slot = self.get_mut(ix.get() as usize - 1)?;
+        Some(&mut slot.mark)
     }
 }
 
@@ -65,6 +81,8 @@ impl<T> Slots for &mut [Slot<T>] {
 pub struct Slab<'a, T> {
     slots: &'a mut [Slot<T>],
     book: Book,
+    marks: Marks,
+    has_marks: bool,
 }
 
 impl<'a, T> Slab<'a, T> {
@@ -75,7 +93,16 @@ impl<'a, T> Slab<'a, T> {
         Self {
             slots: slots.get_mut(..capacity).unwrap_or_default(),
             book: Book::EMPTY,
+            marks: Marks::NONE,
+            has_marks: true,
         }
+    }
+
+    /// The same table, with marks or without: where nobody asks for them, [`mark`](Self::mark) does nothing.
+    #[must_use]
+    pub const fn with_marks(mut self, has_marks: bool) -> Self {
+        self.has_marks = has_marks;
+        self
     }
 
     /// How many slots are in use.
@@ -126,6 +153,36 @@ impl<'a, T> Slab<'a, T> {
     /// Frees a slot. One that is free already is left alone.
     pub fn remove(&mut self, ix: Ix) {
         self.book.give(&mut self.slots, ix);
+    }
+
+    /// Puts flags on a slot, one bit each: that its record must be written, for example. They outlive what lies in the
+    /// slot, so that it can be heard that this is gone. A slot that is marked already keeps its place in the order.
+    pub fn mark(&mut self, ix: Ix, flags: u8) {
+        if self.has_marks {
+            self.marks.put(&mut self.slots, ix, flags);
+        }
+    }
+
+    /// Takes one flag, its lowest, off the slot that was marked first. With its last flag a slot is out of the order.
+    pub fn pop_marked(&mut self) -> Option<(Ix, u8)> {
+        self.marks.pop(&mut self.slots)
+    }
+
+    /// The word in which a slot's mark is, whatever lies in the slot: for a table that has another use for it and no
+    /// marks.
+    pub(crate) fn aside(&self, ix: Ix) -> Option<u32> {
+        Some(self.slots.get(ix.get() as usize - 1)?.mark)
+    }
+
+    /// The same word, to change it.
+    pub(crate) fn aside_mut(&mut self, ix: Ix) -> Option<&mut u32> {
+        self.slots.mark_mut(ix)
+    }
+
+    /// Whether a slot is marked.
+    #[must_use]
+    pub const fn has_marked(&self) -> bool {
+        !self.marks.is_empty()
     }
 
     /// Fills a slot that was taken.
@@ -433,6 +490,32 @@ mod tests {
             list.sort(&mut slab, |a, b| a.name < b.name);
             names[..len].sort_unstable();
             check(&list, &slab, &names[..len]);
+        }
+    }
+
+    #[test]
+    fn marks_come_out_in_order_one_flag_at_a_time_and_outlive_what_is_in_the_slot() {
+        let mut memory = [EMPTY; 3];
+        let mut slab = Slab::new(&mut memory);
+        let [one, two, three] = [1, 2, 3].map(|ix| Ix::new(ix).unwrap());
+        slab.insert(item(b'a')).unwrap();
+        for _ in 0..3 {
+            assert!(!slab.has_marked());
+            slab.mark(one, 2);
+            slab.mark(three, 0x80);
+            slab.remove(one);
+            slab.mark(one, 1);
+            slab.mark(two, 0);
+            slab.mark(Ix::new(4).unwrap(), 1);
+            assert_eq!(slab.pop_marked(), Some((one, 1)));
+            assert_eq!(slab.insert(item(b'b')), Some(one));
+            slab.mark(one, 4);
+            assert_eq!(slab.pop_marked(), Some((one, 2)));
+            assert_eq!(slab.pop_marked(), Some((one, 4)));
+            slab.mark(one, 1);
+            assert_eq!(slab.pop_marked(), Some((three, 0x80)));
+            assert_eq!(slab.pop_marked(), Some((one, 1)));
+            assert_eq!(slab.pop_marked(), None);
         }
     }
 

@@ -1,197 +1,233 @@
-//! Deadlines in order, each of which can be moved or dropped: a binary heap in lent memory.
+//! Deadlines in order, each of which can be moved or dropped: a balanced tree through the rows of a table.
 //!
-//! A deadline belongs to a key (a slot of some table), and a key has at most one. Setting, moving
-//! and dropping one are O(log n), looking at the earliest is O(1), and two deadlines of the same
-//! instant come out in an order that depends on nothing but the calls made.
+//! A deadline belongs to a row and lies in it, as a [`Timer`]; a row has at most one. Setting, moving, dropping and taking
+//! off the earliest one are O(log n) however they come, looking at the earliest is O(1) and touches no row. Deadlines of
+//! the same instant come out in the order in which they were set.
+//!
+//! The tree is that of Adelson-Velsky and Landis: what is below a row on one side is at most one row higher than what is
+//! below it on the other, so that a million deadlines are 28 rows deep at most. A heap needs less code, but sets a deadline
+//! that is later than all others, which most are, in a place that was last looked at long ago.
+//!
+//! A row that is to be freed or overwritten must have lost its deadline before.
 //!
 //! ```
-//! use dubhook_core::{slab::Ix, time::Instant, timer::{Timers, TimerSlot}};
+//! use dubhook_core::{slab::Ix, time::Instant, timer::{Timed, Timer, Timers}};
 //!
-//! let mut memory = [TimerSlot::EMPTY; 4];
-//! let mut timers = Timers::new(&mut memory);
+//! struct Row(Timer);
+//! impl Timed for Row {
+//!     fn timer(&self) -> &Timer { &self.0 }
+//!     fn timer_mut(&mut self) -> &mut Timer { &mut self.0 }
+//! }
+//!
+//! let mut rows = &mut [const { Row(Timer::NONE) }; 4][..];
+//! let mut timers = Timers::NONE;
 //! let (tea, toast) = (Ix::new(1).unwrap(), Ix::new(2).unwrap());
-//! timers.set(tea, Instant::from_ms(180_000));
-//! timers.set(toast, Instant::from_ms(90_000));
-//! timers.set(tea, Instant::from_ms(60_000));
+//! timers.set(&mut rows, tea, Instant::from_ms(180_000));
+//! timers.set(&mut rows, toast, Instant::from_ms(90_000));
+//! timers.set(&mut rows, tea, Instant::from_ms(60_000));
 //! assert_eq!(timers.next(), Some(Instant::from_ms(60_000)));
-//! assert_eq!(timers.pop_due(Instant::from_ms(59_999)), None);
-//! assert_eq!(timers.pop_due(Instant::from_ms(60_000)), Some(tea));
+//! assert_eq!(timers.pop_due(&mut rows, Instant::from_ms(59_999)), None);
+//! assert_eq!(timers.pop_due(&mut rows, Instant::from_ms(60_000)), Some(tea));
 //! ```
 
-use crate::{slab::Ix, time::Instant};
+mod tree;
+
+use crate::{
+    slab::{Ix, Link, Slab},
+    time::Instant,
+};
+use tree::Tree;
 use zerocopy::FromZeros;
 
-/// Memory for one deadline: as many as the largest key are needed.
+/// What a row holds of its deadline, 24 bytes. All zero is none.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct TimerSlot {
-    /// Milliseconds; the heap's order.
+pub struct Timer {
+    /// Milliseconds; the order of the tree.
     at: u64,
-    /// Which key's deadline this heap position holds.
-    key: u32,
-    /// Where in the heap the key with this slot's number is, counted from 1; 0 for nowhere.
-    position: u32,
+    above: Link,
+    /// Below on the side of the earlier ones, and on that of the later ones.
+    below: [Link; 2],
+    /// How many rows deep it is on each side.
+    heights: [u8; 2],
+    is_set: bool,
 }
 
-impl TimerSlot {
-    /// Memory without a deadline: all zero.
-    pub const EMPTY: Self = Self {
+impl Timer {
+    /// No deadline: all zero.
+    pub const NONE: Self = Self {
         at: 0,
-        key: 0,
-        position: 0,
+        above: None,
+        below: [None; 2],
+        heights: [0; 2],
+        is_set: false,
     };
+
+    /// The deadline, if there is one.
+    #[must_use]
+    pub const fn get(&self) -> Option<Instant> {
+        if self.is_set {
+            Some(Instant::from_ms(self.at))
+        } else {
+            None
+        }
+    }
 }
 
-/// Deadlines by key.
+/// A row that can have a deadline.
+pub trait Timed {
+    /// Its part in the tree of deadlines.
+    fn timer(&self) -> &Timer;
+    /// Its part in the tree of deadlines, to change it.
+    fn timer_mut(&mut self) -> &mut Timer;
+}
+
+/// A table whose rows can have deadlines.
+pub trait Rows {
+    /// A row's part in the tree; `None` where there is no such row.
+    fn timer_mut(&mut self, ix: Ix) -> Option<&mut Timer>;
+}
+
+impl<T: Timed> Rows for Slab<'_, T> {
+    fn timer_mut(&mut self, ix: Ix) -> Option<&mut Timer> {
+        Some(self.get_mut(ix)?.timer_mut())
+    }
+}
+
+impl<T: Timed> Rows for &mut [T] {
+    fn timer_mut(&mut self, ix: Ix) -> Option<&mut Timer> {
+        Some(self.get_mut(ix.get() as usize - 1)?.timer_mut())
+    }
+}
+
+/// The deadlines of one table's rows: always called with that table.
 #[derive(Debug)]
-pub struct Timers<'a> {
-    slots: &'a mut [TimerSlot],
-    len: usize,
-}
+pub struct Timers(Tree);
 
-impl<'a> Timers<'a> {
-    /// No deadlines yet; keys up to the number of `slots` can have one.
-    #[must_use]
-    pub const fn new(slots: &'a mut [TimerSlot]) -> Self {
-        Self { slots, len: 0 }
+impl Timers {
+    /// No deadlines.
+    pub const NONE: Self = Self(Tree::EMPTY);
+
+    /// Gives row `ix` the deadline `at`, in place of the one it may have. One that there is no row for is left alone.
+    pub fn set(&mut self, rows: &mut impl Rows, ix: Ix, at: Instant) {
+        // On small processors all tables share the code of the tree.
+        #[cfg(target_pointer_width = "32")]
+        let rows: &mut dyn Rows = rows;
+        self.0.set(rows, ix, at.as_ms());
     }
 
-    /// Gives `key` the deadline `at`, in place of the one it may have. A key past the end has none.
-    pub fn set(&mut self, key: Ix, at: Instant) {
-        let Some(mut position) = self.position(key) else {
-            return;
-        };
-        if position == 0 {
-            self.len += 1;
-            position = self.len;
-        }
-        self.settle(position, at.as_ms(), key.get());
-    }
-
-    /// Drops the deadline of `key`, if it has one.
-    pub fn clear(&mut self, key: Ix) {
-        let Some(position) = self.position(key) else {
-            return;
-        };
-        if position == 0 {
-            return;
-        }
-        self.set_position(key.get(), 0);
-        let last = self.entry(self.len);
-        self.len -= 1;
-        if position <= self.len
-            && let Some(last) = last
-        {
-            self.settle(position, last.at, last.key);
-        }
-    }
-
-    /// The deadline of `key`.
-    #[must_use]
-    pub fn get(&self, key: Ix) -> Option<Instant> {
-        let entry = self.entry(self.position(key)?)?;
-        Some(Instant::from_ms(entry.at))
+    /// Drops the deadline of row `ix`, if it has one.
+    pub fn clear(&mut self, rows: &mut impl Rows, ix: Ix) {
+        #[cfg(target_pointer_width = "32")]
+        let rows: &mut dyn Rows = rows;
+        self.0.remove(rows, ix);
     }
 
     /// The earliest deadline.
     #[must_use]
-    pub fn next(&self) -> Option<Instant> {
-        Some(Instant::from_ms(self.entry(1)?.at))
+    pub const fn next(&self) -> Option<Instant> {
+        match self.0.first() {
+            Some((_, at)) => Some(Instant::from_ms(at)),
+            None => None,
+        }
     }
 
     /// Takes off the earliest deadline if it has come by `now`.
-    pub fn pop_due(&mut self, now: Instant) -> Option<Ix> {
-        let first = self.entry(1)?;
-        if first.at > now.as_ms() {
+    pub fn pop_due(&mut self, rows: &mut impl Rows, now: Instant) -> Link {
+        let (ix, at) = self.0.first()?;
+        if at > now.as_ms() {
             return None;
         }
-        let key = Ix::new(first.key)?;
-        self.clear(key);
-        Some(key)
-    }
-
-    fn position(&self, key: Ix) -> Option<usize> {
-        Some(self.slots.get(key.get() as usize - 1)?.position as usize)
-    }
-
-    fn set_position(&mut self, key: u32, position: usize) {
-        if let Some(slot) = self.slots.get_mut((key as usize).wrapping_sub(1)) {
-            slot.position = position as u32;
-        }
-    }
-
-    /// What lies at a heap position, counted from 1; nothing past the end.
-    fn entry(&self, position: usize) -> Option<TimerSlot> {
-        let slot = self.slots.get(position.wrapping_sub(1))?;
-        (position <= self.len).then_some(*slot)
-    }
-
-    fn place(&mut self, position: usize, at: u64, key: u32) {
-        if let Some(slot) = self.slots.get_mut(position.wrapping_sub(1)) {
-            slot.at = at;
-            slot.key = key;
-        }
-        self.set_position(key, position);
-    }
-
-    /// The earlier one of what lies below a heap position, and where that is.
-    fn earlier_child(&self, position: usize) -> Option<(usize, TimerSlot)> {
-        let (left, right) = (position * 2, position * 2 + 1);
-        match (self.entry(left)?, self.entry(right)) {
-            (first, Some(second)) if second.at < first.at => Some((right, second)),
-            (first, _) => Some((left, first)),
-        }
-    }
-
-    /// Puts a deadline into the heap, which has a gap at `position`: what is later moves down into it from above, or
-    /// what is earlier moves up from below, until the gap is where the deadline belongs.
-    fn settle(&mut self, mut position: usize, at: u64, key: u32) {
-        while let Some(parent) = self.entry(position / 2)
-            && at < parent.at
-        {
-            self.place(position, parent.at, parent.key);
-            position /= 2;
-        }
-        while let Some((place, child)) = self.earlier_child(position)
-            && child.at < at
-        {
-            self.place(position, child.at, child.key);
-            position = place;
-        }
-        self.place(position, at, key);
+        self.clear(rows, ix);
+        Some(ix)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+    use std::{collections::BTreeSet, vec, vec::Vec};
+
+    #[derive(Clone, Copy)]
+    struct Row(Timer);
+
+    impl Timed for Row {
+        fn timer(&self) -> &Timer {
+            &self.0
+        }
+        fn timer_mut(&mut self) -> &mut Timer {
+            &mut self.0
+        }
+    }
+
+    /// A table that counts how often a row of it is looked at.
+    struct Counted<'a>(&'a mut [Row], usize);
+
+    impl Rows for Counted<'_> {
+        fn timer_mut(&mut self, ix: Ix) -> Option<&mut Timer> {
+            self.1 += 1;
+            self.0.timer_mut(ix)
+        }
+    }
+
+    fn ix(slot: usize) -> Ix {
+        Ix::new(slot as u32 + 1).unwrap()
+    }
+
+    /// Checks the tree from end to end; returns the deadlines in their order.
+    fn walk(tree: &Tree, rows: &[Row]) -> Vec<(u64, usize)> {
+        let mut order = Vec::new();
+        let mut open = vec![(tree.root(), None, false)];
+        while let Some((link, above, passed)) = open.pop() {
+            let Some(ix) = link else { continue };
+            let timer = rows[ix.get() as usize - 1].0;
+            if passed {
+                order.push((timer.at, ix.get() as usize - 1));
+                continue;
+            }
+            assert_eq!((timer.above, timer.is_set), (above, true));
+            let deep = |link: Link| {
+                link.map_or(0, |ix| {
+                    1 + *rows[ix.get() as usize - 1].0.heights.iter().max().unwrap()
+                })
+            };
+            assert_eq!(timer.heights, timer.below.map(deep));
+            assert!(timer.heights[0].abs_diff(timer.heights[1]) <= 1);
+            open.push((timer.below[1], link, false));
+            open.push((link, above, true));
+            open.push((timer.below[0], link, false));
+        }
+        assert!(order.is_sorted_by_key(|(at, _)| *at));
+        order
+    }
 
     /// Random calls beside a table that is searched from end to end.
     #[test]
     fn agrees_with_a_plain_table_over_random_calls() {
-        let mut memory = [TimerSlot::EMPTY; 17];
-        let mut timers = Timers::new(&mut memory);
-        let mut model = [None::<u64>; 17];
+        let mut memory = [Row(Timer::NONE); 37];
+        let mut rows = &mut memory[..];
+        let mut timers = Timers::NONE;
+        let mut model = [None::<u64>; 37];
         let mut random = 0x1234_5678_9abc_def1u64;
-        for _ in 0..20_000 {
+        for _ in 0..40_000 {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            let slot = (random >> 8) as usize % 17;
-            let key = Ix::new(slot as u32 + 1).unwrap();
+            let slot = (random >> 8) as usize % 37;
             match random % 3 {
                 0 => {
                     let at = (random >> 20) % 50;
-                    timers.set(key, Instant::from_ms(at));
+                    timers.set(&mut rows, ix(slot), Instant::from_ms(at));
                     model[slot] = Some(at);
                 }
                 1 => {
-                    timers.clear(key);
+                    timers.clear(&mut rows, ix(slot));
                     model[slot] = None;
                 }
                 _ => {
                     let now = (random >> 20) % 50;
                     let least = model.iter().flatten().min().copied();
-                    let popped = timers.pop_due(Instant::from_ms(now));
+                    let popped = timers.pop_due(&mut rows, Instant::from_ms(now));
                     assert_eq!(popped.is_some(), least.is_some_and(|at| at <= now));
                     if let Some(popped) = popped {
                         let slot = popped.get() as usize - 1;
@@ -202,19 +238,81 @@ mod tests {
             }
             let least = model.iter().flatten().min().copied();
             assert_eq!(timers.next().map(Instant::as_ms), least);
-            for (slot, at) in model.iter().enumerate() {
-                let key = Ix::new(slot as u32 + 1).unwrap();
-                assert_eq!(timers.get(key).map(Instant::as_ms), *at);
+            for (row, at) in rows.iter().zip(&model) {
+                assert_eq!(row.0.get().map(Instant::as_ms), *at);
             }
+            let set = model.iter().flatten().count();
+            assert_eq!(walk(&timers.0, rows).len(), set);
         }
     }
 
+    /// However deadlines come and go, no call looks at more rows than the tree is deep, a few times over.
     #[test]
-    fn a_key_without_memory_is_left_alone() {
-        let mut timers = Timers::new(&mut []);
-        let key = Ix::new(1).unwrap();
-        timers.set(key, Instant::ZERO);
-        timers.clear(key);
+    fn no_call_costs_more_than_the_logarithm() {
+        const ROWS: usize = 4_096;
+        // The tree is at most 1.45 times the logarithm deep. A deadline that is moved goes down it twice and up it twice,
+        // with three looks at each step up, and some more where rows are turned.
+        const DEPTH_MAX: usize = 18;
+        const LOOKS_MAX: usize = 8 * DEPTH_MAX;
+        let mut memory = vec![Row(Timer::NONE); ROWS];
+        let mut rows = Counted(&mut memory, 0);
+        let mut timers = Timers::NONE;
+        let mut most = 0;
+        let mut measure = |rows: &mut Counted<'_>| most = most.max(core::mem::take(&mut rows.1));
+        let mut random = 7u64;
+        for round in 0..4 {
+            for slot in 0..ROWS {
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                let at = match round {
+                    0 => slot as u64,
+                    1 => (ROWS - slot) as u64,
+                    2 => random >> 40,
+                    _ => 9,
+                };
+                timers.set(&mut rows, ix(slot), Instant::from_ms(at));
+                measure(&mut rows);
+            }
+            assert_eq!(walk(&timers.0, rows.0).len(), ROWS);
+            for slot in (0..ROWS).step_by(3) {
+                timers.clear(&mut rows, ix(slot));
+                measure(&mut rows);
+            }
+            walk(&timers.0, rows.0);
+            while timers
+                .pop_due(&mut rows, Instant::from_ms(u64::MAX))
+                .is_some()
+            {
+                measure(&mut rows);
+            }
+        }
+        assert!(most <= LOOKS_MAX, "{most}");
+    }
+
+    #[test]
+    fn deadlines_of_one_instant_come_out_as_they_were_set() {
+        let mut memory = [Row(Timer::NONE); 64];
+        let mut rows = &mut memory[..];
+        let mut timers = Timers::NONE;
+        let order: Vec<usize> = (0..64).map(|n| n * 37 % 64).collect();
+        for slot in &order {
+            timers.set(&mut rows, ix(*slot), Instant::from_ms(5));
+        }
+        let mut out = Vec::new();
+        while let Some(ix) = timers.pop_due(&mut rows, Instant::from_ms(5)) {
+            out.push(ix.get() as usize - 1);
+        }
+        assert_eq!(out, order);
+        assert_eq!(BTreeSet::from_iter(out).len(), 64);
+    }
+
+    #[test]
+    fn what_there_is_no_row_for_is_left_alone() {
+        let mut rows = &mut [Row(Timer::NONE); 0][..];
+        let mut timers = Timers::NONE;
+        timers.set(&mut rows, ix(0), Instant::ZERO);
+        timers.clear(&mut rows, ix(0));
         assert_eq!(timers.next(), None);
     }
 }

@@ -10,7 +10,8 @@ use std::sync::Mutex;
 use dubhook_core::{
     http::RecvBuf,
     out::Out,
-    server::{Config, Drive, Fixed, Server},
+    record,
+    server::{Config, Drive, Server, ServerStorage},
     time::{Instant, Now, Timestamp},
 };
 
@@ -52,8 +53,8 @@ fn drive(server: &mut Server<'_>, body: &str) {
 fn a_server_notes_what_it_takes_and_what_it_refuses_and_no_text_of_it() {
     log::set_logger(&Keep).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
-    let mut memory = Box::new(Fixed::<8, 4, 2, 4>::new());
-    let mut server = Server::new(memory.lend_volatile(), Config::DEVICE, [7; 32]);
+    let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
+    let mut server = Server::new(memory.lend(record::Keep::Nothing), Config::DEVICE, [7; 32]);
     drive(
         &mut server,
         r#"{"video_url":"https://v.test/1","target_language":"es","reference":"order-17"}"#,

@@ -6,6 +6,7 @@ use dubhook_core::{
     delivery::AttemptId,
     http::RecvBuf,
     out::Out,
+    record::Keep,
     server::{Config, ConnId, Server},
     service::{AttemptResult, Report, Work},
     simulate::{FAILURE, Settings, Simulator, Step, write_output_url},
@@ -58,7 +59,7 @@ struct World<'a> {
 pub(crate) fn run(jobs: usize, every_ms: Option<u64>, way: &str) -> Figures {
     let mut config = Config::SERVER;
     config.guard.allow_loopback = true;
-    let mut memory = Memory::new(Capacity::for_jobs(jobs), &config, false);
+    let mut memory = Memory::new(Capacity::for_jobs(jobs), &config, Keep::Nothing);
     let (lent, simulated) = memory.lend();
     let mut server = Server::new(lent, config, [1; 32]);
     let now = at(0);
@@ -70,12 +71,7 @@ pub(crate) fn run(jobs: usize, every_ms: Option<u64>, way: &str) -> Figures {
     };
     let mut world = World {
         server,
-        simulator: Simulator::new(
-            &mut simulated.slots,
-            &mut simulated.timers,
-            settings,
-            [2; 32],
-        ),
+        simulator: Simulator::new(simulated, settings, [2; 32]),
         now,
         conn,
         next: BinaryHeap::new(),

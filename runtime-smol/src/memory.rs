@@ -10,13 +10,12 @@ use dubhook_core::{
     feed::Told,
     idempotency::KeySlot,
     log::Line,
-    record::{Key, Table},
+    record::{Keep, Key, Table},
     server::{self, Config, Conn, Watch},
     service::{self, Job, Limits},
     simulate::SimSlot,
     slab::{SLOTS_MAX, Slot},
     text::{BLOCK_BYTES, Block},
-    timer::TimerSlot,
 };
 use zerocopy::FromZeros;
 
@@ -96,56 +95,29 @@ const REQUEST_BYTES: usize = 8 * BLOCK_BYTES;
 #[derive(Debug)]
 pub struct Memory {
     jobs: Box<[Slot<Job>]>,
-    job_timers: Box<[TimerSlot]>,
     blocks: Box<[Block]>,
     endpoints: Box<[Slot<Endpoint>]>,
     keys: Box<[KeySlot]>,
-    key_index: Box<[u32]>,
     log: Box<[Line]>,
     log_answers: Box<[u8]>,
     scratch: Box<[u8]>,
     chains: Box<[Chain]>,
     events: Box<[Slot<EventSlot<Event>>]>,
     streams: Box<[Slot<StreamSlot>]>,
-    stream_timers: Box<[TimerSlot]>,
     lanes: Box<[Slot<Lane<Filter>>]>,
-    lane_timers: Box<[TimerSlot]>,
-    lanes_closing: Box<[u32]>,
     attempts: Box<[Slot<AttemptSlot>]>,
     conns: Box<[Slot<Conn>]>,
-    conn_timers: Box<[TimerSlot]>,
     decode: Box<[u8]>,
     feed: Box<[Told]>,
     watches: Box<[Watch]>,
-    dirty: Dirty,
-    simulated: Simulated,
-}
-
-/// Room to mark what has changed; empty where nothing is written down.
-#[derive(Debug)]
-struct Dirty {
-    jobs: Box<[u32]>,
-    states: Box<[u32]>,
-    archive: Box<[u32]>,
-    endpoints: Box<[u32]>,
-    keys: Box<[u32]>,
-    events: Box<[u32]>,
-    streams: Box<[u32]>,
-}
-
-/// The memory of a simulated translator.
-#[derive(Debug)]
-pub struct Simulated {
-    /// One for each job.
-    pub slots: Box<[SimSlot]>,
-    /// As many timers as jobs.
-    pub timers: Box<[TimerSlot]>,
+    simulated: Box<[SimSlot]>,
+    keep: Keep,
 }
 
 impl Memory {
-    /// Memory for so much, within the limits of `config`. `durable` is whether changes are written down.
+    /// Memory for so much, within the limits of `config`, for a server of which so much is kept.
     #[must_use]
-    pub fn new(capacity: Capacity, config: &Config<'_>, durable: bool) -> Self {
+    pub fn new(capacity: Capacity, config: &Config<'_>, keep: Keep) -> Self {
         let Capacity {
             jobs,
             endpoints,
@@ -160,83 +132,52 @@ impl Memory {
         let events = (jobs * usize::from(limits.state_events_max())).min(SLOTS_MAX);
         let streams = jobs * STREAMS_PER_JOB;
         let lanes = endpoints + CALLBACK_LANES;
-        let marks = |len: usize| zeroed(if durable { len } else { 0 });
         Self {
             jobs: zeroed(jobs),
-            job_timers: zeroed(jobs),
             blocks: zeroed(blocks),
             endpoints: zeroed(endpoints),
             keys: zeroed(jobs),
-            key_index: zeroed(jobs * 2),
             log: zeroed(endpoints * LOG_LINES),
             log_answers: zeroed(endpoints * LOG_LINES * LOG_ANSWER_BYTES),
             scratch: zeroed(config.scratch_bytes_max()),
             chains: zeroed(jobs),
             events: zeroed(events),
             streams: zeroed(streams),
-            stream_timers: zeroed(streams),
             lanes: zeroed(lanes),
-            lane_timers: zeroed(lanes),
-            lanes_closing: zeroed(lanes),
             attempts: zeroed(attempts),
             conns: (0..connections).map(|_| Slot::new(Conn::EMPTY)).collect(),
-            conn_timers: zeroed(connections),
             decode: zeroed(limits.url_bytes_max.max(limits.callback_bytes_max)),
             feed: zeroed(FEED_EVENTS),
             watches: zeroed(connections),
-            dirty: Dirty {
-                jobs: marks(jobs),
-                states: marks(jobs),
-                archive: marks(jobs),
-                endpoints: marks(endpoints),
-                keys: marks(jobs),
-                events: marks(events),
-                streams: marks(streams),
-            },
-            simulated: Simulated {
-                slots: zeroed(jobs),
-                timers: zeroed(jobs),
-            },
+            simulated: zeroed(jobs),
+            keep,
         }
     }
 
     /// Lends the memory: to the server machine, and to a simulated translator.
-    pub fn lend(&mut self) -> (server::Memory<'_>, &mut Simulated) {
-        let dirty = &mut self.dirty;
-        let outbox = delivery::Memory {
+    pub fn lend(&mut self) -> (server::Tables<'_>, &mut [SimSlot]) {
+        let outbox = delivery::Tables {
             chains: &mut self.chains,
             events: &mut self.events,
-            events_dirty: &mut dirty.events,
             streams: &mut self.streams,
-            streams_dirty: &mut dirty.streams,
-            stream_timers: &mut self.stream_timers,
             lanes: &mut self.lanes,
-            lane_timers: &mut self.lane_timers,
-            lanes_closing: &mut self.lanes_closing,
             attempts: &mut self.attempts,
         };
-        let service = service::Memory {
+        let service = service::Tables {
+            keep: self.keep,
             jobs: &mut self.jobs,
-            job_timers: &mut self.job_timers,
-            jobs_dirty: &mut dirty.jobs,
-            states_dirty: &mut dirty.states,
-            archive_dirty: &mut dirty.archive,
             blocks: &mut self.blocks,
             endpoints: &mut self.endpoints,
-            endpoints_dirty: &mut dirty.endpoints,
             keys: &mut self.keys,
-            key_index: &mut self.key_index,
-            keys_dirty: &mut dirty.keys,
             log: &mut self.log,
             log_answers: &mut self.log_answers,
             scratch: &mut self.scratch,
             outbox,
             feed: &mut self.feed,
         };
-        let server = server::Memory {
+        let server = server::Tables {
             service,
             conns: &mut self.conns,
-            conn_timers: &mut self.conn_timers,
             decode: &mut self.decode,
             watches: &mut self.watches,
         };
@@ -280,7 +221,7 @@ mod tests {
         let all = Capacity::for_jobs(100_000);
         assert_eq!(all.within(usize::MAX), all);
         assert_eq!(all.within(20_000), all);
-        let small = Memory::new(Capacity::for_jobs(8), &Config::SERVER, false);
-        assert_eq!((small.jobs.len(), small.dirty.streams.len()), (8, 0));
+        let small = Memory::new(Capacity::for_jobs(8), &Config::SERVER, Keep::Nothing);
+        assert_eq!((small.jobs.len(), small.streams.len()), (8, 64));
     }
 }

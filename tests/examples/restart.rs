@@ -3,6 +3,7 @@
 
 use dubhook_core::{
     event::Filter,
+    record::Keep,
     record::Table,
     server::Config,
     service::{Input, NewEndpoint, NewJob, Output, Ready, Report, Service, Words},
@@ -42,7 +43,7 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
     let capacity = Capacity::for_jobs(jobs + BATCH_JOBS);
     let clock = Clock::start();
     if !directory.exists() {
-        let mut memory = Memory::new(capacity, &config, true);
+        let mut memory = Memory::new(capacity, &config, Keep::Archive);
         let (memory, _) = memory.lend();
         let mut service = Service::new(memory.service, config.service, [1; 32]);
         return write(jobs, clock, &mut service, &Disk::open(directory)?);
@@ -50,7 +51,7 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let disk = Disk::open(directory)?;
     let opened = started.elapsed();
-    let mut memory = Memory::new(capacity, &config, true);
+    let mut memory = Memory::new(capacity, &config, Keep::Archive);
     let (memory, _) = memory.lend();
     let mut service = Service::new(memory.service, config.service, [2; 32]);
     let mut count = [0_usize; Table::ALL.len()];

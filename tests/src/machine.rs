@@ -4,8 +4,10 @@ use dubhook_core::{
     http::RecvBuf,
     id::Id,
     out::Out,
-    record::{Batch, Key},
-    server::{Config, ConnId, Drive, Fixed, HandleError, Handled, Input, Output, Ready, Server},
+    record::{Batch, Keep, Key},
+    server::{
+        Config, ConnId, Drive, HandleError, Handled, Input, Output, Ready, Server, ServerStorage,
+    },
     service::{Attempt, AttemptResult, Attempted, Report},
     time::{Instant, Now, Timestamp},
 };
@@ -42,9 +44,9 @@ impl MachineIn<'static> {
     /// A new machine that keeps nothing.
     #[must_use]
     pub fn volatile(seed: u8) -> Self {
-        let memory: &'static mut _ = Box::leak(Box::new(Fixed::<16, 8, 8, 16>::new()));
+        let memory: &'static mut _ = Box::leak(Box::new(ServerStorage::<16, 8, 8, 16>::new()));
         Self::over(
-            Server::new(memory.lend_volatile(), config(), [seed; 32]),
+            Server::new(memory.lend(Keep::Nothing), config(), [seed; 32]),
             at(0),
         )
     }
@@ -52,10 +54,9 @@ impl MachineIn<'static> {
     /// A new machine that writes records and keeps ended jobs in an archive.
     #[must_use]
     pub fn archiving(seed: u8) -> Self {
-        let memory: &'static mut _ = Box::leak(Box::new(Fixed::<16, 8, 8, 16>::new()));
-        let mut memory = memory.lend();
-        memory.service.archive_dirty = vec![0; 16].leak();
-        Self::over(Server::new(memory, config(), [seed; 32]), at(0))
+        let memory: &'static mut _ = Box::leak(Box::new(ServerStorage::<16, 8, 8, 16>::new()));
+        let tables = memory.lend(Keep::Archive);
+        Self::over(Server::new(tables, config(), [seed; 32]), at(0))
     }
 
     /// A new machine of this size and setup that keeps nothing.
@@ -64,8 +65,11 @@ impl MachineIn<'static> {
         config: Config<'static>,
     ) -> Self {
         let memory: &'static mut _ =
-            Box::leak(Box::new(Fixed::<JOBS, ENDPOINTS, CONNS, 16>::new()));
-        Self::over(Server::new(memory.lend_volatile(), config, [7; 32]), at(0))
+            Box::leak(Box::new(ServerStorage::<JOBS, ENDPOINTS, CONNS, 16>::new()));
+        Self::over(
+            Server::new(memory.lend(Keep::Nothing), config, [7; 32]),
+            at(0),
+        )
     }
 
     /// A new machine that writes records, with these as its first ones.
@@ -85,8 +89,11 @@ impl MachineIn<'static> {
     /// If the records cannot be restored.
     #[must_use]
     pub fn durable_as(config: Config<'static>, seed: u8, records: Records, now: Now) -> Self {
-        let memory: &'static mut _ = Box::leak(Box::new(Fixed::<16, 8, 8, 16>::new()));
-        let mut machine = Self::over(Server::new(memory.lend(), config, [seed; 32]), now);
+        let memory: &'static mut _ = Box::leak(Box::new(ServerStorage::<16, 8, 8, 16>::new()));
+        let mut machine = Self::over(
+            Server::new(memory.lend(Keep::Records), config, [seed; 32]),
+            now,
+        );
         for (key, value) in &records {
             machine
                 .server

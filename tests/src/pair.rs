@@ -39,7 +39,7 @@ impl Pair {
     /// If the set-up is wrong.
     #[must_use]
     pub fn new(seed: u8) -> Self {
-        let memory: &'static mut _ = Box::leak(Box::new(client::Fixed::<8>::new()));
+        let memory: &'static mut _ = Box::leak(Box::new(client::ClientStorage::<8>::new()));
         let server = Server::parse("http://127.0.0.1:8000").expect("a URL");
         let url = Url::parse("http://127.0.0.1:3120/webhook", 100).expect("a URL");
         let webhook = Webhook {

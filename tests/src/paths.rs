@@ -9,6 +9,7 @@ use dubhook_core::{
     http::RecvBuf,
     id::{Id, Prefix},
     out::Out,
+    record::Keep,
     server::{Config, ConnId, Drive, Input, Output, Ready, Server},
     service::{Attempt, AttemptResult, NewEndpoint, NewJob, Report},
     signature::{Headers, Secret, SigningKey, TOLERANCE_S, verify},
@@ -139,7 +140,12 @@ impl Bench {
             connections: 16,
             attempts: 1_024,
         };
-        let memory = Box::leak(Box::new(Memory::new(capacity, &config, durable)));
+        let keep = if durable {
+            Keep::Archive
+        } else {
+            Keep::Nothing
+        };
+        let memory = Box::leak(Box::new(Memory::new(capacity, &config, keep)));
         let mut server = Server::new(memory.lend().0, config, [7; 32]);
         let now = at(0);
         let conn = server.accept(now).expect("a free connection");

@@ -8,7 +8,8 @@ use dubhook_core::{
     http::{BodyUse, Limits, RecvBuf, ResponseParser},
     job::Status,
     out::Out,
-    server::{Config, ConnId, Drive, Fixed, Input, Output, Ready, Server},
+    record::Keep,
+    server::{Config, ConnId, Drive, Input, Output, Ready, Server, ServerStorage},
     service::{AttemptResult, Report},
     time::Now,
     url::Url,
@@ -208,9 +209,9 @@ impl World<'_> {
 fn a_translation_is_asked_for_made_and_told_without_a_heap() {
     let mut config = Config::DEVICE;
     config.guard.allow_loopback = true;
-    let mut server_memory = Box::new(Fixed::<8, 4, 2, 16>::new());
-    let mut restored_memory = Box::new(Fixed::<8, 4, 2, 16>::new());
-    let mut client_memory = Box::new(client::Fixed::<4>::new());
+    let mut server_memory = Box::new(ServerStorage::<8, 4, 2, 16>::new());
+    let mut restored_memory = Box::new(ServerStorage::<8, 4, 2, 16>::new());
+    let mut client_memory = Box::new(client::ClientStorage::<4>::new());
     let store = Box::new(Store {
         records: [None; RECORDS_MAX],
         values: [[0; RECORD_BYTES]; RECORDS_MAX],
@@ -218,7 +219,7 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
 
     let count = allocations(|| {
         let now = at(0);
-        let mut server = Server::new(server_memory.lend(), config, [1; 32]);
+        let mut server = Server::new(server_memory.lend(Keep::Records), config, [1; 32]);
         let conn = server.accept(now).unwrap();
         let hook = Webhook::new(Url::parse("http://127.0.0.1:3120/hook", 64).unwrap());
         let whom = client::Server::parse("http://127.0.0.1:8000").unwrap();
@@ -267,7 +268,7 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         assert_eq!((job.status, job.sequence), (Status::Completed, 5));
         assert_eq!(world.client.status(), Some(Simple::Completed));
 
-        let mut restored = Server::new(restored_memory.lend(), config, [3; 32]);
+        let mut restored = Server::new(restored_memory.lend(Keep::Records), config, [3; 32]);
         world.store.restore(world.now, &mut restored);
         let job = restored.service().find_job(id);
         let job = restored.service().job(job.unwrap()).unwrap();

@@ -13,7 +13,8 @@ for target in "${targets[@]}"; do
 done
 # What a device can do without must fit there as well. What it notes goes to `log` or `defmt`, neither of which may bring a heap;
 # `defmt` also formats every public enum.
-for features in hub log defmt log,defmt hub,log,defmt; do
-    embedded_cargo thumbv7m-none-eabi build --quiet --release --locked -p dubhook-core --features "$features"
-    echo "dubhook-core builds for thumbv7m-none-eabi with $features"
+for features in '' hub log defmt log,defmt hub,log,defmt default,hub,log,defmt; do
+    embedded_cargo thumbv7m-none-eabi build --quiet --release --locked -p dubhook-core --no-default-features \
+        --features "$features"
+    echo "dubhook-core builds for thumbv7m-none-eabi with ${features:-none of its features}"
 done

@@ -33,4 +33,16 @@ for package in "$root/tools/embedded/sizes" "$root/tools/embedded/peers" "$root/
     (cd "$package" && embedded_cargo "$target" build --quiet --release --locked \
         --config "target.$target.rustflags = [$flags]")
 done
+# The server machine again as the device profile, and that with one feature more: each under a name of its own.
+weigh_server() {
+    (cd "$root/tools/embedded/sizes" && embedded_cargo "$target" build --quiet --release --locked --bin server \
+        --no-default-features --features "$1" --config "target.$target.rustflags = ['-Zemit-stack-sizes']")
+    mv "$CARGO_TARGET_DIR/$target/release/server" "$CARGO_TARGET_DIR/$target/release/$2"
+}
+cp "$CARGO_TARGET_DIR/$target/release/server" "$CARGO_TARGET_DIR/$target/release/whole"
+for feature in $(./sizes.py --features); do
+    weigh_server "$feature" "server+$feature"
+done
+weigh_server '' device
+mv "$CARGO_TARGET_DIR/$target/release/whole" "$CARGO_TARGET_DIR/$target/release/server"
 exec ./sizes.py "$CARGO_TARGET_DIR/$target/release" "$DUBHOOK" "$@"

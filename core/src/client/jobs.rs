@@ -10,7 +10,7 @@ use crate::{
     job::Status,
     slab::{Ix, Link, Links, List, Node, Slab, Slot},
     time::Instant,
-    timer::{TimerSlot, Timers},
+    timer::{Timed, Timer, Timers},
 };
 use zerocopy::FromZeros;
 
@@ -30,6 +30,10 @@ pub struct Known {
     silent: u8,
     heard: Links,
     due: Links,
+    /// The job after this one in the same bucket of the index.
+    pub(super) next: Link,
+    /// When to ask about it.
+    timer: Timer,
 }
 
 impl Known {
@@ -45,7 +49,13 @@ impl Known {
         silent: 0,
         heard: Links::NONE,
         due: Links::NONE,
+        next: None,
+        timer: Timer::NONE,
     };
+
+    pub(super) const fn new(id: Id) -> Self {
+        Self { id, ..Self::EMPTY }
+    }
 
     pub(super) const fn id(&self) -> Id {
         self.id
@@ -107,34 +117,32 @@ impl Node<DUE> for Known {
     }
 }
 
+impl Timed for Known {
+    fn timer(&self) -> &Timer {
+        &self.timer
+    }
+    fn timer_mut(&mut self) -> &mut Timer {
+        &mut self.timer
+    }
+}
+
 /// Everything that is known of jobs.
 #[derive(Debug)]
 pub(super) struct Jobs<'a> {
     slab: Slab<'a, Known>,
-    index: Index<'a>,
-    timers: Timers<'a>,
+    index: Index,
+    timers: Timers,
     watched: List<HEARD>,
     due: List<DUE>,
     followed: usize,
-    capacity: usize,
 }
 
 impl<'a> Jobs<'a> {
-    pub(super) fn new(
-        slots: &'a mut [Slot<Known>],
-        timers: &'a mut [TimerSlot],
-        index: &'a mut [u32],
-        seed: u64,
-    ) -> Self {
-        let timers_len = timers.len();
-        let index = Index::new(index, seed);
-        let capacity = slots.len().min(timers_len).min(index.capacity());
-        let slab = Slab::new(slots.get_mut(..capacity).unwrap_or_default());
+    pub(super) fn new(slots: &'a mut [Slot<Known>], seed: u64) -> Self {
         Self {
-            capacity: slab.capacity(),
-            slab,
-            index,
-            timers: Timers::new(timers),
+            slab: Slab::new(slots),
+            index: Index::new(seed),
+            timers: Timers::NONE,
             watched: List::EMPTY,
             due: List::EMPTY,
             followed: 0,
@@ -143,11 +151,11 @@ impl<'a> Jobs<'a> {
 
     /// How many more jobs can be followed.
     pub(super) const fn room(&self) -> usize {
-        self.capacity.saturating_sub(self.followed)
+        self.slab.capacity().saturating_sub(self.followed)
     }
 
     pub(super) fn find(&self, id: Id) -> Link {
-        self.index.find(id, |ix| id_of(&self.slab, ix))
+        self.index.find(&self.slab, id)
     }
 
     pub(super) fn get(&self, ix: Ix) -> Option<&Known> {
@@ -176,8 +184,8 @@ impl<'a> Jobs<'a> {
             let oldest = self.watched.head()?;
             self.forget(oldest);
         }
-        let ix = self.slab.insert(Known { id, ..Known::EMPTY })?;
-        self.index.insert(id, ix, |ix| id_of(&self.slab, ix));
+        let ix = self.slab.insert(Known::new(id))?;
+        self.index.insert(&mut self.slab, id, ix);
         self.watched.push_back(&mut self.slab, ix);
         Some(ix)
     }
@@ -201,7 +209,7 @@ impl<'a> Jobs<'a> {
         self.watched.remove(&mut self.slab, ix);
         if let Some(job) = self.slab.get(ix) {
             let id = job.id;
-            self.index.remove(id, |ix| id_of(&self.slab, ix));
+            self.index.remove(&mut self.slab, id, ix);
         }
         self.slab.remove(ix);
     }
@@ -242,7 +250,7 @@ impl<'a> Jobs<'a> {
             job.is_due = true;
             self.due.push_back(&mut self.slab, ix);
         }
-        self.timers.clear(ix);
+        self.timers.clear(&mut self.slab, ix);
     }
 
     /// Asks about every job that is followed and has not ended, as soon as may be.
@@ -259,7 +267,7 @@ impl<'a> Jobs<'a> {
     pub(super) fn ask_at(&mut self, ix: Ix, at: Instant) {
         let is_waiting = |job: &&Known| job.is_open() && !job.is_due;
         if self.slab.get(ix).filter(is_waiting).is_some() {
-            self.timers.set(ix, at);
+            self.timers.set(&mut self.slab, ix, at);
         }
     }
 
@@ -310,7 +318,7 @@ impl<'a> Jobs<'a> {
     /// Lists the jobs whose time to be asked about has come; `steps` at most.
     pub(super) fn handle_timeout(&mut self, now: Instant, steps: usize) {
         for _ in 0..steps {
-            let Some(ix) = self.timers.pop_due(now) else {
+            let Some(ix) = self.timers.pop_due(&mut self.slab, now) else {
                 return;
             };
             self.ask_now(ix);
@@ -319,7 +327,7 @@ impl<'a> Jobs<'a> {
 
     /// There is nothing left to ask about a job.
     fn settle(&mut self, ix: Ix) {
-        self.timers.clear(ix);
+        self.timers.clear(&mut self.slab, ix);
         if let Some(job) = self.slab.get_mut(ix)
             && core::mem::take(&mut job.is_due)
         {
@@ -334,8 +342,4 @@ impl<'a> Jobs<'a> {
             self.watched.push_back(&mut self.slab, ix);
         }
     }
-}
-
-fn id_of(slab: &Slab<'_, Known>, ix: Ix) -> Id {
-    slab.get(ix).map_or(Id::NONE, Known::id)
 }

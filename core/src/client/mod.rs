@@ -38,7 +38,7 @@
 //! A whole conversation without a socket: the answers are written by hand here.
 //!
 //! ```
-//! use dubhook_core::client::{Call, Client, Config, Fixed, Server, Simple, Update, Webhook};
+//! use dubhook_core::client::{Call, Client, Config, ClientStorage, Server, Simple, Update, Webhook};
 //! use dubhook_core::http::{
 //!     BodyUse, Limits, RecvBuf, Request, RequestParser, Response, ResponseParser,
 //! };
@@ -57,7 +57,7 @@
 //! let secret = Secret::from_random([7; 32]);
 //! let mut webhook = Webhook::new(Url::parse("http://localhost:3120/webhook", 100).unwrap());
 //! webhook.secret = Some(secret.clone());
-//! let mut memory = Fixed::<4>::new();
+//! let mut memory = ClientStorage::<4>::new();
 //! let mut client = Client::new(memory.lend(), Config::new(server, Some(webhook)), [1; 32]);
 //!
 //! // It registers, and asks about what it follows.
@@ -128,12 +128,12 @@
 mod answer;
 mod call;
 mod config;
-mod fixed;
 mod index;
 mod jobs;
 mod newest;
 mod receiver;
 mod registration;
+mod storage;
 mod submission;
 mod told;
 mod view;
@@ -143,10 +143,10 @@ pub use call::{Call, Deadline, Exchange, ExchangeId, Reason};
 pub use config::{
     API_KEY_BYTES_MAX, Config, Pauses, Server, ServerError, Timings, Webhook, check_api_key,
 };
-pub use fixed::Fixed;
 pub use jobs::{JobState, Known};
 pub use newest::Simple;
 pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, Receiver};
+pub use storage::ClientStorage;
 pub use submission::{NewTranslation, SubmitError};
 pub use told::{Outcome, Verdict};
 pub use view::{JobView, Malformed, Problem};
@@ -159,7 +159,6 @@ use crate::{
     signature::{Secret, SigningKey},
     slab::Slot,
     time::{Instant, Now},
-    timer::TimerSlot,
 };
 use call::Retry;
 use jobs::Jobs;
@@ -170,15 +169,11 @@ use submission::Submission;
 /// How often a client that closes tries to remove its registration.
 const CLOSE_TRIES: u8 = 2;
 
-/// The memory of a client, lent by the caller. All zero bytes is empty memory.
+/// The tables of a client, lent by the caller. All zero bytes is an empty table.
 #[derive(Debug)]
-pub struct Memory<'a> {
+pub struct Tables<'a> {
     /// One for each job that is followed or remembered.
     pub jobs: &'a mut [Slot<Known>],
-    /// As many timers as jobs.
-    pub timers: &'a mut [TimerSlot],
-    /// At least twice as many as jobs.
-    pub index: &'a mut [u32],
     /// Room for the JSON of one request for a translation; none for a client that makes none.
     pub submission: &'a mut [u8],
 }
@@ -252,7 +247,7 @@ pub enum Source {
 
 // Small enough for a device: a client, and what it knows of each job.
 const _: () = assert!(size_of::<Client<'_>>() <= 1_200);
-const _: () = assert!(size_of::<Slot<Known>>() <= 64);
+const _: () = assert!(size_of::<Slot<Known>>() <= 96);
 
 /// A client of one server. See the [module](self) for how it works.
 #[derive(Debug)]
@@ -279,7 +274,7 @@ pub struct Client<'a> {
 impl<'a> Client<'a> {
     /// A client that does nothing yet. `seed` is 32 bytes of entropy, fresh at every start.
     #[must_use]
-    pub fn new(memory: Memory<'a>, config: Config<'a>, seed: [u8; 32]) -> Self {
+    pub fn new(tables: Tables<'a>, config: Config<'a>, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
         let given = config.webhook.as_ref().and_then(|w| w.secret.clone());
         let secret = given.unwrap_or_else(|| Secret::from_random(random.bytes()));
@@ -287,11 +282,11 @@ impl<'a> Client<'a> {
             config,
             keys: [Some(secret.signing_key()), None],
             secret,
-            jobs: Jobs::new(memory.jobs, memory.timers, memory.index, random.u64()),
+            jobs: Jobs::new(tables.jobs, random.u64()),
             newest: Newest::default(),
             registration: Registration::Off,
             unregistrable: (0, Instant::ZERO),
-            submission: Submission::new(memory.submission),
+            submission: Submission::new(tables.submission),
             in_flight: None,
             serial: 0,
             retry: Retry::NONE,

@@ -132,9 +132,9 @@ impl<E: Message> Outbox<'_, E> {
         ensure(dead == self.dead_letters, Flaw::Sum)?;
         let unsaved = len(&self.unsaved, &self.streams);
         ensure(unsaved == in_phase(Phase::Unsaved), Flaw::Phase)?;
-        for (ix, stream) in used(&self.streams) {
+        for (_, stream) in used(&self.streams) {
             let waiting = stream.phase == Phase::Waiting;
-            let fits = self.stream_timers.get(ix).is_some() == waiting
+            let fits = stream.timer.get().is_some() == waiting
                 && stream.attempt.is_some() == (stream.phase == Phase::InFlight)
                 && stream
                     .event

@@ -1,7 +1,7 @@
 //! A job's events in a row, and how streams move along it.
 
 use super::{
-    Message, OF_JOB, Outbox,
+    CHANGED, Message, OF_JOB, Outbox,
     slots::{EventSlot, Phase},
 };
 use crate::slab::{Ix, Link, List};
@@ -53,7 +53,7 @@ impl<E: Message> Outbox<'_, E> {
                 next => {
                     // Its place in its lane's queue stays its own.
                     self.point(stream, next);
-                    self.streams_dirty.mark(stream);
+                    self.streams.mark(stream, CHANGED);
                     if unsaved {
                         self.dequeue(stream);
                         self.enqueue(stream);
@@ -69,7 +69,7 @@ impl<E: Message> Outbox<'_, E> {
         let mut slot = EventSlot::new(event, job, self.open_batch);
         slot.heads = 1;
         let ix = self.events.insert(slot)?;
-        self.events_dirty.mark(ix);
+        self.events.mark(ix, CHANGED);
         Some(ix)
     }
 
@@ -119,7 +119,7 @@ impl<E: Message> Outbox<'_, E> {
         }
         let Some(job) = slot.job else {
             self.events.remove(ix);
-            self.events_dirty.mark(ix);
+            self.events.mark(ix, CHANGED);
             return;
         };
         if self.is_overtaken(ix) {
@@ -138,7 +138,7 @@ impl<E: Message> Outbox<'_, E> {
             chain.events.remove(&mut self.events, ix);
         }
         self.events.remove(ix);
-        self.events_dirty.mark(ix);
+        self.events.mark(ix, CHANGED);
     }
 
     /// Lets a stream that has settled its event, and waits in nothing, go on to the next one it must send, or end.
@@ -159,7 +159,7 @@ impl<E: Message> Outbox<'_, E> {
                     stream.attempts = 0;
                     stream.phase = Phase::Unsaved;
                 }
-                self.streams_dirty.mark(ix);
+                self.streams.mark(ix, CHANGED);
                 self.enqueue(ix);
             }
         }

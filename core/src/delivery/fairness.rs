@@ -4,7 +4,7 @@ extern crate std;
 
 use super::{
     AttemptId, Failure, Outbox, OutboxLimits, Outcome,
-    lent::{Room, publish_job},
+    fixture::{Room, publish_job},
 };
 use crate::{
     event::{Event, Filter},

@@ -19,7 +19,10 @@
 //! dead, or die at once, the living ones go on, and need not stand in line with them.
 
 use super::{IN_LANE, QUEUED};
-use crate::slab::{Links, List, Node};
+use crate::{
+    slab::{Links, List, Node},
+    timer::{Timed, Timer},
+};
 use zerocopy::FromZeros;
 
 /// How long a lane's endpoint keeps an attempt, as far as is known.
@@ -103,6 +106,8 @@ pub struct Lane<F> {
     pub(super) live: List<IN_LANE>,
     pub(super) dead: List<IN_LANE>,
     links: Links,
+    /// The end of its pause.
+    pub(super) timer: Timer,
 }
 
 /// How many first attempts are made before a retry that waits gets its turn, so that a stream of new
@@ -115,6 +120,15 @@ impl<F> Node<0> for Lane<F> {
     }
     fn links_mut(&mut self) -> &mut Links {
         &mut self.links
+    }
+}
+
+impl<F> Timed for Lane<F> {
+    fn timer(&self) -> &Timer {
+        &self.timer
+    }
+    fn timer_mut(&mut self) -> &mut Timer {
+        &mut self.timer
     }
 }
 
@@ -143,6 +157,7 @@ impl<F: Copy> Lane<F> {
             live: List::EMPTY,
             dead: List::EMPTY,
             links: Links::NONE,
+            timer: Timer::NONE,
         }
     }
 

@@ -38,9 +38,9 @@ mod batches;
 mod chain;
 #[cfg(test)]
 mod fairness;
-mod lane;
 #[cfg(test)]
-mod lent;
+mod fixture;
+mod lane;
 mod limits;
 mod message;
 mod outbox;
@@ -61,7 +61,7 @@ pub(crate) use audit::{ensure, len, used};
 pub use lane::Lane;
 pub use limits::OutboxLimits;
 pub use message::Message;
-pub use outbox::{Memory, Outbox};
+pub use outbox::{Outbox, Tables};
 pub use schedule::{JITTER_PERCENT, PAUSES_MAX, RETRY_AFTER_MS_MAX, Schedule};
 pub use slots::{AttemptSlot, Chain, EventSlot, StreamSlot};
 pub use types::{Attempt, AttemptId, Failure, Outcome, SavedStream, Settled, Target, Verdict};
@@ -72,3 +72,8 @@ const OF_JOB: u8 = 0;
 const IN_LANE: u8 = 1;
 /// The list in which streams that wait for the same thing hang.
 const QUEUED: u8 = 2;
+
+/// The mark of events and streams whose record has changed.
+const CHANGED: u8 = 1;
+/// The mark of lanes that must let go of what they have.
+const CLOSING: u8 = 1;

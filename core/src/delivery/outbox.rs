@@ -1,41 +1,31 @@
 //! The machine: commands in, attempts out.
 
 use super::{
-    IN_LANE, Message, OutboxLimits, QUEUED,
+    CLOSING, IN_LANE, Message, OutboxLimits, QUEUED,
     lane::{Held, Lane, Pace},
     slots::{AttemptSlot, Chain, Chains, EventSlot, Phase, StreamSlot},
     turns::Rings,
     types::{Attempt, AttemptId, Outcome, Settled, Target, Verdict},
 };
 use crate::{
-    dirty::Dirty,
     random::Random,
+    record::Keep,
     slab::{Ix, Link, List, Slab, Slot},
     time::{self, Instant},
-    timer::{TimerSlot, Timers},
+    timer::Timers,
 };
 
-/// The memory of an outbox, lent by the caller. All zero bytes is empty memory.
+/// The tables of an outbox, lent by the caller. All zero bytes is an empty table.
 #[derive(Debug)]
-pub struct Memory<'a, E: Message> {
+pub struct Tables<'a, E: Message> {
     /// One for each job that there can be.
     pub chains: &'a mut [Chain],
     /// Events that somebody is still owed.
     pub events: &'a mut [Slot<EventSlot<E>>],
-    /// As many `u32` as events.
-    pub events_dirty: &'a mut [u32],
     /// What one target is owed of one job.
     pub streams: &'a mut [Slot<StreamSlot>],
-    /// As many `u32` as streams.
-    pub streams_dirty: &'a mut [u32],
-    /// As many timers as streams.
-    pub stream_timers: &'a mut [TimerSlot],
     /// One for each endpoint that there can be, and behind them those that callbacks share.
     pub lanes: &'a mut [Slot<Lane<E::Filter>>],
-    /// As many timers as lanes.
-    pub lane_timers: &'a mut [TimerSlot],
-    /// As many `u32` as lanes.
-    pub lanes_closing: &'a mut [u32],
     /// One for each attempt that may be in flight.
     pub attempts: &'a mut [Slot<AttemptSlot>],
 }
@@ -48,13 +38,10 @@ const STEP: usize = 64;
 pub struct Outbox<'a, E: Message> {
     pub(super) chains: Chains<'a>,
     pub(super) events: Slab<'a, EventSlot<E>>,
-    pub(super) events_dirty: Dirty<'a>,
     pub(super) streams: Slab<'a, StreamSlot>,
-    pub(super) streams_dirty: Dirty<'a>,
     pub(super) lanes: Slab<'a, Lane<E::Filter>>,
-    pub(super) stream_timers: Timers<'a>,
-    pub(super) lane_timers: Timers<'a>,
-    pub(super) lanes_closing: Dirty<'a>,
+    pub(super) stream_timers: Timers,
+    pub(super) lane_timers: Timers,
     pub(super) attempts: Slab<'a, AttemptSlot>,
     pub(super) limits: OutboxLimits,
 
@@ -84,31 +71,29 @@ pub struct Outbox<'a, E: Message> {
 
 // Commands.
 impl<'a, E: Message> Outbox<'a, E> {
-    /// An empty outbox over lent memory. The lanes behind those of `endpoints` are what callbacks share.
+    /// An empty outbox over lent tables. The lanes behind those of `endpoints` are what callbacks share. Where it keeps
+    /// nothing, everything is durable at once.
     #[must_use]
-    pub fn new(memory: Memory<'a, E>, limits: OutboxLimits, endpoints: usize) -> Self {
-        let mut lanes = Slab::new(memory.lanes);
+    pub fn new(tables: Tables<'a, E>, limits: OutboxLimits, keep: Keep, endpoints: usize) -> Self {
+        let mut lanes = Slab::new(tables.lanes);
         while lanes.len() < endpoints && lanes.insert(Lane::closed(E::NO_FILTER)).is_some() {}
         while lanes.insert(Lane::shared(E::NO_FILTER)).is_some() {}
-        // Where nothing is written, all is as good as written.
-        let durable = !memory.events_dirty.is_empty();
+        let records = keep.records();
         Self {
-            chains: Chains(memory.chains),
-            events: Slab::new(memory.events),
-            events_dirty: Dirty::new(memory.events_dirty),
-            streams: Slab::new(memory.streams),
-            streams_dirty: Dirty::new(memory.streams_dirty),
+            chains: Chains(tables.chains),
+            events: Slab::new(tables.events).with_marks(records),
+            streams: Slab::new(tables.streams).with_marks(records),
             lanes,
-            stream_timers: Timers::new(memory.stream_timers),
-            lane_timers: Timers::new(memory.lane_timers),
-            lanes_closing: Dirty::new(memory.lanes_closing),
-            attempts: Slab::new(memory.attempts),
+            stream_timers: Timers::NONE,
+            lane_timers: Timers::NONE,
+            attempts: Slab::new(tables.attempts),
             limits,
             unsaved: List::EMPTY,
             dead: List::EMPTY,
             rings: Rings::EMPTY,
             open_batch: 1,
-            committed: if durable { 0 } else { u64::MAX },
+            // Where nothing is written, all is as good as written.
+            committed: if records { 0 } else { u64::MAX },
             serial: 0,
             publications: 0,
             new_in_flight: 0,
@@ -167,7 +152,7 @@ impl<'a, E: Message> Outbox<'a, E> {
         slot.open = false;
         slot.removing |= remove;
         slot.unreachable();
-        self.lanes_closing.mark(lane);
+        self.lanes.mark(lane, CLOSING);
         self.drained(lane);
     }
 
@@ -318,7 +303,7 @@ impl<'a, E: Message> Outbox<'a, E> {
             settled.verdict = self.conclude(now, ix, outcome, random);
         }
         if !self.is_open(lane) {
-            self.lanes_closing.mark(lane);
+            self.lanes.mark(lane, CLOSING);
         }
         self.offer(lane);
         Some(settled)
@@ -341,7 +326,7 @@ impl<E: Message> Outbox<'_, E> {
         let pace = slot.pace;
         if held != Held::Nothing {
             // What goes past a pause ends it, and shows whether there must be another.
-            self.lane_timers.clear(lane);
+            self.lane_timers.clear(&mut self.lanes, lane);
         }
         self.count_pace(pace, 1);
         self.offer(lane);
@@ -399,7 +384,7 @@ impl<E: Message> Outbox<'_, E> {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if !self.lanes_closing.is_empty() {
+        if self.lanes.has_marked() {
             return Some(Instant::ZERO);
         }
         let streams = self.stream_timers.next();
@@ -411,7 +396,7 @@ impl<E: Message> Outbox<'_, E> {
     /// done its share is due at once.
     pub fn handle_timeout(&mut self, now: Instant) {
         for _ in 0..STEP {
-            let Some(lane) = self.lane_timers.pop_due(now) else {
+            let Some(lane) = self.lane_timers.pop_due(&mut self.lanes, now) else {
                 break;
             };
             if let Some(slot) = self.lanes.get_mut(lane) {
@@ -420,12 +405,12 @@ impl<E: Message> Outbox<'_, E> {
             self.offer(lane);
         }
         for _ in 0..STEP {
-            let Some(ix) = self.stream_timers.pop_due(now) else {
+            let Some(ix) = self.stream_timers.pop_due(&mut self.streams, now) else {
                 break;
             };
             self.enqueue(ix);
         }
-        if let Some(lane) = self.lanes_closing.pop() {
+        if let Some((lane, _)) = self.lanes.pop_marked() {
             self.drain(lane);
         }
     }

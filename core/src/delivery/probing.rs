@@ -4,7 +4,7 @@ extern crate std;
 
 use super::{
     Attempt, Failure, Outbox, OutboxLimits, Outcome, Schedule, Settled, Target, Verdict,
-    lent::{Room, publish_job},
+    fixture::{Room, publish_job},
 };
 use crate::{
     event::{Event, Filter, Kind},

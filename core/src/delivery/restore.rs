@@ -1,7 +1,7 @@
 //! What of the outbox is written down, and how it comes back.
 
 use super::{
-    Message, OF_JOB, Outbox,
+    CHANGED, Message, OF_JOB, Outbox,
     slots::{EventSlot, Phase, StreamSlot},
     types::{SavedStream, Target},
 };
@@ -13,13 +13,13 @@ use crate::{
 impl<E: Message> Outbox<'_, E> {
     /// The next event slot whose record has changed, with what it holds: nothing if it is gone.
     pub fn poll_dirty_event(&mut self) -> Option<(Ix, Option<(Link, E)>)> {
-        let ix = self.events_dirty.pop()?;
+        let (ix, _) = self.events.pop_marked()?;
         Some((ix, self.events.get(ix).map(|slot| (slot.job, slot.event))))
     }
 
     /// The next stream slot whose record has changed, with what it holds: nothing if it is gone.
     pub fn poll_dirty_stream(&mut self) -> Option<(Ix, Option<SavedStream>)> {
-        let ix = self.streams_dirty.pop()?;
+        let (ix, _) = self.streams.pop_marked()?;
         let saved = self.streams.get(ix).and_then(|stream| {
             Some(SavedStream {
                 job: stream.job,
@@ -40,7 +40,7 @@ impl<E: Message> Outbox<'_, E> {
     /// Whether a record has changed.
     #[must_use]
     pub const fn is_dirty(&self) -> bool {
-        !self.events_dirty.is_empty() || !self.streams_dirty.is_empty()
+        self.events.has_marked() || self.streams.has_marked()
     }
 
     /// Puts an event back after a restart. Events of a job may come in any order. `false` where it
@@ -91,7 +91,7 @@ impl<E: Message> Outbox<'_, E> {
             if let Some(stream) = self.streams.get_mut(ix) {
                 stream.phase = Phase::Waiting;
             }
-            self.stream_timers.set(ix, saved.due);
+            self.stream_timers.set(&mut self.streams, ix, saved.due);
         } else {
             self.enqueue(ix);
         }
@@ -100,7 +100,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Notes that a stream's record stands for nothing any more and must be deleted.
     pub fn forget_stream(&mut self, ix: Ix) {
-        self.streams_dirty.mark(ix);
+        self.streams.mark(ix, CHANGED);
     }
 
     /// How many slots for events there are.
@@ -135,7 +135,7 @@ impl<E: Message> Outbox<'_, E> {
     /// Sorts out what is back, before room is kept for jobs: closed lanes let go of what they still have, dead letters
     /// are put in the order of their events, and events that nobody is owed are forgotten.
     pub fn restore_done(&mut self) {
-        while let Some(lane) = self.lanes_closing.pop() {
+        while let Some((lane, _)) = self.lanes.pop_marked() {
             self.drain(lane);
         }
         let events = &self.events;

@@ -1,7 +1,7 @@
 //! What an attempt's end brings about: for the lane, and for the delivery.
 
 use super::{
-    Message, OF_JOB, Outbox, RETRY_AFTER_MS_MAX,
+    CHANGED, Message, OF_JOB, Outbox, RETRY_AFTER_MS_MAX,
     slots::{AttemptSlot, Phase, StreamSlot},
     types::{Failure, Outcome, Target, Verdict},
 };
@@ -57,8 +57,8 @@ impl<E: Message> Outbox<'_, E> {
         if pause_ms > 0 {
             slot.hold();
             let until = now.after_ms(pause_ms);
-            if self.lane_timers.get(lane) < Some(until) {
-                self.lane_timers.set(lane, until);
+            if slot.timer.get() < Some(until) {
+                self.lane_timers.set(&mut self.lanes, lane, until);
             }
         }
         pause_ms
@@ -69,7 +69,7 @@ impl<E: Message> Outbox<'_, E> {
         if let Some(slot) = self.lanes.get_mut(lane) {
             slot.forgive();
         }
-        self.lane_timers.clear(lane);
+        self.lane_timers.clear(&mut self.lanes, lane);
         self.offer(lane);
     }
 
@@ -81,11 +81,11 @@ impl<E: Message> Outbox<'_, E> {
         outcome: Outcome,
         random: &mut Random,
     ) -> Verdict {
+        self.streams.mark(ix, CHANGED);
         let Some(stream) = self.streams.get_mut(ix) else {
             return Verdict::Dropped;
         };
         stream.attempt = None;
-        self.streams_dirty.mark(ix);
         let retry_after_ms = match outcome {
             Outcome::Delivered => {
                 self.advance(ix);
@@ -107,8 +107,9 @@ impl<E: Message> Outbox<'_, E> {
         match (pause, self.streams.get_mut(ix)) {
             (Some(pause_ms), Some(stream)) => {
                 stream.phase = Phase::Waiting;
-                stream.due = now.after_ms(pause_ms);
-                self.stream_timers.set(ix, stream.due);
+                let due = now.after_ms(pause_ms);
+                stream.due = due;
+                self.stream_timers.set(&mut self.streams, ix, due);
                 Verdict::Retry { pause_ms }
             }
             _ => {
@@ -129,7 +130,7 @@ impl<E: Message> Outbox<'_, E> {
         if self.next_event(ix).is_none() {
             self.make_solo(ix);
             self.bury(ix);
-            self.streams_dirty.mark(ix);
+            self.streams.mark(ix, CHANGED);
             return;
         }
         let target = Target {
@@ -173,7 +174,7 @@ impl<E: Message> Outbox<'_, E> {
             lane.dead.remove(&mut self.streams, ix);
             lane.live.push_back(&mut self.streams, ix);
         }
-        self.streams_dirty.mark(ix);
+        self.streams.mark(ix, CHANGED);
         self.enqueue(ix);
     }
 

@@ -4,6 +4,7 @@ use super::{IN_LANE, Message, OF_JOB, QUEUED, Target, lane::Pace};
 use crate::{
     slab::{Ix, Link, Links, List, Node},
     time::Instant,
+    timer::{Timed, Timer},
 };
 use zerocopy::FromZeros;
 
@@ -77,6 +78,8 @@ pub struct StreamSlot {
     of_job: Links,
     in_lane: Links,
     queued: Links,
+    /// The end of its pause.
+    pub(super) timer: Timer,
 }
 
 impl StreamSlot {
@@ -94,6 +97,7 @@ impl StreamSlot {
         of_job: Links::NONE,
         in_lane: Links::NONE,
         queued: Links::NONE,
+        timer: Timer::NONE,
     };
 
     pub(super) const fn new(job: Link, target: Target, event: Ix, solo: bool) -> Self {
@@ -137,6 +141,15 @@ impl Node<QUEUED> for StreamSlot {
     }
     fn links_mut(&mut self) -> &mut Links {
         &mut self.queued
+    }
+}
+
+impl Timed for StreamSlot {
+    fn timer(&self) -> &Timer {
+        &self.timer
+    }
+    fn timer_mut(&mut self) -> &mut Timer {
+        &mut self.timer
     }
 }
 

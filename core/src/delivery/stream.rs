@@ -1,7 +1,7 @@
 //! What a stream goes through: it is made, waits, is sent, and ends.
 
 use super::{
-    Message, OF_JOB, Outbox,
+    CHANGED, CLOSING, Message, OF_JOB, Outbox,
     slots::{EventSlot, Phase, StreamSlot},
     types::Target,
 };
@@ -63,7 +63,7 @@ impl<E: Message> Outbox<'_, E> {
             self.evict_dead_letter();
         }
         let ix = self.streams.insert(stream)?;
-        self.streams_dirty.mark(ix);
+        self.streams.mark(ix, CHANGED);
         self.link(ix);
         Some(ix)
     }
@@ -87,7 +87,7 @@ impl<E: Message> Outbox<'_, E> {
             if !lane.open
                 && let Some(lane) = stream.lane
             {
-                self.lanes_closing.mark(lane);
+                self.lanes.mark(lane, CLOSING);
             }
         }
     }
@@ -144,7 +144,7 @@ impl<E: Message> Outbox<'_, E> {
         let retry = stream.attempts > 0;
         match stream.phase {
             Phase::Unsaved => self.unsaved.remove(&mut self.streams, ix),
-            Phase::Waiting => self.stream_timers.clear(ix),
+            Phase::Waiting => self.stream_timers.clear(&mut self.streams, ix),
             Phase::Dead => self.dead.remove(&mut self.streams, ix),
             Phase::Ready => {
                 if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
@@ -198,6 +198,6 @@ impl<E: Message> Outbox<'_, E> {
         }
         self.point(ix, None);
         self.streams.remove(ix);
-        self.streams_dirty.mark(ix);
+        self.streams.mark(ix, CHANGED);
     }
 }

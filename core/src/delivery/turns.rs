@@ -1,7 +1,7 @@
 //! Lanes taking turns, and lanes that close.
 
 use super::{
-    IN_LANE, Message, Outbox,
+    CLOSING, IN_LANE, Message, Outbox,
     lane::{Pace, Ring},
     slots::Phase,
 };
@@ -169,7 +169,7 @@ impl<E: Message> Outbox<'_, E> {
             };
             at = self.let_go(ix, slot.removing);
         }
-        self.lanes_closing.mark(lane);
+        self.lanes.mark(lane, CLOSING);
     }
 
     /// Lets go of one event that a stream of a closed lane has before it. Returns where to go on.

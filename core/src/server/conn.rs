@@ -8,6 +8,7 @@ use crate::{
     note::note,
     slab::{Ix, Links, Node},
     time::Instant,
+    timer::{Timed, Timer},
 };
 
 /// Names a connection. A stale one names nothing.
@@ -147,6 +148,7 @@ pub struct Conn {
     /// Whether it hangs among those that wait for a commit.
     pub(super) blocked: bool,
     queued: Links,
+    pub(super) timer: Timer,
     /// Whether it hangs among those that wait for what it owes an answer to.
     #[cfg(feature = "hub")]
     pub(super) held: bool,
@@ -174,6 +176,7 @@ impl Conn {
         ready: false,
         blocked: false,
         queued: Links::NONE,
+        timer: Timer::NONE,
         #[cfg(feature = "hub")]
         held: false,
         #[cfg(feature = "hub")]
@@ -210,6 +213,15 @@ impl Node<{ super::hub::HELD }> for Conn {
     }
     fn links_mut(&mut self) -> &mut Links {
         &mut self.held_in
+    }
+}
+
+impl Timed for Conn {
+    fn timer(&self) -> &Timer {
+        &self.timer
+    }
+    fn timer_mut(&mut self) -> &mut Timer {
+        &mut self.timer
     }
 }
 

@@ -297,7 +297,7 @@ impl Server<'_> {
     /// Does what is due: connections that have waited too long, and the service's own.
     fn pass(&mut self, now: Now) {
         for _ in 0..STEP {
-            let Some(ix) = self.timers.pop_due(now.instant) else {
+            let Some(ix) = self.timers.pop_due(&mut self.conns, now.instant) else {
                 break;
             };
             let Some(conn) = self.conns.get_mut(ix) else {
@@ -310,7 +310,7 @@ impl Server<'_> {
                 continue;
             }
             if deadline > now.instant {
-                self.timers.set(ix, deadline);
+                self.timers.set(&mut self.conns, ix, deadline);
             } else {
                 self.wake(ix);
             }

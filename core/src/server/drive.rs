@@ -350,8 +350,8 @@ impl Server<'_> {
         }
         let deadline = conn.deadline;
         if deadline > now.instant {
-            if self.timers.get(ix).is_none_or(|timer| timer > deadline) {
-                self.timers.set(ix, deadline);
+            if conn.timer.get().is_none_or(|timer| timer > deadline) {
+                self.timers.set(&mut self.conns, ix, deadline);
             }
             return Drive::Input { bytes_min };
         }

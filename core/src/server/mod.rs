@@ -29,10 +29,10 @@
 //!
 //! ```
 //! # use dubhook_core::{http::RecvBuf, out::Out, time::{Instant, Now, Timestamp}};
-//! use dubhook_core::server::{Config, Drive, Fixed, Server};
+//! use dubhook_core::{record::Keep, server::{Config, Drive, Server, ServerStorage}};
 //!
-//! let mut memory = Box::new(Fixed::<8, 4, 2, 4>::new());
-//! let mut server = Server::new(memory.lend(), Config::DEVICE, [1; 32]);
+//! let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
+//! let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [1; 32]);
 //! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
 //!
 //! let conn = server.accept(now).unwrap();
@@ -51,21 +51,21 @@ mod commands;
 mod conn;
 mod door;
 mod drive;
-mod fixed;
 #[cfg(feature = "hub")]
 mod hub;
 mod list;
 mod pressure;
 mod reply;
+mod storage;
 
 pub use crate::service::{HandleError, Handled, PollError, Ready};
 pub use auth::ApiKey;
 pub use conn::{Conn, ConnId};
 pub use door::{AcceptError, Input, Output};
 pub use drive::{Drive, DriveError};
-pub use fixed::Fixed;
 #[cfg(feature = "hub")]
 pub use hub::{Page, Watch};
+pub use storage::ServerStorage;
 
 #[cfg(feature = "guard")]
 use crate::address::Guard;
@@ -76,7 +76,7 @@ use crate::{
     service::{self, Service},
     slab::{Ix, List, Slab, Slot},
     time::Now,
-    timer::{TimerSlot, Timers},
+    timer::Timers,
 };
 
 /// What to send to a connection for which there is no slot, before closing it.
@@ -200,15 +200,13 @@ impl Config<'_> {
 /// The most bytes of an answer's head.
 const HEAD_BYTES_MAX: usize = 300;
 
-/// The memory of a server, lent by the caller.
+/// The tables of a server, lent by the caller.
 #[derive(Debug)]
-pub struct Memory<'a> {
+pub struct Tables<'a> {
     /// Jobs, endpoints, deliveries.
-    pub service: service::Memory<'a>,
+    pub service: service::Tables<'a>,
     /// One for each connection.
     pub conns: &'a mut [Slot<Conn>],
-    /// As many timers as connections.
-    pub conn_timers: &'a mut [TimerSlot],
     /// Room for the longest string of a request.
     pub decode: &'a mut [u8],
     /// Lists of connections that wait for a job to change: as many as connections do well.
@@ -222,7 +220,7 @@ pub struct Server<'a> {
     service: Service<'a>,
     config: Config<'a>,
     conns: Slab<'a, Conn>,
-    timers: Timers<'a>,
+    timers: Timers,
     decode: &'a mut [u8],
     /// Connections that the driver must look at.
     ready: List<0>,
@@ -246,13 +244,13 @@ pub struct Server<'a> {
 impl<'a> Server<'a> {
     /// A server with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
     #[must_use]
-    pub fn new(memory: Memory<'a>, config: Config<'a>, seed: [u8; 32]) -> Self {
+    pub fn new(tables: Tables<'a>, config: Config<'a>, seed: [u8; 32]) -> Self {
         Self {
-            service: Service::new(memory.service, config.service, seed),
+            service: Service::new(tables.service, config.service, seed),
             config,
-            conns: Slab::new(memory.conns),
-            timers: Timers::new(memory.conn_timers),
-            decode: memory.decode,
+            conns: Slab::new(tables.conns),
+            timers: Timers::NONE,
+            decode: tables.decode,
             ready: List::EMPTY,
             blocked: List::EMPTY,
             looked_at: Ix::MIN,
@@ -262,7 +260,7 @@ impl<'a> Server<'a> {
             latest: crate::time::Instant::ZERO,
             date: Date::NONE,
             #[cfg(feature = "hub")]
-            held: hub::Held::new(memory.watches),
+            held: hub::Held::new(tables.watches),
             #[cfg(feature = "hub")]
             traffic: hub::Traffic::default(),
         }
@@ -306,7 +304,7 @@ impl<'a> Server<'a> {
         #[cfg(feature = "hub")]
         self.traffic.count_connection(ix.is_some());
         let ix = ix.ok_or(AcceptError::Full)?;
-        self.timers.set(ix, deadline);
+        self.timers.set(&mut self.conns, ix, deadline);
         note!(trace, "connection in slot {}: accepted", ix.get());
         Ok(ConnId {
             ix,
@@ -331,7 +329,7 @@ impl<'a> Server<'a> {
         if blocked {
             self.blocked.remove(&mut self.conns, id.ix);
         }
-        self.timers.clear(id.ix);
+        self.timers.clear(&mut self.conns, id.ix);
         self.conns.remove(id.ix);
         note!(trace, "connection in slot {}: closed", id.ix.get());
     }

@@ -35,7 +35,7 @@ impl Service<'_> {
         ensure(fits, Flaw::Job)?;
         for (ix, job) in used(&self.jobs) {
             // What waits for a worker needs no deadline; whatever else there is does.
-            let timed = self.job_timers.get(ix).is_some();
+            let timed = job.timer.get().is_some();
             ensure(timed != (job.state().status == Status::Pending), Flaw::Job)?;
             let active = self.outbox.is_active(ix);
             ensure(active != job.state().status.is_terminal(), Flaw::Job)?;

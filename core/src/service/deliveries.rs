@@ -1,6 +1,6 @@
 //! Webhook attempts: what to send, and what its outcome means.
 
-use super::{Job, Service, request_field};
+use super::{Job, REQUEST, Service, request_field};
 use crate::{
     delivery::{self, AttemptId, Failure, Outcome, Settled, Target, Verdict},
     endpoint::{self, Disabled, Endpoint},
@@ -273,7 +273,7 @@ impl Service<'_> {
             return;
         };
         if core::mem::take(&mut job.has_callback) {
-            self.jobs_dirty.mark(ix);
+            self.jobs.mark(ix, REQUEST);
             self.outbox.close_target(ix, target, false);
         }
     }

@@ -288,7 +288,12 @@ impl Service<'_> {
         now: Now,
         memory: &'m mut [u8],
     ) -> Result<Option<Output<'m>>, PollError> {
-        if self.committing || !self.has_unsaved() {
+        if self.committing {
+            return Ok(None);
+        }
+        // They have no deadline: what is too old goes when something is written in any case.
+        self.forget_expired_keys(now);
+        if !self.has_unsaved() {
             return Ok(None);
         }
         if memory.len() < self.record_bytes_max() {

@@ -1,6 +1,6 @@
 //! What happens to endpoints: they are registered, changed, tested, and removed.
 
-use super::{NOT_STARTED, Service, Words, deliveries::event_id};
+use super::{CHANGED, NOT_STARTED, Service, Words, deliveries::event_id};
 use crate::{
     delivery::Target,
     endpoint::{self, Disabled, Endpoint, StoredSecret},
@@ -371,7 +371,7 @@ impl Service<'_> {
             self.leaving.remove(&mut self.endpoints, ix);
             if self.outbox.is_vacant(ix) {
                 self.endpoints.remove(ix);
-                self.endpoints_dirty.mark(ix);
+                self.endpoints.mark(ix, CHANGED);
             } else {
                 self.leaving.push_back(&mut self.endpoints, ix);
                 return;
@@ -383,7 +383,7 @@ impl Service<'_> {
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
             endpoint.changed = self.outbox.batch();
         }
-        self.endpoints_dirty.mark(ix);
+        self.endpoints.mark(ix, CHANGED);
     }
 
     /// Stores an endpoint's strings anew, with some of them replaced.

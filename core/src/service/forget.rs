@@ -3,7 +3,7 @@
 //! Both leave only when nobody needs them: a job when it owes nobody anything, its ending is durable and whoever
 //! follows it has been told, a key when it has expired or, for want of room, when its job has ended.
 
-use super::{Job, QUEUED, Service};
+use super::{Job, QUEUED, REQUEST, STATE, Service};
 #[cfg(feature = "hub")]
 use crate::id::Id;
 use crate::{
@@ -62,18 +62,20 @@ impl Service<'_> {
         if !ended || !self.may_go(job) || !self.outbox.is_settled(ix) {
             return false;
         }
-        let (request, result) = (job.request, job.result);
+        let (request, result, archiving) = (job.request, job.result, job.archiving);
         while let Some(endpoint) = self.jobs.get(ix).and_then(|job| job.wanting.head()) {
             self.remove_endpoint_at(endpoint);
         }
+        if archiving {
+            self.archiving.remove(&mut self.jobs, ix);
+        }
         self.ended.remove(&mut self.jobs, ix);
         self.newest_jobs.remove(&mut self.jobs, ix);
-        self.job_timers.clear(ix);
+        self.job_timers.clear(&mut self.jobs, ix);
         self.pool.free(request);
         self.pool.free(result);
         self.jobs.remove(ix);
-        self.jobs_dirty.mark(ix);
-        self.states_dirty.mark(ix);
+        self.jobs.mark(ix, REQUEST | STATE);
         true
     }
 
@@ -132,8 +134,6 @@ impl Service<'_> {
     }
 
     pub(super) fn forget_oldest_key(&mut self) {
-        if let Some(slot) = self.keys.forget_oldest() {
-            self.keys_dirty.mark(slot);
-        }
+        self.keys.forget_oldest();
     }
 }

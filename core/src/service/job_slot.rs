@@ -8,6 +8,7 @@ use crate::{
     slab::{Links, List, Node},
     text::Text,
     time::Timestamp,
+    timer::{Timed, Timer},
 };
 use zerocopy::FromZeros;
 
@@ -41,6 +42,8 @@ pub struct Job {
     pub(crate) has_reference: bool,
     /// Whether its worker must still hear that it was called off.
     pub(crate) stopping: bool,
+    /// Whether it hangs among those that must be put into the archive.
+    pub(super) archiving: bool,
     pub(crate) request: Text<5>,
     /// Output or error, once ended.
     pub(crate) result: Text<1>,
@@ -52,6 +55,9 @@ pub struct Job {
     pub(crate) wanting: List<{ endpoint::WANTING }>,
     pub(super) of_all: Links,
     pub(super) queued: Links,
+    to_archive: Links,
+    /// The end of its lease, or of its stay once it has ended.
+    pub(super) timer: Timer,
     /// The sequence of the event with which its worker began; 0 where that is not known, or was taken back.
     #[cfg(feature = "hub")]
     pub(super) lease: u32,
@@ -64,6 +70,13 @@ pub struct Job {
 pub(super) const ALL: u8 = 0;
 /// The list of jobs that wait for a worker, or for a worker to stop, or to be forgotten.
 pub(super) const QUEUED: u8 = 1;
+/// The list of jobs that have ended and must be put into the archive.
+pub(super) const ARCHIVING: u8 = 2;
+
+/// The mark of jobs whose record of what was asked for has changed.
+pub(super) const REQUEST: u8 = 1;
+/// The mark of jobs whose record of what became of them has changed.
+pub(super) const STATE: u8 = 2;
 
 impl Job {
     /// A filler for empty slots: all zero.
@@ -76,6 +89,7 @@ impl Job {
         has_callback: false,
         has_reference: false,
         stopping: false,
+        archiving: false,
         request: Text::EMPTY,
         result: Text::EMPTY,
         changed: 0,
@@ -83,6 +97,8 @@ impl Job {
         wanting: List::EMPTY,
         of_all: Links::NONE,
         queued: Links::NONE,
+        to_archive: Links::NONE,
+        timer: Timer::NONE,
         #[cfg(feature = "hub")]
         lease: 0,
         #[cfg(feature = "hub")]
@@ -127,5 +143,23 @@ impl Node<QUEUED> for Job {
     }
     fn links_mut(&mut self) -> &mut Links {
         &mut self.queued
+    }
+}
+
+impl Node<ARCHIVING> for Job {
+    fn links(&self) -> &Links {
+        &self.to_archive
+    }
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.to_archive
+    }
+}
+
+impl Timed for Job {
+    fn timer(&self) -> &Timer {
+        &self.timer
+    }
+    fn timer_mut(&mut self) -> &mut Timer {
+        &mut self.timer
     }
 }

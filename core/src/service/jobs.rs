@@ -1,6 +1,6 @@
 //! What happens to jobs: they come in, are worked on, end, and are forgotten.
 
-use super::{Job, NOT_STARTED, Service, Words, targets::Targets};
+use super::{Job, NOT_STARTED, REQUEST, STATE, Service, Words, targets::Targets};
 use crate::{
     event::{Event, Kind},
     id::Id,
@@ -199,9 +199,7 @@ impl Service<'_> {
         };
         if let (Some(key), Some(id)) = (key, self.jobs.get(job).map(|job| job.id)) {
             let expires = now.timestamp.after_ms(self.limits.key_ms);
-            if let Some(slot) = self.keys.insert(key.key, key.request, id, expires) {
-                self.keys_dirty.mark(slot);
-            }
+            self.keys.insert(key.key, key.request, id, expires);
         }
         self.counters.submitted += 1;
         Ok(Submitted {
@@ -238,7 +236,7 @@ impl Service<'_> {
             && self.jobs.get(ix).map(|job| job.state().status) == Some(Status::Processing)
         {
             let lease = now.instant.after_ms(self.limits.lease_ms);
-            self.job_timers.set(ix, lease);
+            self.job_timers.set(&mut self.jobs, ix, lease);
         }
         taken.map_err(ReportError::Refused)
     }
@@ -284,7 +282,7 @@ impl Service<'_> {
     pub(crate) fn pass(&mut self, now: Now) {
         self.forget_expired_keys(now);
         for _ in 0..STEP {
-            let Some(ix) = self.job_timers.pop_due(now.instant) else {
+            let Some(ix) = self.job_timers.pop_due(&mut self.jobs, now.instant) else {
                 break;
             };
             #[cfg(feature = "hub")]
@@ -297,7 +295,8 @@ impl Service<'_> {
                     let _ = self.happen(now, ix, Happening::Lose, LOST);
                 }
                 Some(status) if status.is_terminal() && !self.forget(ix) => {
-                    self.job_timers.set(ix, now.instant.after_ms(UNSETTLED_MS));
+                    self.job_timers
+                        .set(&mut self.jobs, ix, now.instant.after_ms(UNSETTLED_MS));
                 }
                 _ => {}
             }
@@ -349,7 +348,7 @@ impl Service<'_> {
         job.has_reference = new.reference.is_some();
         job.request = request;
         self.jobs.insert(job)?;
-        self.jobs_dirty.mark(ix);
+        self.jobs.mark(ix, REQUEST);
         self.newest_jobs.push_front(&mut self.jobs, ix);
         self.waiting.push_back(&mut self.jobs, ix);
         self.tell(now, ix, Kind::Pending, State::NEW);
@@ -379,10 +378,10 @@ impl Service<'_> {
         match step.state.status {
             Status::Processing => {
                 let lease = now.instant.after_ms(self.limits.lease_ms);
-                self.job_timers.set(ix, lease);
+                self.job_timers.set(&mut self.jobs, ix, lease);
             }
             Status::Pending => {
-                self.job_timers.clear(ix);
+                self.job_timers.clear(&mut self.jobs, ix);
                 self.waiting.push_back(&mut self.jobs, ix);
             }
             status => {
@@ -414,15 +413,18 @@ impl Service<'_> {
         if let Some(job) = self.jobs.get_mut(ix) {
             job.result = text.unwrap_or(crate::text::Text::EMPTY);
             job.stopping = stopping;
+            job.archiving = self.keep.archive();
         }
         if stopping {
             self.stopping.push_back(&mut self.jobs, ix);
         } else {
             self.ended.push_back(&mut self.jobs, ix);
         }
-        self.archive_dirty.mark(ix);
+        if self.keep.archive() {
+            self.archiving.push_back(&mut self.jobs, ix);
+        }
         let forget_at = now.instant.after_ms(self.limits.retain_ms);
-        self.job_timers.set(ix, forget_at);
+        self.job_timers.set(&mut self.jobs, ix, forget_at);
     }
 
     /// Writes down that something happened, and owes it to everyone who wants to know.
@@ -459,7 +461,7 @@ impl Service<'_> {
             event,
             batch,
         });
-        self.states_dirty.mark(ix);
+        self.jobs.mark(ix, STATE);
         let callback = callback.then(|| self.callback_lane(ix)).flatten();
         let targets = Targets {
             endpoints: &self.endpoints,

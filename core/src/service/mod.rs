@@ -12,15 +12,15 @@
 //! out one by one, and then the [batch](crate::record::Batch) itself: the driver writes all of them in one transaction and
 //! gives it back. Attempts and work that speak of a change come out only then; whoever answers a caller asks for the
 //! [`barrier`](Service::barrier) of what it says and waits until that [`is_durable`](Service::is_durable). One batch is
-//! written at a time, while the next one fills. With no memory lent for marking changes there are no records and
-//! everything is durable at once.
+//! written at a time, while the next one fills. Where [`Keep::Nothing`] says so there are no records and everything is
+//! durable at once.
 //!
 //! **Records are last-value-wins.** A record is a slot of a table: its key is (table, slot), so there are
 //! never more records than slots, and recovery is [`restore`](Service::restore) for each in the order of their keys,
 //! then [`start`](Service::start). Jobs that were running are pending again.
 //!
-//! **Ended jobs leave memory**, after a time or when room is wanted. For a driver that keeps them for longer and lends
-//! `archive_dirty`, the JSON that an ended job has for ever comes out with its batch ([`Output::Archive`]).
+//! **Ended jobs leave memory**, after a time or when room is wanted. For a driver that keeps them for longer and says
+//! [`Keep::Archive`], the JSON that an ended job has for ever comes out with its batch ([`Output::Archive`]).
 //!
 //! **Full is an answer.** A job is admitted only with room for everything that can still happen to it:
 //! its text, its ending, its deliveries. Otherwise [`SubmitError::Full`] says so before anything was promised.
@@ -61,53 +61,37 @@ pub use words::{Words, WordsBytes};
 #[cfg(feature = "hub")]
 pub use workers::{Claim, LeaseError};
 
-use job_slot::{ALL, QUEUED};
+use job_slot::{ALL, ARCHIVING, QUEUED, REQUEST, STATE};
 
 use crate::{
     delivery::Outbox,
-    dirty::Dirty,
     endpoint::{self, Endpoint},
     event::Event,
     id::{Id, Prefix},
     idempotency::{KeySlot, Keys},
     log::{Line, Log},
     random::Random,
-    record::Key,
+    record::{Keep, Key},
     sha256::Sha256,
     signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
     text::{Block, Pool},
-    timer::{TimerSlot, Timers},
+    timer::Timers,
 };
 
-/// The memory of a service, lent by the caller. All zero bytes is empty memory.
-///
-/// The slices for marking changes (`…_dirty` here and in `outbox`) are as long as their tables, or all
-/// empty for a service that keeps nothing.
+/// The tables of a service, lent by the caller. All zero bytes is an empty table.
 #[derive(Debug)]
-pub struct Memory<'a> {
+pub struct Tables<'a> {
+    /// What of it is kept for longer.
+    pub keep: Keep,
     /// One for each job.
     pub jobs: &'a mut [Slot<Job>],
-    /// As many timers as jobs.
-    pub job_timers: &'a mut [TimerSlot],
-    /// As many as jobs.
-    pub jobs_dirty: &'a mut [u32],
-    /// As many as jobs.
-    pub states_dirty: &'a mut [u32],
-    /// As many as jobs, for a driver that keeps ended jobs for longer than memory does; empty otherwise.
-    pub archive_dirty: &'a mut [u32],
     /// Text of jobs and endpoints: 64 bytes each.
     pub blocks: &'a mut [Block],
     /// One for each endpoint.
     pub endpoints: &'a mut [Slot<Endpoint>],
-    /// As many as endpoints.
-    pub endpoints_dirty: &'a mut [u32],
     /// One for each idempotency key.
     pub keys: &'a mut [KeySlot],
-    /// At least twice as many as keys.
-    pub key_index: &'a mut [u32],
-    /// As many as keys.
-    pub keys_dirty: &'a mut [u32],
     /// Lines of the attempt log, divided among the endpoints.
     pub log: &'a mut [Line],
     /// Room for what receivers answered, divided among the lines.
@@ -115,25 +99,23 @@ pub struct Memory<'a> {
     /// Room for the body of one event, and for one URL behind it.
     pub scratch: &'a mut [u8],
     /// Deliveries.
-    pub outbox: crate::delivery::Memory<'a, Event>,
+    pub outbox: crate::delivery::Tables<'a, Event>,
     /// Room for the newest events of all jobs.
     #[cfg(feature = "hub")]
     pub feed: &'a mut [crate::feed::Told],
 }
 
+/// The mark of endpoints whose record has changed.
+const CHANGED: u8 = 1;
+
 /// Jobs, endpoints and what is owed. See the [module](self) for how it works.
 pub struct Service<'a> {
     jobs: Slab<'a, Job>,
-    job_timers: Timers<'a>,
-    jobs_dirty: Dirty<'a>,
-    states_dirty: Dirty<'a>,
-    archive_dirty: Dirty<'a>,
-    archives: bool,
+    job_timers: Timers,
+    keep: Keep,
     pool: Pool<'a>,
     endpoints: Slab<'a, Endpoint>,
-    endpoints_dirty: Dirty<'a>,
     keys: Keys<'a>,
-    keys_dirty: Dirty<'a>,
     log: Log<'a>,
     scratch: &'a mut [u8],
     outbox: Outbox<'a, Event>,
@@ -152,6 +134,8 @@ pub struct Service<'a> {
     stopping: List<QUEUED>,
     /// Jobs that have ended, in that order.
     ended: List<QUEUED>,
+    /// Jobs that have ended and are not in the archive yet.
+    archiving: List<ARCHIVING>,
     /// All endpoints, newest first.
     newest_endpoints: List<{ endpoint::ALL }>,
     /// Endpoints that get every job's events.
@@ -223,35 +207,32 @@ pub struct Counters {
 impl<'a> Service<'a> {
     /// A service with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
     #[must_use]
-    pub fn new(memory: Memory<'a>, limits: Limits, seed: [u8; 32]) -> Self {
+    pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
-        let durable = !memory.jobs_dirty.is_empty();
-        let endpoints = memory.endpoints.len();
+        let keep = tables.keep;
+        let records = keep.records();
+        let endpoints = tables.endpoints.len();
         let master = random.bytes();
         Self {
-            jobs: Slab::new(memory.jobs),
-            job_timers: Timers::new(memory.job_timers),
-            jobs_dirty: Dirty::new(memory.jobs_dirty),
-            states_dirty: Dirty::new(memory.states_dirty),
-            archives: !memory.archive_dirty.is_empty(),
-            archive_dirty: Dirty::new(memory.archive_dirty),
-            pool: Pool::new(memory.blocks),
-            endpoints: Slab::new(memory.endpoints),
-            endpoints_dirty: Dirty::new(memory.endpoints_dirty),
-            keys: Keys::new(memory.keys, memory.key_index),
-            keys_dirty: Dirty::new(memory.keys_dirty),
-            log: Log::new(memory.log, memory.log_answers, endpoints),
-            scratch: memory.scratch,
-            outbox: Outbox::new(memory.outbox, limits.outbox, endpoints),
+            jobs: Slab::new(tables.jobs).with_marks(records),
+            job_timers: Timers::NONE,
+            keep,
+            pool: Pool::new(tables.blocks),
+            endpoints: Slab::new(tables.endpoints).with_marks(records),
+            keys: Keys::new(tables.keys).with_marks(records),
+            log: Log::new(tables.log, tables.log_answers, endpoints),
+            scratch: tables.scratch,
+            outbox: Outbox::new(tables.outbox, limits.outbox, keep, endpoints),
             limits,
             master,
             master_key: Secret::from_random(master).signing_key(),
-            master_dirty: durable,
+            master_dirty: records,
             random,
             newest_jobs: List::EMPTY,
             waiting: List::EMPTY,
             stopping: List::EMPTY,
             ended: List::EMPTY,
+            archiving: List::EMPTY,
             newest_endpoints: List::EMPTY,
             for_all: List::EMPTY,
             leaving: List::EMPTY,
@@ -263,7 +244,7 @@ impl<'a> Service<'a> {
             gathering: false,
             committing: false,
             #[cfg(feature = "hub")]
-            feed: crate::feed::Feed::new(memory.feed),
+            feed: crate::feed::Feed::new(tables.feed),
         }
     }
 
@@ -406,7 +387,7 @@ impl<'a> Service<'a> {
     /// Whether ended jobs are kept for longer than memory does: see [`Output::Archive`].
     #[must_use]
     pub const fn has_archive(&self) -> bool {
-        self.archives
+        self.keep.archive()
     }
 
     /// The batch of records that the next change belongs to.

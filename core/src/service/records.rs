@@ -1,6 +1,6 @@
 //! What a service writes down.
 
-use super::Service;
+use super::{REQUEST, Service};
 use crate::{
     delivery::SavedStream,
     endpoint::field,
@@ -16,7 +16,7 @@ impl Service<'_> {
     /// How many bytes of memory are enough for whatever is to be saved.
     #[must_use]
     pub const fn record_bytes_max(&self) -> usize {
-        if self.archives {
+        if self.keep.archive() {
             self.limits.archive_bytes_max()
         } else {
             self.limits.record_bytes_max()
@@ -35,11 +35,13 @@ impl Service<'_> {
             write.u8(FORMAT_VERSION);
             write.raw(&self.master);
             (Table::Meta, 0, true)
-        } else if let Some(ix) = self.jobs_dirty.pop() {
-            (Table::Job, ix.get(), self.write_request(ix, &mut write))
-        } else if let Some(ix) = self.states_dirty.pop() {
-            (Table::State, ix.get(), self.write_state(ix, &mut write))
-        } else if let Some(ix) = self.endpoints_dirty.pop() {
+        } else if let Some((ix, mark)) = self.jobs.pop_marked() {
+            if mark == REQUEST {
+                (Table::Job, ix.get(), self.write_request(ix, &mut write))
+            } else {
+                (Table::State, ix.get(), self.write_state(ix, &mut write))
+            }
+        } else if let Some((ix, _)) = self.endpoints.pop_marked() {
             let some = self.write_endpoint_record(ix, &mut write);
             (Table::Endpoint, ix.get(), some)
         } else if let Some((ix, event)) = self.outbox.poll_dirty_event() {
@@ -53,7 +55,7 @@ impl Service<'_> {
                 write_stream(now, &stream, &mut write);
             }
             (Table::Stream, ix.get(), stream.is_some())
-        } else if let Some(ix) = self.keys_dirty.pop() {
+        } else if let Some(ix) = self.keys.pop_marked() {
             let slot = self.keys.get(ix);
             if let Some(slot) = slot {
                 write.raw(&slot.key);
@@ -71,23 +73,21 @@ impl Service<'_> {
 
     /// The next job that has ended in the open batch: its id, and how many bytes of `memory` its JSON takes.
     pub(super) fn next_archived(&mut self, memory: &mut [u8]) -> Option<(Id, usize)> {
-        while let Some(ix) = self.archive_dirty.pop() {
-            if let Some(id) = self.jobs.get(ix).map(|job| job.id) {
-                let mut out = Out::new(memory);
-                self.write_job(ix, &mut out);
-                return out.finish().ok().map(|len| (id, len));
-            }
-        }
-        None
+        let ix = self.archiving.pop_front(&mut self.jobs)?;
+        let job = self.jobs.get_mut(ix)?;
+        job.archiving = false;
+        let id = job.id;
+        let mut out = Out::new(memory);
+        self.write_job(ix, &mut out);
+        out.finish().ok().map(|len| (id, len))
     }
 
     /// Whether a record of the open batch waits to be written.
     pub(super) const fn is_dirty(&self) -> bool {
         self.master_dirty
-            || !self.jobs_dirty.is_empty()
-            || !self.states_dirty.is_empty()
-            || !self.endpoints_dirty.is_empty()
-            || !self.keys_dirty.is_empty()
+            || self.jobs.has_marked()
+            || self.endpoints.has_marked()
+            || self.keys.has_marked()
             || self.outbox.is_dirty()
     }
 

@@ -6,7 +6,7 @@ use crate::{
     endpoint::{self, Disabled, Endpoint, StoredSecret},
     event::{Event, Filter, Kind},
     id::Id,
-    idempotency::KeySlot,
+    idempotency::Entry,
     job::{Happening, Status, changes_left},
     language::looks_like_tag,
     record::{FORMAT_VERSION, Key, Read, Table},
@@ -146,8 +146,7 @@ impl Service<'_> {
     }
 
     fn rebuild(&mut self, now: Now) -> Result<(), RestoreError> {
-        let dirty = &mut self.keys_dirty;
-        if !self.keys.restore_done(|moved| dirty.mark(moved)) {
+        if !self.keys.restore_done() {
             return Err(RestoreError::Corrupt);
         }
         // By id, which counts up whatever the clock does: the order in which they were made.
@@ -186,7 +185,8 @@ impl Service<'_> {
             let age_ms = now.timestamp.ms_since(job.last.at);
             let left_ms = self.limits.retain_ms.saturating_sub(age_ms);
             self.ended.push_back(&mut self.jobs, ix);
-            self.job_timers.set(ix, now.instant.after_ms(left_ms));
+            self.job_timers
+                .set(&mut self.jobs, ix, now.instant.after_ms(left_ms));
             return Ok(());
         }
         let mut targets_own = u32::from(job.has_callback);
@@ -351,13 +351,13 @@ impl Service<'_> {
     }
 
     fn restore_key(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
-        let slot = KeySlot {
+        let entry = Entry {
             key: read.array(),
             request: read.array(),
             job: Id::from_bits(read.u128()),
             expires: read.timestamp(),
         };
-        self.keys.restore(ix, slot).then_some(())
+        self.keys.restore(ix, entry).then_some(())
     }
 }
 

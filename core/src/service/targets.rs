@@ -69,7 +69,8 @@ impl Iterator for Targets<'_, '_> {
 mod tests {
     extern crate std;
     use crate::{
-        server::Fixed,
+        record::Keep,
+        server::ServerStorage,
         service::{Attempt, Limits, NewJob, Output, Ready, Service, Words},
         time::{Instant, Now, Timestamp},
     };
@@ -104,8 +105,8 @@ mod tests {
     #[test]
     fn callbacks_share_a_lane_only_where_there_are_more_hosts_than_lanes() {
         for port in 1..30 {
-            let mut memory = Box::new(Fixed::<16, 2, 1, 8>::new());
-            let memory = memory.lend_volatile().service;
+            let mut memory = Box::new(ServerStorage::<16, 2, 1, 8>::new());
+            let memory = memory.lend(Keep::Nothing).service;
             let service = &mut Service::new(memory, Limits::DEVICE, [1; 32]);
             for _ in 0..3 {
                 submit(service, "silent.test");

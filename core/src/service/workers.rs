@@ -75,7 +75,8 @@ impl Service<'_> {
         if let Some(job) = self.jobs.get_mut(claim.job) {
             job.lease = 0;
         }
-        self.job_timers.set(claim.job, crate::time::Instant::ZERO);
+        self.job_timers
+            .set(&mut self.jobs, claim.job, crate::time::Instant::ZERO);
     }
 
     /// Makes a job pending that was given back. `false` where it was not: its timer means something else.

@@ -2,7 +2,7 @@
 
 use super::show::{self, Paint};
 use dubhook_smol::client::Error;
-use std::{fmt, io, process::ExitCode};
+use std::{error, fmt, io, process::ExitCode};
 
 /// Why a command was not done.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ impl fmt::Display for Fail {
         }
     }
 }
+
+impl error::Error for Fail {}
 
 impl From<io::Error> for Fail {
     /// For standard output, which is all that is written to without looking.

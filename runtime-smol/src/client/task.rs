@@ -14,11 +14,10 @@ use crate::{
     tls::Trust,
 };
 use dubhook_core::{
-    client::{Client, Config, Exchange, ExchangeId, Failure, Known, Memory, Webhook},
+    client::{Client, Config, Exchange, ExchangeId, Failure, Known, Tables, Webhook},
     http::ResponseError,
     slab::Slot,
     time::{Instant, Now},
-    timer::TimerSlot,
     url::Url,
 };
 use event_listener::Event as Signal;
@@ -92,29 +91,23 @@ fn webhook_url(url: &str) -> Result<Url<'_>, Error> {
     })
 }
 
-/// The machine's tables, all zero.
-struct Tables {
+/// The memory of the machine's tables, all zero.
+struct Storage {
     jobs: Box<[Slot<Known>]>,
-    timers: Box<[TimerSlot]>,
-    index: Box<[u32]>,
     submission: Box<[u8]>,
 }
 
-impl Tables {
+impl Storage {
     fn new(jobs: usize) -> Self {
         Self {
             jobs: (0..jobs).map(|_| Slot::new(Known::EMPTY)).collect(),
-            timers: vec![TimerSlot::EMPTY; jobs].into(),
-            index: vec![0; jobs * 2].into(),
             submission: vec![0; SUBMISSION_BYTES_MAX].into(),
         }
     }
 
-    fn lend(&mut self) -> Memory<'_> {
-        Memory {
+    fn lend(&mut self) -> Tables<'_> {
+        Tables {
             jobs: &mut self.jobs,
-            timers: &mut self.timers,
-            index: &mut self.index,
             submission: &mut self.submission,
         }
     }
@@ -130,7 +123,7 @@ async fn run(
     (orders, commands): (Sender<Command>, Receiver<Command>),
     seed: [u8; 32],
 ) {
-    let mut tables = Tables::new(options.capacity);
+    let mut tables = Storage::new(options.capacity);
     // Both were found good before the task was started.
     let (Ok(server), Ok(url)) = (
         options.server(),

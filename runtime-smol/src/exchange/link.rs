@@ -1,6 +1,9 @@
 //! The connection to one server: one exchange after the other, kept while it is of use.
 
-use super::{Answer, Failure, patient::Patient, send};
+use super::{
+    answer::{Answer, Failure, send},
+    patient::Patient,
+};
 use crate::tls::{self, Trust};
 use async_io::{Async, Timer};
 use dubhook_core::{

@@ -1,8 +1,9 @@
 //! Linux: one edge-triggered epoll for all connections, watched as one descriptor.
 
 use super::{
-    ENDED, Interest, READ, Readiness, Stream, WRITE, Watched,
-    park::{AT_ONCE, Alarm, Idler},
+    alarm::{AT_ONCE, Alarm},
+    idle::IdleWatch,
+    readiness::{ENDED, Interest, READ, Readiness, WRITE, Watched},
 };
 use crate::signal::wait;
 use async_io::Async;
@@ -36,7 +37,7 @@ pub struct Net {
     events: RefCell<Vec<Event>>,
     /// Whether a thread waits in the epoll itself, so that no reactor need watch it.
     waited_in: Cell<bool>,
-    idler: Idler,
+    idle_watch: IdleWatch,
     alarm: Alarm,
 }
 
@@ -52,13 +53,13 @@ impl Drop for WaitedIn<'_> {
 /// Who is watched, by the number that events carry.
 #[derive(Debug, Default)]
 struct Sockets {
-    watched: Vec<Option<Rc<News>>>,
+    watched: Vec<Option<Rc<Watch>>>,
     free: Vec<usize>,
 }
 
 /// What the kernel has said of a socket, and who waits for more: one task at a time.
 #[derive(Debug)]
-struct News {
+struct Watch {
     readiness: Readiness,
     waker: RefCell<Option<Waker>>,
 }
@@ -67,7 +68,7 @@ struct News {
 #[derive(Debug)]
 pub(super) struct Socket {
     socket: TcpStream,
-    news: Rc<News>,
+    watch: Rc<Watch>,
     number: usize,
     net: Rc<Net>,
 }
@@ -93,35 +94,27 @@ impl Net {
             sockets: RefCell::default(),
             events: RefCell::new(Self::events()),
             waited_in: Cell::new(false),
-            idler: Idler::default(),
+            idle_watch: IdleWatch::default(),
             alarm: Alarm::default(),
         }))
     }
 
-    /// Takes on a connection.
-    ///
-    /// # Errors
-    ///
-    /// Where the operating system cannot watch it.
-    pub fn watch(self: &Rc<Self>, socket: TcpStream) -> io::Result<Stream> {
-        self.watch_socket(socket).map(Stream::new)
-    }
-
+    /// Watches a connection.
     pub(super) fn watch_socket(self: &Rc<Self>, socket: TcpStream) -> io::Result<Socket> {
         socket.set_nonblocking(true)?;
         // Each write is a whole message, so holding it back gains nothing.
         socket.set_nodelay(true)?;
-        let news = Rc::new(News {
+        let watch = Rc::new(Watch {
             readiness: Readiness::new(),
             waker: RefCell::new(None),
         });
-        let number = self.sockets.borrow_mut().insert(&news);
+        let number = self.sockets.borrow_mut().insert(&watch);
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let data = EventData::new_u64(number as u64);
         // From here on dropping it gives the number back.
         let socket = Socket {
             socket,
-            news,
+            watch,
             number,
             net: Rc::clone(self),
         };
@@ -133,7 +126,7 @@ impl Net {
     /// executor, which does not say so, until its other tasks have had a turn.
     pub(crate) async fn idle(&self) {
         if self.waited_in.get() {
-            self.idler.idle().await;
+            self.idle_watch.idle().await;
         } else {
             future::yield_now().await;
         }
@@ -156,8 +149,8 @@ impl Net {
         &self.alarm
     }
 
-    pub(super) const fn idler(&self) -> &Idler {
-        &self.idler
+    pub(super) const fn idle_watch(&self) -> &IdleWatch {
+        &self.idle_watch
     }
 
     /// Who has no number: of its events nobody is told.
@@ -224,9 +217,9 @@ impl Net {
         for event in events {
             let (number, flags) = (event.data.u64() as usize, event.flags);
             // A number may have passed to another connection in the meantime; that one then tries in vain, once.
-            if let Some(Some(news)) = sockets.watched.get(number) {
-                news.readiness.set(bits(flags));
-                if let Some(waker) = news.waker.take() {
+            if let Some(Some(watch)) = sockets.watched.get(number) {
+                watch.readiness.set(bits(flags));
+                if let Some(waker) = watch.waker.take() {
                     waker.wake();
                 }
             }
@@ -249,12 +242,12 @@ fn bits(flags: EventFlags) -> u8 {
 }
 
 impl Sockets {
-    fn insert(&mut self, news: &Rc<News>) -> usize {
+    fn insert(&mut self, watch: &Rc<Watch>) -> usize {
         let number = self.free.pop().unwrap_or(self.watched.len());
         if number == self.watched.len() {
             self.watched.push(None);
         }
-        self.watched[number] = Some(Rc::clone(news));
+        self.watched[number] = Some(Rc::clone(watch));
         number
     }
 }
@@ -265,11 +258,11 @@ impl Watched for Socket {
     }
 
     fn readiness(&self) -> &Readiness {
-        &self.news.readiness
+        &self.watch.readiness
     }
 
     fn poll_edge(&self, cx: &mut Context<'_>, _: Interest) -> Poll<()> {
-        wait(&self.news.waker, cx);
+        wait(&self.watch.waker, cx);
         Poll::Pending
     }
 }

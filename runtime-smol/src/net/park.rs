@@ -5,15 +5,12 @@
 //! does nothing but serve waits here instead, in one system call, and no longer than until its alarm. What else may wake
 //! it, another timer or a batch that was written, comes from another thread, which notifies it.
 
-use super::epoll::Net;
-use crate::signal::Signal;
+use super::{alarm::AT_ONCE, epoll::Net};
 use rustix::{
     event::{EventfdFlags, epoll, eventfd},
     fd::OwnedFd,
-    time::Timespec,
 };
 use std::{
-    cell::Cell,
     io,
     pin::pin,
     rc::Rc,
@@ -22,78 +19,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
-    time::Instant,
 };
-
-/// Not to wait at all.
-pub(super) const AT_ONCE: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 0,
-};
-
-/// How often the thread looks for more to do before whoever waits until it is idle goes on all the same.
-const LOOKS_MAX: u8 = 4;
-
-/// Waits until the thread has nothing to do: one task at a time.
-#[derive(Debug, Default)]
-pub(super) struct Idler {
-    waits: Cell<bool>,
-    looks: Cell<u8>,
-    idle: Signal,
-}
-
-impl Idler {
-    pub(super) async fn idle(&self) {
-        self.idle.take();
-        self.looks.set(0);
-        self.waits.set(true);
-        self.idle.raised().await;
-    }
-
-    /// The thread has looked for something to do.
-    fn looked(&self, found: bool) {
-        let looks = self.looks.get() + 1;
-        self.looks.set(looks);
-        if !found || looks == LOOKS_MAX {
-            self.waits.set(false);
-            self.idle.raise();
-        }
-    }
-}
-
-/// Rings at a time that one task sets, in the thread that waits here.
-#[derive(Debug, Default)]
-pub(super) struct Alarm {
-    at: Cell<Option<Instant>>,
-    rang: Signal,
-}
-
-impl Alarm {
-    pub(super) fn set(&self, at: Instant) {
-        self.at.set(Some(at));
-    }
-
-    /// Whether it has rung. It does so once for each time that was set.
-    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        self.rang.poll_raised(cx).map(|()| _ = self.rang.take())
-    }
-
-    /// Rings if it is time, and says how long it is until then otherwise.
-    fn look(&self) -> Option<Timespec> {
-        let left = self.at.get()?.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            self.at.set(None);
-            self.rang.raise();
-            return Some(AT_ONCE);
-        }
-        // Whole milliseconds, for that is how long an epoll can wait, and none too few.
-        let left_ms = left.as_micros().div_ceil(1_000);
-        Some(Timespec {
-            tv_sec: i64::try_from(left_ms / 1_000).unwrap_or(i64::MAX),
-            tv_nsec: (left_ms % 1_000) as i64 * 1_000_000,
-        })
-    }
-}
 
 /// Wakes a thread that waits in an epoll.
 #[derive(Debug)]
@@ -146,14 +72,14 @@ impl Net {
             let until_alarm = self.alarm().look();
             notify.waiting.store(true, Ordering::SeqCst);
             let notified = notify.notified.load(Ordering::SeqCst);
-            let idler = self.idler().waits.get().then_some(self.idler());
-            let at_once = notified || idler.is_some();
+            let idle = self.idle_watch().is_awaited().then_some(self.idle_watch());
+            let at_once = notified || idle.is_some();
             let wait = if at_once { Some(AT_ONCE) } else { until_alarm };
             self.wait(&mut events, wait.as_ref())?;
             notify.waiting.store(false, Ordering::SeqCst);
             self.tell(&events);
-            if let Some(idler) = idler {
-                idler.looked(notified || !events.is_empty());
+            if let Some(idle) = idle {
+                idle.looked(notified || !events.is_empty());
             }
         }
     }
@@ -169,8 +95,9 @@ mod tests {
     use futures_lite::future;
     use smol::{LocalExecutor, unblock};
     use std::{
+        cell::Cell,
         io::{Read, Write},
-        time::Duration,
+        time::{Duration, Instant},
     };
 
     #[test]

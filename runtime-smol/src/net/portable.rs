@@ -1,6 +1,6 @@
 //! Other systems: each connection is registered with the executor's own reactor.
 
-use super::{Interest, READ, Readiness, WRITE, Watched};
+use super::readiness::{Interest, READ, Readiness, WRITE, Watched};
 use async_io::Async;
 use std::{
     io,
@@ -68,13 +68,9 @@ impl Net {
         Ok(std::rc::Rc::new(Self(())))
     }
 
-    /// Takes on a connection.
-    ///
-    /// # Errors
-    ///
-    /// Where the operating system cannot watch it.
-    pub fn watch(self: &std::rc::Rc<Self>, socket: TcpStream) -> io::Result<super::Stream> {
-        Socket::new(socket).map(super::Stream::new)
+    /// Watches a connection.
+    pub(super) fn watch_socket(self: &std::rc::Rc<Self>, socket: TcpStream) -> io::Result<Socket> {
+        Socket::new(socket)
     }
 
     /// Does nothing: the executor's reactor does it all.

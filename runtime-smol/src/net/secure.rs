@@ -1,9 +1,9 @@
 //! TLS on a connection that tries before it waits.
 //!
-//! rustls moves no bytes of its own accord, so it fits between a [`Stream`](super::Stream) and its socket as it is: what
+//! rustls moves no bytes of its own accord, so it fits between a [`Stream`](super::stream::Stream) and its socket as it is: what
 //! the socket has is given to it, what it has for the socket is written, and neither ever waits.
 
-use super::{Interest, Watched, poll_ready, try_read, try_write};
+use super::readiness::{Interest, Watched, poll_ready, try_read, try_write};
 use rustls::Connection;
 use std::{
     io::{self, BufRead, Read, Write},

@@ -1,6 +1,6 @@
 //! Sending as far as there is room, and keeping the rest.
 
-use super::Stream;
+use super::stream::Stream;
 use std::io;
 
 impl Stream {

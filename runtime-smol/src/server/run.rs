@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     deliver::{ConnectLimiter, Flights, Lookups, Pool},
     hidden::Hidden,
-    memory::{Capacity, Memory, Simulated},
+    memory::{Capacity, Memory},
     net::Net,
     resolve::Resolve,
     signal::Signal,
@@ -25,9 +25,10 @@ use crate::{
 use async_io::{Async, Timer};
 use dubhook_core::{
     address::{Cidr, Guard},
+    record::Keep,
     server::{self as machine, ApiKey, Config, Input, Page},
     service::Limits,
-    simulate::Simulator,
+    simulate::{SimSlot, Simulator},
 };
 use futures_lite::future::{self, FutureExt};
 use smol::LocalExecutor;
@@ -140,10 +141,14 @@ impl Server {
             pages: self.pages,
             ..Config::SERVER
         };
-        let mut memory = Memory::new(self.capacity, &config, self.store.is_some());
-        let (memory, simulated) = memory.lend();
+        let keep = match &self.store {
+            Some(_) => Keep::Archive,
+            None => Keep::Nothing,
+        };
+        let mut memory = Memory::new(self.capacity, &config, keep);
+        let (tables, simulated) = memory.lend();
         let clock = Clock::start();
-        let mut server = machine::Server::new(memory, config, self.seed.0);
+        let mut server = machine::Server::new(tables, config, self.seed.0);
         if let Some(store) = &self.store {
             restore(clock.now(), &mut server, store.as_ref(), self.capacity)?;
         }
@@ -234,14 +239,13 @@ async fn serve(
 
 fn workers<'m>(
     translator: Translator,
-    simulated: &'m mut Simulated,
+    simulated: &'m mut [SimSlot],
     server: &mut machine::Server<'_>,
 ) -> Workers<'m> {
     match translator {
         Translator::Simulated(settings) => {
             let seed = server.random_bytes();
-            let (slots, timers) = (&mut simulated.slots, &mut simulated.timers);
-            Workers::Simulated(RefCell::new(Simulator::new(slots, timers, settings, seed)))
+            Workers::Simulated(RefCell::new(Simulator::new(simulated, settings, seed)))
         }
         Translator::Command(command) => Workers::Programs(Programs::new(command)),
         Translator::Remote => Workers::Remote,

@@ -63,7 +63,7 @@ fn bodies(world: &mut World<'_>) {
 
 fn server_new(world: &mut World<'_>) {
     black_box(ApiKey::new(world.text));
-    let mut server = Server::new(world.memory.lend(), world.config, world.seed);
+    let mut server = Server::new(world.memory.lend(world.keep), world.config, world.seed);
     black_box(server.service_mut().start(world.now).is_ok());
 }
 

@@ -5,12 +5,13 @@ use dubhook_core::{
     client::{self, Client, ExchangeId, Receiver},
     http::{Limits, RequestParser, ResponseParser},
     id::Id,
-    record::Key,
-    server::{Config, ConnId, Fixed, Server},
+    record::{Keep, Key},
+    server::{Config, ConnId, Server, ServerStorage},
+    service::Attempt,
     signature::{Secret, SigningKey},
     simulate::Simulator,
     slab::Ix,
-    time::{Now, Timestamp}, service::Attempt,
+    time::{Now, Timestamp},
 };
 
 /// Arguments of every kind.
@@ -58,6 +59,9 @@ pub struct World<'a> {
     pub id: Id,
     /// A record's name.
     pub record: Key,
+    /// What is kept of a service.
+    pub keep: Keep,
+    /// An attempt.
     /// An attempt.
     pub attempt: Attempt,
     /// A connection.
@@ -65,13 +69,13 @@ pub struct World<'a> {
     /// How a server is set up.
     pub config: Config<'a>,
     /// A server's memory.
-    pub memory: &'a mut Fixed<8, 4, 2, 4>,
+    pub memory: &'a mut ServerStorage<8, 4, 2, 4>,
     /// A server in whatever state.
     pub server: &'a mut Server<'a>,
     /// Simulated work in whatever state.
     pub simulation: &'a mut Simulator<'a>,
     /// A client's memory.
-    pub client_memory: &'a mut client::Fixed<4>,
+    pub client_memory: &'a mut client::ClientStorage<4>,
     /// A client in whatever state.
     pub client: &'a mut Client<'a>,
     /// A connection on which webhooks come in.

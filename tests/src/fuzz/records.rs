@@ -6,8 +6,9 @@ use crate::{
     machine::{MachineIn, Records, at, config},
 };
 use dubhook_core::{
+    record::Keep,
     record::{Key, Table},
-    server::{Fixed, Server},
+    server::{Server, ServerStorage},
     service::Report,
 };
 use std::sync::OnceLock;
@@ -26,8 +27,8 @@ pub fn records(bytes: &[u8]) {
 fn good() -> &'static Records {
     static GOOD: OnceLock<Records> = OnceLock::new();
     GOOD.get_or_init(|| {
-        let mut memory = Box::new(Fixed::<16, 8, 8, 16>::new());
-        let server = Server::new(memory.lend(), config(), [9; 32]);
+        let mut memory = Box::new(ServerStorage::<16, 8, 8, 16>::new());
+        let server = Server::new(memory.lend(Keep::Records), config(), [9; 32]);
         let mut machine = MachineIn::over(server, at(0));
         let machine = &mut machine;
         for hook in [
@@ -104,8 +105,8 @@ fn damaged(mut script: Script<'_>) -> Records {
 
 /// Restores the records and, if that is allowed, lets the service work for a while. Returns what it wrote.
 fn run(seed: u8, records: &Records) -> Option<Records> {
-    let mut memory = Box::new(Fixed::<16, 8, 8, 16>::new());
-    let server = Server::new(memory.lend(), config(), [seed; 32]);
+    let mut memory = Box::new(ServerStorage::<16, 8, 8, 16>::new());
+    let server = Server::new(memory.lend(Keep::Records), config(), [seed; 32]);
     let mut machine = MachineIn::over(server, at(100_000));
     let now = machine.now;
     for (key, value) in records {

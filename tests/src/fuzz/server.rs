@@ -8,7 +8,8 @@ use crate::{
 };
 use dubhook_core::{
     id::{Id, Prefix},
-    server::{ConnId, Drive, Fixed, Server},
+    record::Keep,
+    server::{ConnId, Drive, Server, ServerStorage},
     service::Report,
 };
 use serde_json::Value;
@@ -24,22 +25,17 @@ const PATIENCE_MS: u64 = 70_000;
 /// of a job to one receiver keep their order.
 pub fn server(bytes: &[u8]) {
     let mut script = Script::new(bytes);
-    let mut memory = Box::new(Fixed::<6, 4, 4, 4>::new());
-    let mut archive_dirty = [0; 6];
+    let mut memory = Box::new(ServerStorage::<6, 4, 4, 4>::new());
     let setup = script.byte();
-    let lent = match setup % 3 {
-        0 => memory.lend(),
-        1 => memory.lend_volatile(),
-        _ => {
-            let mut lent = memory.lend();
-            lent.service.archive_dirty = &mut archive_dirty;
-            lent
-        }
-    };
+    let tables = memory.lend(match setup % 3 {
+        0 => Keep::Records,
+        1 => Keep::Nothing,
+        _ => Keep::Archive,
+    });
     let mut config = config();
     // With workers that claim their jobs, or with those that the driver has.
     config.service.remote_workers = setup >= 128;
-    let server = Server::new(lent, config, [script.byte(); 32]);
+    let server = Server::new(tables, config, [script.byte(); 32]);
     let mut world = World {
         machine: MachineIn::over(server, at(0)),
         callers: Vec::new(),

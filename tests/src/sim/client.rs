@@ -13,7 +13,8 @@ use super::{
 };
 use dubhook_core::{
     client::{
-        Client, Config, Exchange, Failure, Fixed, NewTranslation, Server, Timings, Update, Webhook,
+        Client, ClientStorage, Config, Exchange, Failure, NewTranslation, Server, Timings, Update,
+        Webhook,
     },
     id::Id,
     out::Out,
@@ -100,7 +101,7 @@ pub(super) fn act(world: &mut World, at: usize) {
 /// Starts, with what was written down.
 fn start(world: &mut World, at: usize) {
     // Each life leaks its memory, some 2 KB, so that a client can be kept beside others whose lives differ.
-    let memory = Box::leak(Box::new(Fixed::<{ 2 * JOBS }>::new()));
+    let memory = Box::leak(Box::new(ClientStorage::<{ 2 * JOBS }>::new()));
     let url = format!(
         "http://127.0.0.1:{}/hook/client-{at}",
         CLIENT_PORT + at as u16

@@ -19,11 +19,10 @@ use dubhook_core::{
     address::Cidr,
     id::Id,
     record::{Batch, Key},
-    server::{Config, Conn, ConnId, Input, Memory, Output, Ready, Server, Watch},
+    server::{self, Config, Conn, ConnId, Input, Output, Ready, Server, Watch},
     service::{EndpointChange, Report},
     slab::Slot,
     time::{Now, Timestamp},
-    timer::TimerSlot,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -32,7 +31,6 @@ use std::collections::{BTreeMap, HashMap};
 pub(super) struct Room {
     tables: Tables,
     conns: Vec<Slot<Conn>>,
-    conn_timers: Vec<TimerSlot>,
     decode: Vec<u8>,
     watches: Vec<Watch>,
 }
@@ -43,17 +41,15 @@ impl Room {
         Self {
             tables: Tables::new(&options.sizes),
             conns: (0..options.conns).map(|_| Slot::new(Conn::EMPTY)).collect(),
-            conn_timers: vec![TimerSlot::EMPTY; options.conns],
             decode: vec![0; 1_024],
             watches: vec![Watch::EMPTY; options.conns],
         }
     }
 
-    pub(super) fn lend(&mut self) -> Memory<'_> {
-        Memory {
+    pub(super) fn lend(&mut self) -> server::Tables<'_> {
+        server::Tables {
             service: self.tables.lend(),
             conns: &mut self.conns,
-            conn_timers: &mut self.conn_timers,
             decode: &mut self.decode,
             watches: &mut self.watches,
         }

@@ -12,7 +12,7 @@ mod world;
 use disk::{Crash, Disk, Fault};
 use dubhook_core::{
     random::Random,
-    record::{Key, Table},
+    record::{Keep, Key, Table},
     server::Server,
     service::{Report, RestoreError},
 };
@@ -348,7 +348,7 @@ fn records() -> Records {
 
 fn restore(records: &Records) -> Result<(), RestoreError> {
     let mut memory = Box::new(Memory::new());
-    let mut server = Server::new(memory.lend(), config(), [1; 32]);
+    let mut server = Server::new(memory.lend(Keep::Records), config(), [1; 32]);
     for (key, value) in records {
         server.restore(at(0), *key, value)?;
     }

@@ -5,8 +5,8 @@ use dubhook_core::{
     http::RecvBuf,
     id::{Id, Prefix},
     out::Out,
-    record::{Batch, Key, Read, Table},
-    server::{ConnId, Drive, Fixed, Input, Output, Ready, Server},
+    record::{Batch, Keep, Key, Read, Table},
+    server::{ConnId, Drive, Input, Output, Ready, Server, ServerStorage},
     service::{AttemptResult, Report},
     time::Now,
 };
@@ -23,7 +23,7 @@ const REFUSED: usize = 9;
 const TURNS_MAX: usize = 50;
 
 /// Memory for a world.
-pub(crate) type Memory = Fixed<64, 8, 8, 16>;
+pub(crate) type Memory = ServerStorage<64, 8, 8, 16>;
 
 /// A batch on its way to the disk.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) struct World<'m> {
 impl<'m> World<'m> {
     /// Starts on what the disk holds.
     pub(crate) fn start(memory: &'m mut Memory, disk: &'m mut Disk, seed: u8, now: Now) -> Self {
-        let mut server = Server::new(memory.lend(), config(), [seed; 32]);
+        let mut server = Server::new(memory.lend(Keep::Records), config(), [seed; 32]);
         for (key, value) in disk.recover() {
             let restored = server.restore(now, key, &value);
             restored.unwrap_or_else(|error| panic!("{key:?}: {error:?}"));

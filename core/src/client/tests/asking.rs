@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn it_registers_then_asks_for_all_it_follows() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut config = config(true);
     config.server = config.server.with_key("k3y").unwrap();
     let mut world = World::new(&mut memory, config);
@@ -46,7 +46,7 @@ fn it_registers_then_asks_for_all_it_follows() {
 
 #[test]
 fn a_webhook_can_be_narrowed() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut config = config(true);
     let webhook = config.webhook.as_mut().unwrap();
     webhook.job = Some(id(5));
@@ -61,7 +61,7 @@ fn a_webhook_can_be_narrowed() {
 
 #[test]
 fn a_silent_job_is_asked_about_after_growing_pauses() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     // The look at the registration is another story.
     world.client.config.timings.check_ms = u32::MAX;
@@ -108,7 +108,7 @@ fn a_silent_job_is_asked_about_after_growing_pauses() {
 
 #[test]
 fn without_a_webhook_it_asks_more_often() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(false));
     world.answer("GET /status ", 404, "");
     world.follow(5);
@@ -122,7 +122,7 @@ fn without_a_webhook_it_asks_more_often() {
 
 #[test]
 fn a_job_that_the_server_does_not_know_is_let_go() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(false));
     world.answer("GET /status ", 404, "");
     world.client.follow(world.now(), id(5)).unwrap();
@@ -134,7 +134,7 @@ fn a_job_that_the_server_does_not_know_is_let_go() {
 
 #[test]
 fn a_server_that_is_away_is_tried_again_and_again() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     for expect_ms in [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
         let told = world.fail("POST /v1/webhooks ", Failure::Unreachable);
@@ -159,7 +159,7 @@ fn a_server_that_is_away_is_tried_again_and_again() {
 
 #[test]
 fn a_server_that_was_started_anew_is_told_again_whom_to_tell() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     world.follow(5);
@@ -195,7 +195,7 @@ fn a_server_that_was_started_anew_is_told_again_whom_to_tell() {
 
 #[test]
 fn a_disabled_webhook_is_replaced_unless_somebody_wants_it_so() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     let disabled = |reason: &str| {
@@ -227,7 +227,7 @@ fn a_disabled_webhook_is_replaced_unless_somebody_wants_it_so() {
 
 #[test]
 fn a_refused_registration_leaves_asking() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     let told = world.answer("POST /v1/webhooks ", 422, r#"{"code":"callback_blocked"}"#);
     assert_eq!(told, "Register refused: 422 callback_blocked");
@@ -248,7 +248,7 @@ fn an_answer_that_makes_no_sense_is_a_failure() {
         (429, ""),
         (408, ""),
     ] {
-        let mut memory = Fixed::new();
+        let mut memory = ClientStorage::new();
         let mut world = World::new(&mut memory, config(false));
         let told = world.answer("GET /status ", status, body);
         assert!(told.starts_with("Status delayed"), "{told}");
@@ -257,7 +257,7 @@ fn an_answer_that_makes_no_sense_is_a_failure() {
         assert_eq!(world.client.status(), Some(Simple::Completed));
     }
     // An answer about another job than the one that was asked about.
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(false));
     world.answer("GET /status ", 404, "");
     world.client.follow(world.now(), id(5)).unwrap();
@@ -268,7 +268,7 @@ fn an_answer_that_makes_no_sense_is_a_failure() {
 
 #[test]
 fn an_answer_that_is_overdue_is_a_failure_and_comes_too_late() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(false));
     let exchange = world.poll().unwrap();
     assert_eq!(world.client.poll_timeout().unwrap().reason, Reason::Answer);
@@ -286,7 +286,7 @@ fn an_answer_that_is_overdue_is_a_failure_and_comes_too_late() {
 #[test]
 fn the_same_seed_and_inputs_give_the_same_outputs() {
     let run = |seed| {
-        let mut memory = Fixed::<4>::new();
+        let mut memory = ClientStorage::<4>::new();
         let mut config = config(true);
         config.webhook.as_mut().unwrap().secret = None;
         let mut world = World {
@@ -312,7 +312,7 @@ fn the_same_seed_and_inputs_give_the_same_outputs() {
 
 #[test]
 fn it_asks_while_the_server_has_no_room_for_its_webhook() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.client.follow(world.now(), id(5)).unwrap();
     let told = world.answer("POST /v1/webhooks ", 503, "{}");

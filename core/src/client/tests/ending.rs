@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn it_removes_its_registration_and_wants_nothing_more() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     world.follow(5);
@@ -37,7 +37,7 @@ fn it_removes_its_registration_and_wants_nothing_more() {
 
 #[test]
 fn one_that_the_server_has_forgotten_is_removed_too() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     world.client.close();
@@ -47,7 +47,7 @@ fn one_that_the_server_has_forgotten_is_removed_too() {
 
 #[test]
 fn it_does_not_wait_for_ever_for_a_server_that_is_away() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.client.config.timings.check_ms = u32::MAX;
     world.register();
@@ -67,7 +67,7 @@ fn it_does_not_wait_for_ever_for_a_server_that_is_away() {
 
 #[test]
 fn without_a_registration_there_is_nothing_to_wait_for() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.client.close();
     assert!(world.client.is_closed());
@@ -76,7 +76,7 @@ fn without_a_registration_there_is_nothing_to_wait_for() {
 
 #[test]
 fn a_registration_under_way_is_removed_as_well() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     let exchange = world.poll().unwrap();
     world.client.close();
@@ -86,7 +86,7 @@ fn a_registration_under_way_is_removed_as_well() {
     assert!(world.client.is_closed());
 
     // One that failed is not made again.
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     let exchange = world.poll().unwrap();
     world.client.close();

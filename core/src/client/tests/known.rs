@@ -1,14 +1,12 @@
 //! What the client knows of jobs, without the client.
 
 use super::*;
-use crate::{job::Status, slab::Slot, timer::TimerSlot};
-use std::{boxed::Box, vec};
+use crate::{job::Status, slab::Slot};
+use std::boxed::Box;
 
 fn with_jobs(slots: usize, test: impl FnOnce(Jobs<'_>)) {
     let mut memory: Box<[Slot<Known>]> = (0..slots).map(|_| Slot::new(Known::EMPTY)).collect();
-    let mut timers = vec![TimerSlot::EMPTY; slots];
-    let mut index = vec![0; slots * 2];
-    test(Jobs::new(&mut memory, &mut timers, &mut index, 9));
+    test(Jobs::new(&mut memory, 9));
 }
 
 const fn told(sequence: u32, status: Status) -> JobState {

@@ -59,7 +59,7 @@ struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    fn new(memory: &'a mut Fixed<4>, config: Config<'a>) -> Self {
+    fn new(memory: &'a mut ClientStorage<4>, config: Config<'a>) -> Self {
         let mut world = Self {
             client: Client::new(memory.lend(), config, [1; 32]),
             ms: 0,

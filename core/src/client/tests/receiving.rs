@@ -7,7 +7,7 @@ use std::vec;
 /// Sends `bytes` in pieces of `piece_len` bytes over one connection. Returns what was answered, and what
 /// the client was told.
 fn receive(bytes: &[u8], piece_len: usize) -> (String, Vec<String>) {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     world.follow(5);
@@ -125,7 +125,7 @@ fn a_sender_that_waits_is_let_go_on() {
 
 #[test]
 fn every_answer_fits_the_room_that_is_asked_for() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     let mut longest = 0;
     for request in [
@@ -163,7 +163,7 @@ fn every_answer_fits_the_room_that_is_asked_for() {
 
 #[test]
 fn each_phase_has_a_time_limit_that_a_trickle_does_not_move() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     let mut receiver = Receiver::new(Instant::ZERO);
     assert_eq!(receiver.poll_timeout(), Instant::from_ms(10_000));

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_translation_is_submitted_once_however_often_it_is_sent() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     let new = NewTranslation {
@@ -37,7 +37,7 @@ fn a_translation_is_submitted_once_however_often_it_is_sent() {
 
 #[test]
 fn an_ending_that_overtakes_the_acceptance_is_not_lost() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     let new = NewTranslation::default();
@@ -54,7 +54,7 @@ fn an_ending_that_overtakes_the_acceptance_is_not_lost() {
 
 #[test]
 fn a_job_that_was_heard_of_before_its_acceptance_is_asked_about() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut config = config(true);
     config.everything = true;
     let mut world = World::new(&mut memory, config);
@@ -76,7 +76,7 @@ fn a_job_that_was_heard_of_before_its_acceptance_is_asked_about() {
 
 #[test]
 fn a_refused_translation_is_given_up_and_a_canceled_one_is_not_followed() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(false));
     world.answer("GET /status ", 404, "");
     let new = NewTranslation::default();
@@ -104,7 +104,7 @@ fn a_refused_translation_is_given_up_and_a_canceled_one_is_not_followed() {
 
 #[test]
 fn full_is_an_answer() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(false));
     let now = world.now();
     for n in 1..=3 {

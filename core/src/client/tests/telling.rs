@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn each_event_counts_once_and_none_after_the_last() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     world.follow(5);
@@ -42,14 +42,14 @@ fn each_event_counts_once_and_none_after_the_last() {
 
 #[test]
 fn events_of_other_jobs_are_for_those_who_want_everything() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     let body = event(6, 1, "translation.pending", "pending");
     assert_eq!(world.tell(&body), (204, String::new()));
     assert_eq!(world.client.job(id(6)), None);
 
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut config = config(true);
     config.everything = true;
     let mut world = World::new(&mut memory, config);
@@ -77,7 +77,7 @@ fn events_of_other_jobs_are_for_those_who_want_everything() {
 
 #[test]
 fn with_every_slot_followed_other_jobs_are_told_without_memory() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut config = config(true);
     config.everything = true;
     let mut world = World::new(&mut memory, config);
@@ -96,7 +96,7 @@ fn with_every_slot_followed_other_jobs_are_told_without_memory() {
 fn what_is_not_from_the_server_changes_nothing() {
     #[track_caller]
     fn check(change: impl FnOnce(String) -> String, expect: u16) {
-        let mut memory = Fixed::new();
+        let mut memory = ClientStorage::new();
         let mut world = World::new(&mut memory, config(true));
         world.register();
         world.follow(5);
@@ -150,7 +150,7 @@ fn what_is_not_from_the_server_changes_nothing() {
 fn a_webhook_may_have_a_query_or_no_path() {
     #[track_caller]
     fn check(url: &'static str, target: &str, expect: u16) {
-        let mut memory = Fixed::new();
+        let mut memory = ClientStorage::new();
         let mut config = config(true);
         config.webhook.as_mut().unwrap().url = Url::parse(url, 100).unwrap();
         let mut world = World::new(&mut memory, config);
@@ -173,7 +173,7 @@ fn a_webhook_may_have_a_query_or_no_path() {
 
 #[test]
 fn a_client_without_a_webhook_is_told_nothing() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(false));
     let body = event(5, 1, "translation.pending", "pending");
     assert_eq!(world.tell(&body), (404, String::new()));
@@ -181,7 +181,7 @@ fn a_client_without_a_webhook_is_told_nothing() {
 
 #[test]
 fn tests_and_types_to_come_are_welcome() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     let test = r#"{"type":"webhook.test","data":{"id":"ep_1"}}"#;
@@ -192,7 +192,7 @@ fn tests_and_types_to_come_are_welcome() {
 
 #[test]
 fn two_secrets_are_live_while_one_replaces_the_other() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     world.follow(5);
@@ -211,7 +211,7 @@ fn two_secrets_are_live_while_one_replaces_the_other() {
 
 #[test]
 fn an_event_under_way_with_an_answer_wins() {
-    let mut memory = Fixed::new();
+    let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
     world.client.ask_status(world.now());

@@ -184,9 +184,9 @@ impl Server<'_> {
         if let Some(conn) = self.conns.get_mut(ix) {
             conn.waiting = Waiting::Held;
             conn.deadline = deadline;
-        }
-        if self.timers.get(ix).is_none_or(|timer| timer > deadline) {
-            self.timers.set(ix, deadline);
+            if conn.timer.get().is_none_or(|timer| timer > deadline) {
+                self.timers.set(&mut self.conns, ix, deadline);
+            }
         }
         Ok(Drive::Input { bytes_min: 1 })
     }

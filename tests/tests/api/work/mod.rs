@@ -289,10 +289,11 @@ fn an_ending_that_is_reported_again_is_taken_again_and_changes_nothing() {
 fn a_job_that_is_only_in_the_archive_has_ended() {
     let mut config = remote(config());
     config.service.retain_ms = 1_000;
-    let memory = Box::leak(Box::new(dubhook_core::server::Fixed::<4, 2, 4, 4>::new()));
-    let mut memory = memory.lend();
-    memory.service.archive_dirty = vec![0; 4].leak();
-    let server = dubhook_core::server::Server::new(memory, config, [1; 32]);
+    let memory = Box::leak(Box::new(
+        dubhook_core::server::ServerStorage::<4, 2, 4, 4>::new(),
+    ));
+    let tables = memory.lend(dubhook_core::record::Keep::Archive);
+    let server = dubhook_core::server::Server::new(tables, config, [1; 32]);
     let mut machine = Machine::over(server, at(0));
     new_job(&mut machine);
     let (work, lease) = claimed(&mut machine);

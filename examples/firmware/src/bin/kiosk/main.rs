@@ -12,16 +12,15 @@ mod inbound;
 mod outbound;
 
 use cortex_m_rt::entry;
-use dubhook_core::{
+use dubhook_core::{record::Keep, 
     address::Cidr,
     id::Prefix,
     out::Out,
     random::Random,
-    server::{Config, Fixed, Server},
+    server::{Config, ServerStorage, Server},
     service::{Report, Work},
     simulate::{self, SimSlot, Simulator, Step},
     time::Now,
-    timer::TimerSlot,
 };
 use dubhook_firmware::{
     board::{self, Board},
@@ -54,16 +53,16 @@ const TRANSMIT_BYTES: usize = {
     if attempt > answer { attempt } else { answer }
 };
 
-static SERVER_MEMORY: ConstStaticCell<Fixed<JOBS, ENDPOINTS, INBOUND, OUTBOUND>> =
-    ConstStaticCell::new(Fixed::new());
+static SERVER_MEMORY: ConstStaticCell<ServerStorage<JOBS, ENDPOINTS, INBOUND, OUTBOUND>> =
+    ConstStaticCell::new(ServerStorage::new());
 static NET_MEMORY: ConstStaticCell<Memory<CONNS, RECEIVED_BYTES, TRANSMIT_BYTES>> =
     ConstStaticCell::new(Memory::new());
 static INBOUND_CONNS: ConstStaticCell<[Inbound; INBOUND]> =
     ConstStaticCell::new([const { Inbound::new() }; INBOUND]);
 static ANSWERS: ConstStaticCell<[[u8; ANSWER_BYTES]; OUTBOUND]> =
     ConstStaticCell::new([[0; ANSWER_BYTES]; OUTBOUND]);
-static SIMULATED: ConstStaticCell<([SimSlot; JOBS], [TimerSlot; JOBS])> =
-    ConstStaticCell::new(([SimSlot::EMPTY; JOBS], [TimerSlot::EMPTY; JOBS]));
+static SIMULATED: ConstStaticCell<[SimSlot; JOBS]> =
+    ConstStaticCell::new([SimSlot::EMPTY; JOBS]);
 
 static SERVER: StaticCell<Server<'static>> = StaticCell::new();
 static NET: StaticCell<Net<Ethernet>> = StaticCell::new();
@@ -115,11 +114,11 @@ fn start(board: &Board, mut ethernet: Ethernet) -> Kiosk {
         }),
         Err(error) => fail(error),
     }
-    let (slots, timers) = SIMULATED.take();
+    let simulated = SIMULATED.take();
     Kiosk {
         net: start_net(ethernet, &mut random, now),
         server,
-        simulator: Simulator::new(slots, timers, simulation(&settings), random.bytes()),
+        simulator: Simulator::new(simulated, simulation(&settings), random.bytes()),
         store,
         stack_bytes: 0,
     }
@@ -133,7 +132,7 @@ fn start_server(seed: [u8; 32]) -> &'static mut Server<'static> {
     };
     let mut config = Config::DEVICE;
     config.guard.allow = ALLOW.init([local]);
-    SERVER.init_with(|| Server::new(SERVER_MEMORY.take().lend(), config, seed))
+    SERVER.init_with(|| Server::new(SERVER_MEMORY.take().lend(Keep::Records), config, seed))
 }
 
 #[inline(never)]

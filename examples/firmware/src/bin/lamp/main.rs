@@ -15,7 +15,7 @@ mod told;
 use asking::{Asking, Room};
 use cortex_m_rt::entry;
 use dubhook_core::{
-    client::{Client, Config, Fixed, Server, Simple, Source, Update, Webhook},
+    client::{Client, Config, ClientStorage, Server, Simple, Source, Update, Webhook},
     id::{Id, Prefix},
     out::Out,
     random::Random,
@@ -47,7 +47,7 @@ const CHECK_MS: u32 = 5_000;
 /// How long a blinking lamp is lit, and how long dark, in milliseconds.
 const BLINK_MS: u64 = 250;
 
-static CLIENT_MEMORY: ConstStaticCell<Fixed<JOBS>> = ConstStaticCell::new(Fixed::new());
+static CLIENT_MEMORY: ConstStaticCell<ClientStorage<JOBS>> = ConstStaticCell::new(ClientStorage::new());
 static NET_MEMORY: ConstStaticCell<Memory<CONNS, BUFFER_BYTES, BUFFER_BYTES>> =
     ConstStaticCell::new(Memory::new());
 static ROOM: ConstStaticCell<Room> = ConstStaticCell::new(Room::new());

@@ -7,7 +7,7 @@ use core::hint::black_box;
 use cortex_m_rt::entry;
 use dubhook_core::{
     client::{
-        ANSWER_BYTES_MAX, Client, Config, Drive, Failure, Fixed, NewTranslation, Receiver, Server,
+        ANSWER_BYTES_MAX, Client, Config, Drive, Failure, ClientStorage, NewTranslation, Receiver, Server,
         Webhook,
     },
     http::{BodyUse, Limits, ResponseParser},
@@ -25,7 +25,7 @@ const ANSWERS: [&str; 3] = [
 ];
 const WEBHOOK: &str = "POST /hook HTTP/1.1\r\nhost: here\r\ncontent-length: 2\r\n\r\n{}";
 
-static MEMORY: ConstStaticCell<Fixed<8>> = ConstStaticCell::new(Fixed::new());
+static MEMORY: ConstStaticCell<ClientStorage<8>> = ConstStaticCell::new(ClientStorage::new());
 static BUFFERS: ConstStaticCell<[[u8; 1_536]; 2]> = ConstStaticCell::new([[0; 1_536]; 2]);
 static CLIENT: StaticCell<Client<'static>> = StaticCell::new();
 

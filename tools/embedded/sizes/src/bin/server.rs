@@ -5,10 +5,10 @@
 use core::hint::black_box;
 
 use cortex_m_rt::entry;
-use dubhook_core::{
+use dubhook_core::{record::Keep, 
     out::Out,
     record::Key,
-    server::{Config, Drive, Fixed, Server},
+    server::{Config, Drive, ServerStorage, Server},
     service::{AttemptResult, Report, Work},
     time::Now,
     url::Url,
@@ -20,16 +20,20 @@ const SUBMISSION: &str = "POST /v1/translations HTTP/1.1\r\nhost: here\r\n\
 content-type: application/json\r\ncontent-length: 103\r\n\r\n\
 {\"video_url\":\"https://v.test/1.mp4\",\"target_language\":\"es\",\"callback_url\":\"http://127.0.0.1:3120/hook\"}";
 
-static MEMORY: ConstStaticCell<Fixed<8, 4, 2, 2>> = ConstStaticCell::new(Fixed::new());
+static MEMORY: ConstStaticCell<ServerStorage<8, 4, 2, 2>> = ConstStaticCell::new(ServerStorage::new());
 static BUFFERS: ConstStaticCell<([u8; 1_536], [u8; 2_560])> =
     ConstStaticCell::new(([0; 1_536], [0; 2_560]));
 static SERVER: StaticCell<Server<'static>> = StaticCell::new();
 
 #[inline(never)]
 fn start() -> &'static mut Server<'static> {
-    let memory = MEMORY.take().lend();
+    let memory = MEMORY.take().lend(Keep::Records);
+    #[allow(unused_mut, reason = "without the guard there is nothing to set")]
     let mut config = Config::DEVICE;
-    config.guard.allow_loopback = black_box(true);
+    #[cfg(feature = "guard")]
+    {
+        config.guard.allow_loopback = black_box(true);
+    }
     SERVER.init_with(|| Server::new(memory, config, black_box([7; 32])))
 }
 

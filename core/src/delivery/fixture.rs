@@ -3,13 +3,13 @@
 extern crate std;
 
 use super::{
-    AttemptSlot, Chain, EventSlot, Lane, Memory, Outbox, OutboxLimits, StreamSlot, Target,
+    AttemptSlot, Chain, EventSlot, Lane, Outbox, OutboxLimits, StreamSlot, Tables, Target,
 };
 use crate::{
     event::{Event, Filter, Kind},
+    record::Keep,
     slab::{Ix, Slot},
     time::Timestamp,
-    timer::TimerSlot,
 };
 use std::{vec, vec::Vec};
 
@@ -45,24 +45,14 @@ impl Room {
             Vec::from_iter(slots(lanes).map(|_| Slot::new(Lane::closed(Filter::NONE)))),
             Vec::from_iter(slots(attempts).map(|_| Slot::new(AttemptSlot::EMPTY))),
         );
-        let mut dirty = (vec![0; 2 * jobs], vec![0; streams], vec![0; lanes]);
-        let mut timers = (
-            vec![TimerSlot::EMPTY; streams],
-            vec![TimerSlot::EMPTY; lanes],
-        );
-        let memory = Memory {
+        let tables = Tables {
             chains: &mut memory.0,
             events: &mut memory.1,
-            events_dirty: &mut dirty.0,
             streams: &mut memory.2,
-            streams_dirty: &mut dirty.1,
-            stream_timers: &mut timers.0,
             lanes: &mut memory.3,
-            lane_timers: &mut timers.1,
-            lanes_closing: &mut dirty.2,
             attempts: &mut memory.4,
         };
-        run(Outbox::new(memory, limits, lanes))
+        run(Outbox::new(tables, limits, Keep::Records, lanes))
     }
 }
 

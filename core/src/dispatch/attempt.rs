@@ -1,0 +1,261 @@
+//! How an attempt went, and what that means: for its delivery, and for its endpoint.
+
+use super::{Dispatcher, Event, Subjects};
+use crate::{
+    delivery::{AttemptId, Failure, Outcome, Settled, Verdict},
+    endpoint::Disabled,
+    http::{self, Refusal, Response, ResponseError},
+    id::Id,
+    log::{AttemptError, Line},
+    note::note,
+    slab::{Ix, Link},
+    time::{Instant, Now, Timestamp},
+};
+
+/// How an attempt went, as the driver saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum AttemptResult<'a> {
+    /// There was a whole answer.
+    Answer {
+        /// Its status.
+        status: u16,
+        /// Its `Retry-After` in milliseconds, if it had one that can be read.
+        retry_after_ms: Option<u64>,
+        /// How its body began.
+        body: &'a [u8],
+    },
+    /// There was none.
+    Failed(AttemptError),
+}
+
+impl<'a> AttemptResult<'a> {
+    /// What a whole answer says that came at `now`.
+    #[must_use]
+    pub fn of(response: &Response<'a>, now: Now) -> Self {
+        let hint = response.fields.get("retry-after");
+        Self::Answer {
+            status: response.status,
+            retry_after_ms: hint.and_then(|value| http::retry_after(value, now.timestamp)),
+            body: response.body,
+        }
+    }
+}
+
+impl From<ResponseError> for AttemptError {
+    /// Why an answer that cannot be read does not count.
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::Truncated => Self::Closed,
+            ResponseError::Refused(
+                Refusal::BodyTooLarge
+                | Refusal::HeadTooLarge
+                | Refusal::TooManyFields
+                | Refusal::TrailersTooLarge
+                | Refusal::ChunkLineTooLong
+                | Refusal::ChunkExtensionsTooLarge,
+            ) => Self::TooLarge,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+/// An attempt that has ended, for whoever keeps a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Attempted {
+    /// The endpoint; none for a subject's own callback.
+    pub endpoint: Option<Id>,
+    /// The event; none where the delivery was no longer owed.
+    pub event: Option<Id>,
+    /// Which attempt it was, from 1.
+    pub number: u8,
+    /// The answer's status; 0 where there was none.
+    pub status: u16,
+    /// Why it failed.
+    pub error: AttemptError,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What became of the delivery.
+    pub verdict: Verdict,
+    /// For how long all that goes to this receiver is held back from now on, in milliseconds; 0 where it is not.
+    pub held_ms: u64,
+    /// Why the endpoint was disabled by it, if it was.
+    pub disabled: Option<Disabled>,
+    /// The subject whose own callback answered `410 Gone`: see [`end_callback`](Dispatcher::end_callback).
+    pub callback_gone: Link,
+}
+
+impl<E: Event> Dispatcher<'_, E> {
+    /// When an attempt that begins at `now` must have its whole answer.
+    #[must_use]
+    pub fn attempt_deadline(&self, now: Now) -> Instant {
+        now.instant.after_ms(self.limits.attempt_ms)
+    }
+
+    /// Takes how an attempt went. `None` if no such attempt is in flight.
+    pub(crate) fn handle_attempt(
+        &mut self,
+        now: Now,
+        id: AttemptId,
+        result: AttemptResult<'_>,
+        subjects: &impl Subjects<E>,
+    ) -> Option<Attempted> {
+        let (outcome, status, error, answer) = judge(result);
+        let settled = self
+            .outbox
+            .settle(now.instant, id, outcome, &mut self.random)?;
+        let duration_ms = now.instant.ms_since(settled.started);
+        let lane = settled.target.lane;
+        let event = settled
+            .event
+            .and_then(|event| self.event_id(settled.subject, lane, &event, subjects));
+        self.counters.attempts += 1;
+        note!(
+            debug,
+            "attempt {} in lane {}: {:?}, {:?}, status {}",
+            settled.number,
+            lane.get(),
+            settled.verdict,
+            error,
+            status
+        );
+        match settled.verdict {
+            Verdict::Delivered => self.counters.delivered += 1,
+            Verdict::Dead => self.counters.dead += 1,
+            Verdict::Retry { .. } | Verdict::Dropped => {}
+        }
+        let mut attempted = Attempted {
+            endpoint: None,
+            event,
+            number: settled.number,
+            status,
+            error,
+            duration_ms,
+            verdict: settled.verdict,
+            held_ms: settled.held_ms,
+            disabled: None,
+            callback_gone: None,
+        };
+        if settled.target.callback {
+            if outcome == Outcome::Gone {
+                attempted.callback_gone = settled.subject;
+            }
+        } else {
+            attempted.endpoint = self.endpoints.get(lane).map(|endpoint| endpoint.id);
+            attempted.disabled = self.judge_endpoint(now, lane, outcome);
+            if attempted.disabled.is_some() {
+                self.counters.disabled += 1;
+            }
+            self.log_attempt(now, &settled, &attempted, answer);
+            self.reap_endpoints();
+        }
+        Some(attempted)
+    }
+
+    fn log_attempt(
+        &mut self,
+        now: Now,
+        settled: &Settled<E>,
+        attempted: &Attempted,
+        answer: &[u8],
+    ) {
+        let (Some(event), Some(id)) = (settled.event, attempted.event) else {
+            return;
+        };
+        let line = Line {
+            at: now.timestamp,
+            event: id,
+            kind: event.kind(),
+            number: attempted.number,
+            error: attempted.error,
+            status: attempted.status,
+            duration_ms: attempted.duration_ms.try_into().unwrap_or(u32::MAX),
+            answer_bytes: 0,
+        };
+        let lane = settled.target.lane;
+        if let Some(endpoint) = self.endpoints.get_mut(lane) {
+            self.log.add(lane, endpoint.logged, line, answer);
+            endpoint.logged = endpoint.logged.wrapping_add(1);
+        }
+    }
+
+    /// Keeps an endpoint's health, and disables one that is beyond hope. Returns why, if so.
+    fn judge_endpoint(&mut self, now: Now, ix: Ix, outcome: Outcome) -> Option<Disabled> {
+        let endpoint = self.endpoints.get_mut(ix)?;
+        if !endpoint.is_enabled() {
+            return None;
+        }
+        let failing = endpoint.failing_since != Timestamp::EPOCH;
+        match outcome {
+            Outcome::Delivered if failing => {
+                endpoint.failing_since = Timestamp::EPOCH;
+                self.touch_endpoint(ix);
+                None
+            }
+            Outcome::Delivered => None,
+            Outcome::Gone => {
+                self.disable(ix, Disabled::Gone);
+                Some(Disabled::Gone)
+            }
+            Outcome::Failed { .. } if !failing => {
+                endpoint.failing_since = now.timestamp;
+                self.touch_endpoint(ix);
+                None
+            }
+            Outcome::Failed { .. } => {
+                let failing_ms = now.timestamp.ms_since(endpoint.failing_since);
+                if failing_ms < self.limits.disable_after_ms {
+                    return None;
+                }
+                self.disable(ix, Disabled::Failing);
+                Some(Disabled::Failing)
+            }
+        }
+    }
+
+    /// The id of an event: of a subject, or of a test of the endpoint in `lane`.
+    pub(super) fn event_id(
+        &self,
+        subject: Link,
+        lane: Ix,
+        event: &E,
+        subjects: &impl Subjects<E>,
+    ) -> Option<Id> {
+        let origin = match subject {
+            Some(subject) => subjects.id(subject)?,
+            None => self.endpoints.get(lane)?.id,
+        };
+        Some(origin.event(event.sequence(), event.at()))
+    }
+}
+
+/// What an attempt's result means for the delivery.
+fn judge(result: AttemptResult<'_>) -> (Outcome, u16, AttemptError, &[u8]) {
+    let (status, retry_after_ms, body) = match result {
+        AttemptResult::Answer {
+            status,
+            retry_after_ms,
+            body,
+        } => (status, retry_after_ms, body),
+        AttemptResult::Failed(error) => {
+            let outcome = Outcome::Failed {
+                failure: Failure::Unreachable,
+                retry_after_ms: None,
+            };
+            return (outcome, 0, error, &[]);
+        }
+    };
+    let (failure, hint) = match status {
+        200..=299 => return (Outcome::Delivered, status, AttemptError::None, body),
+        410 => return (Outcome::Gone, status, AttemptError::Status, body),
+        429 | 503 => (Failure::Throttled, retry_after_ms),
+        502 | 504 => (Failure::Throttled, None),
+        _ => (Failure::Refused, None),
+    };
+    let outcome = Outcome::Failed {
+        failure,
+        retry_after_ms: hint,
+    };
+    (outcome, status, AttemptError::Status, body)
+}

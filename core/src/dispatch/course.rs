@@ -1,0 +1,163 @@
+//! How far a machine's records have come: put back, begun with, and on their way to the store.
+
+use crate::{
+    record::{Batch, Key},
+    sha256::Sha256,
+};
+
+/// Why records could not be restored. But for [`Started`](Self::Started) the machine is of no use then: it says the same
+/// again to whatever is restored, and does not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum RestoreError {
+    /// It was written by a newer version of this program.
+    Version,
+    /// It names a slot that the machine's memory does not have.
+    Capacity,
+    /// It does not say what such a record must, or contradicts another one.
+    Corrupt,
+    /// It came after one that belongs behind it.
+    Order,
+    /// Work has begun already. Nothing has changed.
+    Started,
+}
+
+impl RestoreError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "the data was written by a newer version",
+            Self::Capacity => "the data needs a larger capacity",
+            Self::Corrupt => "the data is damaged or contradicts itself",
+            Self::Order => "the records came out of order",
+            Self::Started => "work has begun already",
+        }
+    }
+}
+
+impl core::fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for RestoreError {}
+
+/// How far a machine has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing has come in yet.
+    New,
+    /// Records are being put back; this one was the last.
+    Restoring(Key),
+    /// A record could not be put back, and all that comes is refused.
+    Failed(RestoreError),
+    /// It works.
+    Started,
+}
+
+/// The course of a machine's records.
+#[derive(Debug)]
+pub(crate) struct Course {
+    stage: Stage,
+    /// What tells its batches from those of others.
+    machine: u32,
+    /// Whether records of the open batch have come out.
+    gathering: bool,
+    /// Whether a batch is on its way to the store.
+    committing: bool,
+}
+
+impl Course {
+    /// That of a new machine, which is known by its first secret.
+    pub(super) fn new(master: &[u8; 32]) -> Self {
+        let [a, b, c, d, ..] = Sha256::digest(master);
+        Self {
+            stage: Stage::New,
+            // The hash tells nothing of the secret.
+            machine: u32::from_be_bytes([a, b, c, d]),
+            gathering: false,
+            committing: false,
+        }
+    }
+
+    /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
+    pub(super) const fn begin(&mut self) -> bool {
+        if matches!(self.stage, Stage::New) {
+            self.stage = Stage::Started;
+        }
+        matches!(self.stage, Stage::Started)
+    }
+
+    /// Whether records are being put back.
+    pub(super) const fn is_restoring(&self) -> bool {
+        matches!(self.stage, Stage::Restoring(_))
+    }
+
+    /// Whether the record with this key may be put back now.
+    pub(crate) fn may_restore(&self, key: Key) -> Result<(), RestoreError> {
+        match self.stage {
+            Stage::Started => Err(RestoreError::Started),
+            Stage::Failed(error) => Err(error),
+            Stage::Restoring(last) if key <= last => Err(RestoreError::Order),
+            Stage::New | Stage::Restoring(_) => Ok(()),
+        }
+    }
+
+    /// Notes how putting back the record with this key has ended.
+    pub(crate) fn restored(&mut self, key: Key, result: Result<(), RestoreError>) {
+        self.stage = match result {
+            Ok(()) => Stage::Restoring(key),
+            Err(error) => Stage::Failed(error),
+        };
+    }
+
+    /// Whether work may begin.
+    pub(crate) const fn may_start(&self) -> Result<(), RestoreError> {
+        match self.stage {
+            Stage::Started => Err(RestoreError::Started),
+            Stage::Failed(error) => Err(error),
+            Stage::New | Stage::Restoring(_) => Ok(()),
+        }
+    }
+
+    /// Notes how the beginning of work has ended.
+    pub(crate) fn started(&mut self, result: Result<(), RestoreError>) {
+        self.stage = match result {
+            Ok(()) => Stage::Started,
+            Err(error) => Stage::Failed(error),
+        };
+    }
+
+    /// Whether records of the open batch have come out already.
+    pub(crate) const fn is_gathering(&self) -> bool {
+        self.gathering
+    }
+
+    /// Whether a batch is on its way to the store. No record of the next one comes out meanwhile.
+    pub(crate) const fn is_committing(&self) -> bool {
+        self.committing
+    }
+
+    /// Notes that records of the open batch come out.
+    pub(crate) const fn gather(&mut self) {
+        self.gathering = true;
+    }
+
+    /// Closes the batch with this number, all of whose records have come out.
+    pub(super) const fn close(&mut self, number: u64) -> Batch {
+        self.gathering = false;
+        self.committing = true;
+        Batch::new(self.machine, number)
+    }
+
+    /// Notes that a batch is durable. `false` where it is not the one with this number, which is on its way.
+    pub(super) fn durable(&mut self, batch: &Batch, number: u64) -> bool {
+        if !self.committing || *batch != Batch::new(self.machine, number) {
+            return false;
+        }
+        self.committing = false;
+        true
+    }
+}

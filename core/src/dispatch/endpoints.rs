@@ -1,0 +1,437 @@
+//! What happens to endpoints: they are registered, changed, tested, and removed.
+
+use super::{CHANGED, Dispatcher, Event, NOT_STARTED, Subjects};
+use crate::{
+    delivery::Target,
+    endpoint::{self, Disabled, Endpoint, StoredSecret},
+    id::Id,
+    note::note,
+    out::Out,
+    signature::Secret,
+    slab::{Ix, Link},
+    text::{Source, Text},
+    time::{Now, Timestamp},
+};
+
+/// An endpoint that somebody registers. Its strings are checked already; their lengths keep to
+/// [`Limits`](super::Limits).
+#[derive(Debug)]
+pub struct NewEndpoint<'a, F> {
+    /// Where deliveries go: what [`Url::parse`](crate::url::Url::parse) takes.
+    pub url: Source<'a>,
+    /// Which events it wants.
+    pub filter: F,
+    /// What somebody wrote to tell it from others.
+    pub description: Source<'a>,
+    /// What to sign with; made up where not given.
+    pub secret: Option<Secret>,
+    /// The only subject whose events it gets; none for every one's.
+    pub subject: Link,
+}
+
+impl<'a, F> NewEndpoint<'a, F> {
+    /// An endpoint for every subject's events that pass `filter`, with a secret that is made up.
+    pub const fn new(url: &'a str, filter: F) -> Self {
+        Self {
+            url: Source::Plain(url),
+            filter,
+            description: Source::EMPTY,
+            secret: None,
+            subject: None,
+        }
+    }
+}
+
+/// What of an endpoint to change. What is `None` stays.
+#[derive(Debug, Clone, Copy)]
+pub struct EndpointChange<'a, F> {
+    /// Where deliveries go.
+    pub url: Option<Source<'a>>,
+    /// Which events it wants.
+    pub filter: Option<F>,
+    /// What somebody wrote to tell it from others.
+    pub description: Option<Source<'a>>,
+    /// Whether anything is sent.
+    pub enabled: Option<bool>,
+}
+
+impl<F> Default for EndpointChange<'_, F> {
+    /// Nothing.
+    fn default() -> Self {
+        Self {
+            url: None,
+            filter: None,
+            description: None,
+            enabled: None,
+        }
+    }
+}
+
+/// Why nothing was done to an endpoint. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum EndpointError {
+    /// The driver: records were put back, and work was not begun.
+    NotStarted,
+    /// There is no such endpoint.
+    Unknown,
+    /// There is no room. Try again later.
+    Full,
+}
+
+impl EndpointError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => NOT_STARTED,
+            Self::Unknown => "there is no such endpoint",
+            Self::Full => "there is no room",
+        }
+    }
+}
+
+impl core::fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for EndpointError {}
+
+/// Endpoints let go of in one call at most.
+const STEP: usize = 64;
+/// Dead letters sent again for one request at most.
+const REDELIVER_MAX: usize = 10_000;
+
+impl<E: Event> Dispatcher<'_, E> {
+    /// Registers an endpoint. Returns its slot; its id and secret are in what [`endpoint`](Self::endpoint) shows of that.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says why it was not.
+    pub fn create_endpoint(
+        &mut self,
+        now: Now,
+        new: NewEndpoint<'_, E::Filter>,
+    ) -> Result<Ix, EndpointError> {
+        if !self.begin() {
+            return Err(EndpointError::NotStarted);
+        }
+        self.create(now, new).ok_or_else(|| {
+            self.counters.refused += 1;
+            EndpointError::Full
+        })
+    }
+
+    /// Makes an endpoint, if there is room for it. A call of its own, for the stack it takes.
+    #[inline(never)]
+    fn create(&mut self, now: Now, new: NewEndpoint<'_, E::Filter>) -> Link {
+        if self.endpoints.room() == 0 {
+            self.reap_endpoints();
+        }
+        let ix = self.endpoints.vacant()?;
+        let text = self.text.store([new.url, new.description])?;
+        let for_all = new.subject.is_none();
+        let room = self.outbox.is_vacant(ix)
+            && new
+                .subject
+                .is_none_or(|subject| self.outbox.admit_target(subject))
+            && self.outbox.open_lane(ix, new.filter, for_all);
+        if !room {
+            self.text.free(text);
+            return None;
+        }
+        let secret = match new.secret {
+            Some(secret) => secret,
+            None => Secret::from_random(self.random.bytes()),
+        };
+        let previous = self.newest_endpoint().and_then(|ix| self.endpoints.get(ix));
+        let previous = previous.map(|endpoint| endpoint.id);
+        let mut endpoint = Endpoint::empty(E::NO_FILTER);
+        endpoint.id = Id::after(previous, now.timestamp, ix, &mut self.random);
+        endpoint.created_at = now.timestamp;
+        endpoint.filter = new.filter;
+        endpoint.subject = new.subject;
+        endpoint.text = text;
+        endpoint.secret = StoredSecret::new(&secret);
+        endpoint.for_all = for_all;
+        endpoint.made = self.outbox.batch();
+        self.endpoints.insert(endpoint)?;
+        self.newest_endpoints.push_front(&mut self.endpoints, ix);
+        self.tie(ix);
+        self.want(ix);
+        self.touch_endpoint(ix);
+        note!(info, "endpoint in slot {}: registered", ix.get());
+        Some(ix)
+    }
+
+    /// Changes an endpoint. Enabling it again also forgives it its failures.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says why it is as it was.
+    pub fn change_endpoint(
+        &mut self,
+        ix: Ix,
+        change: EndpointChange<'_, E::Filter>,
+    ) -> Result<(), EndpointError> {
+        if !self.begin() {
+            return Err(EndpointError::NotStarted);
+        }
+        let endpoint = self.endpoints.get(ix).ok_or(EndpointError::Unknown)?;
+        let was_enabled = endpoint.is_enabled();
+        let enabled = change.enabled.unwrap_or(was_enabled);
+        let filter = change.filter.unwrap_or(endpoint.filter);
+        let (old_text, for_all) = (endpoint.text, endpoint.for_all);
+        let text = match (change.url, change.description) {
+            (None, None) => None,
+            (url, description) => Some(
+                self.copy_text(old_text, url, description)
+                    .ok_or(EndpointError::Full)?,
+            ),
+        };
+        if enabled && !was_enabled && !self.outbox.open_lane(ix, filter, for_all) {
+            if let Some(text) = text {
+                self.text.free(text);
+            }
+            return Err(EndpointError::Full);
+        }
+        if let Some(text) = text {
+            self.text.free(old_text);
+            if let Some(endpoint) = self.endpoints.get_mut(ix) {
+                endpoint.text = text;
+            }
+        }
+        if change.url.is_some() {
+            // How the one before has fared says nothing of this one.
+            self.outbox.forgive(ix);
+        }
+        if let Some(endpoint) = self.endpoints.get_mut(ix) {
+            endpoint.filter = filter;
+        }
+        self.outbox.set_filter(ix, filter);
+        match (was_enabled, enabled) {
+            (false, true) => {
+                if let Some(endpoint) = self.endpoints.get_mut(ix) {
+                    endpoint.disabled = Disabled::No;
+                    endpoint.failing_since = Timestamp::EPOCH;
+                }
+                self.want(ix);
+            }
+            (true, false) => self.disable(ix, Disabled::ByRequest),
+            _ => {}
+        }
+        self.touch_endpoint(ix);
+        Ok(())
+    }
+
+    /// Removes an endpoint, and with it all that it is owed.
+    pub fn remove_endpoint(&mut self, ix: Ix) {
+        if self.begin() {
+            self.remove(ix);
+        }
+    }
+
+    pub(super) fn remove(&mut self, ix: Ix) {
+        let Some(endpoint) = self.endpoints.get(ix) else {
+            return;
+        };
+        if endpoint.removed {
+            return;
+        }
+        let (subject, text) = (endpoint.subject, endpoint.text);
+        self.unwant(ix);
+        self.untie(ix);
+        if let Some(subject) = subject {
+            self.outbox.close_target(subject, to(ix), true);
+        }
+        self.outbox.close_lane(ix, true);
+        self.newest_endpoints.remove(&mut self.endpoints, ix);
+        self.text.free(text);
+        self.log.clear(ix);
+        if let Some(endpoint) = self.endpoints.get_mut(ix) {
+            endpoint.removed = true;
+            endpoint.secret = StoredSecret::NONE;
+            endpoint.previous = StoredSecret::NONE;
+            endpoint.text = Text::EMPTY;
+        }
+        self.touch_endpoint(ix);
+        self.leaving.push_back(&mut self.endpoints, ix);
+        note!(info, "endpoint in slot {}: removed", ix.get());
+    }
+
+    /// Gives an endpoint a new secret; the old one signs too for a while.
+    pub fn rotate_secret(&mut self, now: Now, ix: Ix) {
+        if !self.begin() {
+            return;
+        }
+        let secret = Secret::from_random(self.random.bytes());
+        let until = now.timestamp.after_ms(self.limits.secret_overlap_ms);
+        if let Some(endpoint) = self.endpoints.get_mut(ix) {
+            endpoint.rotate(&secret, until);
+        }
+        self.touch_endpoint(ix);
+    }
+
+    /// Sends an event to one endpoint, whatever its filter and apart from what else it is owed: one that came too late for
+    /// the event of a subject, or one of no subject, which is a test. Returns the event's id.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says why it was not sent. Where there is no such subject the endpoint is unknown to it.
+    pub fn send(
+        &mut self,
+        ix: Ix,
+        subject: Link,
+        event: E,
+        subjects: &impl Subjects<E>,
+    ) -> Result<Id, EndpointError> {
+        if !self.begin() {
+            return Err(EndpointError::NotStarted);
+        }
+        let id = self.event_id(subject, ix, &event, subjects);
+        let id = id.ok_or(EndpointError::Unknown)?;
+        if !self.outbox.send(subject, event, to(ix)) {
+            return Err(EndpointError::Full);
+        }
+        Ok(id)
+    }
+
+    /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
+    /// id. Returns how many.
+    pub fn redeliver(
+        &mut self,
+        ix: Ix,
+        since: Timestamp,
+        event: Option<Id>,
+        subjects: &impl Subjects<E>,
+    ) -> usize {
+        if !self.begin() {
+            return 0;
+        }
+        let own = self.endpoints.get(ix).map(|endpoint| endpoint.id);
+        self.outbox.redeliver(ix, REDELIVER_MAX, |subject, letter| {
+            let is_it = |id| {
+                let origin = match subject {
+                    Some(subject) => subjects.id(subject),
+                    None => own,
+                };
+                origin.map(|origin| origin.event(letter.sequence(), letter.at())) == Some(id)
+            };
+            letter.at() >= since && event.is_none_or(is_it)
+        })
+    }
+
+    /// Disables an endpoint: nothing is sent to it until somebody enables it again.
+    pub(super) fn disable(&mut self, ix: Ix, why: Disabled) {
+        self.unwant(ix);
+        let Some(endpoint) = self.endpoints.get_mut(ix) else {
+            return;
+        };
+        if !endpoint.is_enabled() {
+            return;
+        }
+        endpoint.disabled = why;
+        note!(warn, "endpoint in slot {}: disabled, {:?}", ix.get(), why);
+        self.outbox.close_lane(ix, false);
+        self.touch_endpoint(ix);
+    }
+
+    /// Hangs an enabled endpoint among those that want every subject's events.
+    fn want(&mut self, ix: Ix) {
+        if self.endpoints.get(ix).is_some_and(|e| e.for_all) {
+            self.for_all.push_back(&mut self.endpoints, ix);
+        }
+    }
+
+    fn unwant(&mut self, ix: Ix) {
+        if let Some(endpoint) = self.endpoints.get(ix)
+            && endpoint.for_all
+            && endpoint.is_enabled()
+        {
+            self.for_all.remove(&mut self.endpoints, ix);
+        }
+    }
+
+    /// Hangs an endpoint that is narrowed to a subject on that, enabled or not: it is forgotten with it.
+    fn tie(&mut self, ix: Ix) {
+        let subject = self.endpoints.get(ix).and_then(|endpoint| endpoint.subject);
+        if let Some(narrowed) = subject.and_then(|subject| self.outbox.narrowed_mut(subject)) {
+            narrowed.push_back(&mut self.endpoints, ix);
+        }
+    }
+
+    fn untie(&mut self, ix: Ix) {
+        let subject = self.endpoints.get(ix).and_then(|endpoint| endpoint.subject);
+        if let Some(narrowed) = subject.and_then(|subject| self.outbox.narrowed_mut(subject)) {
+            narrowed.remove(&mut self.endpoints, ix);
+        }
+    }
+
+    /// Puts a restored endpoint where it belongs.
+    pub(super) fn start_endpoint(&mut self, ix: Ix) {
+        self.tie(ix);
+        if self.endpoints.get(ix).is_some_and(Endpoint::is_enabled) {
+            self.want(ix);
+        }
+    }
+
+    /// Frees the slots of removed endpoints that their deliveries have let go of.
+    pub(crate) fn reap_endpoints(&mut self) {
+        for _ in 0..STEP {
+            let Some(ix) = self.leaving.head() else {
+                return;
+            };
+            self.leaving.remove(&mut self.endpoints, ix);
+            if self.outbox.is_vacant(ix) {
+                self.endpoints.remove(ix);
+                self.endpoints.mark(ix, CHANGED);
+            } else {
+                self.leaving.push_back(&mut self.endpoints, ix);
+                return;
+            }
+        }
+    }
+
+    pub(super) fn touch_endpoint(&mut self, ix: Ix) {
+        if let Some(endpoint) = self.endpoints.get_mut(ix) {
+            endpoint.changed = self.outbox.batch();
+        }
+        self.endpoints.mark(ix, CHANGED);
+    }
+
+    /// Stores an endpoint's strings anew, with some of them replaced.
+    fn copy_text(
+        &mut self,
+        text: Text<2>,
+        url: Option<Source<'_>>,
+        description: Option<Source<'_>>,
+    ) -> Option<Text<2>> {
+        // What stays is copied through the scratch memory: a pool cannot read while it writes.
+        self.rendered = (Id::NONE, 0);
+        let mut out = Out::new(self.scratch);
+        if url.is_none() {
+            self.text.write(&text, endpoint::field::URL, &mut out);
+        }
+        let split = out.len();
+        if description.is_none() {
+            self.text
+                .write(&text, endpoint::field::DESCRIPTION, &mut out);
+        }
+        let len = out.finish().ok()?;
+        let kept = core::str::from_utf8(self.scratch.get(..len)?).ok()?;
+        let (kept_url, kept_description) = kept.split_at_checked(split)?;
+        let url = url.unwrap_or(Source::Plain(kept_url));
+        let description = description.unwrap_or(Source::Plain(kept_description));
+        self.text.store([url, description])
+    }
+}
+
+/// The endpoint in a slot, as the outbox knows it.
+const fn to(lane: Ix) -> Target {
+    Target {
+        lane,
+        callback: false,
+    }
+}

@@ -1,0 +1,51 @@
+//! What a dispatcher allows: sizes, times and counts, each with a number.
+
+use crate::{delivery::OutboxLimits, endpoint::SECRET_BYTES_MAX};
+
+/// What a dispatcher allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of an endpoint's URL and of a callback's. A header must hold them.
+    pub url_bytes_max: usize,
+    /// Bytes of an endpoint's description.
+    pub description_bytes_max: usize,
+    /// How long the previous secret stays alive after a rotation, in milliseconds.
+    pub secret_overlap_ms: u64,
+    /// After how long without one success an endpoint is disabled, in milliseconds.
+    pub disable_after_ms: u64,
+    /// How long one delivery attempt may take, its whole answer included, in milliseconds.
+    pub attempt_ms: u64,
+    /// Schedule and windows.
+    pub outbox: OutboxLimits,
+}
+
+const DAY_MS: u64 = 24 * 60 * 60_000;
+
+/// Bytes of an endpoint's record beside its texts and its filter: id, time, two bytes, its subject, two secrets, two times,
+/// four lengths.
+const ENDPOINT_RECORD_BYTES: usize = 16 + 8 + 2 + 4 + 2 * SECRET_BYTES_MAX + 2 * 8 + 4 * 2;
+
+impl Limits {
+    /// What a server allows.
+    pub const SERVER: Self = Self {
+        url_bytes_max: 2_048,
+        description_bytes_max: 256,
+        secret_overlap_ms: DAY_MS,
+        disable_after_ms: 5 * DAY_MS,
+        attempt_ms: 15_000,
+        outbox: OutboxLimits::STANDARD,
+    };
+
+    /// What a device with 64 KiB of memory allows.
+    pub const DEVICE: Self = Self {
+        url_bytes_max: 120,
+        description_bytes_max: 32,
+        ..Self::SERVER
+    };
+
+    /// The most bytes of an endpoint's record whose filter takes `filter_bytes`: the longest record.
+    #[must_use]
+    pub const fn record_bytes_max(&self, filter_bytes: usize) -> usize {
+        self.url_bytes_max + self.description_bytes_max + ENDPOINT_RECORD_BYTES + filter_bytes
+    }
+}

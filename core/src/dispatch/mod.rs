@@ -1,0 +1,351 @@
+//! Signed webhooks for any events: endpoints, what they are owed, and what is sent to them.
+//!
+//! # Theory of operation
+//!
+//! A [`Dispatcher`] tells the events of *subjects* (jobs, doors, orders: a slot and an id each) to *endpoints*. What an event
+//! is, its user says: a small type that is a [`Message`](crate::delivery::Message) and has a durable form
+//! ([`Stored`](crate::record::Stored)), and for its body [`Subjects`]. All else is here: whom it concerns (an endpoint's
+//! filter, endpoints that are narrowed to one subject, a subject's own callback), in which order and how often it is tried
+//! (the [outbox](crate::delivery)), what an answer means, when an endpoint is given up, secrets and their rotation, the
+//! request's bytes signed after Standard Webhooks, a log of attempts, and the records of all that. It knows nothing of
+//! translations, of servers, or of an API.
+//!
+//! Its user makes a subject known with [`admit`](Dispatcher::admit) and tells of it with [`publish`](Dispatcher::publish).
+//! What has happened in the world goes in with [`handle`](Dispatcher::handle); what is to be done there comes out of
+//! [`poll`](Dispatcher::poll): an attempt to make, a record to save, a batch to commit, or how long to sleep.
+//!
+//! **Nothing leaves before it is durable.** Every change belongs to the batch of records that is open. Its records come out
+//! one by one, and then the [batch](crate::record::Batch) itself; what speaks of the change comes out once that has come back.
+//! With [`Keep::Nothing`](crate::record::Keep::Nothing) there are no records and everything is durable at once.
+//!
+//! **Full is an answer.** A subject is admitted only with room for the events that it was admitted for, and for all that
+//! they cause; one that may be overtaken takes what room is left.
+//!
+//! # A door tells who asks
+//!
+//! ```
+//! use dubhook_core::{
+//!     delivery::Message,
+//!     dispatch::{AttemptResult, Dispatcher, Input, Limits, NewEndpoint, Output, Ready, Storage, Subjects},
+//!     id::Id,
+//!     out::Out,
+//!     record::{Read, Stored, Write},
+//!     slab::Ix,
+//!     text::Pool,
+//!     time::{Instant, Now, Timestamp},
+//! };
+//! use zerocopy::FromZeros;
+//!
+//! /// A door was opened or closed, for the so manieth time.
+//! #[derive(Debug, Clone, Copy, PartialEq, FromZeros)]
+//! struct Moved { at: Timestamp, count: u32, open: bool }
+//!
+//! impl Message for Moved {
+//!     type Filter = bool; // every move, or with `true` openings alone
+//!     const EMPTY: Self = Self { at: Timestamp::EPOCH, count: 0, open: false };
+//!     const NO_FILTER: bool = false;
+//!     fn sequence(&self) -> u32 { self.count }
+//!     fn at(&self) -> Timestamp { self.at }
+//!     fn kind(&self) -> u8 { self.open.into() }
+//!     fn may_be_overtaken(&self) -> bool { false }
+//!     fn is_last(&self) -> bool { false }
+//!     fn passes(&self, openings: bool) -> bool { self.open || !openings }
+//! }
+//!
+//! impl Stored for Moved {
+//!     fn write(&self, record: &mut Write<'_>) {
+//!         record.timestamp(self.at);
+//!         record.u32(self.count);
+//!         record.bool(self.open);
+//!     }
+//!     fn read(record: &mut Read<'_>) -> Option<Self> {
+//!         Some(Self { at: record.timestamp(), count: record.u32(), open: record.bool() })
+//!     }
+//! }
+//!
+//! struct Door(Id);
+//!
+//! impl Subjects<Moved> for Door {
+//!     fn id(&self, _: Ix) -> Option<Id> { Some(self.0) }
+//!     fn write_body(&self, _: Ix, moved: &Moved, _: &Pool<'_>, out: &mut Out<'_>) {
+//!         out.put(if moved.open { b"{\"type\":\"door.opened\"}" } else { b"{\"type\":\"door.closed\"}" });
+//!     }
+//! }
+//!
+//! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
+//! let mut storage = Storage::<Moved, 1, 2, 2, 128>::new(); // a door, two endpoints, two attempts, bodies of 128 bytes
+//! let mut dispatcher = Dispatcher::new(storage.lend(), Limits::DEVICE, [7; 32]).unwrap();
+//! let slot = Ix::MIN;
+//! let door = Door(dispatcher.new_id(now, slot));
+//! dispatcher.create_endpoint(now, NewEndpoint::new("http://ward.test/doors", true)).unwrap();
+//! dispatcher.admit(slot, 0, false).unwrap();
+//!
+//! for (count, open) in [(1, true), (2, false), (3, true)] {
+//!     let moved = Moved { at: now.timestamp, count, open };
+//!     dispatcher.publish(slot, moved, false, &door).unwrap();
+//! }
+//! let mut told = 0;
+//! while let Output::Attempt(attempt) = dispatcher.poll(now, Ready::ALL, &mut []).unwrap() {
+//!     let (mut text, mut request) = ([0; 120], [0; 512]);
+//!     let url = dispatcher.attempt_url(attempt.id, &door, &mut text).unwrap();
+//!     let len = dispatcher.write_attempt(now, attempt.id, &url, &door, &mut request).unwrap();
+//!     assert!(request[..len].starts_with(b"POST /doors HTTP/1.1\r\nhost: ward.test\r\n"));
+//!     assert!(request[..len].ends_with(b"{\"type\":\"door.opened\"}"));
+//!     let result = AttemptResult::Answer { status: 204, retry_after_ms: None, body: b"" };
+//!     dispatcher.handle(now, Input::Attempt { id: attempt.id, result }, &door).unwrap();
+//!     told += 1;
+//! }
+//! assert_eq!(told, 2, "it was opened twice");
+//! ```
+
+mod attempt;
+mod audit;
+mod course;
+mod door;
+mod endpoints;
+mod event;
+mod limits;
+mod publish;
+mod records;
+mod request;
+mod restore;
+mod storage;
+
+pub use attempt::{AttemptResult, Attempted};
+pub use course::RestoreError;
+pub use door::{HandleError, Input, Output, PollError, Ready};
+pub use endpoints::{EndpointChange, EndpointError, NewEndpoint};
+pub use event::{Event, Subjects};
+pub use limits::Limits;
+pub use publish::{AdmitError, PublishError};
+pub use request::RequestError;
+pub use storage::Storage;
+
+pub(crate) use records::Written;
+
+use course::Course;
+
+use crate::{
+    delivery::{self, Outbox},
+    endpoint::{self, Endpoint},
+    id::{Id, Prefix},
+    log::{Line, Log},
+    random::Random,
+    record::Keep,
+    signature::{Secret, SigningKey},
+    slab::{Ix, Link, List, Slab, Slot},
+    text::{Block, Pool},
+    time::Now,
+};
+
+/// The mark of endpoints whose record has changed.
+const CHANGED: u8 = 1;
+
+/// What every error says that means it.
+pub(crate) const NOT_STARTED: &str = "records were put back, and work was not begun";
+
+/// The tables of a dispatcher, lent by the caller. All zero bytes is an empty table.
+#[derive(Debug)]
+pub struct Tables<'a, E: Event> {
+    /// What of it is kept for longer.
+    pub keep: Keep,
+    /// Text of endpoints, and what strings its user keeps: 64 bytes each.
+    pub blocks: &'a mut [Block],
+    /// One for each endpoint.
+    pub endpoints: &'a mut [Slot<Endpoint<E::Filter>>],
+    /// Lines of the attempt log, divided among the endpoints.
+    pub log: &'a mut [Line],
+    /// Room for what receivers answered, divided among the lines.
+    pub log_answers: &'a mut [u8],
+    /// Room for the body of one event, and at least for a URL and a description.
+    pub scratch: &'a mut [u8],
+    /// Deliveries.
+    pub outbox: delivery::Tables<'a, E>,
+}
+
+/// Endpoints, what they are owed, and how they fare. See the [module](self) for how it works.
+pub struct Dispatcher<'a, E: Event> {
+    pub(crate) text: Pool<'a>,
+    pub(crate) endpoints: Slab<'a, Endpoint<E::Filter>>,
+    pub(crate) log: Log<'a>,
+    pub(crate) outbox: Outbox<'a, E>,
+    pub(crate) course: Course,
+    pub(crate) random: Random,
+    pub(crate) counters: Counters,
+    scratch: &'a mut [u8],
+    /// The event whose body is in the scratch memory, and how long it is.
+    rendered: (Id, usize),
+    limits: Limits,
+    /// From which callback secrets are made; durable.
+    pub(crate) master: [u8; 32],
+    master_key: SigningKey,
+    master_dirty: bool,
+    /// All endpoints, newest first.
+    newest_endpoints: List<{ endpoint::ALL }>,
+    /// Endpoints that get every subject's events.
+    for_all: List<{ endpoint::WANTING }>,
+    /// Removed endpoints that their deliveries have not let go of yet.
+    leaving: List<{ endpoint::ALL }>,
+}
+
+impl<E: Event> core::fmt::Debug for Dispatcher<'_, E> {
+    /// How much it holds, and nothing of what that is: secrets are among it.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Dispatcher")
+            .field("endpoints", &self.endpoints.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a dispatcher has done since it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Attempts that have ended.
+    pub attempts: u64,
+    /// Deliveries that arrived.
+    pub delivered: u64,
+    /// Deliveries given up.
+    pub dead: u64,
+    /// Endpoints refused for want of room.
+    pub refused: u64,
+    /// Endpoints disabled for what their receivers did: 410, or nothing but failures for too long.
+    pub disabled: u64,
+}
+
+impl<'a, E: Event> Dispatcher<'a, E> {
+    /// A dispatcher with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
+    #[must_use]
+    pub fn new(tables: Tables<'a, E>, limits: Limits, seed: [u8; 32]) -> Self {
+        let mut random = Random::new(seed);
+        let records = tables.keep.records();
+        let endpoints = tables.endpoints.len();
+        let master = random.bytes();
+        Self {
+            text: Pool::new(tables.blocks),
+            endpoints: Slab::new(tables.endpoints).with_marks(records),
+            log: Log::new(tables.log, tables.log_answers, endpoints),
+            outbox: Outbox::new(tables.outbox, limits.outbox, tables.keep, endpoints),
+            course: Course::new(&master),
+            random,
+            counters: Counters::default(),
+            scratch: tables.scratch,
+            rendered: (Id::NONE, 0),
+            limits,
+            master,
+            master_key: Secret::from_random(master).signing_key(),
+            master_dirty: records,
+            newest_endpoints: List::EMPTY,
+            for_all: List::EMPTY,
+            leaving: List::EMPTY,
+        }
+    }
+
+    /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
+    pub(crate) const fn begin(&mut self) -> bool {
+        self.course.begin()
+    }
+
+    /// What it allows.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What it has done since it started.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Random bytes, for its user.
+    #[must_use]
+    pub fn random_bytes(&mut self) -> [u8; 32] {
+        self.random.bytes()
+    }
+
+    /// A new id for a subject that is made now and lives in `slot`.
+    #[must_use]
+    pub fn new_id(&mut self, now: Now, slot: Ix) -> Id {
+        Id::new(now.timestamp, slot, &mut self.random)
+    }
+
+    /// Strings of endpoints, and of whoever keeps some there.
+    #[must_use]
+    pub const fn text(&self) -> &Pool<'a> {
+        &self.text
+    }
+
+    /// The same pool, to put strings there or take them out.
+    pub const fn text_mut(&mut self) -> &mut Pool<'a> {
+        &mut self.text
+    }
+
+    /// The deliveries.
+    #[must_use]
+    pub const fn outbox(&self) -> &Outbox<'a, E> {
+        &self.outbox
+    }
+
+    /// How many bytes of memory are enough for any record. The filter's and the event's part is taken as at most 64 bytes.
+    #[must_use]
+    pub const fn record_bytes_max(&self) -> usize {
+        self.limits.record_bytes_max(64)
+    }
+
+    /// How many endpoints it holds.
+    #[must_use]
+    pub const fn endpoints_len(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    /// How many endpoints it has room for.
+    #[must_use]
+    pub const fn endpoints_capacity(&self) -> usize {
+        self.endpoints.capacity()
+    }
+
+    /// The slot of the endpoint whose id this text is.
+    #[must_use]
+    pub fn find_endpoint_text(&self, id: &str) -> Link {
+        self.find_endpoint(Id::parse(Prefix::Endpoint, id)?)
+    }
+
+    /// The slot of the endpoint with this id.
+    #[must_use]
+    pub fn find_endpoint(&self, id: Id) -> Link {
+        let ix = id.slot()?;
+        let endpoint = self.endpoints.get(ix)?;
+        (endpoint.id == id && !endpoint.removed).then_some(ix)
+    }
+
+    /// The endpoint in a slot.
+    #[must_use]
+    pub fn endpoint(&self, ix: Ix) -> Option<&Endpoint<E::Filter>> {
+        self.endpoints.get(ix)
+    }
+
+    /// The endpoint that was registered last.
+    #[must_use]
+    pub const fn newest_endpoint(&self) -> Link {
+        self.newest_endpoints.head()
+    }
+
+    /// The endpoint registered before the one in `ix`.
+    #[must_use]
+    pub fn older_endpoint(&self, ix: Ix) -> Link {
+        List::<{ endpoint::ALL }>::next(&self.endpoints, ix)
+    }
+
+    /// Line number `rank` of an endpoint's attempt log, 0 the newest, with how the receiver's answer began.
+    #[must_use]
+    pub fn attempt_line(&self, endpoint: Ix, rank: usize) -> Option<(&Line, &[u8])> {
+        let count = self.endpoints.get(endpoint)?.logged;
+        self.log.newest(endpoint, count, rank)
+    }
+
+    /// Whether everything up to and with `batch` is durable.
+    #[must_use]
+    pub const fn is_durable(&self, batch: u64) -> bool {
+        self.outbox.is_durable(batch)
+    }
+}

@@ -1,0 +1,224 @@
+//! What is told, and who wants it.
+
+use super::{Dispatcher, Event, NOT_STARTED, Subjects};
+use crate::{
+    delivery::Target,
+    endpoint::{self, Endpoint},
+    slab::{Ix, Link, List, Slab},
+};
+
+/// Why a subject was not admitted. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum AdmitError {
+    /// The driver: there is no such slot.
+    Unknown,
+    /// The driver: the subject is admitted already.
+    Twice,
+    /// There is no room. Try again later.
+    Full,
+}
+
+impl AdmitError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "there is no such slot",
+            Self::Twice => "the subject is admitted already",
+            Self::Full => "there is no room",
+        }
+    }
+}
+
+impl core::fmt::Display for AdmitError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for AdmitError {}
+
+/// Why an event was not told. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PublishError {
+    /// The driver: records were put back, and work was not begun.
+    NotStarted,
+    /// The driver: the subject is not admitted, or has told its last.
+    NotAdmitted,
+    /// There is no room for the event, and none was kept for it.
+    Full,
+}
+
+impl PublishError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => NOT_STARTED,
+            Self::NotAdmitted => "the subject is not admitted",
+            Self::Full => "there is no room for the event",
+        }
+    }
+}
+
+impl core::fmt::Display for PublishError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for PublishError {}
+
+impl<E: Event> Dispatcher<'_, E> {
+    /// Admits a subject: keeps room for so many of its `events` that cannot be overtaken, and for all that those who want
+    /// them are owed then. `callback` says that it has a callback of its own.
+    ///
+    /// A subject that was admitted before a restart is admitted again after its records are back, before
+    /// [`start`](Self::start): that keeps room for what is still to come.
+    ///
+    /// # Errors
+    ///
+    /// [`AdmitError`] says why it was not.
+    pub fn admit(&mut self, subject: Ix, events: u8, callback: bool) -> Result<(), AdmitError> {
+        if self.outbox.is_active(subject) {
+            return Err(AdmitError::Twice);
+        }
+        if subject.get() as usize > self.outbox.subjects_capacity() {
+            return Err(AdmitError::Unknown);
+        }
+        let admitted = if self.course.is_restoring() {
+            self.readmit(subject, events, callback)
+        } else {
+            self.outbox.admit(subject, events, u32::from(callback))
+        };
+        if admitted { Ok(()) } else { Err(AdmitError::Full) }
+    }
+
+    /// Keeps room again for a subject that is back after a restart.
+    pub(crate) fn readmit(&mut self, subject: Ix, events: u8, callback: bool) -> bool {
+        let mut targets_own = u32::from(callback);
+        let mut endpoint = self.outbox.narrowed(subject).head();
+        while let Some(at) = endpoint {
+            targets_own += 1;
+            endpoint = List::<{ endpoint::WANTING }>::next(&self.endpoints, at);
+        }
+        self.outbox.restore_active(subject, events, targets_own)
+    }
+
+    /// Tells an event of a subject: whoever wants it is owed it from now on. `callback` says that the subject's own
+    /// callback is to be told too, which takes every event.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] says why it was not told.
+    pub fn publish(
+        &mut self,
+        subject: Ix,
+        event: E,
+        callback: bool,
+        subjects: &impl Subjects<E>,
+    ) -> Result<(), PublishError> {
+        if !self.begin() {
+            return Err(PublishError::NotStarted);
+        }
+        if !self.outbox.is_active(subject) {
+            return Err(PublishError::NotAdmitted);
+        }
+        if self.tell(subject, event, callback, subjects) {
+            Ok(())
+        } else {
+            Err(PublishError::Full)
+        }
+    }
+
+    /// As [`publish`](Self::publish), of a subject that is admitted. `false` where there is no room.
+    pub(crate) fn tell(
+        &mut self,
+        subject: Ix,
+        event: E,
+        callback: bool,
+        subjects: &impl Subjects<E>,
+    ) -> bool {
+        let callback = if callback {
+            self.callback_lane(subject, subjects)
+        } else {
+            None
+        };
+        let targets = Targets {
+            endpoints: &self.endpoints,
+            event: &event,
+            narrowed: self.outbox.narrowed(subject).head(),
+            for_all: self.for_all.head(),
+            callback,
+        };
+        self.outbox.publish(subject, event, targets)
+    }
+
+    /// Tells a subject's own callback nothing more: its receiver answered `410 Gone`.
+    pub fn end_callback(&mut self, subject: Ix) {
+        self.outbox.close_callback(subject);
+    }
+
+    /// Forgets the endpoints that are narrowed to a subject which is forgotten.
+    pub fn forget_subject(&mut self, subject: Ix) {
+        while let Some(endpoint) = self.outbox.narrowed(subject).head() {
+            self.remove(endpoint);
+        }
+    }
+
+    /// The lane of a subject's callback: one of those behind the endpoints' lanes, by its host.
+    pub(super) fn callback_lane(&mut self, subject: Ix, subjects: &impl Subjects<E>) -> Link {
+        let mut hash = 0xcbf2_9ce4_8422_2325u64;
+        let mut slashes = 0;
+        'host: for piece in subjects.callback_url(subject, &self.text)? {
+            for byte in piece {
+                slashes += u32::from(*byte == b'/');
+                if slashes == 3 {
+                    break 'host;
+                }
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        }
+        self.outbox.shared_lane(self.endpoints.capacity(), hash)
+    }
+}
+
+/// Everyone who wants an event of a subject.
+struct Targets<'s, 'a, E: Event> {
+    endpoints: &'s Slab<'a, Endpoint<E::Filter>>,
+    event: &'s E,
+    narrowed: Link,
+    for_all: Link,
+    callback: Link,
+}
+
+impl<E: Event> Iterator for Targets<'_, '_, E> {
+    type Item = Target;
+
+    fn next(&mut self) -> Option<Target> {
+        if let Some(lane) = self.callback.take() {
+            return Some(Target {
+                lane,
+                callback: true,
+            });
+        }
+        loop {
+            let at = if self.narrowed.is_some() {
+                &mut self.narrowed
+            } else {
+                &mut self.for_all
+            };
+            let ix = (*at)?;
+            *at = List::<{ endpoint::WANTING }>::next(self.endpoints, ix);
+            let endpoint = self.endpoints.get(ix)?;
+            if endpoint.is_enabled() && self.event.passes(endpoint.filter) {
+                return Some(Target {
+                    lane: ix,
+                    callback: false,
+                });
+            }
+        }
+    }
+}

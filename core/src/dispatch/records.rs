@@ -1,0 +1,123 @@
+//! What a dispatcher writes down.
+
+use super::{Dispatcher, Event};
+use crate::{
+    delivery::SavedStream,
+    endpoint::field,
+    record::{Batch, FORMAT_VERSION, Key, Stored, Table, Write},
+    slab::Ix,
+    time::{Now, Timestamp},
+};
+
+/// What of a record is known before its memory is: which one it is, and whether it is one to be written.
+pub(crate) type Written = (Table, u32, bool);
+
+impl<E: Event> Dispatcher<'_, E> {
+    /// Writes the record that comes before all others, if it is due.
+    pub(crate) fn write_meta(&mut self, write: &mut Write<'_>) -> Option<Written> {
+        if !core::mem::take(&mut self.master_dirty) {
+            return None;
+        }
+        write.u8(FORMAT_VERSION);
+        write.raw(&self.master);
+        Some((Table::Meta, 0, true))
+    }
+
+    /// Writes the next record of an endpoint, an event or a stream that is due.
+    pub(crate) fn write_record(&mut self, now: Now, write: &mut Write<'_>) -> Option<Written> {
+        Some(if let Some((ix, _)) = self.endpoints.pop_marked() {
+            let some = self.write_endpoint_record(ix, write);
+            (Table::Endpoint, ix.get(), some)
+        } else if let Some((ix, event)) = self.outbox.poll_dirty_event() {
+            if let Some((subject, event)) = event {
+                write.link(subject);
+                event.write(write);
+            }
+            (Table::Event, ix.get(), event.is_some())
+        } else if let Some((ix, stream)) = self.outbox.poll_dirty_stream() {
+            if let Some(stream) = stream {
+                write_stream(now, &stream, write);
+            }
+            (Table::Stream, ix.get(), stream.is_some())
+        } else {
+            return None;
+        })
+    }
+
+    /// The next record of the open batch: its key, and how many bytes at the front of `memory` are its value; none where
+    /// it is to be deleted. `memory` has room for any.
+    pub(super) fn next_record(
+        &mut self,
+        now: Now,
+        memory: &mut [u8],
+    ) -> Option<(Key, Option<usize>)> {
+        let mut write = Write::new(memory);
+        let (table, slot, some) = match self.write_meta(&mut write) {
+            Some(meta) => meta,
+            None => self.write_record(now, &mut write)?,
+        };
+        let len = write.finish().ok();
+        Some((Key { table, slot }, len.filter(|_| some)))
+    }
+
+    /// Whether a record of the open batch waits to be written.
+    pub(crate) const fn is_dirty(&self) -> bool {
+        self.master_dirty || self.endpoints.has_marked() || self.outbox.is_dirty()
+    }
+
+    /// Closes the open batch, all of whose records have come out.
+    pub(crate) fn close_batch(&mut self) -> Batch {
+        let number = self.outbox.seal();
+        self.course.close(number)
+    }
+
+    /// Lets go of what waited for a batch. `false` where it is not the one that is on its way.
+    pub(crate) fn durable(&mut self, batch: &Batch) -> bool {
+        let number = self.outbox.batch().wrapping_sub(1);
+        let taken = self.course.durable(batch, number);
+        if taken {
+            self.outbox.committed(number);
+        }
+        taken
+    }
+
+    fn write_endpoint_record(&self, ix: Ix, write: &mut Write<'_>) -> bool {
+        let Some(endpoint) = self.endpoints.get(ix).filter(|e| !e.removed) else {
+            return false;
+        };
+        write.u128(endpoint.id.to_bits());
+        write.timestamp(endpoint.created_at);
+        endpoint.filter.write(write);
+        write.u8(endpoint.disabled as u8);
+        write.bool(endpoint.for_all);
+        write.link(endpoint.subject);
+        write.bytes(endpoint.secret.bytes());
+        write.bytes(endpoint.previous.bytes());
+        write.timestamp(endpoint.previous_until);
+        write.timestamp(endpoint.failing_since);
+        for field in [field::URL, field::DESCRIPTION] {
+            let pieces = self.text.field(&endpoint.text, field);
+            write.pieces(endpoint.text.len(field), pieces);
+        }
+        true
+    }
+}
+
+fn write_stream(now: Now, stream: &SavedStream, write: &mut Write<'_>) {
+    write.link(stream.subject);
+    write.link(Some(stream.target.lane));
+    write.bool(stream.target.callback);
+    write.link(Some(stream.event));
+    write.u8(stream.attempts);
+    write.bool(stream.dead);
+    write.bool(stream.solo);
+    // Pauses are measured on a clock that ends with this run; the calendar goes on.
+    let left_ms = stream.due.ms_since(now.instant);
+    let due = if left_ms == 0 {
+        Timestamp::EPOCH
+    } else {
+        now.timestamp.after_ms(left_ms)
+    };
+    write.timestamp(due);
+    write.u64(left_ms);
+}
