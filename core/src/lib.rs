@@ -66,7 +66,7 @@
 //! let len = received.len();
 //! let mut memory = [0; Config::DEVICE.answer_bytes_max()];
 //! let mut answer = Out::new(&mut memory);
-//! server.drive(now, conn, &mut RecvBuf::new(&mut received, len), &mut answer).unwrap();
+//! let _ = server.drive(now, conn, &mut RecvBuf::new(&mut received, len), &mut answer).unwrap();
 //! assert!(answer.written().starts_with(b"HTTP/1.1 202 Accepted\r\n"));
 //!
 //! // What is to be done comes out, one thing at a time: here a worker is done with the job at once, and every receiver

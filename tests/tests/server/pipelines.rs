@@ -178,6 +178,8 @@ fn going_on_is_said_even_if_the_output_is_full_at_that_moment() {
     for size in (answer_bytes - 5)..(answer_bytes + 60) {
         let mut memory = [get.clone(), post.clone()].concat();
         let len = memory.len();
+        // Room for the body.
+        memory.resize(len + 65, 0);
         let mut input = RecvBuf::new(&mut memory, len);
         let mut written = Vec::new();
         loop {
