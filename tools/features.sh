@@ -21,7 +21,7 @@ for feature in "${features[@]}"; do
 done
 for set in "${sets[@]}"; do
     for hub in '' hub; do
-        cargo clippy --quiet --locked --package dubhook-core --lib --no-default-features --features "$set,$hub" \
+        cargo clippy --quiet --locked --package dubhook-core --all-targets --no-default-features --features "$set,$hub" \
             -- -D warnings || { echo "not with the features: ${set:-none} $hub" >&2; exit 1; }
     done
 done

@@ -65,6 +65,9 @@ pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant>
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Timestamp(u64);
 
+/// A point in calendar time as text, 24 bytes.
+pub type TimestampText = heapless::String<24>;
+
 /// The last millisecond of the year 9999, the last one RFC 3339 can write.
 const UNIX_MS_MAX: u64 = 253_402_300_799_999;
 
@@ -207,6 +210,16 @@ impl Timestamp {
             second,
             millisecond: millisecond as u16,
         })
+    }
+
+    /// RFC 3339 in UTC with milliseconds, always 24 bytes: `2026-11-24T09:00:00.123Z`.
+    #[must_use]
+    pub fn text(self) -> TimestampText {
+        let mut memory = [0; 24];
+        let mut out = Out::new(&mut memory);
+        self.write_rfc3339(&mut out);
+        let text = core::str::from_utf8(out.written()).unwrap_or_default();
+        TimestampText::try_from(text).unwrap_or_default()
     }
 
     /// Writes RFC 3339 in UTC with milliseconds, always 24 bytes: `2026-11-24T09:00:00.123Z`.

@@ -218,7 +218,10 @@ fn show(update: Update<'_>) -> String {
         Update::Current(job) => format!("current {} {}", job.status.as_str(), job.sequence),
         Update::JobUnknown(_) => "job unknown".to_owned(),
         Update::Status(status) => {
-            format!("status {}", status.map_or("none", client::Simple::as_str))
+            format!(
+                "status {}",
+                status.map_or("none", dubhook_core::model::NewestStatus::as_str)
+            )
         }
         Update::Submitted(job) => format!("submitted {}", job.sequence),
         Update::Registered(_) => "registered".to_owned(),

@@ -1,8 +1,8 @@
 //! The client machine against the server machine, in virtual time and without a socket.
 
 use dubhook_core::{
-    client::{NewTranslation, Simple},
     job::Status,
+    model::{NewTranslation, NewestStatus},
     service::Report,
 };
 use dubhook_tests::{machine::Machine, pair::Pair};
@@ -33,7 +33,7 @@ fn a_client_that_registers_is_told_pending_and_completed() {
     pair.client.start(pair.machine.now);
     pair.settle();
     assert_eq!(pair.learned(), ["registered", "status pending"]);
-    assert_eq!(pair.client.status(), Some(Simple::Pending));
+    assert_eq!(pair.client.status(), Some(NewestStatus::Pending));
 
     assert_eq!(pair.machine.start_job(), Some(job));
     pair.settle();
@@ -45,7 +45,7 @@ fn a_client_that_registers_is_told_pending_and_completed() {
     }
     // It holds the new status without having asked.
     assert_eq!(pair.learned(), ["told translation.completed 3"]);
-    assert_eq!(pair.client.status(), Some(Simple::Completed));
+    assert_eq!(pair.client.status(), Some(NewestStatus::Completed));
     assert_eq!(pair.client.job(job).unwrap().progress, 100);
     assert_eq!(
         pair.machine.call("GET", "/status", "").1["status"],
@@ -58,7 +58,7 @@ fn a_client_that_registers_is_told_pending_and_error() {
     let mut pair = registered();
     let job = pair.submit();
     pair.settle();
-    assert_eq!(pair.client.status(), Some(Simple::Pending));
+    assert_eq!(pair.client.status(), Some(NewestStatus::Pending));
     pair.machine.start_job();
     pair.settle();
     pair.machine
@@ -72,7 +72,7 @@ fn a_client_that_registers_is_told_pending_and_error() {
             "told translation.error 3"
         ]
     );
-    assert_eq!(pair.client.status(), Some(Simple::Error));
+    assert_eq!(pair.client.status(), Some(NewestStatus::Error));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn repeats_and_reorder_do_nothing() {
     }
     assert_eq!(pair.learned(), Vec::<String>::new());
     assert_eq!(pair.client.job(job).unwrap().status, Status::Completed);
-    assert_eq!(pair.client.status(), Some(Simple::Completed));
+    assert_eq!(pair.client.status(), Some(NewestStatus::Completed));
 
     // A delivery whose answer is lost comes again, and is answered as before.
     let job = pair.submit();

@@ -2,7 +2,7 @@
 
 use dubhook_core::{simulate::Settings, url::Url};
 use dubhook_smol::{
-    client::{Client, Error, Pauses, Request, Simple, Status, Timings},
+    client::{Client, Error, NewestStatus, Pauses, Request, Status, Timings},
     server::{Handle, Server},
 };
 use dubhook_tests::wire::{ALONE, PATIENCE};
@@ -56,8 +56,8 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 #[test]
 fn a_client_is_told_how_its_job_ends() {
     for (errors_ppm, status, simple) in [
-        (0, Status::Completed, Simple::Completed),
-        (1_000_000, Status::Error, Simple::Error),
+        (0, Status::Completed, NewestStatus::Completed),
+        (1_000_000, Status::Error, NewestStatus::Error),
     ] {
         let server = serve(errors_ppm);
         smol::block_on(soon(async {
@@ -72,13 +72,13 @@ fn a_client_is_told_how_its_job_ends() {
                 .unwrap();
             // It may have ended by now.
             let known = client.known_status();
-            assert!([Simple::Pending, simple].map(Some).contains(&known));
+            assert!([NewestStatus::Pending, simple].map(Some).contains(&known));
             let end = job.wait().await.unwrap();
             assert_eq!((end.status, end.has_ended()), (status, true));
             assert_eq!(end.output_url.is_some(), status == Status::Completed);
             assert_eq!(end.error.is_some(), status == Status::Error);
             assert_eq!(end.reference.as_deref(), Some("one \"two\""));
-            assert_eq!(end.id, job.id());
+            assert_eq!(end.name().as_str(), job.id());
             assert_eq!(client.known_status(), Some(simple));
             assert_eq!(client.status().await.unwrap(), Some(simple));
 

@@ -4,9 +4,10 @@
 //! count, so that what it counts is the machines'.
 
 use dubhook_core::{
-    client::{self, Client, Receiver, Simple, Update, Webhook},
+    client::{self, Client, Receiver, Update, Webhook},
     http::{BodyUse, Limits, RecvBuf, ResponseParser},
     job::Status,
+    model::{NewTranslation, NewestStatus},
     out::Out,
     record::Keep,
     server::{Config, ConnId, Drive, Input, Output, Ready, Server, ServerStorage},
@@ -239,7 +240,7 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         assert!(world.client.is_registered());
         assert_eq!(world.client.status(), None);
 
-        let ask = client::NewTranslation {
+        let ask = NewTranslation {
             video_url: "https://example.test/a.mp4",
             target_language: "es",
             source_language: None,
@@ -248,7 +249,7 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         };
         world.client.submit(world.now, &ask).unwrap();
         world.settle();
-        assert_eq!(world.client.status(), Some(Simple::Pending));
+        assert_eq!(world.client.status(), Some(NewestStatus::Pending));
 
         let polled = world.server.poll(world.now, Ready::WORK, &mut []);
         let Ok(Output::Start { job: id, .. }) = polled else {
@@ -266,7 +267,7 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         }
         let job = world.client.job(id).unwrap();
         assert_eq!((job.status, job.sequence), (Status::Completed, 5));
-        assert_eq!(world.client.status(), Some(Simple::Completed));
+        assert_eq!(world.client.status(), Some(NewestStatus::Completed));
 
         let mut restored = Server::new(restored_memory.lend(Keep::Records), config, [3; 32]);
         world.store.restore(world.now, &mut restored);

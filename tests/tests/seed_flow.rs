@@ -2,7 +2,7 @@
 
 use dubhook_core::{job::Status, simulate::Settings};
 use dubhook_smol::{
-    client::{Client, Kind, Request, Simple},
+    client::{Client, Kind, NewestStatus, Request},
     server::{Handle, Server},
 };
 use dubhook_tests::wire::{Asker, PATIENCE};
@@ -65,7 +65,7 @@ fn a_client_registers_and_receives_updates() {
         let mut sequence = 0;
         loop {
             let event = events.next().await.expect("an event");
-            assert_eq!(event.translation.id, job.id());
+            assert_eq!(event.translation.name().as_str(), job.id());
             assert!(
                 event.translation.sequence > sequence,
                 "in order, and each once"
@@ -79,7 +79,7 @@ fn a_client_registers_and_receives_updates() {
         }
         // Nobody is asked: the event has told this too, on the client's own thread.
         let give_up = Instant::now() + PATIENCE;
-        while client.known_status() != Some(Simple::Completed) {
+        while client.known_status() != Some(NewestStatus::Completed) {
             assert!(Instant::now() < give_up, "{:?}", client.known_status());
             smol::future::yield_now().await;
         }
@@ -91,8 +91,8 @@ fn a_client_registers_and_receives_updates() {
 #[test]
 fn both_endings_arrive() {
     for (errors_ppm, status, simple) in [
-        (0, Status::Completed, Simple::Completed),
-        (1_000_000, Status::Error, Simple::Error),
+        (0, Status::Completed, NewestStatus::Completed),
+        (1_000_000, Status::Error, NewestStatus::Error),
     ] {
         let server = serve(SHORT_MS, errors_ppm);
         smol::block_on(async {
@@ -101,7 +101,7 @@ fn both_endings_arrive() {
             let job = client.translate(video()).await.expect("a job");
             // It may have ended by now.
             let asked = client.status().await.expect("an answer");
-            assert!([Simple::Pending, simple].map(Some).contains(&asked));
+            assert!([NewestStatus::Pending, simple].map(Some).contains(&asked));
             let ended = job.wait().await.expect("an end");
             assert_eq!(ended.status, status);
             assert_eq!(ended.error.is_some(), status == Status::Error);

@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """Says how much stack the functions of a linked program take, alone and with all that they call.
 
-    frames.py PROGRAM [--frame-max BYTES] [--path-max BYTES] [--aside FUNCTION]...
+    frames.py PROGRAM --start FUNCTION --own PREFIX [--frame-max BYTES] [--path-max BYTES] [--aside FUNCTION]...
 
 PROGRAM was built with `-Zemit-stack-sizes`. Ends with status 1 if a frame or a path is larger than
 allowed, or if a function can come to call itself: then no stack is large enough. The functions that are
 put aside are shown, and may be as large as they are.
 
-A call through a register is followed to each function that the caller knows the address of. Where it
-knows none, it is listed as not followed.
+A call through a register is followed to each function that it may go to: `indirect.py` says which. The functions of the
+program itself, those whose name begins with `--own`, are called so by `--start` alone.
 """
 
 import argparse
 import sys
 
+import indirect
 import program
 
 SHOWN = 10
@@ -61,12 +62,15 @@ def components(functions: dict[int, program.Function]) -> list[list[int]]:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
+    parser.add_argument("--start", required=True)
+    parser.add_argument("--own", required=True)
     parser.add_argument("--frame-max", type=int)
     parser.add_argument("--path-max", type=int)
     parser.add_argument("--aside", action="append", default=[])
     options = parser.parse_args()
 
     functions = program.read(options.program)
+    indirect.follow(options.program, functions, options.start, options.own)
     noted = program.stack_sizes(options.program)
     for function in functions.values():
         function.frame = noted.get(function.symbol, function.frame)
@@ -93,6 +97,9 @@ def main() -> int:
     for function in aside:
         print(f"put aside: {function.frame} bytes, {deepest[function.address]} with all below, {function.name}")
         del functions[function.address], deepest[function.address]
+    # It is the program's, and only there to call the others.
+    for function in [f for f in functions.values() if f.name == options.start]:
+        del functions[function.address], deepest[function.address]
     frames = sorted(functions.values(), key=lambda f: -f.frame)
     print("largest frames, bytes")
     for function in frames[:SHOWN]:
@@ -103,9 +110,6 @@ def main() -> int:
     while node is not None:
         print(f"{functions[node].frame:8} {functions[node].name}")
         node = below.get(node)
-    for function in functions.values():
-        if function.indirect_calls and not function.pointers:
-            print(f"not followed: a call through a register in {function.name}")
 
     if options.frame_max is not None and frames[0].frame > options.frame_max:
         failures.append(f"a frame is larger than {options.frame_max} bytes: {frames[0].name}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures the stack that the core takes on a Cortex-M3, at the firmware's opt-level: the largest frames,
-# the deepest path, and that no function can come to call itself. Fails past the bounds below.
+# the deepest path, and that no function can come to call itself, be it
+# through a trait object or a pointer to a function. Fails past the bounds below.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../tests/no-panic"
 source ../../tools/embedded/toolchain.sh
@@ -24,9 +25,9 @@ build() {
 
 # The frame of whoever makes a machine holds the machine itself, so those two are put aside.
 measure() {
-    ../../tools/embedded/frames.py "$program" --frame-max "$frame_bytes_max" \
-        --path-max "$path_bytes_max" --aside dubhook_no_panic::machine::server_new \
-        --aside dubhook_no_panic::client::client_new
+    ../../tools/embedded/frames.py "$program" --start start --own dubhook_no_panic:: \
+        --frame-max "$frame_bytes_max" --path-max "$path_bytes_max" \
+        --aside dubhook_no_panic::machine::server_new --aside dubhook_no_panic::client::client_new
 }
 
 # A planted function that calls itself must be noticed.

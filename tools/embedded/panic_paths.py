@@ -8,6 +8,7 @@ PROGRAM is `tests/no-panic` built with the feature `allow`, which lets the link 
 
 import sys
 
+import indirect
 import program
 
 HANDLER = "panic_path_left"
@@ -33,6 +34,7 @@ def helpers(functions: dict[int, program.Function]) -> set[int]:
 
 def main(path: str) -> int:
     functions = program.read(path)
+    indirect.follow_constants(functions)
     panics = helpers(functions)
     found = set()
     looked_at = set(panics)

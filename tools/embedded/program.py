@@ -7,7 +7,6 @@ import subprocess
 FUNCTION = re.compile(r"^([0-9a-f]+) <(.+)>:$")
 INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
 TARGET = re.compile(r"\b0x([0-9a-f]+) <")
-WORD = re.compile(r"\.word\s+0x([0-9a-f]+)$")
 # What branches without coming back here, when it leaves the function; `bl` is the one that does.
 BRANCH = re.compile(r"^(b[a-z]{0,2}(\.w|\.n)?|cbn?z)$")
 RETURNS = re.compile(r"^(bx[a-z]{0,2}\s+lr|(pop|ldm|ldmia)[a-z.]*\s.*\bpc\b|ldr[a-z.]*\s+pc)")
@@ -26,17 +25,17 @@ class Function:
     address: int
     # (address of the instruction, address of the function it goes to)
     calls: list[tuple[int, int]] = dataclasses.field(default_factory=list)
-    # Instructions that call through a register, and the functions that could be meant: those whose
-    # address is among the constants behind the code, where it is kept for several calls.
+    # Instructions that call through a register: `indirect` says where they may go.
     indirect_calls: int = 0
-    pointers: set[int] = dataclasses.field(default_factory=set)
+    # (address, text) of all instructions and of the constants behind them.
+    code: list[tuple[int, str]] = dataclasses.field(default_factory=list)
     returns: bool = False
     # Bytes of stack, as the prologue has it; `stack_sizes` knows better.
     frame: int = 0
 
 
 def read(path: str) -> dict[int, Function]:
-    """All functions, by address."""
+    """All functions, by address, with the calls that name what they call."""
     text = run("llvm-objdump", "--disassemble", "--no-show-raw-insn", path)
     # Names like `$t` and `$d` mark code and data inside a function.
     symbols = [match[2] for line in text.splitlines() if (match := FUNCTION.match(line))]
@@ -53,12 +52,10 @@ def read(path: str) -> dict[int, Function]:
         elif function and (match := INSTRUCTION.match(line)):
             address, name = int(match[1], 16), match[2]
             text_of_it = f"{name} {match[3]}"
+            function.code.append((address, text_of_it))
             function.returns |= bool(RETURNS.match(text_of_it))
             function.frame += stack_taken(text_of_it)
-            if word := WORD.search(line):
-                # The lowest bit of a function's address says that it is Thumb code.
-                function.pointers.add(int(word[1], 16) - 1)
-            elif name == "blx" or (name == "bx" and match[3].strip() != "lr"):
+            if name == "blx" or (name == "bx" and match[3].strip() != "lr"):
                 function.indirect_calls += 1
             elif (name == "bl" or BRANCH.match(name)) and (target := TARGET.search(match[3])):
                 branches.append((function, address, name != "bl", int(target[1], 16)))
@@ -66,10 +63,6 @@ def read(path: str) -> dict[int, Function]:
         # A branch to another function's start is a tail call; one to its own start is a loop.
         if target in functions and not (is_branch and target == function.address):
             function.calls.append((address, target))
-    for function in functions.values():
-        function.pointers &= functions.keys()
-        if function.indirect_calls:
-            function.calls += [(function.address, target) for target in sorted(function.pointers)]
     return functions
 
 

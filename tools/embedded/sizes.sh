@@ -4,6 +4,8 @@
 #
 #   sizes.sh            compares with the budget
 #   sizes.sh --accept   takes today's figures as the budget
+#   sizes.sh --only PART
+#                       compares one part, which is not a firmware program, and writes nothing
 #
 # Needs what `examples/firmware/run.sh` needs: the stacks of the two programs are those of its checks.
 set -euo pipefail
@@ -17,7 +19,10 @@ embedded_need python3 python3
 embedded_need llvm-readobj llvm
 embedded_need qemu-system-arm qemu-system-arm
 root=$(cd ../.. && pwd)
-if [ -z "$DUBHOOK" ]; then
+packages=("$root/tools/embedded/sizes" "$root/tools/embedded/peers" "$root/examples/firmware")
+if [ "${1:-}" = --only ]; then
+    packages=("$root/tools/embedded/sizes")
+elif [ -z "$DUBHOOK" ]; then
     (cd "$root" && cargo build --quiet --release --locked -p dubhook-smol)
     DUBHOOK=${CARGO_TARGET_DIR:-$root/target}/release/dubhook
 fi
@@ -29,14 +34,15 @@ flags="'-Zemit-stack-sizes', '--remap-path-prefix=$root=dubhook', '--remap-path-
 export RUSTC_BOOTSTRAP=1
 unset RUSTFLAGS
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/tools/embedded/sizes/target}/sizes
-for package in "$root/tools/embedded/sizes" "$root/tools/embedded/peers" "$root/examples/firmware"; do
+for package in "${packages[@]}"; do
     (cd "$package" && embedded_cargo "$target" build --quiet --release --locked \
         --config "target.$target.rustflags = [$flags]")
 done
+[ "${1:-}" != --only ] || exec ./sizes.py "$CARGO_TARGET_DIR/$target/release" none "$@"
 # The server machine again as the device profile, and that with one feature more: each under a name of its own.
 weigh_server() {
     (cd "$root/tools/embedded/sizes" && embedded_cargo "$target" build --quiet --release --locked --bin server \
-        --no-default-features --features "$1" --config "target.$target.rustflags = ['-Zemit-stack-sizes']")
+        --no-default-features --features "$1" --config "target.$target.rustflags = [$flags]")
     mv "$CARGO_TARGET_DIR/$target/release/server" "$CARGO_TARGET_DIR/$target/release/$2"
 }
 cp "$CARGO_TARGET_DIR/$target/release/server" "$CARGO_TARGET_DIR/$target/release/whole"

@@ -27,26 +27,37 @@ pub enum Field {
     /// `reference`.
     Reference,
     /// `url`.
+    #[cfg(feature = "webhook-api")]
     Url,
     /// `events`.
+    #[cfg(feature = "webhook-api")]
     Events,
     /// `description`.
+    #[cfg(feature = "webhook-api")]
     Description,
     /// `secret`.
+    #[cfg(feature = "webhook-api")]
     Secret,
     /// `job`.
+    #[cfg(any(feature = "webhook-api", feature = "hub"))]
     Job,
     /// `enabled`.
+    #[cfg(feature = "webhook-api")]
     Enabled,
     /// `since`.
+    #[cfg(feature = "redelivery")]
     Since,
     /// `event`.
+    #[cfg(feature = "redelivery")]
     Event,
     /// `status`.
+    #[cfg(feature = "lists")]
     Status,
     /// `limit`.
+    #[cfg(feature = "lists")]
     Limit,
     /// `cursor`.
+    #[cfg(feature = "lists")]
     Cursor,
     /// `after_sequence`.
     #[cfg(feature = "hub")]
@@ -71,16 +82,27 @@ impl Field {
             Self::SourceLanguage => "source_language",
             Self::CallbackUrl => "callback_url",
             Self::Reference => "reference",
+            #[cfg(feature = "webhook-api")]
             Self::Url => "url",
+            #[cfg(feature = "webhook-api")]
             Self::Events => "events",
+            #[cfg(feature = "webhook-api")]
             Self::Description => "description",
+            #[cfg(feature = "webhook-api")]
             Self::Secret => "secret",
+            #[cfg(any(feature = "webhook-api", feature = "hub"))]
             Self::Job => "job",
+            #[cfg(feature = "webhook-api")]
             Self::Enabled => "enabled",
+            #[cfg(feature = "redelivery")]
             Self::Since => "since",
+            #[cfg(feature = "redelivery")]
             Self::Event => "event",
+            #[cfg(feature = "lists")]
             Self::Status => "status",
+            #[cfg(feature = "lists")]
             Self::Limit => "limit",
+            #[cfg(feature = "lists")]
             Self::Cursor => "cursor",
             #[cfg(feature = "hub")]
             Self::AfterSequence => "after_sequence",

@@ -1,28 +1,38 @@
 //! The HTTP API on paper: which paths there are, what bodies they take, what can be wrong with them.
 //!
 //! Nothing here holds state or answers anything: [`route`] finds the resource that a path names,
-//! [`translation`] and [`webhook`] read bodies into requests that can only be right, and [`Problem`] is
+//! [`translation`] and its like read bodies into requests that can only be right, and [`Problem`] is
 //! everything that can be wrong, each with its status, its stable code and a sentence that helps. The
 //! [`server`](crate::server) machine puts them to work.
 
 mod body;
 mod field;
+#[cfg(feature = "lists")]
+mod page;
 mod problem;
+#[cfg(any(feature = "lists", feature = "hub"))]
+mod query;
 mod route;
 mod translation;
 #[cfg(feature = "hub")]
 mod waiting;
+#[cfg(feature = "webhook-api")]
 mod webhook;
 #[cfg(feature = "hub")]
 mod work;
 
 pub use body::{Rules, read_object};
 pub use field::Field;
+#[cfg(feature = "lists")]
+pub use page::{Page, page};
 pub use problem::Problem;
-pub use route::{Methods, OfTranslation, OfWebhook, Page, Resource, page, route};
+pub use route::{Methods, OfTranslation, Resource, route};
 pub use translation::translation;
 #[cfg(feature = "hub")]
 pub use waiting::{WAIT_S_MAX, after_sequence, parameter, prefer_wait};
-pub use webhook::{redelivery, webhook, webhook_change};
+#[cfg(all(feature = "webhook-api", feature = "redelivery"))]
+pub use webhook::redelivery;
+#[cfg(feature = "webhook-api")]
+pub use webhook::{OfWebhook, webhook, webhook_change};
 #[cfg(feature = "hub")]
 pub use work::{OfWork, claim, report};

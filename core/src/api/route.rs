@@ -1,7 +1,6 @@
 //! Which resource a path names, and which methods it has.
 
-use super::{Field, Problem};
-use crate::{cut::split_once, digits::canonical, http::Method, job::Status};
+use crate::{cut::split_once, http::Method};
 
 /// What a path names. Ids are as they stand in the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +20,11 @@ pub enum Resource<'p> {
     /// `/v1/translations/{id}` and what is below it.
     Translation(&'p str, OfTranslation),
     /// `/v1/webhooks`.
+    #[cfg(feature = "webhook-api")]
     Webhooks,
     /// `/v1/webhooks/{id}` and what is below it.
-    Webhook(&'p str, OfWebhook),
+    #[cfg(feature = "webhook-api")]
+    Webhook(&'p str, super::OfWebhook),
     /// `/v1/events`.
     #[cfg(feature = "hub")]
     Events,
@@ -45,21 +46,12 @@ pub enum OfTranslation {
     Cancel,
 }
 
-/// What of a webhook a path names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum OfWebhook {
-    /// Itself.
-    Itself,
-    /// `test`.
-    Test,
-    /// `rotate-secret`.
-    RotateSecret,
-    /// `redeliver`.
-    Redeliver,
-    /// `attempts`.
-    Attempts,
-}
+/// The methods of what can be made more of, and where there are lists, be listed.
+const COLLECTION: Methods = if cfg!(feature = "lists") {
+    Methods::ReadAndPost
+} else {
+    Methods::Post
+};
 
 impl Resource<'_> {
     /// Its methods.
@@ -69,16 +61,15 @@ impl Resource<'_> {
             Self::Status
             | Self::Health
             | Self::Ready
-            | Self::Translation(_, OfTranslation::Itself)
-            | Self::Webhook(_, OfWebhook::Attempts) => Methods::Read,
+            | Self::Translation(_, OfTranslation::Itself) => Methods::Read,
             #[cfg(feature = "hub")]
             Self::Metrics | Self::Events => Methods::Read,
-            Self::Translations | Self::Webhooks => Methods::ReadAndPost,
-            Self::Webhook(_, OfWebhook::Itself) => Methods::ReadAndChange,
-            Self::Translation(_, OfTranslation::Cancel)
-            | Self::Webhook(_, OfWebhook::Test | OfWebhook::RotateSecret | OfWebhook::Redeliver) => {
-                Methods::Post
-            }
+            Self::Translations => COLLECTION,
+            Self::Translation(_, OfTranslation::Cancel) => Methods::Post,
+            #[cfg(feature = "webhook-api")]
+            Self::Webhooks => COLLECTION,
+            #[cfg(feature = "webhook-api")]
+            Self::Webhook(_, what) => what.methods(),
             #[cfg(feature = "hub")]
             Self::Claim | Self::Work(..) => Methods::Post,
         }
@@ -135,11 +126,12 @@ impl Methods {
 }
 
 /// The paths that name one thing.
-const PATHS: [(&str, Resource<'_>); 5 + 2 * cfg!(feature = "hub") as usize] = [
+const PATHS: &[(&str, Resource<'_>)] = &[
     ("/status", Resource::Status),
     ("/healthz", Resource::Health),
     ("/readyz", Resource::Ready),
     ("/v1/translations", Resource::Translations),
+    #[cfg(feature = "webhook-api")]
     ("/v1/webhooks", Resource::Webhooks),
     #[cfg(feature = "hub")]
     ("/metrics", Resource::Metrics),
@@ -151,15 +143,6 @@ const PATHS: [(&str, Resource<'_>); 5 + 2 * cfg!(feature = "hub") as usize] = [
 const OF_TRANSLATION: [(Option<&str>, OfTranslation); 2] = [
     (None, OfTranslation::Itself),
     (Some("cancel"), OfTranslation::Cancel),
-];
-
-/// What there is of a webhook, by what stands behind its id.
-const OF_WEBHOOK: [(Option<&str>, OfWebhook); 5] = [
-    (None, OfWebhook::Itself),
-    (Some("test"), OfWebhook::Test),
-    (Some("rotate-secret"), OfWebhook::RotateSecret),
-    (Some("redeliver"), OfWebhook::Redeliver),
-    (Some("attempts"), OfWebhook::Attempts),
 ];
 
 /// The resource that `path` names.
@@ -175,94 +158,17 @@ pub fn route(path: &str) -> Option<Resource<'_>> {
     };
     match collection {
         "translations" => Some(Resource::Translation(id, find(&OF_TRANSLATION, below)?)),
-        "webhooks" => Some(Resource::Webhook(id, find(&OF_WEBHOOK, below)?)),
+        #[cfg(feature = "webhook-api")]
+        "webhooks" => super::webhook::route(id, below),
         #[cfg(feature = "hub")]
         "work" => super::work::route(id, below),
         _ => None,
     }
 }
 
-fn find<T: Copy>(known: &[(Option<&str>, T)], below: Option<&str>) -> Option<T> {
+pub(super) fn find<T: Copy>(known: &[(Option<&str>, T)], below: Option<&str>) -> Option<T> {
     let found = known.iter().find(|(name, _)| *name == below);
     found.map(|(_, what)| *what)
-}
-
-/// Which part of a list is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page<'q> {
-    /// Only jobs of this status.
-    pub status: Option<Status>,
-    /// At most so many.
-    pub limit: u8,
-    /// After the thing with this id.
-    pub cursor: Option<&'q str>,
-}
-
-/// How many a list shows where nobody said.
-const LIMIT_DEFAULT: u8 = 20;
-/// How many a list shows at most.
-const LIMIT_MAX: u32 = 100;
-
-/// Reads the query of a list. Parameters that it does not know are passed over.
-///
-/// # Errors
-///
-/// [`Problem::Limit`], [`Problem::Status`], or [`Problem::QueryTwice`] for a parameter that stands there twice.
-pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
-    let mut page = Page {
-        status: None,
-        limit: LIMIT_DEFAULT,
-        cursor: None,
-    };
-    let mut seen = [false; 3];
-    for (name, value) in Parameters(query) {
-        let (field, seen) = match (name, &mut seen) {
-            ("status", [seen, ..]) => (Field::Status, seen),
-            ("limit", [_, seen, _]) => (Field::Limit, seen),
-            ("cursor", [.., seen]) => (Field::Cursor, seen),
-            _ => continue,
-        };
-        if core::mem::replace(seen, true) {
-            return Err(Problem::QueryTwice(field));
-        }
-        match field {
-            Field::Limit => page.limit = limit(value)?,
-            _ if value.is_empty() => {}
-            Field::Status => page.status = Some(status(value)?),
-            _ => page.cursor = Some(value),
-        }
-    }
-    Ok(page)
-}
-
-/// Walks over the names and values of a query, as they stand there.
-pub(super) struct Parameters<'q>(pub(super) Option<&'q str>);
-
-impl<'q> Iterator for Parameters<'q> {
-    type Item = (&'q str, &'q str);
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Self::Item> {
-        let text = self.0?;
-        let (pair, rest) = match split_once(text, b'&') {
-            Some((pair, rest)) => (pair, Some(rest)),
-            None => (text, None),
-        };
-        self.0 = rest;
-        Some(split_once(pair, b'=').unwrap_or((pair, "")))
-    }
-}
-
-/// A number from 1 to 100, written in one way: no sign, no leading zero.
-fn limit(value: &str) -> Result<u8, Problem> {
-    match canonical(value.as_bytes()) {
-        Some(limit @ 1..=LIMIT_MAX) => Ok(limit as u8),
-        _ => Err(Problem::Limit),
-    }
-}
-
-fn status(value: &str) -> Result<Status, Problem> {
-    Status::parse(value).ok_or(Problem::Status)
 }
 
 /// Whether a media type is JSON: `application/json`, with parameters or without.
@@ -301,10 +207,6 @@ mod tests {
             Some(Resource::Translation("job_1", OfTranslation::Cancel)),
         );
         check(
-            "/v1/webhooks/ep_1/rotate-secret",
-            Some(Resource::Webhook("ep_1", OfWebhook::RotateSecret)),
-        );
-        check(
             "/v1/translations/",
             Some(Resource::Translation("", OfTranslation::Itself)),
         );
@@ -319,6 +221,10 @@ mod tests {
         ] {
             check(nothing, None);
         }
+        #[cfg(not(feature = "webhook-api"))]
+        for nothing in ["/v1/webhooks", "/v1/webhooks/ep_1/rotate-secret"] {
+            check(nothing, None);
+        }
         check("/v1/translations/job_1/cancel/", None);
         check("/v1/translations/job_1/explode", None);
     }
@@ -328,25 +234,8 @@ mod tests {
         let job = Resource::Translation("x", OfTranslation::Itself);
         assert!(job.methods().has(Method::Get) && job.methods().has(Method::Head));
         assert!(!job.methods().has(Method::Post) && !job.methods().has(Method::Other));
-        assert!(
-            Resource::Webhook("x", OfWebhook::Itself)
-                .methods()
-                .has(Method::Patch)
-        );
-    }
-
-    #[test]
-    fn a_page_is_what_the_query_says() {
-        let page = |query| page(Some(query));
-        let all = page("").unwrap();
-        assert_eq!((all.status, all.limit, all.cursor), (None, 20, None));
-        let some = page("limit=5&status=error&cursor=job_1&x=y").unwrap();
-        assert_eq!(
-            (some.status, some.limit, some.cursor),
-            (Some(Status::Error), 5, Some("job_1"))
-        );
-        for bad in ["limit=0", "limit=101", "limit=-1", "limit=", "status=done"] {
-            assert!(page(bad).is_err(), "{bad}");
-        }
+        let post = Resource::Translations.methods();
+        assert!(post.has(Method::Post));
+        assert_eq!(post.has(Method::Get), cfg!(feature = "lists"));
     }
 }

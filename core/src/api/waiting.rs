@@ -1,6 +1,6 @@
 //! What a request says of waiting: `Prefer: wait`, and past what to wait.
 
-use super::{Field, Problem, route::Parameters};
+use super::{Field, Problem, query::Parameters};
 use crate::{
     cut::split_once,
     digits::{canonical, decimal},

@@ -1,10 +1,10 @@
 //! What comes back: what each answer means, and what a failure means.
 
 use super::{
-    Call, Client, ExchangeId, News, Problem, Registration, Source, Update,
+    Call, Change, Client, ExchangeId, Registration, Source, Translation, Update,
     jobs::JobState,
+    read::{Registered, read_problem, read_status},
     registration::{Happening, step},
-    view::{EndpointView, JobView, Malformed, parse_status},
 };
 use crate::{
     endpoint::Disabled,
@@ -12,6 +12,7 @@ use crate::{
     http::{Response, retry_after},
     id::Id,
     job::Status,
+    json::{self, ReadError},
     note::note,
     slab::Ix,
     time::{Instant, Now},
@@ -38,7 +39,16 @@ const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
 /// Jobs whose time to be asked about has come that are listed in one call at most.
 const STEP: usize = 64;
 
-type Answer<'b> = Result<Option<Update<'b>>, Malformed>;
+/// What an answer tells, unless it makes no sense.
+type Answer<'b> = Result<Option<Update<'b>>, Unreadable>;
+
+struct Unreadable;
+
+impl From<ReadError> for Unreadable {
+    fn from(_: ReadError) -> Self {
+        Self
+    }
+}
 
 impl Client<'_> {
     /// Takes the answer to the request under way, and returns what it tells.
@@ -69,7 +79,7 @@ impl Client<'_> {
                 self.succeed(now.instant, call);
                 update
             }
-            Err(_) => Some(self.fail(now, call, Failure::Unreadable, None)),
+            Err(Unreadable) => Some(self.fail(now, call, Failure::Unreadable, None)),
         }
     }
 
@@ -187,7 +197,7 @@ impl Client<'_> {
             self.ask_everything(now.instant);
             return Ok(Some(refused(Call::Register, response)));
         }
-        let endpoint = EndpointView::parse(response.body)?.id;
+        let endpoint = json::from_slice::<Registered<'_>>(response.body)?.id;
         self.unregistrable = (0, Instant::ZERO);
         let check_at = self.next_check(now.instant);
         self.step(Happening::Registered { endpoint, check_at });
@@ -208,7 +218,7 @@ impl Client<'_> {
         let check_at = self.next_check(now.instant);
         let (happening, update) = match response.status {
             200 => {
-                let endpoint = EndpointView::parse(response.body)?;
+                let endpoint: Registered<'_> = json::from_slice(response.body)?;
                 let by_request = Disabled::ByRequest.as_str().unwrap_or_default();
                 match endpoint.disabled_reason {
                     _ if endpoint.enabled => (Happening::Checked { check_at }, None),
@@ -235,7 +245,7 @@ impl Client<'_> {
 
     fn take_status<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
         let status = match response.status {
-            200 => Some(parse_status(response.body)?),
+            200 => Some(read_status(response.body)?),
             404 => None,
             _ => return Ok(Some(refused(Call::Status, response))),
         };
@@ -256,18 +266,18 @@ impl Client<'_> {
             self.submission.end();
             return Ok(Some(refused(Call::Translate, response)));
         }
-        let view = JobView::parse(response.body)?;
+        let job: Translation<'b> = json::from_slice(response.body)?;
         let may_lag = self.submission.may_lag;
         self.submission.end();
-        if let Some(ix) = self.jobs.follow(view.id) {
-            self.learn(now.instant, ix, kind_of(view.status), &view);
+        if let Some(ix) = self.jobs.follow(job.id) {
+            self.learn(now.instant, ix, kind_of(job.status), &job);
             self.ask_later(now.instant, ix);
             let known = self.jobs.get(ix).and_then(super::Known::state);
-            if may_lag || known.is_some_and(|known| known.sequence > view.sequence) {
+            if may_lag || known.is_some_and(|known| known.sequence > job.sequence) {
                 self.jobs.want(ix);
             }
         }
-        Ok(Some(Update::Submitted(view)))
+        Ok(Some(Update::Submitted(job)))
     }
 
     fn take_job<'b>(&mut self, now: Now, id: Id, response: &Response<'b>) -> Answer<'b> {
@@ -288,9 +298,9 @@ impl Client<'_> {
                 return Ok(Some(refused(Call::Job(id), response)));
             }
         }
-        let job = JobView::parse(response.body)?;
+        let job: Translation<'b> = json::from_slice(response.body)?;
         if job.id != id {
-            return Err(Malformed::Member("id"));
+            return Err(Unreadable);
         }
         let before = self.jobs.get(ix).and_then(super::Known::state);
         let kind = match before.map(|state| state.status) {
@@ -304,20 +314,26 @@ impl Client<'_> {
         let is_wanted = self.jobs.satisfies(ix, job.sequence);
         self.jobs.answered(ix, is_news);
         self.ask_later(now.instant, ix);
-        let news = News {
+        let change = Change {
             kind,
             job,
             source: Source::Asked,
         };
         Ok(match (is_followed, is_news) {
-            (true, true) => Some(Update::Job(news)),
+            (true, true) => Some(Update::Job(change)),
             (true, false) if is_wanted => Some(Update::Current(job)),
             _ => None,
         })
     }
 
     /// Takes in what was told of a job. `false` if it is known already, or older than what is known.
-    pub(super) fn learn(&mut self, now: Instant, ix: Ix, kind: Kind, job: &JobView<'_>) -> bool {
+    pub(super) fn learn(
+        &mut self,
+        now: Instant,
+        ix: Ix,
+        kind: Kind,
+        job: &Translation<'_>,
+    ) -> bool {
         self.newest.hear(now, job.id, job.sequence, kind);
         let told = JobState {
             status: job.status,
@@ -366,7 +382,7 @@ fn refused<'b>(call: Call, response: &Response<'b>) -> Update<'b> {
     Update::Refused {
         call,
         status: response.status,
-        problem: Problem::parse(response.body),
+        problem: read_problem(response.body),
     }
 }
 

@@ -38,12 +38,13 @@
 //! A whole conversation without a socket: the answers are written by hand here.
 //!
 //! ```
-//! use dubhook_core::client::{Call, Client, Config, ClientStorage, Server, Simple, Update, Webhook};
+//! use dubhook_core::client::{Call, Client, Config, ClientStorage, Server, Update, Webhook};
 //! use dubhook_core::http::{
 //!     BodyUse, Limits, RecvBuf, Request, RequestParser, Response, ResponseParser,
 //! };
 //! use dubhook_core::id::Id;
 //! use dubhook_core::job::Status;
+//! use dubhook_core::model::NewestStatus;
 //! use dubhook_core::out::Out;
 //! use dubhook_core::signature::{MessageId, Secret};
 //! use dubhook_core::time::{Instant, Now, Timestamp};
@@ -70,7 +71,9 @@
 //!     (
 //!         "GET /v1/translations/job_00000000000000000000000007",
 //!         "200 OK",
-//!         r#"{"id":"job_00000000000000000000000007","sequence":2,"status":"processing","progress":0}"#,
+//!         r#"{"id":"job_00000000000000000000000007","sequence":2,"status":"processing","progress":0,
+//!             "video_url":"file:///7.mp4","target_language":"es",
+//!             "created_at":"2026-11-24T08:59:00.000Z","updated_at":"2026-11-24T08:59:30.000Z"}"#,
 //!     ),
 //! ];
 //! for (request, status, body) in conversation {
@@ -88,7 +91,7 @@
 //!     let response = parser.response(input.filled()).unwrap();
 //!     client.handle_response(now, exchange.id, &response);
 //! }
-//! assert_eq!(client.status(), Some(Simple::Pending));
+//! assert_eq!(client.status(), Some(NewestStatus::Pending));
 //! assert_eq!(client.job(job).unwrap().status, Status::Processing);
 //! let mut memory = [0; 1024];
 //! assert_eq!(client.poll_request(now, &mut Out::new(&mut memory)), Ok(None));
@@ -96,7 +99,8 @@
 //! // The server tells it of the end.
 //! let body = r#"{"type":"translation.completed","timestamp":"2026-11-24T09:00:00.000Z","data":
 //!     {"id":"job_00000000000000000000000007","sequence":3,"status":"completed","progress":100,
-//!      "output_url":"file:///out/7.mp4"}}"#;
+//!      "video_url":"file:///7.mp4","target_language":"es","output_url":"file:///out/7.mp4",
+//!      "created_at":"2026-11-24T08:59:00.000Z","updated_at":"2026-11-24T09:00:00.000Z"}}"#;
 //! let id = MessageId::new(b"evt_1").unwrap();
 //! let mut memory = [0; 47];
 //! let mut signature = Out::new(&mut memory);
@@ -114,9 +118,9 @@
 //! let _ = parser.advance(&Limits::SMALL, &mut input).unwrap();
 //! let verdict = client.handle_webhook(now, &parser.request(input.filled()).unwrap());
 //! assert_eq!(verdict.outcome.status(), 204);
-//! let Some(Update::Job(news)) = verdict.update else { panic!("it was news") };
-//! assert!(news.job.output_url().unwrap() == "file:///out/7.mp4");
-//! assert_eq!(client.status(), Some(Simple::Completed));
+//! let Some(Update::Job(change)) = verdict.update else { panic!("it was news") };
+//! assert!(change.job.output_url.unwrap() == "file:///out/7.mp4");
+//! assert_eq!(client.status(), Some(NewestStatus::Completed));
 //! ```
 //!
 //! # What it does not do
@@ -131,12 +135,12 @@ mod config;
 mod index;
 mod jobs;
 mod newest;
+mod read;
 mod receiver;
 mod registration;
 mod storage;
 mod submission;
 mod told;
-mod view;
 
 pub use answer::Failure;
 pub use call::{Call, Deadline, Exchange, ExchangeId, Reason};
@@ -144,16 +148,17 @@ pub use config::{
     API_KEY_BYTES_MAX, Config, Pauses, Server, ServerError, Timings, Webhook, check_api_key,
 };
 pub use jobs::{JobState, Known};
-pub use newest::Simple;
+pub use read::read_event;
 pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, Receiver};
 pub use storage::ClientStorage;
-pub use submission::{NewTranslation, SubmitError};
+pub use submission::SubmitError;
 pub use told::{Outcome, Verdict};
-pub use view::{JobView, Malformed, Problem};
 
 use crate::{
     event::Kind,
     id::Id,
+    json::Str,
+    model::{self, NewTranslation, NewestStatus},
     out::Full,
     random::Random,
     signature::{Secret, SigningKey},
@@ -178,20 +183,27 @@ pub struct Tables<'a> {
     pub submission: &'a mut [u8],
 }
 
+/// An event as it stands in the body of its webhook.
+pub type Event<'b> = model::Event<Str<'b>>;
+/// A translation as it stands in the answer or the webhook that told of it.
+pub type Translation<'b> = model::Translation<Str<'b>>;
+/// What the server says is wrong, as it stands in its answer.
+pub type Problem<'b> = model::Problem<Str<'b>>;
+
 /// What the client has learned.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Update<'b> {
     /// Something happened to a job.
-    Job(News<'b>),
+    Job(Change<'b>),
     /// How a job is that was just followed: nothing that was not known already.
-    Current(JobView<'b>),
+    Current(Translation<'b>),
     /// The server does not know this job, or knows it no longer. It is not followed any more.
     JobUnknown(Id),
     /// The answer to `GET /status` came: the newest job's status, `None` where there is no job yet.
-    Status(Option<Simple>),
+    Status(Option<NewestStatus>),
     /// The translation that was submitted is a job now, and followed.
-    Submitted(JobView<'b>),
+    Submitted(Translation<'b>),
     /// The server knows whom to tell. This is its name for the webhook.
     Registered(Id),
     /// The server has forgotten the registration. It is made again.
@@ -226,11 +238,11 @@ pub enum Update<'b> {
 /// Something that happened to a job.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct News<'b> {
+pub struct Change<'b> {
     /// What.
     pub kind: Kind,
     /// The job after it.
-    pub job: JobView<'b>,
+    pub job: Translation<'b>,
     /// How the client learned of it.
     pub source: Source,
 }
@@ -304,7 +316,7 @@ impl<'a> Client<'a> {
     /// The newest job's status as `GET /status` tells it, kept up to date by events. `None` while
     /// nothing is known, or there is no job.
     #[must_use]
-    pub const fn status(&self) -> Option<Simple> {
+    pub const fn status(&self) -> Option<NewestStatus> {
         self.newest.status()
     }
 
@@ -382,7 +394,7 @@ impl<'a> Client<'a> {
     /// # Errors
     ///
     /// [`SubmitError`].
-    pub fn submit(&mut self, now: Now, new: &NewTranslation<'_>) -> Result<(), SubmitError> {
+    pub fn submit(&mut self, now: Now, new: &NewTranslation<&str>) -> Result<(), SubmitError> {
         let under_way = self.in_flight.is_some_and(|e| e.call == Call::Translate);
         if self.closing.is_some() {
             return Err(SubmitError::Closed);

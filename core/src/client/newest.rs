@@ -5,49 +5,12 @@
 //! disagree the question is asked again. Ids sort by the time they were made: an event of a job older
 //! than the newest one known says nothing here.
 
-use crate::{event::Kind, id::Id, job::Status, time::Instant};
-
-/// A status as `GET /status` tells it: three words for five states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Simple {
-    /// The newest job waits or is being worked on.
-    Pending,
-    /// It is done.
-    Completed,
-    /// It failed or was called off.
-    Error,
-}
-
-impl Simple {
-    /// Every one.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Completed, Self::Error];
-
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Completed => "completed",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl From<Status> for Simple {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Pending | Status::Processing => Self::Pending,
-            Status::Completed => Self::Completed,
-            Status::Error | Status::Canceled => Self::Error,
-        }
-    }
-}
+use crate::{event::Kind, id::Id, model::NewestStatus, time::Instant};
 
 /// The newest job's status, as far as it is known.
 #[derive(Debug, Default)]
 pub(super) struct Newest {
-    status: Option<Simple>,
+    status: Option<NewestStatus>,
     /// The newest job that events told of, and its latest sequence.
     job: Option<(Id, u32)>,
     /// When the question is to be asked.
@@ -57,7 +20,7 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    pub(super) const fn status(&self) -> Option<Simple> {
+    pub(super) const fn status(&self) -> Option<NewestStatus> {
         self.status
     }
 
@@ -77,7 +40,7 @@ impl Newest {
     }
 
     /// The server answered, `None` for "no job yet". Returns whether it settles the matter.
-    pub(super) fn answered(&mut self, status: Option<Simple>) -> bool {
+    pub(super) fn answered(&mut self, status: Option<NewestStatus>) -> bool {
         if self.status == status {
             return true;
         }
@@ -94,7 +57,7 @@ impl Newest {
     pub(super) fn hear(&mut self, now: Instant, job: Id, sequence: u32, kind: Kind) {
         let is_news = match self.job {
             Some((newest, last)) if newest == job => {
-                sequence > last && self.status == Some(Simple::Pending)
+                sequence > last && self.status == Some(NewestStatus::Pending)
             }
             Some((newest, _)) => job > newest,
             // What begins is the newest.
@@ -117,7 +80,7 @@ impl Newest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Simple::{Completed, Error, Pending};
+    use NewestStatus::{Completed, Error, Pending};
 
     const fn id(n: u128) -> Id {
         Id::from_bits(n)

@@ -1,21 +1,6 @@
 //! The translation that is being asked for: kept until the server has answered.
 
-use crate::{json::Writer, out::Out, random::Random};
-
-/// What to translate, and into what. The server checks it; its refusal says what is wrong.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NewTranslation<'a> {
-    /// The video: an absolute URL.
-    pub video_url: &'a str,
-    /// The language it shall be in: a tag of BCP 47.
-    pub target_language: &'a str,
-    /// The language it is in, if known.
-    pub source_language: Option<&'a str>,
-    /// What the asker calls it; events carry it along.
-    pub reference: Option<&'a str>,
-    /// Another receiver of this job's events, if there is one.
-    pub callback_url: Option<&'a str>,
-}
+use crate::{json, model::NewTranslation, random::Random};
 
 /// Why a translation was not taken on. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +55,8 @@ impl<'a> Submission<'a> {
     }
 
     /// Takes on a request. `false` where the memory is too short for it.
-    pub(super) fn begin(&mut self, new: &NewTranslation<'_>, random: &mut Random) -> bool {
-        let mut out = Out::new(self.memory);
-        write_body(new, &mut out);
-        let Ok(len) = out.finish() else {
+    pub(super) fn begin(&mut self, new: &NewTranslation<&str>, random: &mut Random) -> bool {
+        let Ok(len) = json::to_slice(new, self.memory) else {
             return false;
         };
         let [key @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]: [u8; 32] = random.bytes();
@@ -110,25 +93,6 @@ impl<'a> Submission<'a> {
     }
 }
 
-fn write_body(new: &NewTranslation<'_>, out: &mut Out<'_>) {
-    let mut json = Writer::new(out);
-    json.object()
-        .name("video_url")
-        .string(new.video_url)
-        .name("target_language")
-        .string(new.target_language);
-    for (name, value) in [
-        ("source_language", new.source_language),
-        ("reference", new.reference),
-        ("callback_url", new.callback_url),
-    ] {
-        if let Some(value) = value {
-            json.name(name).string(value);
-        }
-    }
-    json.end_object();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,10 +100,8 @@ mod tests {
     #[test]
     fn a_request_is_kept_whole_or_not_at_all() {
         let new = NewTranslation {
-            video_url: "file:///a.mp4",
-            target_language: "es",
             reference: Some("say \"hi\""),
-            ..NewTranslation::default()
+            ..NewTranslation::new("file:///a.mp4", "es")
         };
         let body =
             br#"{"video_url":"file:///a.mp4","target_language":"es","reference":"say \"hi\""}"#;

@@ -1,12 +1,11 @@
 //! What comes in: a webhook is verified, known for a repeat, put in order, or refused.
 
-use super::{
-    Client, News, Source, Update,
-    view::{EventView, JobView, Malformed},
-};
+use super::{Change, Client, Event, Source, Translation, Update, read_event};
 use crate::{
     event::Kind,
     http::{Method, Request},
+    json::ReadError,
+    model::Data,
     note::note,
     signature::{Headers, TOLERANCE_S, VerifyError, verify},
     time::Now,
@@ -33,7 +32,7 @@ pub enum Outcome {
     /// Its signature does not prove that it comes from the server.
     Unverified(VerifyError),
     /// Its sender knows the secret, but its body is no event.
-    Malformed(Malformed),
+    Malformed(ReadError),
     /// The client has ended and wants nothing any more.
     Closed,
 }
@@ -80,12 +79,14 @@ impl Client<'_> {
     /// Hand on what it told before the answer is sent: what was not answered is sent again.
     pub fn handle_webhook<'b>(&mut self, now: Now, request: &Request<'b>) -> Verdict<'b> {
         let verdict = match self.admit(now, request) {
-            Ok(EventView::Job(kind, job)) => self.take_event(now, kind, job),
-            Ok(EventView::Test) => Verdict {
-                outcome: Outcome::Test,
-                update: Some(Update::Test),
+            Ok(event) => match event.data {
+                Data::Translation(kind, job) => self.take_event(now, kind, &job),
+                Data::Test(_) => Verdict {
+                    outcome: Outcome::Test,
+                    update: Some(Update::Test),
+                },
+                Data::Unknown(_) => Outcome::UnknownType.into(),
             },
-            Ok(EventView::Unknown) => Outcome::UnknownType.into(),
             Err(outcome) => outcome.into(),
         };
         note!(debug, "webhook: {:?}", verdict.outcome);
@@ -93,7 +94,7 @@ impl Client<'_> {
     }
 
     /// Reads the event of a request, if it is one that the server has signed.
-    fn admit<'b>(&self, now: Now, request: &Request<'b>) -> Result<EventView<'b>, Outcome> {
+    fn admit<'b>(&self, now: Now, request: &Request<'b>) -> Result<Event<'b>, Outcome> {
         if !self.is_webhook_path(request) {
             return Err(Outcome::NotFound);
         }
@@ -107,7 +108,7 @@ impl Client<'_> {
         let keys = self.keys.iter().flatten();
         verify(&headers, request.body, keys, now.timestamp, TOLERANCE_S)
             .map_err(Outcome::Unverified)?;
-        EventView::parse(request.body).map_err(Outcome::Malformed)
+        read_event(request.body).map_err(Outcome::Malformed)
     }
 
     fn is_webhook_path(&self, request: &Request<'_>) -> bool {
@@ -126,7 +127,7 @@ impl Client<'_> {
         path == Some(request.path.as_bytes()) && query == request.query.map(str::as_bytes)
     }
 
-    fn take_event<'b>(&mut self, now: Now, kind: Kind, job: JobView<'b>) -> Verdict<'b> {
+    fn take_event<'b>(&mut self, now: Now, kind: Kind, job: &Translation<'b>) -> Verdict<'b> {
         let found = if self.config.everything {
             self.jobs.watch(job.id)
         } else {
@@ -142,7 +143,7 @@ impl Client<'_> {
             return taken(kind, job);
         };
         let is_followed = self.jobs.get(ix).is_some_and(super::Known::is_followed);
-        if !self.learn(now.instant, ix, kind, &job) {
+        if !self.learn(now.instant, ix, kind, job) {
             return Outcome::Repeat.into();
         }
         if !is_followed && !self.config.everything {
@@ -152,12 +153,12 @@ impl Client<'_> {
     }
 }
 
-const fn taken(kind: Kind, job: JobView<'_>) -> Verdict<'_> {
+const fn taken<'b>(kind: Kind, job: &Translation<'b>) -> Verdict<'b> {
     Verdict {
         outcome: Outcome::Taken,
-        update: Some(Update::Job(News {
+        update: Some(Update::Job(Change {
             kind,
-            job,
+            job: *job,
             source: Source::Told,
         })),
     }

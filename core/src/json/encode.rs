@@ -26,5 +26,26 @@ use serde::Serialize;
 ///
 /// [`Full`] where it does not fit; a part of it may have been written then.
 pub fn to_slice<T: Serialize + ?Sized>(value: &T, memory: &mut [u8]) -> Result<usize, Full> {
-    serde_json_core::to_slice(value, memory).map_err(|_| Full)
+    let len = serde_json_core::to_slice(value, memory).map_err(|_| Full)?;
+    lower_escapes(memory.get_mut(..len).unwrap_or_default());
+    Ok(len)
+}
+
+/// Writes the digits of `\u001F` small, as RFC 8785 section 3.2.2.2 wants them: there is one spelling for each string.
+fn lower_escapes(mut json: &mut [u8]) {
+    while let Some(at) = json.iter().position(|byte| *byte == b'\\') {
+        let Some((_, escape)) = json.split_at_mut_checked(at.wrapping_add(1)) else {
+            return;
+        };
+        // Behind a backslash there is one character, or `u` and four digits.
+        let Some((first, rest)) = escape.split_first_mut() else {
+            return;
+        };
+        if *first == b'u'
+            && let Some(digits) = rest.first_chunk_mut::<4>()
+        {
+            digits.make_ascii_lowercase();
+        }
+        json = rest;
+    }
 }

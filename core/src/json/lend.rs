@@ -14,7 +14,7 @@ pub(super) const SHORT: &str = "$dubhook::Short";
 /// As the name of a struct: asks for the member that the type names first before all others, wherever it stands.
 pub(crate) const FIRST_MEMBER_FIRST: &str = "$dubhook::FirstMemberFirst";
 
-impl<'de> Deserialize<'de> for Str<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
     /// Takes a string as it stands in the document; no other format has one.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_newtype_struct(STR, StrVisitor)

@@ -6,8 +6,8 @@ use core::{fmt, marker::PhantomData};
 use serde::{
     Serialize, Serializer,
     de::{
-        Deserialize, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
-        value::BorrowedStrDeserializer,
+        Deserialize, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, Unexpected,
+        Visitor, value::BorrowedStrDeserializer,
     },
     ser::SerializeStruct,
 };
@@ -26,7 +26,7 @@ pub struct Event<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Data<T> {
-    /// Something happened to a translation: what, and how it is after it.
+    /// Something happened to a translation: what, and how it is after it. Its status is the one that this leads to.
     Translation(Kind, Translation<T>),
     /// Somebody tests this webhook.
     Test(Id),
@@ -126,6 +126,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EventVisitor<T> {
         let kind = kind.ok_or_else(|| A::Error::missing_field(TYPE))?;
         let data = match (kind, about) {
             (Type::Known(kind), Some(About::Translation(translation))) => {
+                if translation.status != kind.status() {
+                    return Err(A::Error::invalid_value(
+                        Unexpected::Str(translation.status.as_str()),
+                        &"the status that its type leads to",
+                    ));
+                }
                 Data::Translation(kind, translation)
             }
             (Type::Known(_), Some(About::Test(tested))) => Data::Test(tested.id),

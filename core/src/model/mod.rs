@@ -32,7 +32,7 @@ pub use event::{Data, Event};
 pub use problem::Problem;
 pub use sensitive::Sensitive;
 pub use translation::{NewTranslation, Newest, NewestStatus, Translation};
-pub use webhook::{Attempt, NewWebhook, Redelivery, Webhook, WebhookChange};
+pub use webhook::{Attempt, Attempts, NewWebhook, Redelivery, Webhook, WebhookChange};
 pub use words::{endpoint_id, event_id, job_id, job_id_or_null};
 pub use work::{Claim, Report};
 

@@ -26,6 +26,11 @@ impl<T> Sensitive<T> {
     pub const fn reveal(&self) -> &T {
         &self.0
     }
+
+    /// The text itself.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
 }
 
 impl<T> fmt::Debug for Sensitive<T> {

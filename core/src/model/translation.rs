@@ -1,8 +1,16 @@
 //! A translation: how it is, and what is asked for to have one.
 
 use super::{Sensitive, job_id};
-use crate::{id::Id, job::Status, json, time::Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::{
+    id::{Id, IdText, Prefix},
+    job::Status,
+    json,
+    time::Timestamp,
+};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Unexpected},
+};
 
 /// A translation, as answers tell of it and as the `data` of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +20,7 @@ pub struct Translation<T> {
     #[serde(with = "job_id")]
     pub id: Id,
     /// The number of its latest event, from 1: what is older has a smaller one.
+    #[serde(deserialize_with = "from_one")]
     pub sequence: u32,
     /// Where it is in its life.
     pub status: Status,
@@ -51,11 +60,40 @@ impl<T> Translation<T> {
     pub const fn has_ended(&self) -> bool {
         self.status.is_terminal()
     }
+
+    /// Its name as text: `job_…`.
+    #[must_use]
+    pub fn name(&self) -> IdText {
+        self.id.text(Prefix::Job)
+    }
+
+    /// The same with other texts: owned ones, say, where it is to be kept.
+    pub fn map<U>(self, mut text: impl FnMut(T) -> U) -> Translation<U> {
+        Translation {
+            id: self.id,
+            sequence: self.sequence,
+            status: self.status,
+            progress: self.progress,
+            video_url: text(self.video_url),
+            source_language: self.source_language.map(&mut text),
+            target_language: text(self.target_language),
+            output_url: self.output_url.map(&mut text),
+            error: self.error.map(&mut text),
+            reference: self.reference.map(&mut text),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            callback_secret: self
+                .callback_secret
+                .map(|secret| Sensitive::new(text(secret.into_inner()))),
+        }
+    }
+}
+
+fn from_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    Ok(core::num::NonZeroU32::deserialize(deserializer)?.get())
 }
 
 fn share_of_hundred<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
-    use serde::de::{Error, Unexpected};
-
     match u8::deserialize(deserializer)? {
         progress @ 0..=100 => Ok(progress),
         progress => Err(D::Error::invalid_value(

@@ -3,7 +3,7 @@
 use super::{Sensitive, endpoint_id, event_id, job_id_or_null};
 use crate::{
     event::{Filter, Kind},
-    id::Id,
+    id::{Id, IdText, Prefix},
     job::Status,
     time::Timestamp,
 };
@@ -41,27 +41,47 @@ pub struct Webhook<T> {
     pub secret: Option<Sensitive<T>>,
 }
 
-/// A webhook to be registered: the body of `POST /v1/webhooks`.
+impl<T> Webhook<T> {
+    /// Its name as text: `ep_…`.
+    #[must_use]
+    pub fn name(&self) -> IdText {
+        self.id.text(Prefix::Endpoint)
+    }
+}
+
+/// A webhook to be registered: the body of `POST /v1/webhooks`. The server checks it; its refusal says what is wrong.
+///
+/// `L` is any list of names of events: a [`Filter`], `&[&str]`, `Vec<String>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewWebhook<T> {
+pub struct NewWebhook<T, L = Filter> {
     /// Where deliveries shall go.
     pub url: T,
     /// Which events it shall get; all where not said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub events: Option<Filter>,
+    pub events: Option<L>,
     /// What tells it from others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<T>,
     /// What to sign with; the server makes one up where not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<Sensitive<T>>,
-    /// The only translation to be told of.
-    #[serde(
-        with = "job_id_or_null",
-        skip_serializing_if = "Option::is_none",
-        default
-    )]
-    pub job: Option<Id>,
+    /// The only translation to be told of: `job_…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<T>,
+}
+
+impl<T, L> NewWebhook<T, L> {
+    /// At this URL, for all events.
+    #[must_use]
+    pub const fn new(url: T) -> Self {
+        Self {
+            url,
+            events: None,
+            description: None,
+            secret: None,
+            job: None,
+        }
+    }
 }
 
 /// What is to change of a webhook: the body of `PATCH /v1/webhooks/{id}`.
@@ -100,6 +120,13 @@ pub struct Redelivery<T> {
     /// Only this event: its `webhook-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<T>,
+}
+
+/// The newest attempts at deliveries to a webhook: `{"data":[…]}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts<L> {
+    /// The attempts, newest first.
+    pub data: L,
 }
 
 /// One attempt at a delivery, as `GET /v1/webhooks/{id}/attempts` lists it.

@@ -5,7 +5,6 @@ use crate::{
     id::{Id, Prefix},
     job::Status,
     json,
-    out::Out,
     time::Timestamp,
 };
 use core::fmt;
@@ -17,10 +16,7 @@ use serde::{
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut memory = [0; 24];
-        let mut out = Out::new(&mut memory);
-        self.write_rfc3339(&mut out);
-        serializer.serialize_str(core::str::from_utf8(out.written()).unwrap_or_default())
+        serializer.serialize_str(&self.text())
     }
 }
 

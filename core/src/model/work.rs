@@ -15,7 +15,7 @@ pub struct Claim<T> {
 }
 
 /// What a worker says of its work: the body of a report. `progress`, `complete` and `fail` want one member each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Report<T> {
     /// The lease that came with the translation.
     #[serde(skip_serializing_if = "Option::is_none")]

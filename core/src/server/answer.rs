@@ -5,17 +5,20 @@
 
 #[cfg(feature = "hub")]
 use super::hub;
+#[cfg(feature = "lists")]
+use super::list::{self, Listed};
+#[cfg(feature = "webhook-api")]
+use super::webhooks;
 use super::{
     ApiKey, Server, auth,
-    conn::{Listed, Reply, Sought},
+    conn::{Reply, Sought},
 };
 use crate::{
-    api::{self, OfTranslation, OfWebhook, Problem, Resource},
+    api::{self, OfTranslation, Problem, Resource},
     http::{Method, Request},
     id::{Id, Prefix},
     note::note,
     service::{ReportError, Service, SubmitError},
-    slab::Ix,
     time::Now,
 };
 
@@ -76,6 +79,7 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
     let Some(resource) = admit(request, server.config.keys)? else {
         return Ok(Reply::Options);
     };
+    #[cfg(feature = "lists")]
     let reads = request.method.is_safe();
     match resource {
         Resource::Status => match server.service.newest_job() {
@@ -87,7 +91,8 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Ready => Ok(Reply::Health { ready: true }),
         #[cfg(feature = "hub")]
         Resource::Metrics => Ok(Reply::Metrics),
-        Resource::Translations if reads => list(request, Listed::Jobs(None)),
+        #[cfg(feature = "lists")]
+        Resource::Translations if reads => list::read(request, Listed::Jobs(None)),
         Resource::Translations => submit(server, now, request),
         #[cfg(feature = "hub")]
         Resource::Translation(id, OfTranslation::Itself) => {
@@ -97,9 +102,12 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Translation(id, what) => of_job(server, now, what, id),
         #[cfg(feature = "hub")]
         Resource::Events => hub::events(server, request),
-        Resource::Webhooks if reads => list(request, Listed::Endpoints),
-        Resource::Webhooks => create_endpoint(server, now, request),
-        Resource::Webhook(id, what) => of_endpoint(server, now, request, what, id),
+        #[cfg(all(feature = "webhook-api", feature = "lists"))]
+        Resource::Webhooks if reads => list::read(request, Listed::Endpoints),
+        #[cfg(feature = "webhook-api")]
+        Resource::Webhooks => webhooks::create(server, now, request),
+        #[cfg(feature = "webhook-api")]
+        Resource::Webhook(id, what) => webhooks::of_endpoint(server, now, request, what, id),
         #[cfg(feature = "hub")]
         Resource::Claim => hub::claim(server, now, request),
         #[cfg(feature = "hub")]
@@ -129,42 +137,6 @@ fn of_job(server: &mut Server<'_>, now: Now, what: OfTranslation, name: &str) ->
         }
     }
     Ok(Reply::Job(id))
-}
-
-/// Does what a request asks for of the endpoint of that name.
-fn of_endpoint(
-    server: &mut Server<'_>,
-    now: Now,
-    request: &Request<'_>,
-    what: OfWebhook,
-    name: &str,
-) -> Answer {
-    let id = Id::parse(Prefix::Endpoint, name).ok_or(Problem::NoSuchEndpoint)?;
-    let ix = server.service.find_endpoint(id);
-    let ix = ix.ok_or(Problem::NoSuchEndpoint)?;
-    let mut shows_secret = false;
-    match what {
-        OfWebhook::Itself => match request.method {
-            Method::Patch => change_endpoint(server, request, ix)?,
-            Method::Delete => {
-                server.service.remove_endpoint(ix);
-                return Ok(Reply::NoContent);
-            }
-            _ => {}
-        },
-        OfWebhook::RotateSecret => {
-            server.service.rotate_secret(now, ix);
-            shows_secret = true;
-        }
-        OfWebhook::Test => return test_endpoint(server, now, ix),
-        OfWebhook::Redeliver => return redeliver(server, request, ix),
-        OfWebhook::Attempts => return Ok(Reply::Attempts(id)),
-    }
-    Ok(Reply::Endpoint {
-        id,
-        status: 200,
-        secret: shows_secret,
-    })
 }
 
 /// Up to how many seconds whoever finds no room is told to stay away; spread out, so that they do not all
@@ -207,83 +179,4 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
 
 fn is_key(key: &[u8]) -> bool {
     !key.is_empty() && key.len() <= KEY_BYTES_MAX && key.iter().all(u8::is_ascii_graphic)
-}
-
-#[inline(never)]
-fn list(request: &Request<'_>, mut of: Listed) -> Answer {
-    let page = api::page(request.query)?;
-    let after = match page.cursor {
-        None => None,
-        Some(cursor) => Some(Id::parse(of.prefix(), cursor).ok_or(Problem::Cursor)?),
-    };
-    if let Listed::Jobs(status) = &mut of {
-        *status = page.status;
-    }
-    Ok(Reply::List {
-        of,
-        after,
-        limit: page.limit,
-    })
-}
-
-#[inline(never)]
-fn create_endpoint(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
-    let object = api::read_object(request)?;
-    let (mut new, job) = api::webhook(&object, &server.config.rules(), server.decode)?;
-    if let Some(id) = job {
-        let id = id.decode_into(server.decode).ok_or(Problem::Job)?;
-        let job = server.service.find_job_text(id);
-        new.job = Some(job.ok_or(Problem::Job)?);
-    }
-    let Ok(ix) = server.service.create_endpoint(now, new) else {
-        return Err(full(&mut server.service));
-    };
-    let id = server
-        .service
-        .endpoint(ix)
-        .map(|endpoint| endpoint.id)
-        .ok_or(Problem::Internal)?;
-    Ok(Reply::Endpoint {
-        id,
-        status: 201,
-        secret: true,
-    })
-}
-
-#[inline(never)]
-fn change_endpoint(server: &mut Server<'_>, request: &Request<'_>, ix: Ix) -> Result<(), Problem> {
-    let object = api::read_object(request)?;
-    let change = api::webhook_change(&object, &server.config.rules(), server.decode)?;
-    server
-        .service
-        .change_endpoint(ix, change)
-        .map_err(|_| full(&mut server.service))
-}
-
-fn test_endpoint(server: &mut Server<'_>, now: Now, ix: Ix) -> Answer {
-    check_enabled(server, ix)?;
-    match server.service.test_endpoint(now, ix) {
-        Ok(event) => Ok(Reply::Tested(event)),
-        Err(_) => Err(full(&mut server.service)),
-    }
-}
-
-#[inline(never)]
-fn redeliver(server: &mut Server<'_>, request: &Request<'_>, ix: Ix) -> Answer {
-    let object = if request.body.is_empty() {
-        None
-    } else {
-        Some(api::read_object(request)?)
-    };
-    let (since, event) = api::redelivery(object.as_ref(), server.decode)?;
-    check_enabled(server, ix)?;
-    let count = server.service.redeliver(ix, since, event);
-    Ok(Reply::Redelivered(count))
-}
-
-fn check_enabled(server: &Server<'_>, ix: Ix) -> Result<(), Problem> {
-    match server.service.endpoint(ix) {
-        Some(endpoint) if endpoint.is_enabled() => Ok(()),
-        _ => Err(Problem::Disabled),
-    }
 }

@@ -4,7 +4,6 @@ use crate::{
     api::Problem,
     http::{Method, RequestParser, Version},
     id::Id,
-    job::Status,
     note::note,
     slab::{Ix, Links, Node},
     time::Instant,
@@ -50,20 +49,17 @@ pub(super) enum Reply {
     /// A job as it was accepted.
     Accepted(Id),
     /// A list, newest first: what comes after this one, or all.
+    #[cfg(feature = "lists")]
     List {
-        of: Listed,
+        of: super::list::Listed,
         after: Option<Id>,
         limit: u8,
     },
-    /// An endpoint as it is; `secret` also shows its secret.
-    Endpoint { id: Id, status: u16, secret: bool },
-    /// The newest attempts to an endpoint.
-    Attempts(Id),
-    /// A test was sent.
-    Tested(Id),
-    /// So many dead letters were sent again.
-    Redelivered(usize),
+    /// What was asked about an endpoint.
+    #[cfg(feature = "webhook-api")]
+    Webhook(super::webhooks::Owed),
     /// Done, and nothing to say.
+    #[cfg(any(feature = "webhook-api", feature = "hub"))]
     NoContent,
     /// What the server can do (`OPTIONS *`).
     Options,
@@ -85,15 +81,6 @@ pub(super) enum Reply {
     /// The job that a worker has claimed.
     #[cfg(feature = "hub")]
     Claimed(crate::service::Claim),
-}
-
-/// What a list shows.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Listed {
-    /// Jobs: all, or those of one status.
-    Jobs(Option<Status>),
-    /// Endpoints.
-    Endpoints,
 }
 
 /// Why a job is looked up in the archive.

@@ -1,8 +1,11 @@
-//! Lists as bytes: as many items as are wanted and fit, and a cursor if there are more.
+//! Lists: as many items as are wanted and fit, and a cursor if there are more. With the feature `lists`.
 
-use super::{Server, conn::Listed, drive::Written, reply::LOOKED_AT_MAX};
+use super::{Server, answer::Answer, conn::Reply, drive::Written, reply::LOOKED_AT_MAX};
 use crate::{
+    api::{self, Problem},
+    http::Request,
     id::{Id, Prefix},
+    job::Status,
     out::Out,
     service::{Durable, Job, Service},
     slab::{Ix, Link},
@@ -19,11 +22,22 @@ enum Item {
 /// The most bytes after a list's last item.
 const TAIL_BYTES_MAX: usize = 64;
 
+/// What a list shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Listed {
+    /// Jobs: all, or those of one status.
+    Jobs(Option<Status>),
+    /// Endpoints.
+    #[cfg(feature = "webhook-api")]
+    Endpoints,
+}
+
 impl Listed {
     /// What the ids of its things begin with.
     pub(super) const fn prefix(self) -> Prefix {
         match self {
             Self::Jobs(_) => Prefix::Job,
+            #[cfg(feature = "webhook-api")]
             Self::Endpoints => Prefix::Endpoint,
         }
     }
@@ -32,6 +46,7 @@ impl Listed {
     const fn looked_at_max(self) -> usize {
         match self {
             Self::Jobs(_) => LOOKED_AT_MAX,
+            #[cfg(feature = "webhook-api")]
             Self::Endpoints => usize::MAX,
         }
     }
@@ -39,6 +54,7 @@ impl Listed {
     fn find(self, service: &Service<'_>, id: Id) -> Link {
         match self {
             Self::Jobs(_) => service.find_job(id),
+            #[cfg(feature = "webhook-api")]
             Self::Endpoints => service.find_endpoint(id),
         }
     }
@@ -46,6 +62,7 @@ impl Listed {
     fn newest(self, service: &Service<'_>) -> Link {
         match self {
             Self::Jobs(_) => service.newest_job(),
+            #[cfg(feature = "webhook-api")]
             Self::Endpoints => service.newest_endpoint(),
         }
     }
@@ -53,6 +70,7 @@ impl Listed {
     fn older(self, service: &Service<'_>, ix: Ix) -> Link {
         match self {
             Self::Jobs(_) => service.older_job(ix),
+            #[cfg(feature = "webhook-api")]
             Self::Endpoints => service.older_endpoint(ix),
         }
     }
@@ -69,6 +87,7 @@ impl Listed {
                     service.write_job_as(ix, &event, out);
                 }
             },
+            #[cfg(feature = "webhook-api")]
             Self::Endpoints => match service.durable_endpoint(ix) {
                 Durable::Nothing => return Item::Skipped,
                 Durable::Soon => return Item::Soon,
@@ -81,12 +100,33 @@ impl Listed {
     fn write_id(self, service: &Service<'_>, ix: Ix, out: &mut Out<'_>) {
         let id = match self {
             Self::Jobs(_) => service.job(ix).map(Job::id),
+            #[cfg(feature = "webhook-api")]
             Self::Endpoints => service.endpoint(ix).map(|endpoint| endpoint.id),
         };
         if let Some(id) = id {
             id.write(self.prefix(), out);
         }
     }
+}
+
+/// Answers with the part of a list that the query asks for.
+#[inline(never)]
+pub(super) fn read(request: &Request<'_>, mut of: Listed) -> Answer {
+    let page = api::page(request.query)?;
+    let after = match page.cursor {
+        None => None,
+        Some(cursor) => Some(Id::parse(of.prefix(), cursor).ok_or(Problem::Cursor)?),
+    };
+    match &mut of {
+        Listed::Jobs(status) => *status = page.status,
+        #[cfg(feature = "webhook-api")]
+        Listed::Endpoints => {}
+    }
+    Ok(Reply::List {
+        of,
+        after,
+        limit: page.limit,
+    })
 }
 
 impl Server<'_> {
@@ -148,6 +188,7 @@ impl Server<'_> {
     }
 
     /// Writes the newest attempts to an endpoint, as many as fit.
+    #[cfg(feature = "webhook-api")]
     pub(super) fn write_attempts(&self, ix: Ix, out: &mut Out<'_>) {
         out.put(b"{\"data\":[");
         let mut rank = 0;

@@ -53,10 +53,13 @@ mod door;
 mod drive;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(feature = "lists")]
 mod list;
 mod pressure;
 mod reply;
 mod storage;
+#[cfg(feature = "webhook-api")]
+mod webhooks;
 
 pub use crate::service::{HandleError, Handled, PollError, Ready};
 pub use auth::ApiKey;

@@ -2,19 +2,21 @@
 
 #[cfg(feature = "hub")]
 use super::hub;
+#[cfg(feature = "webhook-api")]
+use super::webhooks;
 use super::{
     Server,
-    conn::{Conn, Listed, Reply, Sought},
+    conn::{Conn, Reply, Sought},
     drive::Written,
 };
 use crate::{
     api::Problem,
     event::Event,
     http::{CONTINUE, Date, FieldLine, HeadError, ResponseHead},
-    id::{Id, Prefix},
+    id::Prefix,
     out::Out,
     service::{self, Durable},
-    slab::{Ix, Link},
+    slab::Ix,
 };
 
 /// How many jobs are looked at for one answer: it bounds the work of a call. A page that ends there has a cursor
@@ -35,19 +37,14 @@ pub(super) enum Content<'j> {
     /// A job as the archive has it: its JSON.
     Kept(&'j [u8]),
     Accepted(Ix),
+    #[cfg(feature = "lists")]
     List {
-        of: Listed,
-        from: Link,
+        of: super::list::Listed,
+        from: crate::slab::Link,
         limit: u8,
     },
-    Endpoint {
-        ix: Ix,
-        job: Option<Event>,
-        secret: bool,
-    },
-    Attempts(Ix),
-    Tested(Id),
-    Redelivered(usize),
+    #[cfg(feature = "webhook-api")]
+    Webhook(webhooks::Shown),
     #[cfg(feature = "hub")]
     Metrics,
     /// A job as it is with the worker that has claimed it.
@@ -55,6 +52,12 @@ pub(super) enum Content<'j> {
     Claimed(crate::service::Claim, Event),
     Nothing,
 }
+
+/// The methods that some path or other has.
+#[cfg(feature = "webhook-api")]
+const METHODS: &[u8] = b"GET, HEAD, POST, PATCH, DELETE, OPTIONS";
+#[cfg(not(feature = "webhook-api"))]
+const METHODS: &[u8] = b"GET, HEAD, POST, OPTIONS";
 
 impl Server<'_> {
     /// Writes the answer that a connection is owed. On anything but [`Written::Whole`] the output is to be rewound.
@@ -86,8 +89,6 @@ impl Server<'_> {
         Ok(match *reply {
             Reply::Problem(problem) => Content::Problem(problem),
             Reply::Health { ready } => Content::Status(if ready { "ready" } else { "ok" }),
-            Reply::Tested(event) => Content::Tested(event),
-            Reply::Redelivered(count) => Content::Redelivered(count),
             #[cfg(feature = "hub")]
             Reply::Metrics => Content::Metrics,
             Reply::Status => match self.newest_durable()? {
@@ -104,29 +105,21 @@ impl Server<'_> {
                 // Only a repeated request can find that its job has ended and left while the answer waited.
                 None => Content::Problem(Problem::IdempotencyForgotten),
             },
-            Reply::Endpoint { id, secret, .. } => match service.find_endpoint(id) {
-                Some(ix) => {
-                    let job = known(service.durable_endpoint(ix))?;
-                    Content::Endpoint { ix, job, secret }
-                }
+            #[cfg(feature = "webhook-api")]
+            Reply::Webhook(owed) => match webhooks::look_up(service, &owed)? {
+                Some(shown) => Content::Webhook(shown),
                 None => Content::Problem(Problem::NoSuchEndpoint),
             },
-            Reply::Attempts(id) => match service.find_endpoint(id) {
-                Some(ix) => {
-                    known(service.durable_endpoint(ix))?;
-                    Content::Attempts(ix)
-                }
-                None => Content::Problem(Problem::NoSuchEndpoint),
-            },
+            #[cfg(feature = "lists")]
             Reply::List { of, after, limit } => match self.start_of_list(of, after) {
                 Some(from) => Content::List { of, from, limit },
                 None => Content::Problem(Problem::Cursor),
             },
-            Reply::NoContent
-            | Reply::Options
-            | Reply::None
-            | Reply::Continue
-            | Reply::Archived { .. } => Content::Nothing,
+            #[cfg(any(feature = "webhook-api", feature = "hub"))]
+            Reply::NoContent => Content::Nothing,
+            Reply::Options | Reply::None | Reply::Continue | Reply::Archived { .. } => {
+                Content::Nothing
+            }
             // What is held, and what is written in parts, before anything is looked up.
             #[cfg(feature = "hub")]
             Reply::Wait { .. } | Reply::Claim { .. } | Reply::Events(_) | Reply::Page { .. } => {
@@ -187,21 +180,10 @@ impl Server<'_> {
             Content::Job(ix, event) => self.service.write_job_as(ix, &event, out),
             Content::Kept(json) => out.put(json),
             Content::Accepted(ix) => self.write_accepted(ix, out),
+            #[cfg(feature = "lists")]
             Content::List { of, from, limit } => self.write_list(of, from, limit, out)?,
-            Content::Endpoint { ix, job, secret } => {
-                self.service.write_endpoint(ix, job.as_ref(), secret, out);
-            }
-            Content::Attempts(ix) => self.write_attempts(ix, out),
-            Content::Tested(event) => {
-                out.put(b"{\"event\":\"");
-                event.write(Prefix::Event, out);
-                out.put(b"\"}");
-            }
-            Content::Redelivered(count) => {
-                out.put(b"{\"redelivered\":");
-                out.put_u64(count as u64);
-                out.put(b"}");
-            }
+            #[cfg(feature = "webhook-api")]
+            Content::Webhook(ref shown) => webhooks::write(self, shown, out),
             #[cfg(feature = "hub")]
             Content::Metrics => hub::write_metrics(self, out),
             #[cfg(feature = "hub")]
@@ -275,9 +257,10 @@ fn status(content: &Content<'_>, reply: &Reply) -> u16 {
                 ..
             },
         ) => 202,
-        (Content::Accepted(_) | Content::Tested(_) | Content::Redelivered(_), _) => 202,
+        (Content::Accepted(_), _) => 202,
         (Content::Nothing, _) => 204,
-        (_, Reply::Endpoint { status, .. }) => *status,
+        #[cfg(feature = "webhook-api")]
+        (_, Reply::Webhook(owed)) => owed.status(),
         _ => 200,
     }
 }
@@ -303,7 +286,7 @@ fn special_field(
             return Some("retry-after");
         }
         (_, Reply::Options) => {
-            value.put(b"GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+            value.put(METHODS);
             return Some("allow");
         }
         // RFC 9110, section 10.2.2: where what was made is now.
@@ -315,12 +298,8 @@ fn special_field(
                 sought: Sought::Repeat,
             },
         ) => ("/v1/translations/", Prefix::Job, id),
-        (
-            _,
-            Reply::Endpoint {
-                id, status: 201, ..
-            },
-        ) => ("/v1/webhooks/", Prefix::Endpoint, id),
+        #[cfg(feature = "webhook-api")]
+        (_, Reply::Webhook(webhooks::Owed::Created(id))) => ("/v1/webhooks/", Prefix::Endpoint, id),
         _ => return None,
     };
     value.put(collection.as_bytes());

@@ -4,16 +4,12 @@ use super::{
     exchange::{Ask, PATIENCE, REQUEST_BYTES_MAX, exchange},
     fail::Fail,
     remote::Remote,
-    show::member,
+    show::plain,
 };
 use async_io::block_on;
-use dubhook_core::{
-    client::Server,
-    http::Method,
-    json::{self, Object, Writer},
-    out::Out,
-};
+use dubhook_core::{client::Server, http::Method, json, model::Problem};
 use dubhook_smol::tls::Trust;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// A server to call.
 #[derive(Debug)]
@@ -75,45 +71,29 @@ impl<'r> Api<'r> {
 
 /// What a problem document says.
 pub(super) fn problem(status: u16, body: &[u8]) -> String {
-    let Ok(problem) = json::object(body) else {
+    let Ok(problem) = read::<Problem<String>>(body) else {
         return format!("the server answered {status}");
     };
-    let detail = member(&problem, "detail");
-    match member(&problem, "field").as_str() {
+    let detail = plain(&problem.detail.unwrap_or_default());
+    match plain(&problem.field.unwrap_or_default()).as_str() {
         "" => detail,
         field => format!("{field}: {detail}"),
     }
 }
 
-/// Builds the JSON body of a request.
-pub(super) fn body(write: impl FnOnce(&mut Writer<'_, '_>)) -> String {
+/// The JSON of a typed value.
+pub(super) fn body(value: &impl Serialize) -> String {
     let mut memory = vec![0; REQUEST_BYTES_MAX];
-    let mut out = Out::new(&mut memory);
-    let mut json = Writer::new(&mut out);
-    json.object();
-    write(&mut json);
-    json.end_object();
-    String::from_utf8_lossy(out.written()).into_owned()
+    let len = json::to_slice(value, &mut memory).unwrap_or_default();
+    memory.truncate(len);
+    String::from_utf8(memory).unwrap_or_default()
 }
 
-/// The items of a list as objects.
-pub(super) fn items<'b>(list: &Object<'b>) -> Vec<Object<'b>> {
-    let Ok(Some(json::Value::Array(items))) = list.get("data") else {
-        return Vec::new();
-    };
-    items
-        .items()
-        .filter_map(|item| match item {
-            json::Value::Object(object) => Some(object),
-            _ => None,
-        })
-        .collect()
-}
-
-/// An answer as an object.
-pub(super) fn object(body: &[u8]) -> Result<Object<'_>, Fail> {
-    json::object(body)
-        .map_err(|_| Fail::NotDone("the server's answer is no JSON object".to_owned()))
+/// An answer as a typed value.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fail> {
+    let mut memory = vec![0; body.len()];
+    json::from_slice_in(body, &mut memory)
+        .map_err(|error| Fail::NotDone(format!("the server's answer makes no sense: {error}")))
 }
 
 /// An id as it may stand in a path: what nobody would have made is refused here already.

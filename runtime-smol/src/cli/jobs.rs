@@ -4,10 +4,14 @@ use super::{
     api::{self, Api},
     fail::Fail,
     remote::Remote,
-    show::{self, Paint, member},
+    show::{self, Paint},
 };
 use clap::Args;
-use dubhook_core::{http::Method, job};
+use dubhook_core::{
+    http::Method,
+    job,
+    model::{Newest, Page, Translation},
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Status {
@@ -25,8 +29,9 @@ impl Status {
             if self.remote.json {
                 return Ok(show::print_json(&answer)?);
             }
-            let status = member(&api::object(&answer)?, "status");
-            return Ok(show::print_line(&Paint::stdout().status(&status))?);
+            let newest: Newest = api::read(&answer)?;
+            let status = newest.status.as_str();
+            return Ok(show::print_line(&Paint::stdout().status(status))?);
         };
         let path = format!("/v1/translations/{}", api::id(job, "job_")?);
         self.remote.show(&api.get(&path)?)
@@ -64,22 +69,20 @@ impl Jobs {
             if self.remote.json {
                 show::print_json(&page)?;
             }
-            let page = api::object(&page)?;
-            rows.extend(api::items(&page).iter().map(|job| {
-                [
-                    "id",
-                    "status",
-                    "progress",
-                    "target_language",
-                    "created_at",
-                    "video_url",
+            let page: Page<Vec<Translation<String>>, String> = api::read(&page)?;
+            rows.extend(page.data.iter().map(|job| {
+                vec![
+                    job.name().as_str().to_owned(),
+                    job.status.as_str().to_owned(),
+                    job.progress.to_string(),
+                    show::plain(&job.target_language),
+                    job.created_at.text().as_str().to_owned(),
+                    show::plain(&job.video_url),
                 ]
-                .map(|name| member(job, name))
-                .to_vec()
             }));
-            cursor = member(&page, "next_cursor");
-            if cursor.is_empty() {
-                break;
+            match page.next_cursor {
+                Some(next) => cursor = next,
+                None => break,
             }
         }
         if self.remote.json {

@@ -1,6 +1,7 @@
 //! `listen`: registers a webhook and hands on what it is told, as it came.
 
 use super::{
+    api,
     exchange::{Ask, PATIENCE, exchange},
     fail::Fail,
     remote::{Remote, close},
@@ -10,7 +11,12 @@ use async_io::block_on;
 use async_signal::{Signal, Signals};
 use clap::Args;
 use dubhook_core::{
-    event::Filter, http::Method, json::Writer, out::Out, signature::Secret, url::Url,
+    event::Filter,
+    http::Method,
+    model::{self, Data},
+    out::Out,
+    signature::Secret,
+    url::Url,
 };
 use dubhook_smol::{
     client::{Error, Event, Events},
@@ -225,7 +231,7 @@ async fn forward(url: &str, trust: &Trust, handed: &Handed) -> io::Result<()> {
 /// An event on a line: time, kind, job, and what matters about it.
 pub(super) fn line(paint: Paint, event: &Event) -> String {
     let job = &event.translation;
-    let at = job.updated_at.as_deref().and_then(|at| at.get(11..23));
+    let at = job.updated_at.text();
     let kind = format!("{:<22}", event.kind.as_str());
     let rest = match (&job.output_url, &job.error) {
         (Some(output), _) => show::plain(output),
@@ -233,49 +239,16 @@ pub(super) fn line(paint: Paint, event: &Event) -> String {
         (None, None) => format!("{} %", job.progress),
     };
     let kind = kind.replace(event.kind.as_str(), &paint.status(event.kind.as_str()));
-    format!(
-        "{}  {kind}  {}  {rest}",
-        paint.dim(at.unwrap_or("")),
-        job.id
-    )
+    format!("{}  {kind}  {}  {rest}", paint.dim(&at[11..23]), job.name())
 }
 
 /// An event as the body of its webhook.
 fn event_json(event: &Event) -> String {
-    let job = &event.translation;
-    let mut memory = vec![0; 128 * 1024];
-    let mut out = Out::new(&mut memory);
-    let mut json = Writer::new(&mut out);
-    json.object()
-        .name("type")
-        .string(event.kind.as_str())
-        .name("timestamp")
-        .string_or_null(job.updated_at.as_deref())
-        .name("data")
-        .object()
-        .name("id")
-        .string(&job.id)
-        .name("sequence")
-        .u64(job.sequence.into())
-        .name("status")
-        .string(job.status.as_str())
-        .name("progress")
-        .u64(job.progress.into());
-    let texts = [
-        ("video_url", &job.video_url),
-        ("source_language", &job.source_language),
-        ("target_language", &job.target_language),
-        ("output_url", &job.output_url),
-        ("error", &job.error),
-        ("reference", &job.reference),
-        ("created_at", &job.created_at),
-        ("updated_at", &job.updated_at),
-    ];
-    for (name, text) in texts {
-        json.name(name).string_or_null(text.as_deref());
-    }
-    json.end_object().end_object();
-    String::from_utf8_lossy(out.written()).into_owned()
+    let translation = event.translation.clone();
+    api::body(&model::Event {
+        timestamp: translation.updated_at,
+        data: Data::Translation(event.kind, translation),
+    })
 }
 
 fn parse_url(text: &str) -> Result<String, String> {

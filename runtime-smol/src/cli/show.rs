@@ -1,6 +1,6 @@
 //! Colours where a person looks, and JSON as a person reads it.
 
-use dubhook_core::json::{self, Object, Value};
+use dubhook_core::json::{self, Value};
 use std::{
     env,
     io::{self, IsTerminal, Write},
@@ -73,14 +73,6 @@ impl Paint {
         } else {
             text.to_owned()
         }
-    }
-}
-
-/// A member of an object as text, without what a terminal would obey; empty where it is null or not there.
-pub(super) fn member(object: &Object<'_>, name: &str) -> String {
-    match object.get(name) {
-        Ok(Some(value)) => text(&value),
-        _ => String::new(),
     }
 }
 

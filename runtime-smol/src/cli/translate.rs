@@ -10,8 +10,8 @@ use super::{
 use async_io::{Timer, block_on};
 use async_signal::{Signal, Signals};
 use clap::Args;
-use dubhook_core::{http::Method, job::Status, language};
-use dubhook_smol::client::{Client, Error, Job, Request, Translation};
+use dubhook_core::{http::Method, job::Status, language, model::NewTranslation};
+use dubhook_smol::client::{Client, Error, JobHandle, Request, Translation};
 use futures_lite::{FutureExt, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{cell::OnceCell, fmt::Write, path::Path, time::Duration};
@@ -60,21 +60,11 @@ impl Translate {
             let ended = block_on(self.wait_for(video))?;
             return self.show(&ended);
         }
-        let body = api::body(|json| {
-            json.name("video_url")
-                .string(&video)
-                .name("target_language")
-                .string(&self.to);
-            let rest = [
-                ("source_language", &self.from),
-                ("callback_url", &self.callback),
-                ("reference", &self.reference),
-            ];
-            for (name, value) in rest {
-                if let Some(value) = value {
-                    json.name(name).string(value);
-                }
-            }
+        let body = api::body(&NewTranslation {
+            source_language: self.from.as_ref(),
+            reference: self.reference.as_ref(),
+            callback_url: self.callback.as_ref(),
+            ..NewTranslation::new(&video, &self.to)
         });
         let job = Api::new(&self.remote)?.call(Method::Post, "/v1/translations", &body)?;
         self.remote.show(&job)
@@ -156,7 +146,7 @@ impl Translate {
 
     fn show(&self, job: &Translation) -> Result<(), Fail> {
         if self.remote.json {
-            let path = format!("/v1/translations/{}", job.id);
+            let path = format!("/v1/translations/{}", job.name());
             show::print_json(&Api::new(&self.remote)?.get(&path)?)?;
         }
         let paint = Paint::stdout();
@@ -168,7 +158,7 @@ impl Translate {
                 }
                 Ok(())
             }
-            Status::Canceled => Err(Fail::NotDone(format!("{} was called off", job.id))),
+            Status::Canceled => Err(Fail::NotDone(format!("{} was called off", job.name()))),
             _ => {
                 let why = show::plain(job.error.as_deref().unwrap_or("no reason was given"));
                 Err(Fail::NotDone(why))
@@ -178,7 +168,7 @@ impl Translate {
 }
 
 /// Shows how the job comes on, and returns how it ended.
-async fn watch(job: &Job) -> Result<Translation, Error> {
+async fn watch(job: &JobHandle) -> Result<Translation, Error> {
     let style = ProgressStyle::with_template("{msg:<11} {bar:40.cyan/dim} {pos:>3} %  {elapsed}");
     // The template is a constant that indicatif accepts.
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());

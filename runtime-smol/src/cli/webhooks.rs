@@ -4,10 +4,13 @@ use super::{
     api::{self, Api},
     fail::Fail,
     remote::Remote,
-    show::{self, member},
+    show,
 };
 use clap::{Args, Subcommand};
-use dubhook_core::http::Method;
+use dubhook_core::{
+    http::Method,
+    model::{Attempt, Attempts, NewWebhook, Page, Redelivery, Sensitive, Webhook, WebhookChange},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Webhooks {
@@ -90,10 +93,11 @@ impl Webhooks {
                 Ok(())
             }
             Self::Enable(one) => {
-                let body = api::body(|json| {
-                    json.name("enabled").bool(true);
-                });
-                one.show(Method::Patch, "", &body)
+                let change = WebhookChange::<&str> {
+                    enabled: Some(true),
+                    ..WebhookChange::NONE
+                };
+                one.show(Method::Patch, "", &api::body(&change))
             }
             Self::Test(one) => one.show(Method::Post, "/test", ""),
             Self::Rotate(one) => one.show(Method::Post, "/rotate-secret", ""),
@@ -105,22 +109,12 @@ impl Webhooks {
 
 impl Add {
     fn run(&self) -> Result<(), Fail> {
-        let body = api::body(|json| {
-            json.name("url").string(&self.url).name("events").array();
-            for event in &self.events {
-                json.string(event);
-            }
-            json.end_array();
-            let rest = [
-                ("job", &self.job),
-                ("description", &self.description),
-                ("secret", &self.secret),
-            ];
-            for (name, value) in rest {
-                if let Some(value) = value {
-                    json.name(name).string(value);
-                }
-            }
+        let body = api::body(&NewWebhook {
+            events: Some(&self.events),
+            description: self.description.as_ref(),
+            secret: self.secret.as_ref().map(Sensitive::new),
+            job: self.job.as_ref(),
+            ..NewWebhook::new(&self.url)
         });
         let answer = Api::new(&self.remote)?.call(Method::Post, "/v1/webhooks", &body)?;
         self.remote.show(&answer)
@@ -137,18 +131,23 @@ impl List {
             if self.remote.json {
                 show::print_json(&page)?;
             }
-            let page = api::object(&page)?;
-            rows.extend(api::items(&page).iter().map(|endpoint| {
-                let state = match member(endpoint, "disabled_reason") {
-                    why if why.is_empty() => "enabled".to_owned(),
-                    why => format!("disabled: {why}"),
+            let page: Page<Vec<Webhook<String>>, String> = api::read(&page)?;
+            rows.extend(page.data.iter().map(|webhook| {
+                let state = match webhook.disabled_reason.as_deref() {
+                    None | Some("") => "enabled".to_owned(),
+                    Some(why) => format!("disabled: {}", show::plain(why)),
                 };
-                let [id, url, events] = ["id", "url", "events"].map(|name| member(endpoint, name));
-                vec![id, url, events, state]
+                let events: Vec<_> = webhook.events.names().collect();
+                vec![
+                    webhook.name().as_str().to_owned(),
+                    show::plain(&webhook.url),
+                    events.join(", "),
+                    state,
+                ]
             }));
-            match member(&page, "next_cursor").as_str() {
-                "" => break,
-                next => cursor = format!("&cursor={next}"),
+            match page.next_cursor {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
             }
         }
         if self.remote.json {
@@ -176,13 +175,20 @@ impl One {
         if self.remote.json {
             return Ok(show::print_json(&answer)?);
         }
-        let list = api::object(&answer)?;
-        let rows: Vec<_> = api::items(&list)
+        let attempts: Attempts<Vec<Attempt<String>>> = api::read(&answer)?;
+        let rows: Vec<_> = attempts
+            .data
             .iter()
-            .map(|line| {
-                ["at", "type", "attempt", "status", "duration_ms", "error"]
-                    .map(|name| member(line, name))
-                    .to_vec()
+            .map(|attempt| {
+                let status = attempt.status.map(|status| status.to_string());
+                vec![
+                    attempt.at.text().as_str().to_owned(),
+                    attempt.kind.as_str().to_owned(),
+                    attempt.attempt.to_string(),
+                    status.unwrap_or_default(),
+                    attempt.duration_ms.to_string(),
+                    show::plain(attempt.error.as_deref().unwrap_or_default()),
+                ]
             })
             .collect();
         let headings = ["AT", "EVENT", "ATTEMPT", "STATUS", "MS", "ERROR"];
@@ -192,13 +198,9 @@ impl One {
 
 impl Redeliver {
     fn run(&self) -> Result<(), Fail> {
-        let body = api::body(|json| {
-            if let Some(since) = &self.since {
-                json.name("since").string(since);
-            }
-            if let Some(event) = &self.event {
-                json.name("event").string(event);
-            }
+        let body = api::body(&Redelivery {
+            since: self.since.as_ref(),
+            event: self.event.as_ref(),
         });
         let path = format!("/v1/webhooks/{}/redeliver", api::id(&self.webhook, "ep_")?);
         let answer = Api::new(&self.remote)?.call(Method::Post, &path, &body)?;

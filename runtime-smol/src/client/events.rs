@@ -1,10 +1,8 @@
 //! A stream of what happens.
 
-use super::{Event, board::Subscriber, task::Running};
-use smol::{
-    channel::{Receiver, bounded},
-    stream::Stream,
-};
+use super::{model::Event, subscriptions::Subscriber, task::Running};
+use futures_lite::Stream;
+use smol::channel::{Receiver, bounded};
 use std::{
     pin::Pin,
     sync::{

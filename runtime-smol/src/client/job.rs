@@ -1,6 +1,6 @@
 //! A job that is followed.
 
-use super::{Error, Translation, board::JobBoard, task::Running};
+use super::{command::Followed, error::Error, model::Translation, task::Running};
 use dubhook_core::id::Prefix;
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use std::sync::Arc;
 ///
 /// It keeps its client running; once the last handle of it is gone, the job is followed no longer.
 #[derive(Debug, Clone)]
-pub struct Job {
-    board: Arc<JobBoard>,
+pub struct JobHandle {
+    followed: Arc<Followed>,
     _running: Arc<Running>,
 }
 
-impl Job {
-    pub(super) const fn new(board: Arc<JobBoard>, running: Arc<Running>) -> Self {
+impl JobHandle {
+    pub(super) const fn new(followed: Arc<Followed>, running: Arc<Running>) -> Self {
         Self {
-            board,
+            followed,
             _running: running,
         }
     }
@@ -24,7 +24,7 @@ impl Job {
     /// Its name: `job_…`.
     #[must_use]
     pub fn id(&self) -> String {
-        self.board.id.text(Prefix::Job).as_str().to_owned()
+        self.followed.id.text(Prefix::Job).as_str().to_owned()
     }
 
     /// The last that was heard of it, `None` if that is nothing.
@@ -33,7 +33,7 @@ impl Job {
     ///
     /// [`Error::JobUnknown`], [`Error::Refused`], [`Error::Closed`].
     pub fn latest(&self) -> Result<Option<Translation>, Error> {
-        self.board.latest()
+        self.followed.latest()
     }
 
     /// Waits for news: for more than event number `sequence`, or for its end. 0 waits for the first
@@ -43,7 +43,7 @@ impl Job {
     ///
     /// As [`latest`](Self::latest).
     pub async fn after(&self, sequence: u32) -> Result<Translation, Error> {
-        self.board.after(sequence).await
+        self.followed.after(sequence).await
     }
 
     /// Waits for its end. It may have completed, failed or been called off:

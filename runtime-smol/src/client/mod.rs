@@ -21,44 +21,46 @@
 //! ([`dubhook_core::client`]): it registers, verifies, drops repeats, keeps the order, asks when it was
 //! not told, and comes back after the server was away. Here its bytes are moved. The first call starts a
 //! task in the background of smol's global executor, and every handle (a [`Client`] and its clones, a
-//! [`Job`], an [`Events`] stream) talks to that task; they may be used from any thread and under any
+//! [`JobHandle`], an [`Events`] stream) talks to that task; they may be used from any thread and under any
 //! executor. The task ends, and removes its registration, when it is [closed](Client::close) or the last
 //! handle is gone.
 //!
 //! ```text
-//!   Client  Job  Events          handles
-//!      │ Command   ▲ Board
+//!   Client  JobHandle  Events    handles
+//!      │ Command  ▲ Followed, Subscriptions
 //!   ┌──▼──────────┴─┐
-//!   │     desk      │            who waits for what; the machine
+//!   │    Session    │            who waits for what; the machine
 //!   └─▲───────────▲─┘
-//!    link      receive           to the server; from the server
+//!    Link      receive           to the server; from the server
 //! ```
 //!
 //! Without a webhook all of it works too; the client then asks, after pauses that grow to 10 s.
 
-mod board;
-mod desk;
+mod command;
+mod driver;
 mod error;
 mod events;
 mod job;
 mod model;
 mod options;
 mod receive;
+mod session;
+mod subscriptions;
 mod task;
 
 pub use dubhook_core::{
-    client::{Pauses, Simple, Timings},
+    client::{Pauses, Timings},
     event::{Filter, Kind},
     job::Status,
+    model::NewestStatus,
 };
 pub use error::{Error, Refusal};
 pub use events::Events;
-pub use job::Job;
+pub use job::JobHandle;
 pub use model::{Delivery, Event, Request, Translation};
 
 use crate::hidden::Hidden;
-use board::Board;
-use desk::{Command, Reply};
+use command::{Command, Reply};
 use dubhook_core::{
     id::{Id, Prefix},
     signature::Secret,
@@ -66,6 +68,7 @@ use dubhook_core::{
 use options::Options;
 use smol::{channel::bounded, lock::OnceCell};
 use std::{path::PathBuf, sync::Arc, time::Duration};
+use subscriptions::Subscriptions;
 use task::Running;
 
 /// A client of one server. See the [module](self) for how it works.
@@ -75,7 +78,7 @@ use task::Running;
 #[derive(Debug, Clone)]
 pub struct Client {
     options: Options,
-    board: Arc<Board>,
+    subscriptions: Arc<Subscriptions>,
     running: Arc<OnceCell<Arc<Running>>>,
 }
 
@@ -86,7 +89,7 @@ impl Client {
     pub fn new(server: impl Into<String>) -> Self {
         Self {
             options: Options::new(server.into()),
-            board: Arc::default(),
+            subscriptions: Arc::default(),
             running: Arc::default(),
         }
     }
@@ -195,15 +198,15 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::NoAnswer`] and [`Error::Refused`], and the others that name what was set wrong.
-    pub async fn status(&self) -> Result<Option<Simple>, Error> {
+    pub async fn status(&self) -> Result<Option<NewestStatus>, Error> {
         self.call(Command::Status).await
     }
 
     /// How the newest job is, as far as the client knows, without asking anybody. Events keep it up to
     /// date.
     #[must_use]
-    pub fn known_status(&self) -> Option<Simple> {
-        self.board.newest()
+    pub fn known_status(&self) -> Option<NewestStatus> {
+        self.subscriptions.newest()
     }
 
     /// Asks for a translation. It is submitted once, however often its request has to be sent.
@@ -212,11 +215,11 @@ impl Client {
     ///
     /// [`Error::NoAnswer`], [`Error::Refused`], [`Error::Full`], and the others that name what was set
     /// wrong.
-    pub async fn translate(&self, request: Request) -> Result<Job, Error> {
-        let board = self
+    pub async fn translate(&self, request: Request) -> Result<JobHandle, Error> {
+        let job = self
             .call(|reply| Command::Translate(request, reply))
             .await?;
-        Ok(Job::new(board, self.start().await?))
+        Ok(JobHandle::new(job, self.start().await?))
     }
 
     /// Follows a job that somebody has submitted.
@@ -225,17 +228,17 @@ impl Client {
     ///
     /// [`Error::JobId`], [`Error::Full`], and the others that name what was set wrong. That the server
     /// does not know the job shows when it is waited for.
-    pub async fn follow(&self, id: &str) -> Result<Job, Error> {
+    pub async fn follow(&self, id: &str) -> Result<JobHandle, Error> {
         let parsed = Id::parse(Prefix::Job, id).ok_or_else(|| Error::JobId(id.to_owned()))?;
-        let board = self.call(|reply| Command::Follow(parsed, reply)).await?;
-        Ok(Job::new(board, self.start().await?))
+        let job = self.call(|reply| Command::Follow(parsed, reply)).await?;
+        Ok(JobHandle::new(job, self.start().await?))
     }
 
     /// What happens from now on to every translation that the client is told of.
     #[must_use]
     pub fn events(&self) -> Events {
         let (events, subscriber) = Events::new(self.running.get().cloned());
-        self.board.subscribe(subscriber);
+        self.subscriptions.subscribe(subscriber);
         events
     }
 
@@ -257,7 +260,8 @@ impl Client {
 
     async fn start(&self) -> Result<Arc<Running>, Error> {
         let start = async || {
-            let running = task::start(self.options.clone(), Arc::clone(&self.board)).await?;
+            let running =
+                task::start(self.options.clone(), Arc::clone(&self.subscriptions)).await?;
             Ok(Arc::new(running))
         };
         self.running.get_or_try_init(start).await.cloned()

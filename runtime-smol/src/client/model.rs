@@ -1,12 +1,11 @@
 //! What the client hands out: requests, translations, events, all owned.
 
 use dubhook_core::{
-    client::{JobView, News, Source},
+    client::{Change, Source},
     event::Kind,
     http,
-    id::Prefix,
-    job::Status,
     json::Str,
+    model,
 };
 use std::sync::Arc;
 
@@ -66,66 +65,7 @@ impl Request {
 }
 
 /// A translation as it was when something was last heard of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Translation {
-    /// Its name: `job_…`.
-    pub id: String,
-    /// Where it is in its life.
-    pub status: Status,
-    /// How much is done, 0 to 100.
-    pub progress: u8,
-    /// The number of its latest event.
-    pub sequence: u32,
-    /// The video.
-    pub video_url: Option<String>,
-    /// The language it is in, if the asker said so.
-    pub source_language: Option<String>,
-    /// The language it shall be in.
-    pub target_language: Option<String>,
-    /// Where the result is, once completed.
-    pub output_url: Option<String>,
-    /// What went wrong, once failed.
-    pub error: Option<String>,
-    /// What the asker calls it.
-    pub reference: Option<String>,
-    /// When it was accepted: RFC 3339 in UTC.
-    pub created_at: Option<String>,
-    /// When its latest event was: RFC 3339 in UTC.
-    pub updated_at: Option<String>,
-}
-
-impl Translation {
-    /// Whether it is done, and has an output.
-    #[must_use]
-    pub fn is_completed(&self) -> bool {
-        self.status == Status::Completed
-    }
-
-    /// Whether nothing can happen to it any more.
-    #[must_use]
-    pub const fn has_ended(&self) -> bool {
-        self.status.is_terminal()
-    }
-}
-
-impl From<&JobView<'_>> for Translation {
-    fn from(job: &JobView<'_>) -> Self {
-        Self {
-            id: job.id.text(Prefix::Job).as_str().into(),
-            status: job.status,
-            progress: job.progress,
-            sequence: job.sequence,
-            video_url: job.video_url().map(text),
-            source_language: job.source_language().map(text),
-            target_language: job.target_language().map(text),
-            output_url: job.output_url().map(text),
-            error: job.error().map(text),
-            reference: job.reference().map(text),
-            created_at: job.created_at().map(text),
-            updated_at: job.updated_at().map(text),
-        }
-    }
-}
+pub type Translation = model::Translation<String>;
 
 /// Something that happened to a translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,12 +112,12 @@ impl From<&http::Request<'_>> for Delivery {
     }
 }
 
-impl From<&News<'_>> for Event {
-    fn from(news: &News<'_>) -> Self {
+impl From<&Change<'_>> for Event {
+    fn from(change: &Change<'_>) -> Self {
         Self {
-            kind: news.kind,
-            translation: (&news.job).into(),
-            by_webhook: news.source == Source::Told,
+            kind: change.kind,
+            translation: change.job.map(text),
+            by_webhook: change.source == Source::Told,
             delivery: None,
         }
     }

@@ -1,6 +1,6 @@
 //! How a client is set up.
 
-use super::Error;
+use super::error::Error;
 use crate::{hidden::Hidden, tls::Trust};
 use dubhook_core::{
     client::{Server, Timings},

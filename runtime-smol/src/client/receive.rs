@@ -1,20 +1,25 @@
 //! Where webhooks come in: the client's listeners and their connections.
 
-use super::{Error, board::lock, model::Delivery, task::Driver};
+use super::{driver::Driver, error::Error, model::Delivery, subscriptions::lock};
+use async_io::{Async, Timer};
 use dubhook_core::{
     client::{ANSWER_BYTES_MAX, Drive, Receiver},
     http::{Limits, RecvBuf},
     out::Out,
 };
-use smol::{
-    Executor, Timer,
-    future::FutureExt as _,
+use futures_lite::{
+    FutureExt, StreamExt,
     io::{AsyncReadExt, AsyncWriteExt},
-    lock::Semaphore,
-    net::{SocketAddr, TcpListener, TcpStream, resolve},
-    stream::{self, Stream, StreamExt as _},
+    stream::{self, Stream},
 };
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use smol::{Executor, lock::Semaphore, unblock};
+use std::{
+    io,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 /// The largest delivery, in bytes, its head included: well above the largest event.
 const DELIVERY_BYTES_MAX: usize = 32 * 1024;
@@ -28,17 +33,19 @@ const PORT_TRIES: u32 = 8;
 /// Listeners on every address that `host` has, all on one port, and that port. 0 takes a free one.
 ///
 /// `localhost` has two addresses, and which of them a server will call is not for us to guess.
-pub(super) async fn listen(host: &str, port: u16) -> Result<(Vec<TcpListener>, u16), Error> {
+pub(super) async fn listen(host: &str, port: u16) -> Result<(Vec<Async<TcpListener>>, u16), Error> {
     let blame = |error: io::Error| Error::Listen {
         address: format!("{host}:{port}"),
         error: Arc::new(error),
     };
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-    let addresses = resolve((bare.unwrap_or(host), port)).await.map_err(blame)?;
+    let name = bare.unwrap_or(host).to_owned();
+    let found = unblock(move || (name, port).to_socket_addrs()).await;
+    let addresses: Vec<_> = found.map_err(blame)?.collect();
     let mut tries = 0;
     loop {
         tries += 1;
-        match listen_on(&addresses).await {
+        match listen_on(&addresses) {
             Ok(found) => return Ok(found),
             // The port that was free on one address is taken on the other.
             Err(error)
@@ -48,16 +55,16 @@ pub(super) async fn listen(host: &str, port: u16) -> Result<(Vec<TcpListener>, u
     }
 }
 
-async fn listen_on(addresses: &[SocketAddr]) -> io::Result<(Vec<TcpListener>, u16)> {
+fn listen_on(addresses: &[SocketAddr]) -> io::Result<(Vec<Async<TcpListener>>, u16)> {
     let mut listeners = Vec::new();
     let mut port = None;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
         let mut address = *address;
         address.set_port(port.unwrap_or(address.port()));
-        match TcpListener::bind(address).await {
+        match Async::<TcpListener>::bind(address) {
             Ok(listener) => {
-                port = Some(listener.local_addr()?.port());
+                port = Some(listener.get_ref().local_addr()?.port());
                 listeners.push(listener);
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
@@ -71,7 +78,7 @@ async fn listen_on(addresses: &[SocketAddr]) -> io::Result<(Vec<TcpListener>, u1
 /// Takes on connections at all listeners, for ever.
 pub(super) async fn accept<'d>(
     driver: &'d Driver<'_>,
-    listeners: &[TcpListener],
+    listeners: &[Async<TcpListener>],
     executor: &Executor<'d>,
 ) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -98,10 +105,10 @@ pub(super) async fn accept<'d>(
 }
 
 /// New connections of any number of listeners.
-type Incoming<'l> = Pin<Box<dyn Stream<Item = io::Result<TcpStream>> + Send + 'l>>;
+type Incoming<'l> = Pin<Box<dyn Stream<Item = io::Result<Async<TcpStream>>> + Send + 'l>>;
 
-async fn serve(driver: &Driver<'_>, mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+async fn serve(driver: &Driver<'_>, mut stream: Async<TcpStream>) -> io::Result<()> {
+    stream.get_ref().set_nodelay(true)?;
     let mut receiver = Receiver::new(driver.now().instant);
     let mut memory = vec![0; DELIVERY_BYTES_MAX];
     let mut input = RecvBuf::new(&mut memory, 0);
@@ -113,7 +120,7 @@ async fn serve(driver: &Driver<'_>, mut stream: TcpStream) -> io::Result<()> {
             .await?;
         match next {
             Next::Drive => {}
-            Next::Close => return stream.close().await,
+            Next::Close => return stream.get_ref().shutdown(Shutdown::Write),
             Next::Read => {
                 let deadline = driver.at(receiver.poll_timeout());
                 let read = stream.read(input.room());
@@ -145,17 +152,17 @@ fn turn(
 ) -> (Next, usize) {
     let mut out = Out::new(answer);
     let now = driver.now();
-    let mut desk = lock(&driver.desk);
-    let drive = receiver.drive(now, desk.client_mut(), &Limits::SERVER, input, &mut out);
+    let mut session = lock(&driver.session);
+    let drive = receiver.drive(now, session.client_mut(), &Limits::SERVER, input, &mut out);
     let next = match drive {
         Drive::Input { .. } => Next::Read,
         Drive::Flush => Next::Drive,
         Drive::Close => Next::Close,
         Drive::Answered { update, .. } => {
-            if let Some(mut event) = desk.learn(now, update) {
+            if let Some(mut event) = session.learn(now, update) {
                 let request = receiver.request(input.filled());
                 event.delivery = request.map(|request| Arc::new(Delivery::from(&request)));
-                desk.publish(&event);
+                session.publish(&event);
             }
             // There may be a question to ask now, or to put off.
             driver.wake();

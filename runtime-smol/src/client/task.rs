@@ -1,33 +1,33 @@
 //! The background task: it lends the machine memory, moves its bytes, and watches its clock.
 
 use super::{
-    Error,
-    board::{Board, lock},
-    desk::{Command, Desk},
+    command::Command,
+    driver::Driver,
+    error::Error,
     options::{Options, WEBHOOK_PATH},
     receive,
+    session::Session,
+    subscriptions::{Subscriptions, lock},
 };
 use crate::{
-    clock::Clock,
     entropy,
     exchange::{Link, LinkError},
     tls::Trust,
 };
+use async_io::Async;
 use dubhook_core::{
-    client::{Client, Config, Exchange, ExchangeId, Failure, Known, Tables, Webhook},
+    client::{Client, Config, Exchange, Failure, Known, Tables, Webhook},
     http::ResponseError,
     slab::Slot,
-    time::{Instant, Now},
+    time::Instant,
     url::Url,
 };
-use event_listener::Event as Signal;
+use futures_lite::future::FutureExt;
 use smol::{
-    Executor, Timer,
-    channel::{Receiver, Sender, unbounded},
-    future::{self, FutureExt as _},
-    net::TcpListener,
+    Executor,
+    channel::{Receiver, Sender, bounded, unbounded},
 };
-use std::sync::{Arc, Mutex};
+use std::{net::TcpListener, sync::Arc};
 
 /// The longest request for a translation, in bytes.
 const SUBMISSION_BYTES_MAX: usize = 16 * 1024;
@@ -48,13 +48,16 @@ pub(super) struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // Nobody waits for it, so the answer goes nowhere.
-        let (reply, _) = smol::channel::bounded(1);
+        let (reply, _) = bounded(1);
         let _ = self.commands.try_send(Command::Close(reply));
     }
 }
 
 /// Listens, if there is a webhook, and starts the task.
-pub(super) async fn start(options: Options, board: Arc<Board>) -> Result<Running, Error> {
+pub(super) async fn start(
+    options: Options,
+    subscriptions: Arc<Subscriptions>,
+) -> Result<Running, Error> {
     let seed = entropy::seed().map_err(|error| Error::Entropy(Arc::new(error)))?;
     options.server()?;
     let trust = options.trust()?;
@@ -77,7 +80,16 @@ pub(super) async fn start(options: Options, board: Arc<Board>) -> Result<Running
     let (commands, received) = unbounded();
     let orders = (commands.clone(), received);
     let webhook_url = url.clone();
-    smol::spawn(run(options, trust, board, listeners, url, orders, seed)).detach();
+    smol::spawn(run(
+        options,
+        trust,
+        subscriptions,
+        listeners,
+        url,
+        orders,
+        seed,
+    ))
+    .detach();
     Ok(Running {
         commands,
         webhook_url,
@@ -117,8 +129,8 @@ impl Storage {
 async fn run(
     options: Options,
     trust: Trust,
-    board: Arc<Board>,
-    listeners: Vec<TcpListener>,
+    subscriptions: Arc<Subscriptions>,
+    listeners: Vec<Async<TcpListener>>,
     url: Option<String>,
     (orders, commands): (Sender<Command>, Receiver<Command>),
     seed: [u8; 32],
@@ -143,8 +155,8 @@ async fn run(
         ..Config::new(server, webhook)
     };
     let client = Client::new(tables.lend(), config, seed);
-    let desk = Desk::new(client, board, orders, options.patience_ms());
-    let driver = Driver::new(desk);
+    let session = Session::new(client, subscriptions, orders, options.patience_ms());
+    let driver = Driver::new(session);
     driver.start();
 
     let executor = Executor::new();
@@ -155,81 +167,6 @@ async fn run(
     // What was wanted too late is dropped, so that nobody waits for it.
     commands.close();
     while commands.try_recv().is_ok() {}
-}
-
-/// What the parts of the task share: the machine, its clock, and how to wake whoever asks the server.
-#[derive(Debug)]
-pub(super) struct Driver<'m> {
-    pub(super) desk: Mutex<Desk<'m>>,
-    clock: Clock,
-    changed: Signal,
-}
-
-impl<'m> Driver<'m> {
-    fn new(desk: Desk<'m>) -> Self {
-        Self {
-            desk: Mutex::new(desk),
-            clock: Clock::start(),
-            changed: Signal::new(),
-        }
-    }
-
-    pub(super) fn now(&self) -> Now {
-        self.clock.now()
-    }
-
-    pub(super) fn at(&self, instant: Instant) -> std::time::Instant {
-        self.clock.at(instant)
-    }
-
-    /// The machine may have something to do.
-    pub(super) fn wake(&self) {
-        self.changed.notify(usize::MAX);
-    }
-
-    fn start(&self) {
-        lock(&self.desk).client_mut().start(self.now());
-    }
-
-    /// Does what the handles want, for ever.
-    async fn obey(&self, commands: &Receiver<Command>) {
-        while let Ok(command) = commands.recv().await {
-            lock(&self.desk).command(self.now(), command);
-            self.wake();
-        }
-        // The desk has a sender of its own, so this is never so.
-        future::pending().await
-    }
-
-    /// Waits for a change, or for `deadline`.
-    async fn wait(&self, changed: event_listener::EventListener, deadline: Option<Instant>) {
-        match deadline {
-            None => changed.await,
-            Some(deadline) => {
-                let late = async {
-                    Timer::at(self.at(deadline)).await;
-                };
-                changed.or(late).await;
-            }
-        }
-    }
-
-    /// Waits until an exchange has ended without an answer: because it took too long, or nobody wants it
-    /// any more.
-    async fn abandoned(&self, id: ExchangeId) {
-        loop {
-            let changed = self.changed.listen();
-            let deadline = {
-                let mut desk = lock(&self.desk);
-                desk.handle_timeout(self.now());
-                match desk.client().in_flight() {
-                    Some(exchange) if exchange.id == id => exchange.deadline,
-                    _ => return,
-                }
-            };
-            self.wait(changed, Some(deadline)).await;
-        }
-    }
 }
 
 /// What to do next about the server.
@@ -243,15 +180,15 @@ enum Turn {
 async fn exchanges(driver: &Driver<'_>, mut link: Link<'_>) {
     let mut memory = vec![0; REQUEST_BYTES_MAX];
     loop {
-        let changed = driver.changed.listen();
+        let changed = driver.listen();
         let turn = {
-            let mut desk = lock(&driver.desk);
+            let mut session = lock(&driver.session);
             let now = driver.now();
-            desk.handle_timeout(now);
-            match desk.poll_request(now, &mut memory) {
-                _ if desk.client().is_closed() => Turn::End,
+            session.handle_timeout(now);
+            match session.poll_request(now, &mut memory) {
+                _ if session.client().is_closed() => Turn::End,
                 Some((exchange, request)) => Turn::Send(exchange, request.len()),
-                None => Turn::Wait(desk.client().poll_timeout().map(|deadline| deadline.at)),
+                None => Turn::Wait(session.client().poll_timeout().map(|deadline| deadline.at)),
             }
         };
         match turn {
@@ -279,12 +216,12 @@ async fn exchange_once(
     let Some(result) = answered.or(abandoned).await else {
         return;
     };
-    let mut desk = lock(&driver.desk);
+    let mut session = lock(&driver.session);
     match result {
-        Ok(response) => desk.respond(driver.now(), exchange.id, &response),
+        Ok(response) => session.respond(driver.now(), exchange.id, &response),
         Err(error) => {
             let (failure, why) = (failure(&error), error.to_string());
-            desk.fail(driver.now(), exchange.id, failure, why);
+            session.fail(driver.now(), exchange.id, failure, why);
         }
     }
 }

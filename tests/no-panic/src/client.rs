@@ -3,8 +3,10 @@
 use core::hint::black_box;
 
 use dubhook_core::{
-    client::{Client, Config, Drive, Failure, JobView, NewTranslation, Problem, Server, Webhook},
+    client::{Client, Config, Drive, Failure, Server, Webhook, read_event},
     http::RecvBuf,
+    json::{self, Str},
+    model::{NewTranslation, Problem, Webhook as WebhookModel},
     out::Out,
     url::Url,
 };
@@ -94,8 +96,9 @@ fn webhooks(world: &mut World<'_>) {
 }
 
 fn client_views(world: &mut World<'_>) {
-    if let Ok(job) = JobView::parse(world.bytes) {
-        black_box(job.reference().is_some());
-    }
-    black_box(Problem::parse(world.bytes).code.is_some());
+    black_box(read_event(world.bytes).is_ok());
+    let typed: Result<Problem<Str<'_>>, _> = json::from_slice(world.bytes);
+    black_box(typed.is_ok());
+    let typed: Result<WebhookModel<&str>, _> = json::from_slice_in(world.bytes, world.room);
+    black_box(typed.is_ok());
 }

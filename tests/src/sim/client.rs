@@ -12,11 +12,9 @@ use super::{
     world::World,
 };
 use dubhook_core::{
-    client::{
-        Client, ClientStorage, Config, Exchange, Failure, NewTranslation, Server, Timings, Update,
-        Webhook,
-    },
+    client::{Client, ClientStorage, Config, Exchange, Failure, Server, Timings, Update, Webhook},
     id::Id,
+    model::NewTranslation,
     out::Out,
     signature::Secret,
     time::Now,
@@ -222,7 +220,7 @@ pub(super) enum Learned {
 }
 
 pub(super) fn learned(update: Update<'_>) -> Option<Learned> {
-    let belief = |job: dubhook_core::client::JobView<'_>| Belief {
+    let belief = |job: dubhook_core::client::Translation<'_>| Belief {
         job: job.id,
         sequence: job.sequence,
         status: job.status,

@@ -2,7 +2,7 @@
 
 use crate::open_network;
 use dubhook_core::{
-    http::RecvBuf,
+    http::{FieldLine, RecvBuf},
     out::Out,
     server::{Config, Drive, Page},
     service::Report,
@@ -159,7 +159,8 @@ fn a_client_that_waits_is_told_to_go_on_or_why_not() {
 
 #[test]
 fn going_on_is_said_even_if_the_output_is_full_at_that_moment() {
-    const PAGE: &[Page<'_>] = &[Page::new("/", &[], &[b'x'; 8_000])];
+    const TEXT: &[FieldLine] = &[FieldLine::new("content-type: text/plain\r\n")];
+    const PAGE: &[Page<'_>] = &[Page::new("/", TEXT, &[b'x'; 8_000])];
     let mut machine = Machine::sized::<4, 4, 4>(Config {
         pages: PAGE,
         ..config()

@@ -73,9 +73,9 @@ mod tests {
             r#"{"type":"about:blank","title":"Not Found","status":404,"code":"not_found","detail":"There is nothing at this path."}"#,
         );
         check(
-            Problem::Missing(Field::Url),
-            r#"{"type":"about:blank","status":422,"code":"invalid_request","field":"url"}"#,
-            r#"{"type":"about:blank","title":"Unprocessable Content","status":422,"code":"invalid_request","detail":"The member is missing.","field":"url"}"#,
+            Problem::Missing(Field::Reference),
+            r#"{"type":"about:blank","status":422,"code":"invalid_request","field":"reference"}"#,
+            r#"{"type":"about:blank","title":"Unprocessable Content","status":422,"code":"invalid_request","detail":"The member is missing.","field":"reference"}"#,
         );
         check(
             Problem::Json(7, json::ErrorKind::TooDeep),

@@ -26,6 +26,7 @@ pub enum Problem {
     /// No such job.
     NoSuchJob,
     /// No such endpoint.
+    #[cfg(feature = "webhook-api")]
     NoSuchEndpoint,
     /// No job was accepted yet.
     NoJobYet,
@@ -46,6 +47,7 @@ pub enum Problem {
     /// A member is no string.
     NotString(Field),
     /// A member is neither true nor false.
+    #[cfg(feature = "webhook-api")]
     NotBool(Field),
     /// A member is too long.
     TooLong(Field),
@@ -59,22 +61,31 @@ pub enum Problem {
     #[cfg(feature = "guard")]
     Blocked(Field),
     /// `events` names no event.
+    #[cfg(feature = "webhook-api")]
     Events,
     /// `secret` is none.
+    #[cfg(feature = "webhook-api")]
     Secret,
     /// `job` names no job.
+    #[cfg(any(feature = "webhook-api", feature = "hub"))]
     Job,
     /// `since` is no point in time.
+    #[cfg(feature = "redelivery")]
     Since,
     /// `event` is no id of an event.
+    #[cfg(feature = "redelivery")]
     Event,
     /// A parameter of the query stands there twice.
+    #[cfg(any(feature = "lists", feature = "hub"))]
     QueryTwice(Field),
     /// `limit` is no number that a list takes.
+    #[cfg(feature = "lists")]
     Limit,
     /// `status` is no status.
+    #[cfg(feature = "lists")]
     Status,
     /// The cursor leads nowhere any more.
+    #[cfg(feature = "lists")]
     Cursor,
     /// `after_sequence` is no sequence.
     #[cfg(feature = "hub")]
@@ -88,6 +99,7 @@ pub enum Problem {
     /// The job has ended.
     Ended,
     /// The endpoint is disabled, and nothing is sent to it.
+    #[cfg(feature = "webhook-api")]
     Disabled,
     /// The job is no longer with the worker that reports on it.
     #[cfg(feature = "hub")]
@@ -200,6 +212,7 @@ impl Problem {
                 "job_not_found",
                 "There is no translation with this id, or it is no longer kept.",
             ),
+            #[cfg(feature = "webhook-api")]
             Self::NoSuchEndpoint => parts!(
                 404,
                 "webhook_not_found",
@@ -226,6 +239,7 @@ impl Problem {
             Self::Twice(_) => parts!("The member occurs twice."),
             Self::Missing(_) => parts!("The member is missing."),
             Self::NotString(_) => parts!("It must be a string."),
+            #[cfg(feature = "webhook-api")]
             Self::NotBool(_) => parts!("It must be true or false."),
             Self::TooLong(_) => parts!("The text is too long."),
             Self::VideoUrl => {
@@ -242,29 +256,38 @@ impl Problem {
                 crate::address::BLOCKED_CODE,
                 "Deliveries to this address are not allowed.",
             ),
+            #[cfg(feature = "webhook-api")]
             Self::Events => parts!(
                 Events,
                 "It must be a list of event names, such as translation.completed, translation.* or *.",
             ),
+            #[cfg(feature = "webhook-api")]
             Self::Secret => parts!(
                 Secret,
                 "It must be whsec_ and the Base64 of 24 to 64 bytes."
             ),
+            #[cfg(any(feature = "webhook-api", feature = "hub"))]
             Self::Job => parts!(
                 Job,
                 "There is no translation with this id, or it is no longer kept."
             ),
+            #[cfg(feature = "redelivery")]
             Self::Since => parts!(
                 Since,
                 "It must be a time in UTC, such as 2026-11-24T09:00:00Z."
             ),
+            #[cfg(feature = "redelivery")]
             Self::Event => parts!(Event, "It must be the id of an event, as in webhook-id."),
+            #[cfg(any(feature = "lists", feature = "hub"))]
             Self::QueryTwice(_) => parts!("The parameter occurs twice."),
+            #[cfg(feature = "lists")]
             Self::Limit => parts!(Limit, "It must be from 1 to 100."),
+            #[cfg(feature = "lists")]
             Self::Status => parts!(
                 Status,
                 "It must be pending, processing, completed, error or canceled."
             ),
+            #[cfg(feature = "lists")]
             Self::Cursor => parts!(Cursor, "The cursor is unknown or no longer kept."),
             #[cfg(feature = "hub")]
             Self::AfterSequence => parts!(
@@ -287,6 +310,7 @@ impl Problem {
                 "This Idempotency-Key was used, and its translation is no longer kept.",
             ),
             Self::Ended => parts!(409, "job_ended", "The translation has ended already."),
+            #[cfg(feature = "webhook-api")]
             Self::Disabled => parts!(
                 409,
                 "webhook_disabled",
@@ -335,11 +359,13 @@ impl Problem {
             Self::Twice(field)
             | Self::Missing(field)
             | Self::NotString(field)
-            | Self::NotBool(field)
             | Self::TooLong(field)
             | Self::Language(field)
-            | Self::Url(field, _)
-            | Self::QueryTwice(field) => Some(*field),
+            | Self::Url(field, _) => Some(*field),
+            #[cfg(feature = "webhook-api")]
+            Self::NotBool(field) => Some(*field),
+            #[cfg(any(feature = "lists", feature = "hub"))]
+            Self::QueryTwice(field) => Some(*field),
             #[cfg(feature = "guard")]
             Self::Blocked(field) => Some(*field),
             _ => self.parts().field,

@@ -40,7 +40,7 @@ fn it_registers_then_asks_for_all_it_follows() {
     );
     assert_eq!(told, "job processing 2 asked");
     assert_eq!(world.client.job(id(5)).unwrap().progress, 10);
-    assert_eq!(world.client.status(), Some(Simple::Pending));
+    assert_eq!(world.client.status(), Some(NewestStatus::Pending));
     assert_eq!(world.poll(), None);
 }
 
@@ -232,7 +232,7 @@ fn a_refused_registration_leaves_asking() {
     let told = world.answer("POST /v1/webhooks ", 422, r#"{"code":"callback_blocked"}"#);
     assert_eq!(told, "Register refused: 422 callback_blocked");
     world.answer("GET /status ", 200, r#"{"status":"error"}"#);
-    assert_eq!(world.client.status(), Some(Simple::Error));
+    assert_eq!(world.client.status(), Some(NewestStatus::Error));
     assert_eq!(world.poll(), None);
     world.client.start(world.now());
     world.register();
@@ -254,7 +254,7 @@ fn an_answer_that_makes_no_sense_is_a_failure() {
         assert!(told.starts_with("Status delayed"), "{told}");
         world.wait();
         world.answer("GET /status ", 200, r#"{"status":"completed"}"#);
-        assert_eq!(world.client.status(), Some(Simple::Completed));
+        assert_eq!(world.client.status(), Some(NewestStatus::Completed));
     }
     // An answer about another job than the one that was asked about.
     let mut memory = ClientStorage::new();

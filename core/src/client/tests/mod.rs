@@ -39,7 +39,7 @@ fn config(with_webhook: bool) -> Config<'static> {
 /// A job's JSON.
 fn job(n: u128, sequence: u32, status: &str) -> String {
     format!(
-        r#"{{"id":"{}","sequence":{sequence},"status":"{status}","progress":{}}}"#,
+        r#"{{"id":"{}","sequence":{sequence},"status":"{status}","progress":{},"video_url":"file:///v.mp4","target_language":"es","created_at":"2026-11-24T08:59:00.000Z","updated_at":"2026-11-24T09:00:00.000Z"}}"#,
         id(n).text(Prefix::Job),
         if status == "completed" { 100 } else { 10 },
     )
@@ -198,19 +198,21 @@ fn show(update: Option<Update<'_>>) -> String {
     };
     match update {
         None => String::new(),
-        Some(Update::Job(news)) => {
-            let name = news.kind.as_str().rsplit('.').next().unwrap();
-            let source = match news.source {
+        Some(Update::Job(change)) => {
+            let name = change.kind.as_str().rsplit('.').next().unwrap();
+            let source = match change.source {
                 Source::Told => "told",
                 Source::Asked => "asked",
             };
-            format!("job {name} {} {source}", news.job.sequence)
+            format!("job {name} {} {source}", change.job.sequence)
         }
         Some(Update::Current(job)) => {
             format!("current {} {}", job.sequence, job.status.as_str())
         }
         Some(Update::JobUnknown(_)) => "job unknown".into(),
-        Some(Update::Status(status)) => format!("status {}", status.map_or("none", Simple::as_str)),
+        Some(Update::Status(status)) => {
+            format!("status {}", status.map_or("none", NewestStatus::as_str))
+        }
         Some(Update::Submitted(job)) => {
             format!("submitted {} {}", job.sequence, job.status.as_str())
         }

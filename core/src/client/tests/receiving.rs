@@ -194,7 +194,7 @@ fn every_outcome_has_the_status_that_fits_its_blame() {
         (Outcome::Unverified(VerifyError::NoMatch), 401),
         (Outcome::Unverified(VerifyError::TooOld), 401),
         (Outcome::Unverified(VerifyError::DuplicateHeader), 400),
-        (Outcome::Malformed(Malformed::Contradiction), 400),
+        (Outcome::Malformed(read_event(b"[]").unwrap_err()), 400),
         (Outcome::Closed, 410),
     ] {
         assert_eq!(outcome.status(), expect, "{outcome:?}");

@@ -112,7 +112,7 @@ fn full_is_an_answer() {
     }
     let long = "x".repeat(600);
     let new = NewTranslation {
-        video_url: &long,
+        video_url: long.as_str(),
         ..NewTranslation::default()
     };
     assert_eq!(world.client.submit(now, &new), Err(SubmitError::TooLong));

@@ -37,7 +37,7 @@ fn each_event_counts_once_and_none_after_the_last() {
     check(8, "translation.error", "error", "");
     let state = world.client.job(id(5)).unwrap();
     assert_eq!((state.sequence, state.progress), (7, 100));
-    assert_eq!(world.client.status(), Some(Simple::Completed));
+    assert_eq!(world.client.status(), Some(NewestStatus::Completed));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn with_every_slot_followed_other_jobs_are_told_without_memory() {
     for _ in 0..2 {
         assert_eq!(world.tell(&body), (204, "job error 2 told".into()));
     }
-    assert_eq!(world.client.status(), Some(Simple::Error));
+    assert_eq!(world.client.status(), Some(NewestStatus::Error));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_is_not_from_the_server_changes_nothing() {
             (expect, String::new())
         );
         assert_eq!(world.client.job(id(5)), before);
-        assert_eq!(world.client.status(), Some(Simple::Pending));
+        assert_eq!(world.client.status(), Some(NewestStatus::Pending));
         // The real one is still welcome.
         let told = world.receive(&mut good.into_bytes());
         assert_eq!(told, (204, "job completed 2 told".into()));
@@ -184,9 +184,9 @@ fn tests_and_types_to_come_are_welcome() {
     let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
     world.register();
-    let test = r#"{"type":"webhook.test","data":{"id":"ep_1"}}"#;
+    let test = r#"{"type":"webhook.test","timestamp":"2026-11-24T09:00:00.000Z","data":{"id":"ep_00000000000000000000000001"}}"#;
     assert_eq!(world.tell(test), (204, "test".into()));
-    let other = r#"{"type":"translation.paused","data":7}"#;
+    let other = r#"{"type":"translation.paused","timestamp":"2026-11-24T09:00:00.000Z","data":7}"#;
     assert_eq!(world.tell(other), (204, String::new()));
 }
 
@@ -218,10 +218,10 @@ fn an_event_under_way_with_an_answer_wins() {
     let exchange = world.poll().unwrap();
     world.tell(&event(5, 3, "translation.completed", "completed"));
     world.respond(exchange, 200, "", r#"{"status":"pending"}"#);
-    assert_eq!(world.client.status(), Some(Simple::Completed));
+    assert_eq!(world.client.status(), Some(NewestStatus::Completed));
     // The two disagree, so it asks again, and by then the server agrees.
     world.wait();
     world.answer("GET /status ", 200, r#"{"status":"completed"}"#);
-    assert_eq!(world.client.status(), Some(Simple::Completed));
+    assert_eq!(world.client.status(), Some(NewestStatus::Completed));
     assert_eq!(world.poll(), None);
 }

@@ -5,11 +5,12 @@ use crate::cli::{
     exchange::{Ask, PATIENCE, exchange},
     fail::Fail,
     remote::Remote,
-    show::member,
+    show,
 };
 use dubhook_core::{
     http::Method,
-    json::{Object, Value, Writer},
+    json::{self, Value},
+    model,
     url::Url,
 };
 use dubhook_smol::tls::Trust;
@@ -87,28 +88,28 @@ impl WorkApi {
 
     /// Reports on a job.
     pub(super) async fn report(&self, job: &Claim, report: Report<'_>) -> Answer {
-        let (what, body) = match report {
-            Report::Alive(progress) => (
-                "progress",
-                said(job, |json| {
-                    if let Some(progress) = progress {
-                        json.name("progress").u64(progress.into());
-                    }
-                }),
-            ),
+        let said = model::Report {
+            lease: Some(job.lease),
+            ..model::Report::default()
+        };
+        let (what, said) = match report {
+            Report::Alive(progress) => ("progress", model::Report { progress, ..said }),
             Report::Completed(url) => (
                 "complete",
-                said(job, |json| {
-                    json.name("output_url").string(url);
-                }),
+                model::Report {
+                    output_url: Some(url),
+                    ..said
+                },
             ),
             Report::Failed(why) => (
                 "fail",
-                said(job, |json| {
-                    json.name("error").string(why);
-                }),
+                model::Report {
+                    error: Some(why),
+                    ..said
+                },
             ),
         };
+        let body = api::body(&said);
         let path = format!("/v1/work/{}/{what}", job.id);
         match self.post(&path, &body, 0).await {
             Err(error) => Answer::Unheard(format!("the server does not answer: {error}")),
@@ -141,29 +142,22 @@ impl WorkApi {
     }
 }
 
-/// The body of a report.
-fn said(job: &Claim, write: impl FnOnce(&mut Writer<'_, '_>)) -> String {
-    api::body(|json| {
-        json.name("lease").u64(job.lease);
-        write(json);
-    })
-}
-
 /// The job that a claim was answered with.
 fn job(answer: &[u8]) -> Result<Claim, Fail> {
     let no_job = || Fail::NotDone("the server's answer to a claim names no job".to_owned());
-    let claim = api::object(answer)?;
-    let Ok(Some(Value::Object(job))) = claim.get("job") else {
+    let claim: model::Claim<String> = api::read(answer).map_err(|_| no_job())?;
+    // Handed on as it came, whatever else it says.
+    let given = json::object(answer).ok();
+    let Some(Ok(Some(Value::Object(given)))) = given.map(|claim| claim.get("job")) else {
         return Err(no_job());
     };
-    let number = |object: &Object<'_>, name| member(object, name).parse().map_err(|_| no_job());
     Ok(Claim {
-        id: api::id(&member(&job, "id"), "job_")?.to_owned(),
-        json: format!("{{{}}}", job.inside()),
-        video_url: member(&job, "video_url"),
-        target_language: member(&job, "target_language"),
-        progress: member(&job, "progress").parse().map_err(|_| no_job())?,
-        lease: number(&claim, "lease")?,
-        lease_time: Duration::from_millis(number(&claim, "lease_ms")?),
+        id: claim.job.name().as_str().to_owned(),
+        json: format!("{{{}}}", given.inside()),
+        video_url: show::plain(&claim.job.video_url),
+        target_language: show::plain(&claim.job.target_language),
+        progress: claim.job.progress,
+        lease: claim.lease,
+        lease_time: Duration::from_millis(claim.lease_ms),
     })
 }

@@ -8,7 +8,7 @@ mod calls;
 mod pause;
 
 use super::{
-    duration,
+    api, duration,
     fail::Fail,
     remote::Remote,
     serve::processors,
@@ -18,13 +18,14 @@ use async_io::{Timer, block_on};
 use async_signal::{Signal, Signals};
 use calls::{Answer, Claim, Report, WorkApi};
 use clap::Args;
-use dubhook_core::{json::Writer, out::Out, service::Limits};
+use dubhook_core::service::Limits;
 use dubhook_smol::translate::{Command, End, Task};
 use futures_lite::{
     StreamExt,
     future::{self, FutureExt},
 };
 use pause::Pause;
+use serde::Serialize;
 use smol::{
     LocalExecutor,
     channel::{self, Receiver, Sender},
@@ -372,20 +373,25 @@ fn cut(why: &str) -> &str {
     &why[..why.floor_char_boundary(Limits::SERVER.error_bytes_max)]
 }
 
+/// A line for a program: what happened, and the text that it is about under its name.
 fn json_line(what: &str, job: &Claim, name: &'static str, text: &str) -> String {
-    let mut memory = vec![0; 64 * 1024];
-    let mut out = Out::new(&mut memory);
-    let mut json = Writer::new(&mut out);
-    json.object()
-        .name("type")
-        .string(what)
-        .name("job")
-        .string(&job.id)
-        .name("lease")
-        .u64(job.lease);
-    if !name.is_empty() {
-        json.name(name).string(text);
+    #[derive(Serialize)]
+    struct Line<'a> {
+        r#type: &'a str,
+        job: &'a str,
+        lease: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output_url: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
     }
-    json.end_object();
-    String::from_utf8_lossy(out.written()).into_owned()
+
+    let named = |known| (name == known).then_some(text);
+    api::body(&Line {
+        r#type: what,
+        job: &job.id,
+        lease: job.lease,
+        output_url: named("output_url"),
+        error: named("error"),
+    })
 }

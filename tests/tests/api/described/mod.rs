@@ -87,7 +87,10 @@ fn literals(text: &str) -> BTreeSet<&str> {
 #[test]
 fn what_is_there_is_described() {
     let doc = description();
-    let words = literals(include_str!("../../../../core/src/api/route.rs"));
+    let mut words = literals(include_str!("../../../../core/src/api/route.rs"));
+    words.extend(literals(include_str!(
+        "../../../../core/src/api/webhook/route.rs"
+    )));
     assert!(
         words.contains("/status") && words.contains("rotate-secret"),
         "{words:?}"

@@ -62,8 +62,7 @@ static INBOUND_CONNS: ConstStaticCell<[Inbound; INBOUND]> =
     ConstStaticCell::new([const { Inbound::new() }; INBOUND]);
 static ANSWERS: ConstStaticCell<[[u8; ANSWER_BYTES]; OUTBOUND]> =
     ConstStaticCell::new([[0; ANSWER_BYTES]; OUTBOUND]);
-static SIMULATED: ConstStaticCell<[SimSlot; JOBS]> =
-    ConstStaticCell::new([SimSlot::EMPTY; JOBS]);
+static SIMULATED: ConstStaticCell<[SimSlot; JOBS]> = ConstStaticCell::new([SimSlot::EMPTY; JOBS]);
 
 static SERVER: StaticCell<Server<'static>> = StaticCell::new();
 static NET: StaticCell<Net<Ethernet>> = StaticCell::new();

@@ -15,8 +15,9 @@ mod told;
 use asking::{Asking, Room};
 use cortex_m_rt::entry;
 use dubhook_core::{
-    client::{Client, Config, ClientStorage, Server, Simple, Source, Update, Webhook},
+    client::{Client, ClientStorage, Config, Server, Source, Update, Webhook},
     id::{Id, Prefix},
+    model::NewestStatus,
     out::Out,
     random::Random,
     signature::Secret,
@@ -47,7 +48,8 @@ const CHECK_MS: u32 = 5_000;
 /// How long a blinking lamp is lit, and how long dark, in milliseconds.
 const BLINK_MS: u64 = 250;
 
-static CLIENT_MEMORY: ConstStaticCell<ClientStorage<JOBS>> = ConstStaticCell::new(ClientStorage::new());
+static CLIENT_MEMORY: ConstStaticCell<ClientStorage<JOBS>> =
+    ConstStaticCell::new(ClientStorage::new());
 static NET_MEMORY: ConstStaticCell<Memory<CONNS, BUFFER_BYTES, BUFFER_BYTES>> =
     ConstStaticCell::new(Memory::new());
 static ROOM: ConstStaticCell<Room> = ConstStaticCell::new(Room::new());
@@ -157,9 +159,9 @@ impl Lamp {
     /// Sets the lamp to what is known.
     fn show(&mut self, now: Now) {
         let light = match self.client.status() {
-            None | Some(Simple::Pending) => Light::Dark,
-            Some(Simple::Completed) => Light::Lit,
-            Some(Simple::Error) => Light::Blinking,
+            None | Some(NewestStatus::Pending) => Light::Dark,
+            Some(NewestStatus::Completed) => Light::Lit,
+            Some(NewestStatus::Error) => Light::Blinking,
         };
         self.board.set_lamp(light.is_lit(now.instant));
         if light != self.light {
@@ -240,7 +242,7 @@ fn say(update: &Update<'_>) {
         Update::Status(status) => {
             return host::line(|out| {
                 out.put(b"lamp: the newest job is ");
-                out.put(status.map_or("none", Simple::as_str).as_bytes());
+                out.put(status.map_or("none", NewestStatus::as_str).as_bytes());
             });
         }
         Update::RegistrationLost => "the server has forgotten us",

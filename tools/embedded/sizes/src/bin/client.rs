@@ -7,11 +7,11 @@ use core::hint::black_box;
 use cortex_m_rt::entry;
 use dubhook_core::{
     client::{
-        ANSWER_BYTES_MAX, Client, Config, Drive, Failure, ClientStorage, NewTranslation, Receiver, Server,
-        Webhook,
+        ANSWER_BYTES_MAX, Client, ClientStorage, Config, Drive, Failure, Receiver, Server, Webhook,
     },
     http::{BodyUse, Limits, ResponseParser},
     id::Id,
+    model::NewTranslation,
     out::Out,
     url::Url,
 };

@@ -19,7 +19,8 @@ const SUBMISSION: &str = "POST /v1/translations HTTP/1.1\r\nhost: here\r\n\
 content-type: application/json\r\ncontent-length: 103\r\n\r\n\
 {\"video_url\":\"https://v.test/1.mp4\",\"target_language\":\"es\",\"callback_url\":\"http://127.0.0.1:3120/hook\"}";
 
-static MEMORY: ConstStaticCell<ServerStorage<8, 4, 2, 2>> = ConstStaticCell::new(ServerStorage::new());
+static MEMORY: ConstStaticCell<ServerStorage<8, 4, 2, 2>> =
+    ConstStaticCell::new(ServerStorage::new());
 static BUFFERS: ConstStaticCell<([u8; 1_536], [u8; 2_560])> =
     ConstStaticCell::new(([0; 1_536], [0; 2_560]));
 static SERVER: StaticCell<Server<'static>> = StaticCell::new();

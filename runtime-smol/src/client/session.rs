@@ -2,17 +2,16 @@
 //! wait.
 
 use super::{
-    Error, Event, Refusal, Request, Translation,
-    board::{Board, JobBoard},
-    model::text,
+    command::{Command, Followed, Reply},
+    error::{Error, Refusal},
+    model::{Event, Request, Translation, text},
+    subscriptions::Subscriptions,
 };
 use dubhook_core::{
-    client::{
-        Call, Client, Exchange, ExchangeId, Failure, NewTranslation, Problem, Simple, SubmitError,
-        Update,
-    },
+    client::{Call, Client, Exchange, ExchangeId, Failure, Problem, SubmitError, Update},
     http::Response,
     id::{Id, Prefix},
+    model::{NewTranslation, NewestStatus},
     out::{Full, Out},
     time::{Instant, Now},
 };
@@ -21,26 +20,6 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Weak},
 };
-
-/// Where an answer goes. Whoever waited for it may be gone.
-pub(super) type Reply<T> = Sender<Result<T, Error>>;
-
-/// What a handle wants done.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// Say when the webhook is registered.
-    Register(Reply<()>),
-    /// Ask for the newest job's status.
-    Status(Reply<Option<Simple>>),
-    /// Submit a translation.
-    Translate(Request, Reply<Arc<JobBoard>>),
-    /// Follow a job.
-    Follow(Id, Reply<Arc<JobBoard>>),
-    /// Nobody holds a job any more.
-    Unfollow(Id),
-    /// End, and say when that is done.
-    Close(Reply<()>),
-}
 
 /// Somebody who waits for an answer of the server.
 #[derive(Debug)]
@@ -52,32 +31,32 @@ struct Waiting<T> {
 
 /// The machine, and those who wait for it.
 #[derive(Debug)]
-pub(super) struct Desk<'m> {
+pub(super) struct Session<'m> {
     client: Client<'m>,
-    board: Arc<Board>,
-    /// Where boards of jobs say that nobody holds them any more.
+    subscriptions: Arc<Subscriptions>,
+    /// Where followed jobs say that nobody holds them any more.
     commands: Sender<Command>,
     patience_ms: u64,
     registering: Vec<Waiting<()>>,
-    asking: Vec<Waiting<Option<Simple>>>,
+    asking: Vec<Waiting<Option<NewestStatus>>>,
     /// The first of them is with the machine.
-    translating: VecDeque<(Request, Waiting<Arc<JobBoard>>)>,
+    translating: VecDeque<(Request, Waiting<Arc<Followed>>)>,
     closing: Vec<Reply<()>>,
-    jobs: HashMap<Id, Weak<JobBoard>>,
+    jobs: HashMap<Id, Weak<Followed>>,
     /// What went wrong last on the way to the server, for people.
     trouble: String,
 }
 
-impl<'m> Desk<'m> {
+impl<'m> Session<'m> {
     pub(super) fn new(
         client: Client<'m>,
-        board: Arc<Board>,
+        subscriptions: Arc<Subscriptions>,
         commands: Sender<Command>,
         patience_ms: u64,
     ) -> Self {
         Self {
             client,
-            board,
+            subscriptions,
             commands,
             patience_ms,
             registering: Vec::new(),
@@ -176,7 +155,7 @@ impl<'m> Desk<'m> {
 
     /// Hands an event to everybody who wants to hear of all.
     pub(super) fn publish(&self, event: &Event) {
-        self.board.publish(event);
+        self.subscriptions.publish(event);
     }
 
     /// Hands on what the machine has learned, but for the event, if it is one: that is the caller's to
@@ -184,15 +163,15 @@ impl<'m> Desk<'m> {
     pub(super) fn learn(&mut self, now: Now, update: Option<Update<'_>>) -> Option<Event> {
         let mut event = None;
         // Before anybody wakes up who might look.
-        self.board.set_newest(self.client.status());
+        self.subscriptions.set_newest(self.client.status());
         match update {
             None | Some(Update::Test | Update::SwitchedOff | Update::RegistrationLost) => {}
-            Some(Update::Job(news)) => {
-                let told = Event::from(&news);
-                self.post(news.job.id, Ok(told.translation.clone()));
+            Some(Update::Job(change)) => {
+                let told = Event::from(&change);
+                self.post(change.job.id, Ok(told.translation.clone()));
                 event = Some(told);
             }
-            Some(Update::Current(job)) => self.post(job.id, Ok(Translation::from(&job))),
+            Some(Update::Current(job)) => self.post(job.id, Ok(job.map(text))),
             Some(Update::JobUnknown(id)) => {
                 let name = id.text(Prefix::Job).as_str().to_owned();
                 self.post(id, Err(Error::JobUnknown(name)));
@@ -203,9 +182,9 @@ impl<'m> Desk<'m> {
                 }
             }
             Some(Update::Submitted(job)) => {
-                let board = self.board_of(job.id);
-                board.post(Ok(Translation::from(&job)));
-                self.submitted(Ok(board));
+                let followed = self.followed(job.id);
+                followed.post(Ok(job.map(text)));
+                self.submitted(Ok(followed));
             }
             Some(Update::Registered(_)) => {
                 for waiting in self.registering.drain(..) {
@@ -238,8 +217,8 @@ impl<'m> Desk<'m> {
     fn submit_next(&mut self, now: Now) {
         while let Some((request, waiting)) = self.translating.front() {
             let new = NewTranslation {
-                video_url: &request.video_url,
-                target_language: &request.target_language,
+                video_url: request.video_url.as_str(),
+                target_language: request.target_language.as_str(),
                 source_language: request.source_language.as_deref(),
                 reference: request.reference.as_deref(),
                 callback_url: request.callback_url.as_deref(),
@@ -260,47 +239,44 @@ impl<'m> Desk<'m> {
     }
 
     /// The first translation has its answer.
-    fn submitted(&mut self, result: Result<Arc<JobBoard>, Error>) {
+    fn submitted(&mut self, result: Result<Arc<Followed>, Error>) {
         if let Some((_, waiting)) = self.translating.pop_front() {
             answer(&waiting.reply, result);
         }
     }
 
-    fn follow(&mut self, now: Now, id: Id) -> Result<Arc<JobBoard>, Error> {
+    fn follow(&mut self, now: Now, id: Id) -> Result<Arc<Followed>, Error> {
         if self.client.is_closed() {
             return Err(Error::Closed);
         }
-        if let Some(board) = self.jobs.get(&id).and_then(Weak::upgrade) {
-            return Ok(board);
+        if let Some(job) = self.jobs.get(&id).and_then(Weak::upgrade) {
+            return Ok(job);
         }
         self.client.follow(now, id).map_err(|Full| Error::Full)?;
-        Ok(self.board_of(id))
+        Ok(self.followed(id))
     }
 
     fn unfollow(&mut self, id: Id) {
         // Somebody may have asked for the job again meanwhile.
-        let is_held = self
-            .jobs
-            .get(&id)
-            .is_some_and(|board| board.strong_count() > 0);
+        let is_held = self.jobs.get(&id).is_some_and(|job| job.strong_count() > 0);
         if !is_held {
             self.jobs.remove(&id);
             self.client.unfollow(id);
         }
     }
 
-    fn board_of(&mut self, id: Id) -> Arc<JobBoard> {
-        if let Some(board) = self.jobs.get(&id).and_then(Weak::upgrade) {
-            return board;
+    fn followed(&mut self, id: Id) -> Arc<Followed> {
+        if let Some(job) = self.jobs.get(&id).and_then(Weak::upgrade) {
+            return job;
         }
-        let board = Arc::new(JobBoard::new(id, self.commands.clone()));
-        self.jobs.insert(id, Arc::downgrade(&board));
-        board
+        let job = Arc::new(Followed::new(id, self.commands.clone()));
+        self.jobs.insert(id, Arc::downgrade(&job));
+        job
     }
 
     fn post(&self, id: Id, told: Result<Translation, Error>) {
-        if let Some(board) = self.jobs.get(&id).and_then(Weak::upgrade) {
-            board.post(told);
+        if let Some(job) = self.jobs.get(&id).and_then(Weak::upgrade) {
+            job.post(told);
         }
     }
 
@@ -371,12 +347,12 @@ impl<'m> Desk<'m> {
         for (_, waiting) in self.translating.drain(..) {
             answer(&waiting.reply, Err(Error::Closed));
         }
-        for (_, board) in self.jobs.drain() {
-            if let Some(board) = board.upgrade() {
-                board.post(Err(Error::Closed));
+        for (_, job) in self.jobs.drain() {
+            if let Some(job) = job.upgrade() {
+                job.post(Err(Error::Closed));
             }
         }
-        self.board.close();
+        self.subscriptions.close();
         for reply in self.closing.drain(..) {
             answer(&reply, Ok(()));
         }

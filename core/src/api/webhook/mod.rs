@@ -1,4 +1,13 @@
-//! The bodies of requests about webhooks.
+//! What is asked about webhooks: paths and bodies. With the feature `webhook-api`.
+
+#[cfg(feature = "redelivery")]
+mod redelivery;
+mod route;
+
+#[cfg(feature = "redelivery")]
+pub use redelivery::redelivery;
+pub use route::OfWebhook;
+pub(super) use route::route;
 
 use super::{
     Field, Problem,
@@ -7,20 +16,13 @@ use super::{
 };
 use crate::{
     event::Filter,
-    id::{Id, Prefix},
     json::{Object, Str, Value},
     service::{EndpointChange, NewEndpoint, Words},
     signature::Secret,
-    time::Timestamp,
 };
 
 /// The longest text of a secret: 64 bytes in Base64, and its prefix.
 const SECRET_TEXT_BYTES_MAX: usize = 94;
-/// The longest text of an event's id.
-const ID_TEXT_BYTES_MAX: usize = 30;
-/// The longest text of a point in time.
-const TIME_TEXT_BYTES_MAX: usize = 24;
-
 /// Reads the body of `POST /v1/webhooks`: the endpoint, still for all jobs, and the id of the only job whose events it
 /// wants, if it names one. `memory` is room for one string while it is checked.
 ///
@@ -96,40 +98,6 @@ pub fn webhook_change<'b>(
         description: described(description, rules)?.map(Words::Json),
         enabled,
     })
-}
-
-/// Reads the body of `POST /v1/webhooks/{id}/redeliver`: since when, from the beginning where not said, and which event
-/// alone, if one is named.
-///
-/// # Errors
-///
-/// [`Problem::Since`] for anything that is no time, [`Problem::Event`] for what is no id of an event.
-pub fn redelivery(
-    object: Option<&Object<'_>>,
-    memory: &mut [u8],
-) -> Result<(Timestamp, Option<Id>), Problem> {
-    let mut values = [None; 2];
-    if let Some(object) = object {
-        members(object, &[Field::Since, Field::Event], &mut values)?;
-    }
-    let [since, event] = values;
-    let since = match optional_string(Field::Since, since)? {
-        None => Timestamp::EPOCH,
-        Some(given) => {
-            let given = text(Field::Since, given, TIME_TEXT_BYTES_MAX, memory);
-            let given = given.map_err(|_| Problem::Since)?;
-            Timestamp::parse_rfc3339(given.as_bytes()).ok_or(Problem::Since)?
-        }
-    };
-    let event = match optional_string(Field::Event, event)? {
-        None => None,
-        Some(given) => {
-            let given = text(Field::Event, given, ID_TEXT_BYTES_MAX, memory);
-            let given = given.map_err(|_| Problem::Event)?;
-            Some(Id::parse(Prefix::Event, given).ok_or(Problem::Event)?)
-        }
-    };
-    Ok((since, event))
 }
 
 fn described<'b>(value: Option<Value<'b>>, rules: &Rules<'_>) -> Result<Option<Str<'b>>, Problem> {

@@ -1,0 +1,74 @@
+//! What concerns no single job: how the newest one is, and who wants to hear of all events.
+
+use super::model::Event;
+use dubhook_core::model::NewestStatus;
+use smol::channel::{Sender, TrySendError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// Whoever holds a lock here only moves values, so a panic leaves nothing half done.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How the newest job is and who listens, where every handle finds it.
+#[derive(Debug)]
+pub(super) struct Subscriptions {
+    newest: Mutex<Option<NewestStatus>>,
+    /// `None` once nothing will come any more.
+    subscribers: Mutex<Option<Vec<Subscriber>>>,
+}
+
+impl Default for Subscriptions {
+    fn default() -> Self {
+        Self {
+            newest: Mutex::new(None),
+            subscribers: Mutex::new(Some(Vec::new())),
+        }
+    }
+}
+
+/// Where one stream's events go.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    pub(super) events: Sender<Event>,
+    /// How many did not fit.
+    pub(super) missed: Arc<AtomicU64>,
+}
+
+impl Subscriptions {
+    pub(super) fn newest(&self) -> Option<NewestStatus> {
+        *lock(&self.newest)
+    }
+
+    pub(super) fn set_newest(&self, status: Option<NewestStatus>) {
+        *lock(&self.newest) = status;
+    }
+
+    pub(super) fn subscribe(&self, subscriber: Subscriber) {
+        if let Some(subscribers) = &mut *lock(&self.subscribers) {
+            subscribers.push(subscriber);
+        }
+    }
+
+    /// Hands an event to everybody who still listens.
+    pub(super) fn publish(&self, event: &Event) {
+        let mut subscribers = lock(&self.subscribers);
+        let all = subscribers.iter_mut().flatten();
+        for subscriber in all {
+            if let Err(TrySendError::Full(_)) = subscriber.events.try_send(event.clone()) {
+                subscriber.missed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if let Some(subscribers) = &mut *subscribers {
+            subscribers.retain(|subscriber| !subscriber.events.is_closed());
+        }
+    }
+
+    /// Nothing will come any more.
+    pub(super) fn close(&self) {
+        *lock(&self.subscribers) = None;
+    }
+}
