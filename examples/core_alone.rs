@@ -21,7 +21,7 @@ fn main() {
     let mut memory = ServerStorage::<8, 4, 2, 4>::new();
     let mut config = Config::DEVICE;
     config.guard.allow_loopback = true;
-    let mut server = Server::new(memory.lend(Keep::Nothing), config, [7; 32]);
+    let mut server = Server::new(memory.lend(Keep::Nothing), config, [7; 32]).unwrap();
     let now = Now {
         instant: Instant::ZERO,
         timestamp: Timestamp::from_unix_ms(1_795_510_800_000),

@@ -76,9 +76,9 @@ fn run(
     File::open("/dev/urandom")?.read_exact(&mut seed)?;
     let mut limits = Limits::DEVICE;
     limits.outbox.schedule = schedule;
-    // One door, two endpoints, two attempts in flight, bodies of 128 bytes.
-    let mut storage = Storage::<Signal, 1, 2, 2, 128>::new();
-    let mut dispatcher = Dispatcher::new(storage.lend(Keep::Nothing), limits, seed);
+    // One door, two endpoints, two attempts in flight, bodies of 192 bytes.
+    let mut storage = Storage::<Signal, 1, 2, 2, 192>::new();
+    let mut dispatcher = Dispatcher::new(storage.lend(Keep::Nothing), limits, seed)?;
     let door = Door(dispatcher.new_id(now(), slot));
     dispatcher.admit(slot, 0, false)?;
     for url in urls {

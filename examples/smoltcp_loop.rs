@@ -86,7 +86,7 @@ fn main() {
     connected.expect("a route");
 
     let mut memory = Box::new(ServerStorage::<8, 4, 1, 4>::new());
-    let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [7; 32]);
+    let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [7; 32]).unwrap();
     let mut conn = Conn {
         id: None,
         received: [0; 1_536],

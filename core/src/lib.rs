@@ -1,8 +1,8 @@
 //! Translation jobs, signed webhooks and the HTTP/1.1 they need, as sans-IO state machines.
 //!
 //! Bytes and time go in; bytes and deadlines come out. Nothing here opens a socket, reads a clock, allocates,
-//! recurses, or panics on input. Memory is the caller's: the same code runs with 8 jobs in a `static` and with
-//! 1,000,000 on a server.
+//! recurses, or panics on input (as it is built for release, without overflow checks). Memory is the caller's: the same
+//! code runs with 8 jobs in a `static` and with 1,000,000 on a server.
 //!
 //! # The house
 //!
@@ -14,7 +14,7 @@
 //! | the service, and its API on paper | [`service`], [`api`] |
 //! | what they are made of | [`delivery`], [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`], [`model`] |
 //! | what goes over the wire | [`http`], [`json`], [`signature`], [`url`], [`address`], [`language`] |
-//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`text`] |
+//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`text`], [`setup`] |
 //!
 //! Start with [`server`] for a whole translation server, [`service`] for one with another front end, [`client`] to be
 //! told by one, [`delivery`] for an outbox, or [`http`], [`json`] and [`signature`], which know nothing of jobs.
@@ -55,7 +55,7 @@
 //! let mut memory = ServerStorage::<8, 4, 2, 4>::new();
 //! let mut config = Config::DEVICE;
 //! config.guard.allow_loopback = true;
-//! let mut server = Server::new(memory.lend(Keep::Nothing), config, [7; 32]);
+//! let mut server = Server::new(memory.lend(Keep::Nothing), config, [7; 32]).unwrap();
 //! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
 //!
 //! // A request comes in on a connection, and is answered.
@@ -124,6 +124,7 @@ pub mod random;
 pub mod record;
 pub mod server;
 pub mod service;
+pub mod setup;
 mod sha256;
 pub mod signature;
 pub mod simulate;
@@ -132,3 +133,8 @@ pub mod text;
 pub mod time;
 pub mod timer;
 pub mod url;
+
+/// What the package's README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

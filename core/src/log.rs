@@ -3,7 +3,12 @@
 //! Each endpoint has a ring of lines in lent memory, divided evenly. Lines are not durable: they tell
 //! of this run. What the receiver answered is kept with each line as far as there is room.
 
-use crate::{id::Id, slab::Ix, time::Timestamp};
+use crate::{
+    id::Id,
+    setup::{self, Lent, SetupError},
+    slab::Ix,
+    time::Timestamp,
+};
 use zerocopy::FromZeros;
 
 /// How an attempt failed without an answer, or why its answer does not count.
@@ -100,14 +105,21 @@ pub struct Log<'a> {
 
 impl<'a> Log<'a> {
     /// Divides the memory among `endpoints`.
-    #[must_use]
-    pub fn new(lines: &'a mut [Line], answers: &'a mut [u8], endpoints: usize) -> Self {
-        Self {
-            depth: lines.len().checked_div(endpoints).unwrap_or(0),
-            answer_bytes: answers.len().checked_div(lines.len()).unwrap_or(0),
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] where lines, or bytes of answers, would be left over.
+    pub fn new(
+        lines: &'a mut [Line],
+        answers: &'a mut [u8],
+        endpoints: usize,
+    ) -> Result<Self, SetupError> {
+        Ok(Self {
+            depth: setup::share(Lent::Log, lines.len(), endpoints)?,
+            answer_bytes: setup::share(Lent::LogAnswers, answers.len(), lines.len())?,
             lines,
             answers,
-        }
+        })
     }
 
     /// Writes a line for an endpoint, which has had `count` of them before, over its oldest one. `answer` is how the
@@ -164,10 +176,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_cannot_be_divided_is_refused() {
+        let (mut lines, mut answers) = ([Line::EMPTY; 4], [0; 12]);
+        let mut refused = |lines_len, answers_len, endpoints| {
+            let lines = &mut lines[..lines_len];
+            let log = Log::new(lines, &mut answers[..answers_len], endpoints);
+            log.err().map(|error| (error.what, error.needed))
+        };
+        assert_eq!(refused(4, 12, 2), None);
+        assert_eq!(refused(0, 0, 2), None);
+        assert_eq!(refused(4, 12, 0), None);
+        assert_eq!(refused(3, 12, 2), Some((Lent::Log, 4)));
+        assert_eq!(refused(4, 11, 2), Some((Lent::LogAnswers, 12)));
+    }
+
+    #[test]
     fn each_endpoint_keeps_its_newest_lines() {
         let mut lines = [Line::EMPTY; 4];
         let mut answers = [0; 12];
-        let mut log = Log::new(&mut lines, &mut answers, 2);
+        let mut log = Log::new(&mut lines, &mut answers, 2).unwrap();
         let (one, two) = (Ix::new(1).unwrap(), Ix::new(2).unwrap());
         for count in 0..5 {
             let line = Line {

@@ -54,7 +54,8 @@ fn a_server_notes_what_it_takes_and_what_it_refuses_and_no_text_of_it() {
     log::set_logger(&Keep).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
-    let mut server = Server::new(memory.lend(record::Keep::Nothing), Config::DEVICE, [7; 32]);
+    let mut server =
+        Server::new(memory.lend(record::Keep::Nothing), Config::DEVICE, [7; 32]).unwrap();
     drive(
         &mut server,
         r#"{"video_url":"https://v.test/1","target_language":"es","reference":"order-17"}"#,

@@ -60,7 +60,7 @@ pub(crate) fn run(jobs: usize, every_ms: Option<u64>, way: &str) -> Figures {
     config.guard.allow_loopback = true;
     let mut memory = Memory::new(Capacity::for_jobs(jobs), &config, Keep::Nothing);
     let (lent, simulated) = memory.lend();
-    let mut server = Server::new(lent, config, [1; 32]);
+    let mut server = Server::new(lent, config, [1; 32]).unwrap();
     let now = at(0);
     let conn = server.accept(now).expect("a free connection");
     // No progress is reported: a client that waits for the end wants to know the end.

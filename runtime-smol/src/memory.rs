@@ -146,7 +146,7 @@ impl Memory {
             lanes: zeroed(lanes),
             attempts: zeroed(attempts),
             conns: (0..connections).map(|_| Slot::new(Conn::EMPTY)).collect(),
-            decode: zeroed(limits.url_bytes_max.max(limits.callback_bytes_max)),
+            decode: zeroed(config.decode_bytes_max()),
             feed: zeroed(FEED_EVENTS),
             watches: zeroed(connections),
             simulated: zeroed(jobs),

@@ -46,7 +46,7 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
     if !directory.exists() {
         let mut memory = Memory::new(capacity, &config, Keep::Archive);
         let (memory, _) = memory.lend();
-        let mut service = Service::new(memory.service, config.service, [1; 32]);
+        let mut service = Service::new(memory.service, config.service, [1; 32])?;
         return write(jobs, clock, &mut service, &Disk::open(directory)?);
     }
     let started = Instant::now();
@@ -54,7 +54,7 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
     let opened = started.elapsed();
     let mut memory = Memory::new(capacity, &config, Keep::Archive);
     let (memory, _) = memory.lend();
-    let mut service = Service::new(memory.service, config.service, [2; 32]);
+    let mut service = Service::new(memory.service, config.service, [2; 32])?;
     let mut count = [0_usize; Table::ALL.len()];
     let now = clock.now();
     disk.load(&mut |key, value| {

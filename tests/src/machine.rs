@@ -46,7 +46,7 @@ impl MachineIn<'static> {
     pub fn volatile(seed: u8) -> Self {
         let memory: &'static mut _ = Box::leak(Box::new(ServerStorage::<16, 8, 8, 16>::new()));
         Self::over(
-            Server::new(memory.lend(Keep::Nothing), config(), [seed; 32]),
+            Server::new(memory.lend(Keep::Nothing), config(), [seed; 32]).unwrap(),
             at(0),
         )
     }
@@ -56,7 +56,7 @@ impl MachineIn<'static> {
     pub fn archiving(seed: u8) -> Self {
         let memory: &'static mut _ = Box::leak(Box::new(ServerStorage::<16, 8, 8, 16>::new()));
         let tables = memory.lend(Keep::Archive);
-        Self::over(Server::new(tables, config(), [seed; 32]), at(0))
+        Self::over(Server::new(tables, config(), [seed; 32]).unwrap(), at(0))
     }
 
     /// A new machine of this size and setup that keeps nothing.
@@ -67,7 +67,7 @@ impl MachineIn<'static> {
         let memory: &'static mut _ =
             Box::leak(Box::new(ServerStorage::<JOBS, ENDPOINTS, CONNS, 16>::new()));
         Self::over(
-            Server::new(memory.lend(Keep::Nothing), config, [7; 32]),
+            Server::new(memory.lend(Keep::Nothing), config, [7; 32]).unwrap(),
             at(0),
         )
     }
@@ -91,7 +91,7 @@ impl MachineIn<'static> {
     pub fn durable_as(config: Config<'static>, seed: u8, records: Records, now: Now) -> Self {
         let memory: &'static mut _ = Box::leak(Box::new(ServerStorage::<16, 8, 8, 16>::new()));
         let mut machine = Self::over(
-            Server::new(memory.lend(Keep::Records), config, [seed; 32]),
+            Server::new(memory.lend(Keep::Records), config, [seed; 32]).unwrap(),
             now,
         );
         for (key, value) in &records {

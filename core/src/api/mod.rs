@@ -36,3 +36,7 @@ pub use webhook::redelivery;
 pub use webhook::{OfWebhook, webhook, webhook_change};
 #[cfg(feature = "hub")]
 pub use work::{OfWork, claim, report};
+
+/// The longest string that is decoded, but for URLs and what is said of an error: a secret of 64 bytes in Base64, with its
+/// prefix.
+pub(crate) const STRING_BYTES_MAX: usize = 94;

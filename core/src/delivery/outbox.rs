@@ -10,6 +10,7 @@ use super::{
 use crate::{
     random::Random,
     record::Keep,
+    setup::{self, Lent, SetupError},
     slab::{Ix, Link, List, Slab, Slot},
     time::{self, Instant},
     timer::Timers,
@@ -73,13 +74,28 @@ pub struct Outbox<'a, E: Message> {
 impl<'a, E: Message> Outbox<'a, E> {
     /// An empty outbox over lent tables. The lanes behind those of `endpoints` are what callbacks share. Where it keeps
     /// nothing, everything is durable at once.
-    #[must_use]
-    pub fn new(tables: Tables<'a, E>, limits: OutboxLimits, keep: Keep, endpoints: usize) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] names a table with which nothing could ever be delivered.
+    pub fn new(
+        tables: Tables<'a, E>,
+        limits: OutboxLimits,
+        keep: Keep,
+        endpoints: usize,
+    ) -> Result<Self, SetupError> {
+        setup::at_least([
+            (Lent::Lanes, tables.lanes.len(), endpoints.max(1)),
+            (Lent::Chains, tables.chains.len(), 1),
+            (Lent::Events, tables.events.len(), 1),
+            (Lent::Streams, tables.streams.len(), 1),
+            (Lent::Attempts, tables.attempts.len(), 1),
+        ])?;
         let mut lanes = Slab::new(tables.lanes);
         while lanes.len() < endpoints && lanes.insert(Lane::closed(E::NO_FILTER)).is_some() {}
         while lanes.insert(Lane::shared(E::NO_FILTER)).is_some() {}
         let records = keep.records();
-        Self {
+        Ok(Self {
             chains: Chains(tables.chains),
             events: Slab::new(tables.events).with_marks(records),
             streams: Slab::new(tables.streams).with_marks(records),
@@ -105,7 +121,7 @@ impl<'a, E: Message> Outbox<'a, E> {
             targets_own: 0,
             streams_active: 0,
             events_kept: 0,
-        }
+        })
     }
 
     /// Opens a lane for an endpoint with this filter. `for_all` says that it gets the events of every

@@ -28,6 +28,8 @@ pub struct Storage<
     events: [[Slot<EventSlot<E>>; 6]; SUBJECTS],
     streams: [[[Slot<StreamSlot>; 2]; ENDPOINTS]; SUBJECTS],
     endpoints: [Slot<Endpoint<E::Filter>>; ENDPOINTS],
+    /// The lane for callbacks where there are no endpoints.
+    lane: [Slot<Lane<E::Filter>>; 1],
     /// One for each endpoint, and as many for callbacks.
     lanes: [[Slot<Lane<E::Filter>>; 2]; ENDPOINTS],
     blocks: [[Block; 4]; ENDPOINTS],
@@ -66,6 +68,7 @@ impl<
             streams: [const { [const { [const { Slot::new(StreamSlot::EMPTY) }; 2] }; ENDPOINTS] };
                 SUBJECTS],
             endpoints: [const { Slot::new(Endpoint::empty(E::NO_FILTER)) }; ENDPOINTS],
+            lane: [const { Slot::new(Lane::closed(E::NO_FILTER)) }],
             lanes: [const { [const { Slot::new(Lane::closed(E::NO_FILTER)) }; 2] }; ENDPOINTS],
             blocks: [[Block::EMPTY; 4]; ENDPOINTS],
             log: [[Line::EMPTY; 4]; ENDPOINTS],
@@ -87,7 +90,10 @@ impl<
                 chains: &mut self.chains,
                 events: self.events.as_flattened_mut(),
                 streams: self.streams.as_flattened_mut().as_flattened_mut(),
-                lanes: self.lanes.as_flattened_mut(),
+                lanes: match ENDPOINTS {
+                    0 => &mut self.lane,
+                    _ => self.lanes.as_flattened_mut(),
+                },
                 attempts: &mut self.attempts,
             },
         }

@@ -32,7 +32,7 @@
 //! use dubhook_core::{record::Keep, server::{Config, Drive, Server, ServerStorage}};
 //!
 //! let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
-//! let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [1; 32]);
+//! let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [1; 32]).unwrap();
 //! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
 //!
 //! let conn = server.accept(now).unwrap();
@@ -73,10 +73,11 @@ pub use storage::ServerStorage;
 #[cfg(feature = "guard")]
 use crate::address::Guard;
 use crate::{
-    api::Rules,
+    api::{self, Rules},
     http::{self, Date},
     note::note,
     service::{self, Service},
+    setup::{self, Lent, SetupError},
     slab::{Ix, List, Slab, Slot},
     time::Now,
     timer::Timers,
@@ -178,7 +179,24 @@ impl Config<'_> {
     /// The most bytes of an event's body and one URL: what a service's scratch memory must have room for.
     #[must_use]
     pub const fn scratch_bytes_max(&self) -> usize {
-        self.service.job_bytes_max() - service::JOB_BYTES_OVERHEAD + service::EVENT_BYTES_OVERHEAD
+        self.service.scratch_bytes_max()
+    }
+
+    /// The most bytes of a string that is decoded before it is looked at: what the memory for that must have room for.
+    #[must_use]
+    pub const fn decode_bytes_max(&self) -> usize {
+        let limits = &self.service;
+        let mut most = api::STRING_BYTES_MAX;
+        if limits.callback_bytes_max > most {
+            most = limits.callback_bytes_max;
+        }
+        if limits.url_bytes_max > most {
+            most = limits.url_bytes_max;
+        }
+        if limits.error_bytes_max > most {
+            most = limits.error_bytes_max;
+        }
+        most
     }
 
     /// The most bytes of what comes out to be saved, where there is no archive: a record's value.
@@ -246,10 +264,19 @@ pub struct Server<'a> {
 
 impl<'a> Server<'a> {
     /// A server with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
-    #[must_use]
-    pub fn new(tables: Tables<'a>, config: Config<'a>, seed: [u8; 32]) -> Self {
-        Self {
-            service: Service::new(tables.service, config.service, seed),
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] names what is lent too little of for what `config` allows.
+    pub fn new(tables: Tables<'a>, config: Config<'a>, seed: [u8; 32]) -> Result<Self, SetupError> {
+        setup::at_least([
+            (Lent::Connections, tables.conns.len(), 1),
+            (Lent::Decode, tables.decode.len(), config.decode_bytes_max()),
+            #[cfg(feature = "hub")]
+            (Lent::Watches, tables.watches.len(), 1),
+        ])?;
+        Ok(Self {
+            service: Service::new(tables.service, config.service, seed)?,
             config,
             conns: Slab::new(tables.conns),
             timers: Timers::NONE,
@@ -266,7 +293,7 @@ impl<'a> Server<'a> {
             held: hub::Held::new(tables.watches),
             #[cfg(feature = "hub")]
             traffic: hub::Traffic::default(),
-        }
+        })
     }
 
     /// The service beneath, to be read.

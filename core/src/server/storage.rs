@@ -34,6 +34,8 @@ pub struct ServerStorage<
     endpoints: [Slot<Endpoint>; ENDPOINTS],
     /// One for each endpoint, and as many for callbacks.
     lanes: [[Slot<Lane<Filter>>; 2]; ENDPOINTS],
+    /// The one for callbacks where there are no endpoints.
+    lane: [Slot<Lane<Filter>>; 1],
     log: [[Line; 2]; ENDPOINTS],
     attempts: [Slot<AttemptSlot>; ATTEMPTS],
     conns: [Slot<Conn>; CONNS],
@@ -49,7 +51,7 @@ pub struct ServerStorage<
 /// Room for the body of an event within [`Limits::DEVICE`](service::Limits::DEVICE).
 const SCRATCH_BYTES: usize = super::Config::DEVICE.scratch_bytes_max();
 /// Room for the longest string within the same limits.
-const DECODE_BYTES: usize = service::Limits::DEVICE.url_bytes_max;
+const DECODE_BYTES: usize = super::Config::DEVICE.decode_bytes_max();
 
 impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMPTS: usize> Default
     for ServerStorage<JOBS, ENDPOINTS, CONNS, ATTEMPTS>
@@ -73,6 +75,7 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
             streams: [const { [const { Slot::new(StreamSlot::EMPTY) }; 2] }; JOBS],
             keys: [KeySlot::EMPTY; JOBS],
             endpoints: [const { Slot::new(Endpoint::empty(Filter::NONE)) }; ENDPOINTS],
+            lane: [const { Slot::new(Lane::closed(Filter::NONE)) }],
             lanes: [const { [const { Slot::new(Lane::closed(Filter::NONE)) }; 2] }; ENDPOINTS],
             log: [[Line::EMPTY; 2]; ENDPOINTS],
             attempts: [const { Slot::new(AttemptSlot::EMPTY) }; ATTEMPTS],
@@ -103,7 +106,10 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
                         chains: &mut self.chains,
                         events: self.events.as_flattened_mut(),
                         streams: self.streams.as_flattened_mut(),
-                        lanes: self.lanes.as_flattened_mut(),
+                        lanes: match ENDPOINTS {
+                            0 => &mut self.lane,
+                            _ => self.lanes.as_flattened_mut(),
+                        },
                         attempts: &mut self.attempts,
                     },
                 },

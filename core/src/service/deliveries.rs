@@ -127,7 +127,7 @@ mod tests {
         for port in 1..30 {
             let mut memory = Box::new(ServerStorage::<16, 2, 1, 8>::new());
             let memory = memory.lend(Keep::Nothing).service;
-            let service = &mut Service::new(memory, Limits::DEVICE, [1; 32]);
+            let service = &mut Service::new(memory, Limits::DEVICE, [1; 32]).unwrap();
             for _ in 0..3 {
                 submit(service, "silent.test");
             }

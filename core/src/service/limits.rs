@@ -1,11 +1,11 @@
 //! What a service allows: sizes, times and counts, each with a number.
 
+use super::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 use crate::{
     delivery::OutboxLimits,
     dispatch,
     job::{State, changes_left},
     language::TAG_BYTES_MAX,
-    service::JOB_BYTES_OVERHEAD,
 };
 
 /// What a service allows.
@@ -130,6 +130,12 @@ impl Limits {
         2 * self.url_bytes_max
             + 6 * (self.reference_bytes_max + self.error_bytes_max)
             + JOB_BYTES_OVERHEAD
+    }
+
+    /// The most bytes of an event's body and one URL: what the scratch memory must have room for.
+    #[must_use]
+    pub const fn scratch_bytes_max(&self) -> usize {
+        self.job_bytes_max() - JOB_BYTES_OVERHEAD + EVENT_BYTES_OVERHEAD
     }
 
     /// The longest text that an ending brings, in bytes.

@@ -68,7 +68,9 @@ use crate::{
     idempotency::{KeySlot, Keys},
     random::Random,
     record::Keep,
+    setup::{self, Lent, SetupError},
     slab::{Ix, Link, List, Slab, Slot},
+    text::blocks_for,
     timer::Timers,
 };
 
@@ -84,6 +86,37 @@ pub struct Tables<'a> {
     /// Room for the newest events of all jobs.
     #[cfg(feature = "hub")]
     pub feed: &'a mut [crate::feed::Told],
+}
+
+impl Tables<'_> {
+    /// Whether the tables are long enough for each other and for the limits.
+    fn check(&self, limits: &Limits) -> Result<(), SetupError> {
+        let (jobs, outbox) = (self.jobs.len(), &self.dispatch.outbox);
+        let job_blocks = blocks_for(limits.result_bytes_max()).saturating_add(1);
+        setup::at_least([
+            (Lent::Jobs, jobs, 1),
+            (Lent::Chains, outbox.chains.len(), jobs),
+            (
+                Lent::Events,
+                outbox.events.len(),
+                limits.state_events_max().into(),
+            ),
+            // At least one is for callbacks.
+            (
+                Lent::Lanes,
+                outbox.lanes.len(),
+                self.dispatch.endpoints.len().saturating_add(1),
+            ),
+            (Lent::Text, self.dispatch.blocks.len(), job_blocks),
+            #[cfg(feature = "idempotency")]
+            (Lent::Keys, self.keys.len(), 1),
+            (
+                Lent::Scratch,
+                self.dispatch.scratch.len(),
+                limits.scratch_bytes_max(),
+            ),
+        ])
+    }
 }
 
 /// Jobs, endpoints and what is owed. See the [module](self) for how it works.
@@ -147,16 +180,20 @@ pub struct Counters {
 
 impl<'a> Service<'a> {
     /// A service with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
-    #[must_use]
-    pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] names what is lent too little of for what `limits` allow.
+    pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Result<Self, SetupError> {
+        tables.check(&limits)?;
         let keep = tables.dispatch.keep;
         let records = keep.records();
-        Self {
+        Ok(Self {
             jobs: Slab::new(tables.jobs).with_marks(records),
             job_timers: Timers::NONE,
             keep,
             keys: Keys::new(tables.keys).with_marks(records),
-            dispatch: Dispatcher::new(tables.dispatch, limits.dispatch(), seed),
+            dispatch: Dispatcher::new(tables.dispatch, limits.dispatch(), seed)?,
             limits,
             newest_jobs: List::EMPTY,
             waiting: List::EMPTY,
@@ -167,7 +204,7 @@ impl<'a> Service<'a> {
             counters: Counters::default(),
             #[cfg(feature = "hub")]
             feed: crate::feed::Feed::new(tables.feed),
-        }
+        })
     }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.

@@ -62,8 +62,9 @@ fn bodies(world: &mut World<'_>) {
 
 fn server_new(world: &mut World<'_>) {
     black_box(ApiKey::new(world.text));
-    let mut server = Server::new(world.memory.lend(world.keep), world.config, world.seed);
-    black_box(server.start(world.now).is_ok());
+    if let Ok(mut server) = Server::new(world.memory.lend(world.keep), world.config, world.seed) {
+        black_box(server.start(world.now).is_ok());
+    }
 }
 
 fn server_connections(world: &mut World<'_>) {

@@ -28,7 +28,7 @@ fn good() -> &'static Records {
     static GOOD: OnceLock<Records> = OnceLock::new();
     GOOD.get_or_init(|| {
         let mut memory = Box::new(ServerStorage::<16, 8, 8, 16>::new());
-        let server = Server::new(memory.lend(Keep::Records), config(), [9; 32]);
+        let server = Server::new(memory.lend(Keep::Records), config(), [9; 32]).unwrap();
         let mut machine = MachineIn::over(server, at(0));
         let machine = &mut machine;
         for hook in [
@@ -106,7 +106,7 @@ fn damaged(mut script: Script<'_>) -> Records {
 /// Restores the records and, if that is allowed, lets the service work for a while. Returns what it wrote.
 fn run(seed: u8, records: &Records) -> Option<Records> {
     let mut memory = Box::new(ServerStorage::<16, 8, 8, 16>::new());
-    let server = Server::new(memory.lend(Keep::Records), config(), [seed; 32]);
+    let server = Server::new(memory.lend(Keep::Records), config(), [seed; 32]).unwrap();
     let mut machine = MachineIn::over(server, at(100_000));
     let now = machine.now;
     for (key, value) in records {

@@ -35,7 +35,7 @@ pub fn server(bytes: &[u8]) {
     let mut config = config();
     // With workers that claim their jobs, or with those that the driver has.
     config.service.remote_workers = setup >= 128;
-    let server = Server::new(tables, config, [script.byte(); 32]);
+    let server = Server::new(tables, config, [script.byte(); 32]).unwrap();
     let mut world = World {
         machine: MachineIn::over(server, at(0)),
         callers: Vec::new(),

@@ -133,7 +133,7 @@ impl Rig {
 
     /// A service as it comes up from what is on the disk.
     fn restore<'t>(&self, tables: &'t mut Tables, seed: u8) -> Service<'t> {
-        let mut service = Service::new(tables.lend(), limits(), [seed; 32]);
+        let mut service = Service::new(tables.lend(), limits(), [seed; 32]).unwrap();
         for (key, value) in &self.disk {
             service
                 .restore(self.now, *key, value)

@@ -348,7 +348,7 @@ fn records() -> Records {
 
 fn restore(records: &Records) -> Result<(), RestoreError> {
     let mut memory = Box::new(Memory::new());
-    let mut server = Server::new(memory.lend(Keep::Records), config(), [1; 32]);
+    let mut server = Server::new(memory.lend(Keep::Records), config(), [1; 32]).unwrap();
     for (key, value) in records {
         server.restore(at(0), *key, value)?;
     }

@@ -55,7 +55,7 @@ pub(crate) struct World<'m> {
 impl<'m> World<'m> {
     /// Starts on what the disk holds.
     pub(crate) fn start(memory: &'m mut Memory, disk: &'m mut Disk, seed: u8, now: Now) -> Self {
-        let mut server = Server::new(memory.lend(Keep::Records), config(), [seed; 32]);
+        let mut server = Server::new(memory.lend(Keep::Records), config(), [seed; 32]).unwrap();
         for (key, value) in disk.recover() {
             let restored = server.restore(now, key, &value);
             restored.unwrap_or_else(|error| panic!("{key:?}: {error:?}"));

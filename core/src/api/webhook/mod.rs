@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// The longest text of a secret: 64 bytes in Base64, and its prefix.
-const SECRET_TEXT_BYTES_MAX: usize = 94;
+const SECRET_TEXT_BYTES_MAX: usize = super::STRING_BYTES_MAX;
+
 /// Reads the body of `POST /v1/webhooks`: the endpoint, still for all jobs, and the id of the only job whose events it
 /// wants, if it names one. `memory` is room for one string while it is checked.
 ///

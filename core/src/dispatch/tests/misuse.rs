@@ -105,7 +105,8 @@ fn a_batch_is_that_of_its_own_dispatcher_and_memory_is_long_enough() {
         let short = bench.dispatcher.poll(bench.now, Ready::ALL, &mut few);
         assert_eq!(short, Err(PollError::ShortMemory));
         let mut other = Memory::new();
-        let mut other = Dispatcher::<Told>::new(other.lend(Keep::Records), Limits::DEVICE, [8; 32]);
+        let mut other =
+            Dispatcher::<Told>::new(other.lend(Keep::Records), Limits::DEVICE, [8; 32]).unwrap();
         let mut memory = [0; 512];
         let batch = loop {
             match other.poll(bench.now, Ready::ALL, &mut memory).unwrap() {

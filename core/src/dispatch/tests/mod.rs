@@ -162,7 +162,7 @@ impl<'a> Bench<'a> {
             instant: Instant::ZERO,
             timestamp: Timestamp::from_unix_ms(1_795_510_800_000),
         };
-        let mut dispatcher = Dispatcher::new(memory.lend(keep), Limits::DEVICE, [7; 32]);
+        let mut dispatcher = Dispatcher::new(memory.lend(keep), Limits::DEVICE, [7; 32]).unwrap();
         let ids = [FRONT, BACK].map(|door| dispatcher.new_id(now, door));
         let url = "http://own.test/back".bytes();
         let callback = dispatcher.text_mut().store([url]).unwrap();

@@ -293,7 +293,7 @@ fn a_job_that_is_only_in_the_archive_has_ended() {
         dubhook_core::server::ServerStorage::<4, 2, 4, 4>::new(),
     ));
     let tables = memory.lend(dubhook_core::record::Keep::Archive);
-    let server = dubhook_core::server::Server::new(tables, config, [1; 32]);
+    let server = dubhook_core::server::Server::new(tables, config, [1; 32]).unwrap();
     let mut machine = Machine::over(server, at(0));
     new_job(&mut machine);
     let (work, lease) = claimed(&mut machine);

@@ -35,8 +35,8 @@ use static_cell::{ConstStaticCell, StaticCell};
 
 /// Bytes that wait on one connection, in each direction: room for a whole request.
 const BUFFER_BYTES: usize = 768;
-/// Bytes of the longest body.
-const BODY_BYTES: usize = 128;
+/// Bytes of the longest body; the URL of a receiver with its description is as long at least.
+const BODY_BYTES: usize = 192;
 /// Bytes of a URL here.
 const URL_BYTES: usize = 32;
 /// How often something is seen of the door, in milliseconds.

@@ -132,7 +132,11 @@ fn start_server(seed: [u8; 32]) -> &'static mut Server<'static> {
     };
     let mut config = Config::DEVICE;
     config.guard.allow = ALLOW.init([local]);
-    SERVER.init_with(|| Server::new(SERVER_MEMORY.take().lend(Keep::Records), config, seed))
+    let tables = SERVER_MEMORY.take().lend(Keep::Records);
+    SERVER.init_with(|| match Server::new(tables, config, seed) {
+        Ok(server) => server,
+        Err(_) => host::exit(false),
+    })
 }
 
 #[inline(never)]

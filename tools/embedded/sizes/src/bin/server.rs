@@ -34,7 +34,10 @@ fn start() -> &'static mut Server<'static> {
     {
         config.guard.allow_loopback = black_box(true);
     }
-    SERVER.init_with(|| Server::new(memory, config, black_box([7; 32])))
+    SERVER.init_with(|| match Server::new(memory, config, black_box([7; 32])) {
+        Ok(server) => server,
+        Err(_) => end(false),
+    })
 }
 
 #[entry]
