@@ -20,7 +20,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
     // Room for 8 jobs, 4 endpoints, a connection and an attempt at a delivery.
     let mut storage = ServerStorage::<8, 4, 1, 1>::new();
-    let mut server = Server::new(storage.lend(Keep::Records), config, host::seed()?);
+    let mut server = Server::new(storage.lend(Keep::Records), config, host::seed()?)?;
     for (key, value) in &records.all {
         server.restore(now(), *key, value)?;
     }

@@ -50,6 +50,12 @@ impl<'a> ClientDriver<'a> {
         self.client.borrow_mut().submit(now, new)
     }
 
+    /// Begins the client's end: it has the server forget its webhook, and then [`ask`](Self::ask) ends.
+    pub fn close(&self) {
+        self.client.borrow_mut().close();
+        self.changed.signal(());
+    }
+
     /// Asks the server what is to be asked, and hands on what it learns, until the client has ended. One task.
     ///
     /// # Errors
