@@ -32,7 +32,7 @@ static ENDED: Signal<CriticalSectionRawMutex, ()> = Signal::new();
 #[task]
 async fn run(server: &'static Server, mut records: Records) {
     let error = server.run(&HostClock, &mut records).await;
-    panic!("the server cannot go on: {error:?}");
+    panic!("the server cannot go on: {error}");
 }
 
 #[task(pool_size = scene::CONNS)]

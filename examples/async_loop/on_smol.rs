@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let executor = LocalExecutor::new();
     let running = executor.spawn(async {
         let error = server.run(&clock, &mut records).await;
-        panic!("the server cannot go on: {error:?}");
+        panic!("the server cannot go on: {error}");
     });
     running.detach();
     executor.spawn(server.translate(&clock)).detach();

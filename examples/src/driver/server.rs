@@ -1,6 +1,6 @@
 //! The server's tasks.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use dubhook_core::{
     delivery::AttemptId,
@@ -36,7 +36,10 @@ pub struct ServerDriver<'a, const CONNS: usize, const ATTEMPTS: usize> {
     /// The machine has named the connection in this slot.
     named: [Signal<NoopRawMutex, ()>; CONNS],
     attempts: Channel<NoopRawMutex, AttemptId, ATTEMPTS>,
-    jobs: Channel<NoopRawMutex, Id, 1>,
+    /// The job that the worker is to start on.
+    job: Signal<NoopRawMutex, Id>,
+    /// Whether the worker has one.
+    working: Cell<bool>,
 }
 
 /// Why a server cannot go on.
@@ -50,6 +53,18 @@ pub enum ServerError<E> {
     Store(E),
 }
 
+impl<E: core::fmt::Display> core::fmt::Display for ServerError<E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Poll(error) => error.fmt(f),
+            Self::Handle(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: core::error::Error> core::error::Error for ServerError<E> {}
+
 impl<'a, const CONNS: usize, const ATTEMPTS: usize> ServerDriver<'a, CONNS, ATTEMPTS> {
     /// Drives a machine whose records are all back.
     #[must_use]
@@ -59,7 +74,8 @@ impl<'a, const CONNS: usize, const ATTEMPTS: usize> ServerDriver<'a, CONNS, ATTE
             changed: Signal::new(),
             named: [const { Signal::new() }; CONNS],
             attempts: Channel::new(),
-            jobs: Channel::new(),
+            job: Signal::new(),
+            working: Cell::new(false),
         }
     }
 
@@ -78,7 +94,7 @@ impl<'a, const CONNS: usize, const ATTEMPTS: usize> ServerDriver<'a, CONNS, ATTE
         store: &mut S,
     ) -> Result<(), ServerError<S::Error>> {
         let ready = Ready {
-            work: !self.jobs.is_full(),
+            work: !self.working.get(),
             attempts: !self.attempts.is_full(),
             ..Ready::ALL
         };
@@ -89,8 +105,11 @@ impl<'a, const CONNS: usize, const ATTEMPTS: usize> ServerDriver<'a, CONNS, ATTE
             .poll(clock.now(), ready, &mut memory);
         match output.map_err(ServerError::Poll)? {
             Output::Drive(conn) => self.named(conn).signal(()),
-            // There is room, or it would not have come out.
-            Output::Start { job, .. } => drop(self.jobs.try_send(job)),
+            Output::Start { job, .. } => {
+                self.working.set(true);
+                self.job.signal(job);
+            }
+            // There is room: for as many as the machine has.
             Output::Attempt(attempt) => drop(self.attempts.try_send(attempt.id)),
             Output::Save { key, value } => {
                 store.save(key, value).await.map_err(ServerError::Store)?
@@ -213,9 +232,10 @@ impl<'a, const CONNS: usize, const ATTEMPTS: usize> ServerDriver<'a, CONNS, ATTE
     /// Translates, so to say. One task.
     pub async fn translate(&self, clock: &impl Clock) {
         loop {
-            let job = self.jobs.receive().await;
+            let job = self.job.wait().await;
             let done = clock.now().instant.after_ms(TRANSLATING_MS);
             clock.sleep_until(done).await;
+            self.working.set(false);
             let report = Report::Completed("https://v.test/1.es.mp4");
             self.tell(clock.now(), Input::Report { job, report });
         }
