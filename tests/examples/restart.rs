@@ -105,7 +105,7 @@ fn write(
             callback_url: None,
         };
         let key = service.idempotency_key(key.as_bytes(), url.as_bytes());
-        service.submit(now, &new, Some(key)).map_err(|_| "full")?;
+        service.submit_once(now, &new, key).map_err(|_| "full")?;
         if number % BATCH_JOBS == BATCH_JOBS - 1 || number == jobs - 1 {
             commit(now, service, &mut batch, disk)?;
             while let Some(Work::Start(_, id)) = service.poll_work(now, true) {

@@ -191,7 +191,7 @@ impl Bench {
             callback_url: None,
         };
         let service = self.server.service_mut();
-        let submitted = service.submit(self.now, &new, None).expect("room");
+        let submitted = service.submit(self.now, &new).expect("room");
         let id = service.job(submitted.job).expect("the job").id();
         self.commit();
         id

@@ -90,7 +90,7 @@ mod tests {
             reference: None,
             callback_url: Some(Words::Plain(&callback)),
         };
-        service.submit(NOW, &new, None).unwrap();
+        service.submit(NOW, &new).unwrap();
         let batch = service.seal();
         service.committed(batch);
     }

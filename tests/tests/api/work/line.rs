@@ -27,7 +27,7 @@ fn workers_wait_in_line_and_each_job_calls_one() {
         machine
             .server
             .service_mut()
-            .submit(now, &TRANSLATION, None)
+            .submit(now, &TRANSLATION)
             .unwrap();
     }
     assert_eq!(
