@@ -21,14 +21,15 @@ async fn serve<S: Read + Write>(
     now: impl Fn() -> Now,
     mut socket: S,
 ) -> Result<(), S::Error> {
-    let Some(conn) = server.borrow_mut().accept(now()) else {
+    let Ok(conn) = server.borrow_mut().accept(now()) else {
         return socket.write_all(dubhook_core::server::REFUSED).await;
     };
-    let (mut received, mut answer) = ([0; 1_536], [0; 4_096]);
+    let (mut received, mut answer) = ([0; 1_536], [0; Config::DEVICE.answer_bytes_max()]);
     let mut input = RecvBuf::new(&mut received, 0);
     let ended = loop {
         let mut out = Out::new(&mut answer);
         let next = server.borrow_mut().drive(now(), conn, &mut input, &mut out);
+        let next = next.expect("room for any answer");
         if let Err(error) = socket.write_all(out.written()).await {
             break Err(error);
         }
@@ -39,7 +40,7 @@ async fn serve<S: Read + Write>(
                 Err(error) => break Err(error),
             },
             Drive::Flush => {}
-            // With a store, this is where to wait for the signal that `poll_conn` has named this connection.
+            // With a store, this is where to wait for the signal that `poll` has named this connection.
             Drive::Wait => {}
             Drive::Close | Drive::Lookup(_) => break Ok(()),
         }

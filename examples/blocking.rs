@@ -14,8 +14,8 @@ use dubhook_core::{
     http::RecvBuf,
     out::Out,
     record::Keep,
-    server::{Config, Drive, Server, ServerStorage},
-    service::{Report, Work},
+    server::{Config, Drive, Input, Output, Ready, Server, ServerStorage},
+    service::Report,
     time::{Instant, Now, Timestamp},
 };
 
@@ -44,16 +44,16 @@ fn now(started: Clock) -> Now {
 
 fn serve(server: &mut Server<'_>, mut socket: TcpStream, started: Clock) -> Result<()> {
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let (mut received, mut answer) = ([0; 1_536], [0; 4_096]);
+    let (mut received, mut answer) = ([0; 1_536], [0; Config::DEVICE.answer_bytes_max()]);
     let mut input = RecvBuf::new(&mut received, 0);
-    let Some(conn) = server.accept(now(started)) else {
+    let Ok(conn) = server.accept(now(started)) else {
         return socket.write_all(dubhook_core::server::REFUSED);
     };
     let ended = loop {
         let mut out = Out::new(&mut answer);
         let next = server.drive(now(started), conn, &mut input, &mut out);
+        let next = next.expect("room for any answer");
         work(server, now(started));
-        server.handle_timeout(now(started));
         if let Err(error) = socket.write_all(out.written()) {
             break Err(error);
         }
@@ -73,8 +73,8 @@ fn serve(server: &mut Server<'_>, mut socket: TcpStream, started: Clock) -> Resu
 }
 
 fn work(server: &mut Server<'_>, now: Now) {
-    while let Some(Work::Start(_, job)) = server.service_mut().poll_work(now, true) {
-        let done = Report::Completed("https://v.test/1.es.mp4");
-        let _ = server.service_mut().report(now, job, done);
+    while let Ok(Output::Start { job, .. }) = server.poll(now, Ready::WORK, &mut []) {
+        let report = Report::Completed("https://v.test/1.es.mp4");
+        let _ = server.handle(now, Input::Report { job, report });
     }
 }

@@ -7,7 +7,7 @@ use dubhook_core::{
     http::RecvBuf,
     out::Out,
     record::Keep,
-    server::{Config, ConnId, Drive, Server, ServerStorage},
+    server::{Config, ConnId, Drive, Ready, Server, ServerStorage},
     time::{Instant, Now, Timestamp},
 };
 use smoltcp::{
@@ -41,7 +41,7 @@ impl Conn {
         if !socket.may_send() {
             return;
         }
-        self.id = self.id.or_else(|| server.accept(now));
+        self.id = self.id.or_else(|| server.accept(now).ok());
         let Some(id) = self.id else {
             return socket.abort();
         };
@@ -51,14 +51,12 @@ impl Conn {
             input.commit(taken);
         }
         let mut next = Drive::Flush;
-        // All or nothing: the machine gets the room once it is whole again, when all before is acknowledged.
-        let room_min = server.config().answer_bytes_max();
         let _ = socket.send(|room| {
-            if room.len() < room_min {
-                return (0, ());
-            }
             let mut out = Out::new(room);
-            next = server.drive(now, id, &mut input, &mut out);
+            // Too little room takes nothing: there is enough, at the latest, when all before is acknowledged.
+            if let Ok(driven) = server.drive(now, id, &mut input, &mut out) {
+                next = driven;
+            }
             (out.len(), ())
         });
         // To the front, where the next turn looks for it.
@@ -71,7 +69,7 @@ impl Conn {
 }
 
 fn socket() -> Socket<'static> {
-    let buffer = || SocketBuffer::new(vec![0; 4_096]);
+    let buffer = || SocketBuffer::new(vec![0; 8_192]);
     Socket::new(buffer(), buffer())
 }
 
@@ -103,7 +101,8 @@ fn main() {
         };
         let at = NetInstant::from_millis(ms as i64);
         interface.poll(at, &mut device, &mut sockets);
-        server.handle_timeout(now);
+        // Nothing is kept and nothing is translated here: what is due is done, and every connection has its turn below.
+        let _ = server.poll(now, Ready::CONNS, &mut []);
         conn.turn(now, sockets.get_mut(serving), &mut server);
 
         let client = sockets.get_mut::<Socket<'_>>(asking);

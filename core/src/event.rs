@@ -93,6 +93,7 @@ impl Kind {
 
 /// Something that happened to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Event {
     /// When.
     pub at: Timestamp,

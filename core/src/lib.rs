@@ -34,9 +34,10 @@
 //!
 //! # The contract
 //!
-//! After every call that takes something in, drain every `poll_…` until it has nothing more, and call `handle_timeout`
-//! when `poll_timeout` says. A call too many does nothing. The same inputs give the same outputs, byte for byte: time
-//! is an argument ([`time::Now`]), and randomness comes from a seed.
+//! A machine has one way in and one way out. Bytes of connections go through `drive`; whatever else has happened goes into
+//! `handle`; and what is to be done comes out of `poll`, one thing at a time, until there is nothing but to sleep. In which
+//! order things may happen is the machine's business. A call too many does nothing. The same inputs give the same outputs,
+//! byte for byte: time is an argument ([`time::Now`]), and randomness comes from a seed.
 //!
 //! # A translation, from request to webhook, without a socket
 //!
@@ -45,14 +46,13 @@
 //!     http::RecvBuf,
 //!     out::Out,
 //!     record::Keep,
-//!     server::{Config, ServerStorage, Server},
-//!     service::{AttemptResult, Report, Work},
+//!     server::{Config, Input, Output, Ready, Server, ServerStorage},
+//!     service::{AttemptResult, Report},
 //!     time::{Instant, Now, Timestamp},
-//!     url::Url,
 //! };
 //!
 //! // Memory for 8 jobs, 4 endpoints, 2 connections and 4 attempts; nothing is kept across a restart.
-//! let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
+//! let mut memory = ServerStorage::<8, 4, 2, 4>::new();
 //! let mut config = Config::DEVICE;
 //! config.guard.allow_loopback = true;
 //! let mut server = Server::new(memory.lend(Keep::Nothing), config, [7; 32]).unwrap();
@@ -60,33 +60,35 @@
 //!
 //! // A request comes in on a connection, and is answered.
 //! let conn = server.accept(now).unwrap();
-//! let body = r#"{"video_url":"https://v.test/1.mp4","target_language":"es","callback_url":"http://127.0.0.1:3120/"}"#;
-//! let mut bytes = format!(
-//!     "POST /v1/translations HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-//!     body.len()
-//! )
-//! .into_bytes();
-//! let len = bytes.len();
-//! let (mut answer, mut request, mut url) = ([0; 4096], [0; 4096], [0; 256]);
-//! let mut out = Out::new(&mut answer);
-//! let _ = server.drive(now, conn, &mut RecvBuf::new(&mut bytes, len), &mut out);
-//! assert!(out.written().starts_with(b"HTTP/1.1 202 Accepted\r\n"));
+//! let mut received = *b"POST /v1/translations HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n\
+//!     content-length: 99\r\n\r\n{\"video_url\":\"https://v.test/1.mp4\",\"target_language\":\"es\",\
+//!     \"callback_url\":\"http://127.0.0.1:3120/\"}";
+//! let len = received.len();
+//! let mut memory = [0; Config::DEVICE.answer_bytes_max()];
+//! let mut answer = Out::new(&mut memory);
+//! let _ = server.drive(now, conn, &mut RecvBuf::new(&mut received, len), &mut answer).unwrap();
+//! assert!(answer.written().starts_with(b"HTTP/1.1 202 Accepted\r\n"));
 //!
-//! // A worker takes the job and is done with it.
-//! let service = server.service_mut();
-//! let Some(Work::Start(_, job)) = service.poll_work(now, true) else { panic!("no work") };
-//! service.report(now, job, Report::Completed("https://v.test/1.es.mp4")).unwrap();
-//!
-//! // The webhooks that are owed come out one by one, signed; what the receiver answered goes back in.
-//! let mut told = 0;
-//! while let Some(attempt) = service.poll_attempt(now) {
-//!     let url = service.attempt_url(&attempt, &mut url).unwrap();
-//!     let url = Url::parse(url, 256).unwrap();
-//!     let len = service.write_attempt(now, &attempt, &url, &mut request).unwrap();
-//!     assert!(request[..len].starts_with(b"POST / HTTP/1.1\r\nhost: 127.0.0.1:3120\r\n"));
-//!     let result = AttemptResult::Answer { status: 204, retry_after_ms: None, body: b"" };
-//!     service.handle_attempt(now, attempt.id, result).unwrap();
-//!     told += 1;
+//! // What is to be done comes out, one thing at a time: here a worker is done with the job at once, and every receiver
+//! // takes what it is told.
+//! let (mut url, mut request, mut told) = ([0; 128], [0; Config::DEVICE.attempt_bytes_max()], 0);
+//! loop {
+//!     match server.poll(now, Ready::ALL, &mut []).unwrap() {
+//!         Output::Start { job, .. } => {
+//!             let report = Report::Completed("https://v.test/1.es.mp4");
+//!             server.handle(now, Input::Report { job, report }).unwrap();
+//!         }
+//!         Output::Attempt(attempt) => {
+//!             let url = server.attempt_url(attempt.id, &mut url).unwrap();
+//!             let len = server.write_attempt(now, attempt.id, &url, &mut request).unwrap();
+//!             assert!(request[..len].starts_with(b"POST / HTTP/1.1\r\nhost: 127.0.0.1:3120\r\n"));
+//!             let result = AttemptResult::Answer { status: 204, retry_after_ms: None, body: b"" };
+//!             server.handle(now, Input::Attempt { id: attempt.id, result }).unwrap();
+//!             told += 1;
+//!         }
+//!         Output::Sleep(_) => break,
+//!         other => unreachable!("nothing else is to be done here: {other:?}"),
+//!     }
 //! }
 //! assert_eq!(told, 3, "pending, processing, completed");
 //! ```

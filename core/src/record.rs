@@ -68,6 +68,7 @@ impl Table {
 
 /// Which record: a table and a slot of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Key {
     /// The table.
     pub table: Table,
@@ -89,6 +90,70 @@ impl Key {
         let table = *Table::ALL.get(usize::from(table))?;
         let slot = u32::from_be_bytes([a, b, c, d]);
         Some(Self { table, slot })
+    }
+}
+
+/// Records that are written in one transaction.
+///
+/// It comes out of the machine whose records they are and goes back into it once all of them are durable. Nobody else can
+/// make one, and there is one at a time.
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use = "without it the machine never hears that its records are durable"]
+pub struct Batch {
+    machine: u32,
+    number: u64,
+}
+
+impl core::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Batch").field(&self.number).finish()
+    }
+}
+
+impl Batch {
+    /// Batch `number` of a machine.
+    pub(crate) const fn new(machine: u32, number: u64) -> Self {
+        Self { machine, number }
+    }
+}
+
+/// What is to be stored, as it lies in lent memory. There may be secrets in it, so it is not shown in logs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Value<'m>(&'m [u8]);
+
+impl<'m> Value<'m> {
+    /// These bytes.
+    pub(crate) const fn new(bytes: &'m [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(self) -> &'m [u8] {
+        self.0
+    }
+}
+
+impl core::ops::Deref for Value<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl core::fmt::Debug for Value<'_> {
+    /// How long it is, and nothing of what it says.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Value").field(&self.0.len()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Value<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Value({})", self.0.len());
     }
 }
 

@@ -7,11 +7,10 @@ use dubhook_core::{
     http::RecvBuf,
     out::Out,
     record::Keep,
-    server::{Config, ConnId, Server},
-    service::{AttemptResult, Report, Work},
+    server::{Config, ConnId, Input, Output, Ready, Server},
+    service::{AttemptResult, Report},
     simulate::{FAILURE, Settings, Simulator, Step, write_output_url},
     time::{Instant, Now, Timestamp},
-    url::Url,
 };
 use dubhook_smol::memory::{Capacity, Memory};
 use std::{
@@ -113,7 +112,7 @@ impl World<'_> {
     fn step(&mut self) {
         let due = [
             self.next.peek().map(|Reverse((when, _))| *when),
-            self.server.poll_timeout().map(Instant::as_ms),
+            self.server.deadline().map(Instant::as_ms),
             self.simulator.poll_timeout().map(Instant::as_ms),
         ];
         let due = due
@@ -122,7 +121,6 @@ impl World<'_> {
             .min()
             .expect("something to wait for");
         self.now = at(due.max(self.now.instant.as_ms()));
-        self.server.handle_timeout(self.now);
         while let Some(Reverse((when, _))) = self.next.peek()
             && *when <= self.now.instant.as_ms()
         {
@@ -177,9 +175,10 @@ impl World<'_> {
                         retry_after_ms: None,
                         body: b"",
                     };
+                    let id = attempt;
                     self.server
-                        .service_mut()
-                        .handle_attempt(self.now, attempt, result);
+                        .handle(self.now, Input::Attempt { id, result })
+                        .expect("an attempt in flight");
                 }
             }
         }
@@ -192,10 +191,9 @@ impl World<'_> {
 
     /// Starts jobs, and lets those that run get on.
     fn work(&mut self) {
-        while let Some(work) = self.server.service_mut().poll_work(self.now, true) {
-            if let Work::Start(ix, id) = work {
-                self.simulator.start(self.now.instant, ix, id);
-            }
+        while let Ok(Output::Start { job, slot }) = self.server.poll(self.now, Ready::WORK, &mut [])
+        {
+            self.simulator.start(self.now.instant, slot, job);
         }
         while let Some((id, step)) = self.simulator.poll_step(self.now.instant) {
             let mut url = [0; 128];
@@ -212,7 +210,8 @@ impl World<'_> {
                 let id = id.text(dubhook_core::id::Prefix::Job).to_string();
                 self.ended.insert(id, self.now.instant.as_ms());
             }
-            let taken = self.server.service_mut().report(self.now, id, report);
+            let report = Input::Report { job: id, report };
+            let taken = self.server.handle(self.now, report);
             assert!(taken.is_ok(), "{taken:?}");
         }
     }
@@ -220,12 +219,14 @@ impl World<'_> {
     /// Sends the webhooks that may be sent.
     fn send(&mut self) {
         let (mut url, mut request) = ([0; 2_048], vec![0; 16_384]);
-        while let Some(attempt) = self.server.service_mut().poll_attempt(self.now) {
-            let service = self.server.service_mut();
-            let url = service.attempt_url(&attempt, &mut url).expect("a URL");
-            let url = Url::parse(url, 2_048).expect("a checked URL");
-            let len = service
-                .write_attempt(self.now, &attempt, &url, &mut request)
+        while let Ok(Output::Attempt(attempt)) =
+            self.server.poll(self.now, Ready::ATTEMPTS, &mut [])
+        {
+            let url = self.server.attempt_url(attempt.id, &mut url);
+            let url = url.expect("a URL");
+            let len = self
+                .server
+                .write_attempt(self.now, attempt.id, &url, &mut request)
                 .expect("room");
             let text = String::from_utf8_lossy(&request[..len]).into_owned();
             let (_, data) = text.split_once("\"data\":").expect("a body");
@@ -253,7 +254,8 @@ impl World<'_> {
         let received = bytes.len();
         let mut input = RecvBuf::new(&mut bytes, received);
         let mut out = Out::new(&mut answer);
-        let _ = self.server.drive(self.now, self.conn, &mut input, &mut out);
+        let driven = self.server.drive(self.now, self.conn, &mut input, &mut out);
+        let _ = driven.expect("room for any answer");
         let answer = String::from_utf8_lossy(out.written());
         let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
         body.to_owned()

@@ -5,8 +5,8 @@ use dubhook_core::{
     event::Filter,
     record::Keep,
     record::Table,
-    server::{self, Config},
-    service::{NewEndpoint, NewJob, Report, Service, Words, Work},
+    server::Config,
+    service::{Input, NewEndpoint, NewJob, Output, Ready, Report, Service, Words},
     time::Now,
 };
 use dubhook_smol::{
@@ -45,16 +45,15 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
     if !directory.exists() {
         let mut memory = Memory::new(capacity, &config, Keep::Archive);
         let (memory, _) = memory.lend();
-        let mut server = server::Server::new(memory, config, [1; 32]).unwrap();
-        return write(jobs, clock, server.service_mut(), &Disk::open(directory)?);
+        let mut service = Service::new(memory.service, config.service, [1; 32])?;
+        return write(jobs, clock, &mut service, &Disk::open(directory)?);
     }
     let started = Instant::now();
     let disk = Disk::open(directory)?;
     let opened = started.elapsed();
     let mut memory = Memory::new(capacity, &config, Keep::Archive);
     let (memory, _) = memory.lend();
-    let mut server = server::Server::new(memory, config, [2; 32]).unwrap();
-    let service = server.service_mut();
+    let mut service = Service::new(memory.service, config.service, [2; 32])?;
     let mut count = [0_usize; Table::ALL.len()];
     let now = clock.now();
     disk.load(&mut |key, value| {
@@ -62,7 +61,7 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
         service.restore(now, key, value)
     })?;
     let loaded = started.elapsed();
-    service.start(now).map_err(|error| error.as_str())?;
+    service.start(now)?;
     let total = started.elapsed();
     println!(
         "{} records ({count:?}): {total:.2?} in all; open {opened:.2?}, load {:.2?}, begin {:.2?}",
@@ -91,7 +90,7 @@ fn write(
                 secret: None,
                 job: None,
             };
-            service.create_endpoint(now, endpoint).map_err(|_| "full")?;
+            service.create_endpoint(now, endpoint)?;
         }
         let (url, key) = (
             format!("https://videos.test/uploads/2026/11/24/{number}.mp4"),
@@ -105,15 +104,14 @@ fn write(
             callback_url: None,
         };
         let key = service.idempotency_key(key.as_bytes(), url.as_bytes());
-        service.submit_once(now, &new, key).map_err(|_| "full")?;
+        service.submit_once(now, &new, key)?;
         if number % BATCH_JOBS == BATCH_JOBS - 1 || number == jobs - 1 {
             commit(now, service, &mut batch, disk)?;
-            while let Some(Work::Start(_, id)) = service.poll_work(now, true) {
+            while let Ok(Output::Start { job, .. }) = service.poll(now, Ready::WORK, &mut []) {
                 if number % 20 != 0 {
                     let output = format!("https://videos.test/dubbed/{number}.mp4");
-                    service
-                        .report(now, id, Report::Completed(&output))
-                        .map_err(|_| "refused")?;
+                    let report = Report::Completed(&output);
+                    service.handle(now, Input::Report { job, report })?;
                 }
             }
             commit(now, service, &mut batch, disk)?;
@@ -130,17 +128,16 @@ fn commit(
 ) -> Result<(), Box<dyn Error>> {
     let mut memory = vec![0; 16 * 1024];
     batch.clear();
-    while let Some((job, len)) = service.poll_archive(&mut memory).map_err(|_| "too long")? {
-        batch.add_archived(job, &memory[..len]);
+    loop {
+        match service.poll(now, Ready::RECORDS, &mut memory)? {
+            Output::Archive { job, json } => batch.add_archived(job, &json),
+            Output::Save { key, value } => batch.add(key, value.as_deref()),
+            Output::Commit(written) => {
+                disk.write(batch)?;
+                service.handle(now, Input::Durable(written))?;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
     }
-    while let Some(record) = service
-        .poll_record(now, &mut memory)
-        .map_err(|_| "too long")?
-    {
-        batch.add(record.key, record.len.map(|len| &memory[..len]));
-    }
-    let number = service.seal();
-    disk.write(batch)?;
-    service.committed(number);
-    Ok(())
 }

@@ -4,14 +4,14 @@ use dubhook_core::{
     http::RecvBuf,
     id::Id,
     out::Out,
-    record::Keep,
-    record::Key,
-    server::{Config, ConnId, Drive, Server, ServerStorage},
-    service::{Attempt, AttemptResult, Attempted, Report, Work},
+    record::{Batch, Keep, Key},
+    server::{
+        Config, ConnId, Drive, HandleError, Handled, Input, Output, Ready, Server, ServerStorage,
+    },
+    service::{Attempt, AttemptResult, Attempted, Report},
     time::{Instant, Now, Timestamp},
-    url::Url,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// When virtual time begins: 2026-11-24T09:00:00Z.
 pub const START_UNIX_MS: u64 = 1_795_510_800_000;
@@ -34,6 +34,10 @@ pub struct MachineIn<'m> {
     pub records: Records,
     /// The JSON of jobs that have ended.
     pub archive: BTreeMap<Id, Vec<u8>>,
+    /// Jobs whose workers it has told to stop.
+    stopped: VecDeque<Id>,
+    /// A batch that is complete.
+    batch: Option<Batch>,
 }
 
 impl MachineIn<'static> {
@@ -93,11 +97,10 @@ impl MachineIn<'static> {
         for (key, value) in &records {
             machine
                 .server
-                .service_mut()
                 .restore(now, *key, value)
                 .unwrap_or_else(|error| panic!("{key:?}: {error:?}"));
         }
-        machine.server.service_mut().start(now).expect("start");
+        machine.server.start(now).expect("start");
         machine.records = records;
         machine.commit();
         machine
@@ -113,19 +116,78 @@ impl<'m> MachineIn<'m> {
             now,
             records: Records::new(),
             archive: BTreeMap::new(),
+            stopped: VecDeque::new(),
+            batch: None,
         }
     }
 
     /// Lets time pass, doing what is due on the way.
     pub fn advance_ms(&mut self, ms: u64) {
         let end = self.now.instant.after_ms(ms);
-        while let Some(due) = self.server.poll_timeout().filter(|due| *due <= end) {
+        while let Some(due) = self.server.deadline().filter(|due| *due <= end) {
             let due = due.max(self.now.instant);
             self.now = at(due.as_ms());
-            self.server.handle_timeout(self.now);
+            self.settle_down();
         }
         self.now = at(end.as_ms());
-        self.server.handle_timeout(self.now);
+        self.settle_down();
+    }
+
+    /// Does what is due now.
+    fn settle_down(&mut self) {
+        let nothing: Option<()> = self.next(Ready::NONE, &mut [], |_, _| None);
+        assert_eq!(nothing, None);
+    }
+
+    /// What the machine wants next of what `pick` looks for; ends of work are kept for who asks.
+    fn next<T>(
+        &mut self,
+        ready: Ready,
+        memory: &mut [u8],
+        mut pick: impl FnMut(&mut Self, &Output<'_>) -> Option<T>,
+    ) -> Option<T> {
+        loop {
+            let output = self.server.poll(self.now, ready, memory);
+            match output.expect("a call as it should be") {
+                Output::Stop { job, .. } => self.stopped.push_back(job),
+                Output::Sleep(_) => return None,
+                Output::Commit(batch) => {
+                    self.batch = Some(batch);
+                    return None;
+                }
+                output => {
+                    if let Some(found) = pick(self, &output) {
+                        return Some(found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next connection that the machine names.
+    pub fn next_conn(&mut self) -> Option<ConnId> {
+        self.next(Ready::CONNS, &mut [], |_, output| match output {
+            Output::Drive(conn) => Some(*conn),
+            _ => None,
+        })
+    }
+
+    /// The next job whose worker is to stop.
+    pub fn stop_job(&mut self) -> Option<Id> {
+        if self.stopped.is_empty() {
+            self.settle_down();
+        }
+        self.stopped.pop_front()
+    }
+
+    /// Tells the machine that it is to stop.
+    ///
+    /// # Panics
+    ///
+    /// If it refuses.
+    pub fn shutdown(&mut self) {
+        let told = self.server.handle(self.now, Input::Shutdown);
+        told.expect("it can be told at any time");
     }
 
     /// Writes the open batch down and says so. Returns how many records it had.
@@ -134,31 +196,43 @@ impl<'m> MachineIn<'m> {
     ///
     /// If a record is larger than the limits allow.
     pub fn commit(&mut self) -> usize {
-        let mut memory = [0; 2_048];
-        let mut count = 0;
-        while let Some(record) = self
-            .server
-            .service_mut()
-            .poll_record(self.now, &mut memory)
-            .expect("room for a record")
-        {
-            match record.len {
-                Some(len) => self.records.insert(record.key, memory[..len].to_vec()),
-                None => self.records.remove(&record.key),
-            };
-            count += 1;
+        let (count, batch) = self.write();
+        if let Some(batch) = batch {
+            self.durable_now(batch);
         }
-        while let Some((id, len)) = self
-            .server
-            .service_mut()
-            .poll_archive(&mut memory)
-            .expect("room for a job")
-        {
-            self.archive.insert(id, memory[..len].to_vec());
-        }
-        let batch = self.server.service_mut().seal();
-        self.server.committed(batch);
         count
+    }
+
+    /// Writes the open batch down, and does not say so yet. Returns how many records it had.
+    pub fn write(&mut self) -> (usize, Option<Batch>) {
+        let mut memory = vec![0; self.server.config().archive_bytes_max()];
+        let mut count = 0;
+        let nothing: Option<()> = self.next(Ready::RECORDS, &mut memory, |machine, output| {
+            match output {
+                Output::Save { key, value } => {
+                    count += 1;
+                    match value {
+                        Some(value) => machine.records.insert(*key, value.to_vec()),
+                        None => machine.records.remove(key),
+                    };
+                }
+                Output::Archive { job, json } => _ = machine.archive.insert(*job, json.to_vec()),
+                other => panic!("{other:?} where only records are wanted"),
+            }
+            None
+        });
+        assert_eq!(nothing, None);
+        (count, self.batch.take())
+    }
+
+    /// Says that a batch is durable.
+    ///
+    /// # Panics
+    ///
+    /// If it is another machine's.
+    pub fn durable_now(&mut self, batch: Batch) {
+        let taken = self.server.handle(self.now, Input::Durable(batch));
+        taken.expect("the machine's own batch");
     }
 
     /// Sends bytes on a connection of their own and returns what comes back at once.
@@ -184,13 +258,14 @@ impl<'m> MachineIn<'m> {
         let mut input = RecvBuf::new(&mut received, bytes.len());
         let mut answer = Vec::new();
         loop {
-            let mut memory = vec![0; config().answer_bytes_max() + 8_192];
+            let mut memory = vec![0; self.server.config().answer_bytes_max() + 8_192];
             let mut out = Out::new(&mut memory);
             let mut drive = self.server.drive(self.now, conn, &mut input, &mut out);
-            if let Drive::Lookup(id) = drive {
+            if let Ok(Drive::Lookup(id)) = drive {
                 let found = self.archive.get(&id).map(Vec::as_slice);
                 drive = self.server.answer_lookup(self.now, conn, found, &mut out);
             }
+            let drive = drive.expect("room for the longest answer");
             assert!(!out.is_full());
             answer.extend_from_slice(out.written());
             if drive != Drive::Flush {
@@ -243,10 +318,10 @@ impl<'m> MachineIn<'m> {
 
     /// Starts the next job that waits for a worker.
     pub fn start_job(&mut self) -> Option<Id> {
-        match self.server.service_mut().poll_work(self.now, true)? {
-            Work::Start(_, id) => Some(id),
-            Work::Stop(..) => None,
-        }
+        self.next(Ready::WORK, &mut [], |_, output| match output {
+            Output::Start { job, .. } => Some(*job),
+            _ => None,
+        })
     }
 
     /// Reports on a job.
@@ -255,11 +330,25 @@ impl<'m> MachineIn<'m> {
     ///
     /// If the report is refused.
     pub fn report(&mut self, id: Id, report: Report<'_>) {
-        let now = self.now;
-        self.server
-            .service_mut()
-            .report(now, id, report)
-            .expect("a report that is taken");
+        let taken = self.try_report(id, report);
+        taken.expect("a report that is taken");
+    }
+
+    /// Reports on a job, which may refuse.
+    ///
+    /// # Errors
+    ///
+    /// [`HandleError`] where it does.
+    pub fn try_report(&mut self, job: Id, report: Report<'_>) -> Result<Handled, HandleError> {
+        self.server.handle(self.now, Input::Report { job, report })
+    }
+
+    /// The next webhook attempt.
+    pub fn next_attempt(&mut self) -> Option<Attempt> {
+        self.next(Ready::ATTEMPTS, &mut [], |_, output| match output {
+            Output::Attempt(attempt) => Some(*attempt),
+            _ => None,
+        })
     }
 
     /// The next webhook attempt and its whole request.
@@ -268,21 +357,14 @@ impl<'m> MachineIn<'m> {
     ///
     /// If the attempt cannot be written.
     pub fn attempt(&mut self) -> Option<(Attempt, String)> {
-        let now = self.now;
-        let attempt = self.server.service_mut().poll_attempt(now)?;
+        let attempt = self.next_attempt()?;
         let mut url = [0; 2_048];
-        let url = self
-            .server
-            .service()
-            .attempt_url(&attempt, &mut url)
-            .expect("an endpoint with a URL")
-            .to_owned();
-        let url = Url::parse(&url, usize::MAX).expect("a stored URL");
-        let mut memory = vec![0; config().attempt_bytes_max()];
+        let url = self.server.attempt_url(attempt.id, &mut url);
+        let url = url.expect("an endpoint with a URL");
+        let mut memory = vec![0; self.server.config().attempt_bytes_max()];
         let len = self
             .server
-            .service_mut()
-            .write_attempt(now, &attempt, &url, &mut memory)
+            .write_attempt(self.now, attempt.id, &url, &mut memory)
             .expect("room for an attempt");
         memory.truncate(len);
         Some((attempt, String::from_utf8(memory).expect("text")))
@@ -290,16 +372,21 @@ impl<'m> MachineIn<'m> {
 
     /// Settles an attempt with an answer of this status.
     pub fn settle(&mut self, attempt: &Attempt, status: u16) -> Option<Attempted> {
-        let now = self.now;
-        self.server.service_mut().handle_attempt(
-            now,
-            attempt.id,
-            AttemptResult::Answer {
-                status,
-                retry_after_ms: None,
-                body: b"",
-            },
-        )
+        let result = AttemptResult::Answer {
+            status,
+            retry_after_ms: None,
+            body: b"",
+        };
+        self.settle_as(attempt, result)
+    }
+
+    /// Settles an attempt.
+    pub fn settle_as(&mut self, attempt: &Attempt, result: AttemptResult<'_>) -> Option<Attempted> {
+        let id = attempt.id;
+        match self.server.handle(self.now, Input::Attempt { id, result }) {
+            Ok(Handled::Attempted(attempted)) => Some(attempted),
+            _ => None,
+        }
     }
 }
 

@@ -148,10 +148,8 @@ impl Pair {
 
     /// Loses a delivery: the server sees the connection break.
     pub fn lose(&mut self, (attempt, _): &(Attempt, String)) {
-        let now = self.machine.now;
         let failed = AttemptResult::Failed(AttemptError::Closed);
-        let service = self.machine.server.service_mut();
-        let _ = service.handle_attempt(now, attempt.id, failed);
+        self.machine.settle_as(attempt, failed);
     }
 
     /// Lets everything happen that can happen now.

@@ -10,11 +10,10 @@ use dubhook_core::{
     id::{Id, Prefix},
     out::Out,
     record::Keep,
-    server::{Config, ConnId, Drive, Server},
-    service::{Attempt, AttemptResult, NewEndpoint, NewJob, Report, Work},
+    server::{Config, ConnId, Drive, Input, Output, Ready, Server},
+    service::{Attempt, AttemptResult, NewEndpoint, NewJob, Report},
     signature::{Headers, Secret, SigningKey, TOLERANCE_S, verify},
     time::Now,
-    url::Url,
 };
 use dubhook_smol::memory::{Capacity, Memory};
 
@@ -152,7 +151,6 @@ impl Bench {
         let conn = server.accept(now).expect("a free connection");
         for _ in 0..endpoints {
             server
-                .service_mut()
                 .create_endpoint(
                     now,
                     NewEndpoint {
@@ -190,8 +188,8 @@ impl Bench {
             reference: Some("order-17".into()),
             callback_url: None,
         };
-        let service = self.server.service_mut();
-        let submitted = service.submit(self.now, &new).expect("room");
+        let submitted = self.server.submit(self.now, &new).expect("room");
+        let service = self.server.service();
         let id = service.job(submitted.job).expect("the job").id();
         self.commit();
         id
@@ -203,10 +201,10 @@ impl Bench {
     ///
     /// If none waits.
     pub fn start(&mut self) -> Id {
-        match self.server.service_mut().poll_work(self.now, true) {
-            Some(Work::Start(_, id)) => {
+        match self.server.poll(self.now, Ready::WORK, &mut []) {
+            Ok(Output::Start { job, .. }) => {
                 self.commit();
-                id
+                job
             }
             other => panic!("no job waits: {other:?}"),
         }
@@ -218,9 +216,9 @@ impl Bench {
     ///
     /// If it is not under way.
     pub fn complete(&mut self, id: Id) {
+        let report = Report::Completed(OUTPUT_URL);
         self.server
-            .service_mut()
-            .report(self.now, id, Report::Completed(OUTPUT_URL))
+            .handle(self.now, Input::Report { job: id, report })
             .expect("a job under way");
         self.commit();
     }
@@ -228,17 +226,19 @@ impl Bench {
     /// Delivers everything that is owed, with `write` for each attempt. Returns how many attempts there were.
     pub fn deliver(&mut self, mut write: impl FnMut(&mut Self, &Attempt)) -> usize {
         let mut count = 0;
-        while let Some(attempt) = self.server.service_mut().poll_attempt(self.now) {
+        while let Ok(Output::Attempt(attempt)) =
+            self.server.poll(self.now, Ready::ATTEMPTS, &mut [])
+        {
             write(self, &attempt);
-            self.server.service_mut().handle_attempt(
-                self.now,
-                attempt.id,
-                AttemptResult::Answer {
-                    status: 204,
-                    retry_after_ms: None,
-                    body: b"",
-                },
-            );
+            let id = attempt.id;
+            let result = AttemptResult::Answer {
+                status: 204,
+                retry_after_ms: None,
+                body: b"",
+            };
+            self.server
+                .handle(self.now, Input::Attempt { id, result })
+                .expect("an attempt in flight");
             self.commit();
             count += 1;
         }
@@ -280,17 +280,18 @@ impl Bench {
     /// If it does not fit.
     pub fn write(&mut self, attempt: &Attempt) {
         let mut url = [0; 128];
-        let service = self.server.service_mut();
-        let url = service.attempt_url(attempt, &mut url).expect("a URL");
-        let url = Url::parse(url, usize::MAX).expect("a URL");
-        service
-            .write_attempt(self.now, attempt, &url, &mut self.output)
+        let url = self.server.attempt_url(attempt.id, &mut url);
+        let url = url.expect("a URL");
+        self.server
+            .write_attempt(self.now, attempt.id, &url, &mut self.output)
             .expect("room for a request");
     }
 
     fn attempt(&mut self) -> Attempt {
-        let service = self.server.service_mut();
-        service.poll_attempt(self.now).expect("an attempt")
+        match self.server.poll(self.now, Ready::ATTEMPTS, &mut []) {
+            Ok(Output::Attempt(attempt)) => attempt,
+            other => panic!("an attempt, and not {other:?}"),
+        }
     }
 
     /// Writes what has changed as records, as far as the machine does so.
@@ -298,14 +299,18 @@ impl Bench {
         if !self.durable {
             return;
         }
-        let service = self.server.service_mut();
-        while service
-            .poll_record(self.now, &mut self.output)
-            .expect("room for a record")
-            .is_some()
-        {}
-        let batch = service.seal();
-        self.server.committed(batch);
+        loop {
+            let output = self.server.poll(self.now, Ready::RECORDS, &mut self.output);
+            match output.expect("room for a record") {
+                Output::Save { .. } => {}
+                Output::Commit(batch) => {
+                    let taken = self.server.handle(self.now, Input::Durable(batch));
+                    taken.expect("its own batch");
+                    return;
+                }
+                _ => return,
+            }
+        }
     }
 
     /// Receives `bytes` and answers.
@@ -314,7 +319,7 @@ impl Bench {
         let mut input = RecvBuf::new(&mut self.input, bytes.len());
         let mut out = Out::new(&mut self.output);
         let drive = self.server.drive(self.now, self.conn, &mut input, &mut out);
-        assert!(matches!(drive, Drive::Input { .. }) && input.is_empty());
+        assert!(matches!(drive, Ok(Drive::Input { .. })) && input.is_empty());
         out.len()
     }
 
@@ -338,13 +343,13 @@ impl Bench {
         let mut run = move || {
             self.drive(request.as_bytes());
             assert!(self.output.starts_with(b"HTTP/1.1 202 Accepted\r\n"));
-            let service = self.server.service_mut();
+            let service = self.server.service();
             let id = service
                 .newest_job()
                 .and_then(|ix| service.job(ix))
                 .expect("the job")
                 .id();
-            service.cancel(self.now, id).expect("a job that waits");
+            self.server.cancel(self.now, id).expect("a job that waits");
             self.deliver(|_, _| {});
         };
         // Until the first jobs are forgotten there is nothing to make room.

@@ -102,7 +102,7 @@ fn nothing_leaves_before_it_is_durable() {
     assert!(machine.attempt().is_none(), "no webhook either");
     assert!(machine.start_job().is_none(), "nor any work");
     machine.commit();
-    assert_eq!(machine.server.poll_conn(), Some(conn));
+    assert_eq!(machine.next_conn(), Some(conn));
     assert!(machine.drive(conn, b"").0.starts_with("HTTP/1.1 202 "));
     assert!(machine.attempt().is_some());
     assert!(machine.start_job().is_some());

@@ -10,8 +10,8 @@ use dubhook_core::{
     model::{NewTranslation, NewestStatus},
     out::Out,
     record::Keep,
-    server::{Config, ConnId, Drive, Server, ServerStorage},
-    service::{AttemptResult, Report, Work},
+    server::{Config, ConnId, Drive, Input, Output, Ready, Server, ServerStorage},
+    service::{AttemptResult, Report},
     time::Now,
     url::Url,
 };
@@ -74,7 +74,7 @@ fn allocations(work: impl FnOnce()) -> usize {
     COUNT.get()
 }
 
-const BUFFER_BYTES: usize = 4_096;
+const BUFFER_BYTES: usize = 8_192;
 const RECORD_BYTES: usize = 1_024;
 const RECORDS_MAX: usize = 128;
 
@@ -87,16 +87,23 @@ struct Store {
 impl Store {
     fn commit(&mut self, now: Now, server: &mut Server<'_>) {
         let mut value = [0; RECORD_BYTES];
-        while let Some(record) = server.service_mut().poll_record(now, &mut value).unwrap() {
-            let mut places = self.records.iter();
-            let same = places.position(|r| r.is_some_and(|(key, _)| key == record.key));
-            let place = same.or_else(|| self.records.iter().position(Option::is_none));
-            let place = place.expect("room for a record");
-            self.records[place] = record.len.map(|len| (record.key, len));
-            self.values[place] = value;
+        loop {
+            match server.poll(now, Ready::RECORDS, &mut value).unwrap() {
+                Output::Save { key, value } => {
+                    let mut places = self.records.iter();
+                    let same = places.position(|r| r.is_some_and(|(known, _)| known == key));
+                    let place = same.or_else(|| self.records.iter().position(Option::is_none));
+                    let place = place.expect("room for a record");
+                    self.records[place] = value.map(|value| (key, value.len()));
+                    let value = value.as_deref().unwrap_or_default();
+                    self.values[place][..value.len()].copy_from_slice(value);
+                }
+                Output::Commit(batch) => {
+                    server.handle(now, Input::Durable(batch)).unwrap();
+                }
+                _ => return,
+            }
         }
-        let batch = server.service_mut().seal();
-        server.committed(batch);
     }
 
     fn restore(&mut self, now: Now, server: &mut Server<'_>) {
@@ -105,10 +112,10 @@ impl Store {
         for place in order {
             if let Some((key, len)) = self.records[place] {
                 let value = &self.values[place][..len];
-                server.service_mut().restore(now, key, value).unwrap();
+                server.restore(now, key, value).unwrap();
             }
         }
-        server.service_mut().start(now).unwrap();
+        server.start(now).unwrap();
     }
 }
 
@@ -127,7 +134,8 @@ struct World<'a> {
 impl World<'_> {
     fn pass_ms(&mut self, ms: u64) {
         self.now = at(self.now.instant.as_ms() + ms);
-        self.server.handle_timeout(self.now);
+        let output = self.server.poll(self.now, Ready::NONE, &mut []);
+        assert!(matches!(output, Ok(Output::Sleep(_))));
         self.client.handle_timeout(self.now);
     }
 
@@ -145,7 +153,7 @@ impl World<'_> {
         let len = out.finish().unwrap();
         let mut input = RecvBuf::new(&mut self.to_server, len);
         let mut out = Out::new(&mut self.to_client);
-        while self.server.drive(self.now, self.conn, &mut input, &mut out) == Drive::Wait {
+        while self.server.drive(self.now, self.conn, &mut input, &mut out) == Ok(Drive::Wait) {
             self.store.commit(self.now, &mut self.server);
         }
         let len = out.finish().unwrap();
@@ -166,14 +174,15 @@ impl World<'_> {
     /// One attempt of the server and the client's answer to it.
     fn tell(&mut self) -> bool {
         self.store.commit(self.now, &mut self.server);
-        let Some(attempt) = self.server.service_mut().poll_attempt(self.now) else {
+        let polled = self.server.poll(self.now, Ready::ATTEMPTS, &mut []);
+        let Ok(Output::Attempt(attempt)) = polled else {
             return false;
         };
         let mut url = [0; 256];
-        let url = self.server.service().attempt_url(&attempt, &mut url);
-        let url = Url::parse(url.unwrap(), 256).unwrap();
-        let service = self.server.service_mut();
-        let len = service.write_attempt(self.now, &attempt, &url, &mut self.to_client);
+        let url = self.server.attempt_url(attempt.id, &mut url).unwrap();
+        let len = self
+            .server
+            .write_attempt(self.now, attempt.id, &url, &mut self.to_client);
         let mut input = RecvBuf::new(&mut self.to_client, len.unwrap());
         let mut out = Out::new(&mut self.to_server);
         let (now, receiver, client) = (self.now, &mut self.receiver, &mut self.client);
@@ -189,9 +198,9 @@ impl World<'_> {
             retry_after_ms: None,
             body: b"",
         };
-        let service = self.server.service_mut();
-        service
-            .handle_attempt(self.now, attempt.id, result)
+        let id = attempt.id;
+        self.server
+            .handle(self.now, Input::Attempt { id, result })
             .unwrap();
         true
     }
@@ -242,7 +251,8 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         world.settle();
         assert_eq!(world.client.status(), Some(NewestStatus::Pending));
 
-        let Some(Work::Start(_, id)) = world.server.service_mut().poll_work(world.now, true) else {
+        let polled = world.server.poll(world.now, Ready::WORK, &mut []);
+        let Ok(Output::Start { job: id, .. }) = polled else {
             panic!("no work");
         };
         for report in [
@@ -251,8 +261,8 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
             Report::Completed("file:///a.es.mp4"),
         ] {
             world.pass_ms(1_000);
-            let service = world.server.service_mut();
-            service.report(world.now, id, report).unwrap();
+            let report = Input::Report { job: id, report };
+            world.server.handle(world.now, report).unwrap();
             world.settle();
         }
         let job = world.client.job(id).unwrap();

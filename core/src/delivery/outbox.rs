@@ -374,6 +374,29 @@ impl<E: Message> Outbox<'_, E> {
         })
     }
 
+    /// An attempt in flight, as it came out. `None` where there is none by this name; one without a delivery where that is
+    /// no longer owed.
+    #[must_use]
+    pub fn attempt(&self, id: AttemptId) -> Option<Option<Attempt<E>>> {
+        let slot = self.attempts.get(id.ix)?;
+        if slot.serial != id.serial {
+            return None;
+        }
+        Some(slot.stream.and_then(|ix| {
+            let callback = slot.callback;
+            Some(Attempt {
+                id,
+                job: self.streams.get(ix)?.job,
+                event: self.head_of(ix)?.event,
+                target: Target {
+                    lane: slot.lane?,
+                    callback,
+                },
+                number: slot.number,
+            })
+        }))
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {

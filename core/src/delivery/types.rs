@@ -4,6 +4,7 @@ use crate::{slab::Ix, slab::Link, time::Instant};
 
 /// Someone who may be owed an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Target {
     /// The lane that limits the attempts to it.
     pub lane: Ix,
@@ -14,6 +15,7 @@ pub struct Target {
 
 /// Names an attempt in flight. A stale one names nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AttemptId {
     pub(super) ix: Ix,
     pub(super) serial: u32,
@@ -30,6 +32,7 @@ impl AttemptId {
 
 /// An attempt to make now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Attempt<E> {
     /// Its name, for [`settle`](super::Outbox::settle).
     pub id: AttemptId,

@@ -130,6 +130,7 @@ fn of_job(server: &mut Server<'_>, now: Now, what: OfTranslation, name: &str) ->
     if what == OfTranslation::Cancel {
         match server.service.cancel(now, id) {
             Ok(_) => {}
+            Err(ReportError::NotStarted) => return Err(Problem::Internal),
             Err(ReportError::Unknown) => return Err(Problem::NoSuchJob),
             Err(ReportError::Refused(_) | ReportError::OutputUrl) => return Err(Problem::Ended),
         }
@@ -168,6 +169,7 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
                 .ok_or(Problem::Internal)?;
             Ok(Reply::Accepted(id))
         }
+        Err(SubmitError::NotStarted) => Err(Problem::Internal),
         Err(SubmitError::Full) => Err(full(&mut server.service)),
         #[cfg(feature = "idempotency")]
         Err(error) => repeat::refused(server, error),

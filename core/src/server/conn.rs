@@ -12,6 +12,7 @@ use crate::{
 
 /// Names a connection. A stale one names nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConnId {
     pub(super) ix: Ix,
     pub(super) serial: u32,

@@ -26,7 +26,7 @@ pub enum Drive {
         /// So many at least are missing, though fewer may come at once.
         bytes_min: usize,
     },
-    /// An answer that is not ready. [`poll_conn`](Server::poll_conn) names the connection when it is. Send what is in
+    /// An answer that is not ready. [`poll`](Server::poll) names the connection when it is. Send what is in
     /// the output, and receive nothing until then.
     Wait,
     /// What the archive has under this id. Look it up and tell with [`answer_lookup`](Server::answer_lookup).
@@ -36,6 +36,32 @@ pub enum Drive {
     /// Its end. Send what is in the output, close the connection and say so with [`close`](Server::close).
     Close,
 }
+
+/// Why a connection was not driven. Nothing has changed, and what was received is all there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum DriveError {
+    /// The driver: the output is shorter than [`answer_bytes_max`](super::Config::answer_bytes_max).
+    ShortOutput,
+}
+
+impl DriveError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ShortOutput => "the output is shorter than the longest answer",
+        }
+    }
+}
+
+impl core::fmt::Display for DriveError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for DriveError {}
 
 /// What became of an answer.
 pub(super) enum Written {
@@ -53,18 +79,34 @@ impl Server<'_> {
     /// `out` must have room for [`answer_bytes_max`](super::Config::answer_bytes_max) bytes when it is empty; more lets
     /// more pipelined answers into one output. A request is taken only when any answer would fit, so a list is never
     /// shorter for what was pipelined before it.
+    ///
+    /// What was received stays in `input`, as it is, until it is taken. Bytes that have changed since they were looked at end
+    /// the connection. One that is closed already is named as [`Drive::Close`] once more.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`] says what is wrong with the call.
     pub fn drive(
         &mut self,
         now: Now,
         id: ConnId,
         input: &mut RecvBuf<'_>,
         out: &mut Out<'_>,
-    ) -> Drive {
-        if self.conn(id).is_none() {
-            return Drive::Close;
+    ) -> Result<Drive, DriveError> {
+        self.check_clock(now);
+        if out.len().saturating_add(out.room()) < self.config.answer_bytes_max() {
+            return Err(DriveError::ShortOutput);
         }
+        if self.conn(id).is_none() {
+            return Ok(Drive::Close);
+        }
+        Ok(self.go(now, id.ix, input, out))
+    }
+
+    /// Takes requests and writes answers until there is something to wait for.
+    fn go(&mut self, now: Now, ix: Ix, input: &mut RecvBuf<'_>, out: &mut Out<'_>) -> Drive {
         loop {
-            if let Some(wait) = self.write_reply(now, id.ix, out) {
+            if let Some(wait) = self.write_reply(now, ix, out) {
                 // Held with a full buffer: nothing more can be received until the answer is out.
                 #[cfg(feature = "hub")]
                 if input.is_full() && matches!(wait, Drive::Input { .. }) {
@@ -73,7 +115,7 @@ impl Server<'_> {
                 return wait;
             }
             let has_room = self.has_room(out);
-            let Some(conn) = self.conns.get_mut(id.ix) else {
+            let Some(conn) = self.conns.get_mut(ix) else {
                 return Drive::Close;
             };
             if conn.closing {
@@ -81,12 +123,14 @@ impl Server<'_> {
             }
             match conn.parser.advance(&self.config.http, input) {
                 Ok(Progress::Complete) if has_room => {
-                    self.take_request(now, id.ix, input);
+                    if self.take_request(now, ix, input).is_none() {
+                        return self.end(ix);
+                    }
                 }
                 Ok(Progress::Complete) => return Drive::Flush,
-                Ok(Progress::ExpectContinue) => self.take_head(id.ix, input),
+                Ok(Progress::ExpectContinue) => self.take_head(ix, input),
                 Ok(Progress::NeedMore { bytes_min }) => {
-                    return self.need_more(now, id.ix, input.len(), bytes_min, out);
+                    return self.need_more(now, ix, input.len(), bytes_min, out);
                 }
                 Err(refusal) => conn.refuse(Problem::Http(refusal)),
             }
@@ -164,19 +208,27 @@ impl Server<'_> {
 
     /// Tells what the archive has under the id that [`Drive::Lookup`] named: the job's JSON, or nothing. Returns
     /// [`Drive::Flush`] or [`Drive::Close`].
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`] says what is wrong with the call.
     pub fn answer_lookup(
         &mut self,
         now: Now,
         id: ConnId,
         found: Option<&[u8]>,
         out: &mut Out<'_>,
-    ) -> Drive {
+    ) -> Result<Drive, DriveError> {
+        self.check_clock(now);
+        if out.len().saturating_add(out.room()) < self.config.answer_bytes_max() {
+            return Err(DriveError::ShortOutput);
+        }
         self.date.set(now.timestamp);
         let Some(conn) = self.conn(id) else {
-            return Drive::Close;
+            return Ok(Drive::Close);
         };
         let Reply::Archived { sought, .. } = conn.reply else {
-            return Drive::Flush;
+            return Ok(Drive::Flush);
         };
         let content = match (found, sought) {
             (Some(json), Sought::Read | Sought::Repeat) => Content::Kept(json),
@@ -189,33 +241,35 @@ impl Server<'_> {
         if written.is_err() || out.is_full() {
             out.rewind(start);
             // With an empty output it would never fit.
-            return if start > 0 {
+            return Ok(if start > 0 {
                 Drive::Flush
             } else {
                 Drive::Close
-            };
+            });
         }
         #[cfg(feature = "hub")]
         self.traffic.count_answer(out.written(), start);
-        self.answered(id.ix).unwrap_or(Drive::Flush)
+        Ok(self.answered(id.ix).unwrap_or(Drive::Flush))
     }
 
-    /// Answers a request that is whole.
+    /// Ends a connection without another word: nobody knows what was said.
+    fn end(&mut self, ix: Ix) -> Drive {
+        if let Some(conn) = self.conns.get_mut(ix) {
+            conn.closing = true;
+        }
+        Drive::Close
+    }
+
+    /// Answers a request that is whole. `None` where it is not there any more: the driver has changed what it received.
     #[inline(never)]
-    fn take_request(&mut self, now: Now, ix: Ix, input: &mut RecvBuf<'_>) {
+    fn take_request(&mut self, now: Now, ix: Ix, input: &mut RecvBuf<'_>) -> Option<()> {
         // It is a view of the input alone.
-        let request = self.conns.get(ix);
-        let request = request.and_then(|conn| conn.parser.request(input.filled()));
-        let Some(request) = request else {
-            return;
-        };
+        let request = self.conns.get(ix)?.parser.request(input.filled())?;
         let (version, keep_alive) = (request.version, request.keep_alive);
         let head_only = request.method == Method::Head;
         let (reply, changed) = answer::answer(self, now, &request);
         let barrier = if changed { self.service.barrier() } else { 0 };
-        let Some(conn) = self.conns.get_mut(ix) else {
-            return;
-        };
+        let conn = self.conns.get_mut(ix)?;
         conn.parser.finish(input);
         conn.reply = reply;
         conn.barrier = barrier;
@@ -223,6 +277,7 @@ impl Server<'_> {
         conn.keep_alive = keep_alive;
         conn.head_only = head_only;
         conn.waiting = Waiting::Answer;
+        Some(())
     }
 
     /// Decides on a head whose sender waits before it sends the body (RFC 9110, section 10.1.1).

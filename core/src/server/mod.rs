@@ -4,10 +4,13 @@
 //!
 //! A [`Server`] is a [`Service`] and a table of connections. The driver accepts a connection, lends it a
 //! receive buffer and an output, and calls [`drive`](Server::drive) whenever bytes have come or the
-//! machine has named the connection in [`poll_conn`](Server::poll_conn). `drive` reads requests out of the
+//! machine has named the connection in [`poll`](Server::poll). `drive` reads requests out of the
 //! buffer and renders answers straight into the output, one after the other, until it needs something; its
 //! return value says what. Pipelined requests are answered in one output. A connection has one request in
 //! work at most, so what it can hold up is bounded.
+//!
+//! Whatever else has happened goes in with [`handle`](Server::handle), and what is to be done comes out of `poll`, one thing
+//! at a time: work, attempts at deliveries, records, connections, and how long to sleep.
 //!
 //! An answer that speaks of a change waits until the change is durable, and reading waits with it: whoever
 //! has an answer can rely on it, and reads nothing that a crash could take back.
@@ -36,15 +39,17 @@
 //! let mut received = *b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n";
 //! let len = received.len();
 //! let mut input = RecvBuf::new(&mut received, len);
-//! let mut answer = [0; 512];
+//! let mut answer = [0; Config::DEVICE.answer_bytes_max()];
 //! let mut out = Out::new(&mut answer);
-//! assert!(matches!(server.drive(now, conn, &mut input, &mut out), Drive::Input { .. }));
+//! assert!(matches!(server.drive(now, conn, &mut input, &mut out), Ok(Drive::Input { .. })));
 //! assert!(out.written().starts_with(b"HTTP/1.1 200 OK\r\n"));
 //! ```
 
 mod answer;
 mod auth;
+mod commands;
 mod conn;
+mod door;
 mod drive;
 #[cfg(feature = "hub")]
 mod hub;
@@ -58,9 +63,11 @@ mod storage;
 #[cfg(feature = "webhook-api")]
 mod webhooks;
 
+pub use crate::service::{HandleError, Handled, PollError, Ready};
 pub use auth::ApiKey;
 pub use conn::{Conn, ConnId};
-pub use drive::Drive;
+pub use door::{AcceptError, Input, Output};
+pub use drive::{Drive, DriveError};
 #[cfg(feature = "hub")]
 pub use hub::{Page, Watch};
 pub use storage::ServerStorage;
@@ -74,10 +81,9 @@ use crate::{
     service::{self, Service},
     setup::{self, Lent, SetupError},
     slab::{Ix, List, Slab, Slot},
-    time::{self, Instant, Now},
+    time::Now,
     timer::Timers,
 };
-use conn::Waiting;
 
 /// What to send to a connection for which there is no slot, before closing it.
 #[cfg(feature = "problem-details")]
@@ -160,10 +166,7 @@ impl Config<'_> {
     #[must_use]
     pub const fn answer_bytes_max(&self) -> usize {
         let limits = &self.service;
-        // A string at its longest is all escapes of six bytes; URLs hold nothing to escape.
-        let job = 2 * limits.url_bytes_max
-            + 6 * (limits.reference_bytes_max + limits.error_bytes_max)
-            + service::JOB_BYTES_OVERHEAD;
+        let job = limits.job_bytes_max();
         let endpoint = limits.callback_bytes_max + 6 * limits.description_bytes_max + 900;
         let body = if job > endpoint { job } else { endpoint };
         #[cfg(feature = "hub")]
@@ -196,6 +199,18 @@ impl Config<'_> {
             most = limits.error_bytes_max;
         }
         most
+    }
+
+    /// The most bytes of what comes out to be saved, where there is no archive: a record's value.
+    #[must_use]
+    pub const fn record_bytes_max(&self) -> usize {
+        self.service.record_bytes_max()
+    }
+
+    /// The most bytes of what comes out to be saved, where there is an archive: a record's value, or an ended job.
+    #[must_use]
+    pub const fn archive_bytes_max(&self) -> usize {
+        self.service.archive_bytes_max()
     }
 
     /// The most bytes of a delivery's whole request.
@@ -238,6 +253,9 @@ pub struct Server<'a> {
     looked_at: Ix,
     serial: u32,
     stopping: bool,
+    /// The latest moment that the driver has told.
+    #[cfg(debug_assertions)]
+    latest: crate::time::Instant,
     /// The present second, as the heads of answers show it.
     date: Date,
     #[cfg(feature = "hub")]
@@ -270,6 +288,8 @@ impl<'a> Server<'a> {
             looked_at: Ix::MIN,
             serial: 0,
             stopping: false,
+            #[cfg(debug_assertions)]
+            latest: crate::time::Instant::ZERO,
             date: Date::NONE,
             #[cfg(feature = "hub")]
             held: hub::Held::new(tables.watches),
@@ -278,15 +298,10 @@ impl<'a> Server<'a> {
         })
     }
 
-    /// The service beneath.
+    /// The service beneath, to be read.
     #[must_use]
     pub const fn service(&self) -> &Service<'a> {
         &self.service
-    }
-
-    /// The service beneath, for its commands and `poll_…` functions.
-    pub const fn service_mut(&mut self) -> &mut Service<'a> {
-        &mut self.service
     }
 
     /// How it is set up.
@@ -301,12 +316,18 @@ impl<'a> Server<'a> {
         self.conns.len()
     }
 
-    /// Takes on a connection. `None` where no slot is free, or the server is about to stop: send
-    /// [`REFUSED`] and close.
-    #[must_use]
-    pub fn accept(&mut self, now: Now) -> Option<ConnId> {
+    /// Takes on a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`AcceptError`] says why not.
+    pub fn accept(&mut self, now: Now) -> Result<ConnId, AcceptError> {
+        self.check_clock(now);
+        if !self.service.begin() {
+            return Err(AcceptError::NotStarted);
+        }
         if self.stopping {
-            return None;
+            return Err(AcceptError::Stopping);
         }
         self.make_room(now.instant);
         self.serial = self.serial.wrapping_add(1);
@@ -314,10 +335,10 @@ impl<'a> Server<'a> {
         let ix = self.conns.insert(Conn::new(self.serial, deadline));
         #[cfg(feature = "hub")]
         self.traffic.count_connection(ix.is_some());
-        let ix = ix?;
+        let ix = ix.ok_or(AcceptError::Full)?;
         self.timers.set(&mut self.conns, ix, deadline);
         note!(trace, "connection in slot {}: accepted", ix.get());
-        Some(ConnId {
+        Ok(ConnId {
             ix,
             serial: self.serial,
         })
@@ -345,73 +366,7 @@ impl<'a> Server<'a> {
         note!(trace, "connection in slot {}: closed", id.ix.get());
     }
 
-    /// The next connection that must be driven, though no bytes have come.
-    #[must_use]
-    pub fn poll_conn(&mut self) -> Option<ConnId> {
-        #[cfg(feature = "hub")]
-        self.tell_held();
-        let ix = self.ready.pop_front(&mut self.conns)?;
-        let conn = self.conns.get_mut(ix)?;
-        conn.ready = false;
-        Some(ConnId {
-            ix,
-            serial: conn.serial,
-        })
-    }
-
-    /// Says that everything up to and with `batch` is durable.
-    pub fn committed(&mut self, batch: u64) {
-        self.service.committed(batch);
-        while let Some(ix) = self.blocked.pop_front(&mut self.conns) {
-            if let Some(conn) = self.conns.get_mut(ix) {
-                conn.blocked = false;
-            }
-            self.wake(ix);
-        }
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let conns = self.timers.next();
-        time::earlier(conns, self.service.poll_timeout())
-    }
-
-    /// Does what is due: connections that have waited too long, and the service's own.
-    pub fn handle_timeout(&mut self, now: Now) {
-        for _ in 0..STEP {
-            let Some(ix) = self.timers.pop_due(&mut self.conns, now.instant) else {
-                break;
-            };
-            let Some(conn) = self.conns.get_mut(ix) else {
-                continue;
-            };
-            // The timer is not moved with each request; it looks again when it was early. What waits for an answer
-            // gets one again with its next wait for bytes.
-            let (waiting, deadline) = (conn.waiting, conn.deadline);
-            if waiting == Waiting::Answer {
-                continue;
-            }
-            if deadline > now.instant {
-                self.timers.set(&mut self.conns, ix, deadline);
-            } else {
-                self.wake(ix);
-            }
-        }
-        self.service.handle_timeout(now);
-    }
-
-    /// Begins to stop: no connection is taken on, the idle ones close, the others after their answer.
-    pub fn shutdown(&mut self) {
-        self.stopping = true;
-        let mut at = self.conns.next_used(None);
-        while let Some(ix) = at {
-            self.wake(ix);
-            at = self.conns.next_used(Some(ix));
-        }
-    }
-
-    /// Names a connection in [`poll_conn`](Self::poll_conn).
+    /// Names a connection in [`poll`](Self::poll).
     fn wake(&mut self, ix: Ix) {
         let Some(conn) = self.conns.get_mut(ix) else {
             return;
@@ -430,9 +385,6 @@ impl<'a> Server<'a> {
             .filter(|conn| conn.serial == id.serial)
     }
 }
-
-/// Timers taken in one call at most.
-const STEP: usize = 64;
 
 #[cfg(test)]
 mod tests {

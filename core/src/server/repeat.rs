@@ -29,6 +29,7 @@ pub(super) fn key(
 /// Answers where no job was made.
 pub(super) fn refused(server: &mut Server<'_>, error: SubmitError) -> Answer {
     match error {
+        SubmitError::NotStarted => Err(Problem::Internal),
         SubmitError::Full => Err(full(&mut server.service)),
         SubmitError::KeyReused => Err(Problem::IdempotencyReused),
         SubmitError::KeyForgotten(id) if server.service.has_archive() => Ok(Reply::Archived {

@@ -8,7 +8,7 @@ use crate::{
     id::{Id, Prefix},
     log::{AttemptError, Line},
     note::note,
-    out::{Full, Out},
+    out::Out,
     signature::{self, MessageId, Secret},
     slab::{Ix, Link, Slab},
     time::{Instant, Now, Timestamp},
@@ -37,6 +37,7 @@ pub enum AttemptResult<'a> {
 
 /// An attempt that has ended, for whoever keeps a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Attempted {
     /// The endpoint; none for a job's own callback.
     pub endpoint: Option<Id>,
@@ -58,11 +59,43 @@ pub struct Attempted {
     pub disabled: Option<Disabled>,
 }
 
-impl Service<'_> {
-    /// The next attempt to make, if there is one that may be made now.
+/// Why the request of an attempt, or its URL, was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum RequestError {
+    /// The driver: no such attempt is in flight. It was told of before.
+    Unknown,
+    /// The delivery is no longer owed: send nothing, and tell that the attempt has failed.
+    NotOwed,
+    /// The driver: the lent memory is too short.
+    ShortMemory,
+}
+
+impl RequestError {
+    /// The error as a short sentence.
     #[must_use]
-    pub fn poll_attempt(&mut self, now: Now) -> Option<Attempt> {
-        self.outbox.poll_attempt(now.instant)
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "no such attempt is in flight",
+            Self::NotOwed => "the delivery is no longer owed",
+            Self::ShortMemory => "the lent memory is too short for the request",
+        }
+    }
+}
+
+impl core::fmt::Display for RequestError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for RequestError {}
+
+impl Service<'_> {
+    /// An attempt in flight whose delivery is owed.
+    fn attempt(&self, id: AttemptId) -> Result<Attempt, RequestError> {
+        let attempt = self.outbox.attempt(id).ok_or(RequestError::Unknown)?;
+        attempt.ok_or(RequestError::NotOwed)
     }
 
     /// When an attempt that begins at `now` must have its whole answer.
@@ -71,43 +104,62 @@ impl Service<'_> {
         now.instant.after_ms(self.limits.attempt_ms)
     }
 
-    /// Copies the URL that an attempt goes to into `memory`. `None` if its endpoint is gone.
-    #[must_use]
-    pub fn attempt_url<'m>(&self, attempt: &Attempt, memory: &'m mut [u8]) -> Option<&'m str> {
-        let mut out = Out::new(memory);
-        if attempt.target.callback {
-            let job = self.jobs.get(attempt.job?)?;
-            self.pool
-                .write(&job.request, request_field::CALLBACK_URL, &mut out);
-        } else {
-            let endpoint = self.endpoints.get(attempt.target.lane)?;
-            self.pool
-                .write(&endpoint.text, endpoint::field::URL, &mut out);
-        }
-        let len = out.finish().ok()?;
-        core::str::from_utf8(memory.get(..len)?).ok()
-    }
-
-    /// Writes the whole request of an attempt, signed for `now`, to the server that `url` names.
+    /// The URL that an attempt goes to, copied into `memory`, for which
+    /// [`callback_bytes_max`](super::Limits::callback_bytes_max) is enough.
     ///
     /// # Errors
     ///
-    /// [`Full`] where `memory` is too short, or the delivery is no longer owed.
+    /// [`RequestError`] says why there is none.
+    pub fn attempt_url<'m>(
+        &self,
+        id: AttemptId,
+        memory: &'m mut [u8],
+    ) -> Result<Url<'m>, RequestError> {
+        let attempt = self.attempt(id)?;
+        let mut out = Out::new(memory);
+        let written = self.write_url(&attempt, &mut out);
+        written.ok_or(RequestError::NotOwed)?;
+        let len = out.finish().map_err(|_| RequestError::ShortMemory)?;
+        let text = memory.get(..len).map(core::str::from_utf8);
+        // It was checked when it came in.
+        let url = text.and_then(|text| Url::parse(text.ok()?, usize::MAX).ok());
+        url.ok_or(RequestError::NotOwed)
+    }
+
+    fn write_url(&self, attempt: &Attempt, out: &mut Out<'_>) -> Option<()> {
+        if attempt.target.callback {
+            let job = self.jobs.get(attempt.job?)?;
+            self.pool
+                .write(&job.request, request_field::CALLBACK_URL, out);
+        } else {
+            let endpoint = self.endpoints.get(attempt.target.lane)?;
+            self.pool.write(&endpoint.text, endpoint::field::URL, out);
+        }
+        Some(())
+    }
+
+    /// Writes the whole request of an attempt, signed for `now`, to the server that `url` names. To be called when the
+    /// connection is there: a receiver compares the time of a signature with its own.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] says why it was not written.
     pub fn write_attempt(
         &mut self,
         now: Now,
-        attempt: &Attempt,
+        id: AttemptId,
         url: &Url<'_>,
         memory: &mut [u8],
-    ) -> Result<usize, Full> {
-        let id = self.event_id(attempt).ok_or(Full)?;
+    ) -> Result<usize, RequestError> {
+        let attempt = &self.attempt(id)?;
+        let id = self.event_id(attempt).ok_or(RequestError::NotOwed)?;
         if self.rendered.0 != id {
-            let len = self.render(attempt)?;
+            let len = self.render(attempt).ok_or(RequestError::ShortMemory)?;
             self.rendered = (id, len);
         }
-        let body = self.scratch.get(..self.rendered.1).ok_or(Full)?;
+        let body = self.scratch.get(..self.rendered.1).unwrap_or_default();
         let id = id.text(Prefix::Event);
-        let message = MessageId::new(id.as_bytes()).ok_or(Full)?;
+        let message = MessageId::new(id.as_bytes()).ok_or(RequestError::NotOwed)?;
         let seconds = now.timestamp.as_unix_seconds();
 
         let mut out = Out::new(memory);
@@ -126,11 +178,13 @@ impl Service<'_> {
         out.put_u64(seconds);
         out.put(b"\r\nwebhook-signature: ");
         if attempt.target.callback {
-            let secret = self.callback_secret(attempt.job).ok_or(Full)?;
+            let secret = self.callback_secret(attempt.job);
+            let secret = secret.ok_or(RequestError::NotOwed)?;
             let signature = secret.signing_key().sign(message, seconds, body);
             signature.write(&mut out);
         } else {
-            let endpoint = self.endpoints.get(attempt.target.lane).ok_or(Full)?;
+            let endpoint = self.endpoints.get(attempt.target.lane);
+            let endpoint = endpoint.ok_or(RequestError::NotOwed)?;
             let signatures = endpoint
                 .live_keys(now.timestamp)
                 .map(|key| key.sign(message, seconds, body));
@@ -140,11 +194,11 @@ impl Service<'_> {
         out.put_u64(body.len() as u64);
         out.put(b"\r\n\r\n");
         out.put(body);
-        out.finish()
+        out.finish().map_err(|_| RequestError::ShortMemory)
     }
 
     /// Takes how an attempt went. `None` if no such attempt is in flight.
-    pub fn handle_attempt(
+    pub(super) fn handle_attempt(
         &mut self,
         now: Now,
         id: AttemptId,
@@ -295,7 +349,7 @@ impl Service<'_> {
     }
 
     /// Renders the body of an attempt into the scratch memory.
-    fn render(&mut self, attempt: &Attempt) -> Result<usize, Full> {
+    fn render(&mut self, attempt: &Attempt) -> Option<usize> {
         let memory = core::mem::take(&mut self.scratch);
         let mut out = Out::new(memory);
         match attempt.job {
@@ -306,7 +360,7 @@ impl Service<'_> {
                 }
             }
         }
-        let len = out.finish();
+        let len = out.finish().ok();
         self.scratch = memory;
         len
     }

@@ -24,7 +24,7 @@ impl Service<'_> {
     /// was sealed: the open one may never come.
     #[must_use]
     pub const fn barrier(&self) -> u64 {
-        if self.is_dirty() {
+        if self.has_unsaved() {
             self.batch()
         } else {
             self.batch().saturating_sub(1)

@@ -1,6 +1,6 @@
 //! What happens to endpoints: they are registered, changed, tested, and removed.
 
-use super::{CHANGED, Full, Service, Words, deliveries::event_id};
+use super::{CHANGED, NOT_STARTED, Service, Words, deliveries::event_id};
 use crate::{
     delivery::Target,
     endpoint::{self, Disabled, Endpoint, StoredSecret},
@@ -42,6 +42,38 @@ pub struct EndpointChange<'a> {
     pub enabled: Option<bool>,
 }
 
+/// Why nothing was done to an endpoint. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum EndpointError {
+    /// The driver: records were put back, and work was not begun.
+    NotStarted,
+    /// There is no such endpoint.
+    Unknown,
+    /// There is no room. Try again later.
+    Full,
+}
+
+impl EndpointError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => NOT_STARTED,
+            Self::Unknown => "there is no such endpoint",
+            Self::Full => "there is no room",
+        }
+    }
+}
+
+impl core::fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for EndpointError {}
+
 /// Endpoints let go of in one call at most.
 const STEP: usize = 64;
 /// Dead letters sent again for one request at most.
@@ -52,11 +84,14 @@ impl Service<'_> {
     ///
     /// # Errors
     ///
-    /// [`Full`] where there is no room; nothing has changed.
-    pub fn create_endpoint(&mut self, now: Now, new: NewEndpoint<'_>) -> Result<Ix, Full> {
+    /// [`EndpointError`] says why it was not.
+    pub fn create_endpoint(&mut self, now: Now, new: NewEndpoint<'_>) -> Result<Ix, EndpointError> {
+        if !self.begin() {
+            return Err(EndpointError::NotStarted);
+        }
         self.create(now, new).ok_or_else(|| {
             self.counters.refused += 1;
-            Full
+            EndpointError::Full
         })
     }
 
@@ -105,22 +140,32 @@ impl Service<'_> {
     ///
     /// # Errors
     ///
-    /// [`Full`] where there is no room; nothing has changed.
-    pub fn change_endpoint(&mut self, ix: Ix, change: EndpointChange<'_>) -> Result<(), Full> {
-        let endpoint = self.endpoints.get(ix).ok_or(Full)?;
+    /// [`EndpointError`] says why it is as it was.
+    pub fn change_endpoint(
+        &mut self,
+        ix: Ix,
+        change: EndpointChange<'_>,
+    ) -> Result<(), EndpointError> {
+        if !self.begin() {
+            return Err(EndpointError::NotStarted);
+        }
+        let endpoint = self.endpoints.get(ix).ok_or(EndpointError::Unknown)?;
         let was_enabled = endpoint.is_enabled();
         let enabled = change.enabled.unwrap_or(was_enabled);
         let filter = change.filter.unwrap_or(endpoint.filter);
         let (old_text, for_all) = (endpoint.text, endpoint.for_all);
         let text = match (change.url, change.description) {
             (None, None) => None,
-            (url, description) => Some(self.copy_text(old_text, url, description).ok_or(Full)?),
+            (url, description) => Some(
+                self.copy_text(old_text, url, description)
+                    .ok_or(EndpointError::Full)?,
+            ),
         };
         if enabled && !was_enabled && !self.outbox.open_lane(ix, filter, for_all) {
             if let Some(text) = text {
                 self.pool.free(text);
             }
-            return Err(Full);
+            return Err(EndpointError::Full);
         }
         if let Some(text) = text {
             self.pool.free(old_text);
@@ -153,7 +198,9 @@ impl Service<'_> {
 
     /// Removes an endpoint, and with it all that it is owed.
     pub fn remove_endpoint(&mut self, ix: Ix) {
-        self.remove_endpoint_at(ix);
+        if self.begin() {
+            self.remove_endpoint_at(ix);
+        }
     }
 
     pub(super) fn remove_endpoint_at(&mut self, ix: Ix) {
@@ -190,6 +237,9 @@ impl Service<'_> {
 
     /// Gives an endpoint a new secret; the old one signs too for a while.
     pub fn rotate_secret(&mut self, now: Now, ix: Ix) {
+        if !self.begin() {
+            return;
+        }
         let secret = Secret::from_random(self.random.bytes());
         let until = now.timestamp.after_ms(self.limits.secret_overlap_ms);
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
@@ -202,8 +252,11 @@ impl Service<'_> {
     ///
     /// # Errors
     ///
-    /// [`Full`] where there is no room.
-    pub fn test_endpoint(&mut self, now: Now, ix: Ix) -> Result<Id, Full> {
+    /// [`EndpointError`] says why none was sent.
+    pub fn test_endpoint(&mut self, now: Now, ix: Ix) -> Result<Id, EndpointError> {
+        if !self.begin() {
+            return Err(EndpointError::NotStarted);
+        }
         let sequence = self.random.u64() as u32 >> 8;
         let event = Event {
             at: now.timestamp,
@@ -215,9 +268,10 @@ impl Service<'_> {
             lane: ix,
             callback: false,
         };
-        let id = self.endpoints.get(ix).ok_or(Full)?.id;
+        let endpoint = self.endpoints.get(ix).ok_or(EndpointError::Unknown)?;
+        let id = endpoint.id;
         if !self.outbox.send(None, event, target) {
-            return Err(Full);
+            return Err(EndpointError::Full);
         }
         Ok(id.event(sequence, now.timestamp))
     }
@@ -225,6 +279,9 @@ impl Service<'_> {
     /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
     /// id. Returns how many.
     pub fn redeliver(&mut self, ix: Ix, since: Timestamp, event: Option<Id>) -> usize {
+        if !self.begin() {
+            return 0;
+        }
         let (jobs, endpoints) = (&self.jobs, &self.endpoints);
         self.outbox.redeliver(ix, REDELIVER_MAX, |job, letter| {
             let is_it = |id| event_id(jobs, endpoints, job, ix, letter) == Some(id);

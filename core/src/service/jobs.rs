@@ -1,6 +1,6 @@
 //! What happens to jobs: they come in, are worked on, end, and are forgotten.
 
-use super::{Full, Job, REQUEST, STATE, Service, Words, targets::Targets};
+use super::{Job, NOT_STARTED, REQUEST, STATE, Service, Words, targets::Targets};
 use crate::{
     event::{Event, Kind},
     id::Id,
@@ -41,6 +41,8 @@ pub struct Submitted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SubmitError {
+    /// The driver: records were put back, and work was not begun.
+    NotStarted,
     /// There is no room. Try again later.
     Full,
     /// The idempotency key came with another request before.
@@ -69,6 +71,8 @@ pub enum Report<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ReportError {
+    /// The driver: records were put back, and work was not begun.
+    NotStarted,
     /// There is no such job.
     Unknown,
     /// The job's state does not allow it.
@@ -78,14 +82,56 @@ pub enum ReportError {
 }
 
 /// A job for a worker to start on, or to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Work {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Work {
     /// Start on it.
     Start(Ix, Id),
     /// Stop: it was called off or taken away.
     Stop(Ix, Id),
 }
+
+impl SubmitError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => NOT_STARTED,
+            Self::Full => "there is no room for another job",
+            #[cfg(feature = "idempotency")]
+            Self::KeyReused => "the idempotency key came with another request before",
+            #[cfg(feature = "idempotency")]
+            Self::KeyForgotten(_) => "the idempotency key's job is no longer kept",
+        }
+    }
+}
+
+impl ReportError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => NOT_STARTED,
+            Self::Unknown => "there is no such job",
+            Self::Refused(_) => "the job's state does not allow it",
+            Self::OutputUrl => "the output is no absolute URL, or a longer one than allowed",
+        }
+    }
+}
+
+impl core::fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::fmt::Display for ReportError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for SubmitError {}
+impl core::error::Error for ReportError {}
 
 /// Ended jobs that make room for the text of a new one at most.
 const EVICTIONS_MAX: usize = 16;
@@ -104,6 +150,9 @@ impl Service<'_> {
     ///
     /// [`SubmitError`] says why nothing was accepted.
     pub fn submit(&mut self, now: Now, new: &NewJob<'_>) -> Result<Submitted, SubmitError> {
+        if !self.begin() {
+            return Err(SubmitError::NotStarted);
+        }
         #[cfg(feature = "idempotency")]
         self.forget_expired_keys(now);
         self.make(now, new)
@@ -122,11 +171,12 @@ impl Service<'_> {
     }
 
     /// Takes what a worker says of a job.
-    ///
-    /// # Errors
-    ///
-    /// [`ReportError`] says why it was not taken.
-    pub fn report(&mut self, now: Now, id: Id, report: Report<'_>) -> Result<(), ReportError> {
+    pub(super) fn report(
+        &mut self,
+        now: Now,
+        id: Id,
+        report: Report<'_>,
+    ) -> Result<(), ReportError> {
         let ix = self.find_job(id).ok_or(ReportError::Unknown)?;
         let (happening, result) = match report {
             Report::Alive => {
@@ -159,6 +209,9 @@ impl Service<'_> {
     ///
     /// [`ReportError`] says why it goes on: it has ended, or there is none.
     pub fn cancel(&mut self, now: Now, id: Id) -> Result<Ix, ReportError> {
+        if !self.begin() {
+            return Err(ReportError::NotStarted);
+        }
         let ix = self.find_job(id).ok_or(ReportError::Unknown)?;
         self.happen(now, ix, Happening::Cancel, "")
             .map_err(ReportError::Refused)?;
@@ -166,8 +219,7 @@ impl Service<'_> {
     }
 
     /// The next thing for workers to do: a job to stop, or while `start` allows it one to start on.
-    #[must_use]
-    pub fn poll_work(&mut self, now: Now, start: bool) -> Option<Work> {
+    pub(super) fn next_work(&mut self, now: Now, start: bool) -> Option<Work> {
         if let Some(ix) = self.stopping.pop_front(&mut self.jobs) {
             self.ended.push_back(&mut self.jobs, ix);
             let job = self.jobs.get_mut(ix)?;
@@ -189,7 +241,7 @@ impl Service<'_> {
     }
 
     /// Does what is due: leases that have run out, jobs to forget, deliveries to make again.
-    pub fn handle_timeout(&mut self, now: Now) {
+    pub(crate) fn pass(&mut self, now: Now) {
         #[cfg(feature = "idempotency")]
         self.forget_expired_keys(now);
         for _ in 0..STEP {
@@ -402,12 +454,6 @@ impl Service<'_> {
         note!(warn, "job refused: no room");
         self.counters.refused += 1;
         SubmitError::Full
-    }
-}
-
-impl From<Full> for SubmitError {
-    fn from(_: Full) -> Self {
-        Self::Full
     }
 }
 

@@ -48,6 +48,9 @@ impl Service<'_> {
         new: &NewJob<'_>,
         key: IdempotencyKey,
     ) -> Result<Submitted, SubmitError> {
+        if !self.begin() {
+            return Err(SubmitError::NotStarted);
+        }
         self.forget_expired_keys(now);
         match self.keys.find(&key.key, &key.request) {
             Some(Found::Other) => return Err(SubmitError::KeyReused),

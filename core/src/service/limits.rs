@@ -1,9 +1,11 @@
 //! What a service allows: sizes, times and counts, each with a number.
 
-use super::EVENT_BYTES_OVERHEAD;
+use super::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 use crate::{
     delivery::OutboxLimits,
     job::{State, changes_left},
+    language::TAG_BYTES_MAX,
+    signature::KEY_BYTES_MAX,
 };
 
 /// What a service allows.
@@ -35,13 +37,24 @@ pub struct Limits {
     pub attempt_ms: u64,
     /// Deliveries: schedule and windows.
     pub outbox: OutboxLimits,
-    /// Whether workers claim jobs over the API. They do not come out of [`poll_work`](super::Service::poll_work) then.
+    /// Whether workers claim jobs over the API. They do not come out of [`poll`](super::Service::poll) then.
     #[cfg(feature = "hub")]
     pub remote_workers: bool,
 }
 
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+
+/// Bytes of a job's request beside its texts: id, time, two flags, five lengths.
+const JOB_RECORD_BYTES: usize = 16 + 8 + 2 + 5 * 2;
+/// Bytes of a job's state beside its text: the event, the attempts, a length.
+const STATE_RECORD_BYTES: usize = 14 + 1 + 2;
+/// Bytes of an endpoint beside its texts: id, time, three bytes, its job, two secrets, two times, four lengths.
+const ENDPOINT_RECORD_BYTES: usize = 16 + 8 + 3 + 4 + 2 * KEY_BYTES_MAX + 2 * 8 + 4 * 2;
+
+const fn max(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
 
 impl Limits {
     /// What a server allows.
@@ -81,20 +94,42 @@ impl Limits {
         changes_left(State::NEW, self.attempts_max).saturating_add(1)
     }
 
+    /// The most bytes of a record's value.
+    #[must_use]
+    pub const fn record_bytes_max(&self) -> usize {
+        // Each text has its length before it. Of the records a job's request and an endpoint's are the longest.
+        let job = self.url_bytes_max
+            + 2 * TAG_BYTES_MAX
+            + self.reference_bytes_max
+            + self.callback_bytes_max
+            + JOB_RECORD_BYTES;
+        let endpoint = self.callback_bytes_max + self.description_bytes_max + ENDPOINT_RECORD_BYTES;
+        let state = self.result_bytes_max() + STATE_RECORD_BYTES;
+        max(max(job, endpoint), state)
+    }
+
+    /// The most bytes of what a service with an archive saves at once: a record's value, or an ended job as JSON.
+    #[must_use]
+    pub const fn archive_bytes_max(&self) -> usize {
+        max(self.record_bytes_max(), self.job_bytes_max())
+    }
+
+    /// The most bytes of a job's JSON.
+    pub(crate) const fn job_bytes_max(&self) -> usize {
+        // A string at its longest is all escapes of six bytes; URLs hold nothing to escape.
+        2 * self.url_bytes_max
+            + 6 * (self.reference_bytes_max + self.error_bytes_max)
+            + JOB_BYTES_OVERHEAD
+    }
+
     /// The most bytes of an event's body and one URL: what the scratch memory must have room for.
     #[must_use]
     pub const fn scratch_bytes_max(&self) -> usize {
-        2 * self.url_bytes_max
-            + 6 * (self.reference_bytes_max + self.error_bytes_max)
-            + EVENT_BYTES_OVERHEAD
+        self.job_bytes_max() - JOB_BYTES_OVERHEAD + EVENT_BYTES_OVERHEAD
     }
 
     /// The longest text that an ending brings, in bytes.
     pub(super) const fn result_bytes_max(&self) -> usize {
-        if self.url_bytes_max > self.error_bytes_max {
-            self.url_bytes_max
-        } else {
-            self.error_bytes_max
-        }
+        max(self.url_bytes_max, self.error_bytes_max)
     }
 }

@@ -3,34 +3,34 @@
 //! # Theory of operation
 //!
 //! A [`Service`] is the whole of Dubhook but for HTTP: an engineer who has another front end puts it on
-//! top of this. Commands change it ([`submit`](Service::submit), [`report`](Service::report),
-//! [`create_endpoint`](Service::create_endpoint)…); what must then happen in the world comes out of its
-//! `poll_…` functions: work to start and to stop, webhook attempts to make, records to write.
+//! top of this. Commands change it ([`submit`](Service::submit), [`cancel`](Service::cancel),
+//! [`create_endpoint`](Service::create_endpoint)…), and so does what has happened in the world
+//! ([`handle`](Service::handle)). What must then happen there comes out of [`poll`](Service::poll): work to start and to
+//! stop, webhook attempts to make, records to write.
 //!
-//! **Nothing leaves before it is durable.** Every change belongs to the batch of records that is open
-//! ([`Service::batch`]). The driver drains [`poll_record`](Service::poll_record), closes the batch with
-//! [`seal`](Service::seal), writes it in one transaction and calls [`committed`](Service::committed).
-//! Attempts and work that speak of a change come out only then; whoever answers a caller asks
-//! [`is_durable`](Service::is_durable). Batches are written one after the other, while the next one
-//! fills. Where [`Keep::Nothing`] says so there are no records and everything is durable at once.
+//! **Nothing leaves before it is durable.** Every change belongs to the batch of records that is open. Its records come
+//! out one by one, and then the [batch](crate::record::Batch) itself: the driver writes all of them in one transaction and
+//! gives it back. Attempts and work that speak of a change come out only then; whoever answers a caller asks for the
+//! [`barrier`](Service::barrier) of what it says and waits until that [`is_durable`](Service::is_durable). One batch is
+//! written at a time, while the next one fills. Where [`Keep::Nothing`] says so there are no records and everything is
+//! durable at once.
 //!
 //! **Records are last-value-wins.** A record is a slot of a table: its key is (table, slot), so there are
-//! never more records than slots, and recovery is [`restore`](Service::restore) for each in any order,
+//! never more records than slots, and recovery is [`restore`](Service::restore) for each in the order of their keys,
 //! then [`start`](Service::start). Jobs that were running are pending again.
 //!
-//! **Ended jobs leave memory**, after a time or when room is wanted. A driver that keeps them for longer says
-//! [`Keep::Archive`] and drains [`poll_archive`](Service::poll_archive) with each batch: the JSON that an ended job has
-//! for ever, under its id.
+//! **Ended jobs leave memory**, after a time or when room is wanted. For a driver that keeps them for longer and says
+//! [`Keep::Archive`], the JSON that an ended job has for ever comes out with its batch ([`Output::Archive`]).
 //!
 //! **Full is an answer.** A job is admitted only with room for everything that can still happen to it:
-//! its text, its ending, its deliveries. Otherwise [`Full`] says so before anything was promised.
+//! its text, its ending, its deliveries. Otherwise [`SubmitError::Full`] says so before anything was promised.
 //!
-//! The contract of the driver: after any command or `handle_…`, drain every `poll_…` until it returns
-//! `None`, and call [`handle_timeout`](Service::handle_timeout) when
-//! [`poll_timeout`](Service::poll_timeout) says.
+//! The contract of the driver: after any command or [`handle`](Service::handle), ask [`poll`](Service::poll) for the next
+//! thing to do until that is [`Output::Sleep`], and again when that says.
 
 mod audit;
 mod deliveries;
+mod door;
 mod durable;
 mod endpoints;
 mod forget;
@@ -49,15 +49,16 @@ mod words;
 mod workers;
 
 pub use crate::delivery::Flaw;
-pub use deliveries::{Attempt, AttemptResult, Attempted};
+pub use deliveries::{Attempt, AttemptResult, Attempted, RequestError};
+pub(crate) use door::NOT_STARTED;
+pub use door::{HandleError, Handled, Input, Output, PollError, Ready};
 pub use durable::Durable;
-pub use endpoints::{EndpointChange, NewEndpoint};
+pub use endpoints::{EndpointChange, EndpointError, NewEndpoint};
 pub use job_slot::{Job, request_field};
-pub use jobs::{NewJob, Report, ReportError, SubmitError, Submitted, Work};
+pub use jobs::{NewJob, Report, ReportError, SubmitError, Submitted};
 #[cfg(feature = "idempotency")]
 pub use keys::IdempotencyKey;
 pub use limits::Limits;
-pub use records::Record;
 pub use restore::RestoreError;
 pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 pub use words::{Words, WordsBytes};
@@ -75,12 +76,12 @@ use crate::{
     id::{Id, Prefix},
     log::{Line, Log},
     random::Random,
-    record::Keep,
+    record::{Keep, Key},
     setup::{self, Lent, SetupError},
+    sha256::Sha256,
     signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
     text::{Block, Pool, blocks_for},
-    time::{self, Instant},
     timer::Timers,
 };
 
@@ -145,10 +146,6 @@ impl Tables<'_> {
     }
 }
 
-/// There is no room. Try again later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
-
 /// Jobs, endpoints and what is owed. See the [module](self) for how it works.
 pub struct Service<'a> {
     jobs: Slab<'a, Job>,
@@ -188,8 +185,28 @@ pub struct Service<'a> {
     rendered: (Id, usize),
     processing: usize,
     counters: Counters,
+    stage: Stage,
+    /// What tells its batches from those of others.
+    machine: u32,
+    /// Whether records of the open batch have come out.
+    gathering: bool,
+    /// Whether a batch is on its way to the store.
+    committing: bool,
     #[cfg(feature = "hub")]
     feed: crate::feed::Feed<'a>,
+}
+
+/// How far a service has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing has come in yet.
+    New,
+    /// Records are being put back; this one was the last.
+    Restoring(Key),
+    /// A record could not be put back, and all that comes is refused.
+    Failed(RestoreError),
+    /// It works.
+    Started,
 }
 
 impl core::fmt::Debug for Service<'_> {
@@ -266,9 +283,21 @@ impl<'a> Service<'a> {
             rendered: (Id::NONE, 0),
             processing: 0,
             counters: Counters::default(),
+            stage: Stage::New,
+            machine: machine_of(&master),
+            gathering: false,
+            committing: false,
             #[cfg(feature = "hub")]
             feed: crate::feed::Feed::new(tables.feed),
         })
+    }
+
+    /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
+    pub(crate) const fn begin(&mut self) -> bool {
+        if matches!(self.stage, Stage::New) {
+            self.stage = Stage::Started;
+        }
+        matches!(self.stage, Stage::Started)
     }
 
     /// What it allows.
@@ -277,8 +306,13 @@ impl<'a> Service<'a> {
         &self.limits
     }
 
-    /// The source of random bytes, for whoever works on top of the service.
-    pub const fn random(&mut self) -> &mut Random {
+    /// Random bytes, for whoever works on top of the service or beside it.
+    #[must_use]
+    pub fn random_bytes(&mut self) -> [u8; 32] {
+        self.random.bytes()
+    }
+
+    pub(crate) const fn random(&mut self) -> &mut Random {
         &mut self.random
     }
 
@@ -394,15 +428,14 @@ impl<'a> Service<'a> {
         List::<{ endpoint::ALL }>::next(&self.endpoints, ix)
     }
 
-    /// Whether ended jobs are kept for longer than memory does: see [`poll_archive`](Self::poll_archive).
+    /// Whether ended jobs are kept for longer than memory does: see [`Output::Archive`].
     #[must_use]
     pub const fn has_archive(&self) -> bool {
         self.keep.archive()
     }
 
     /// The batch of records that the next change belongs to.
-    #[must_use]
-    pub const fn batch(&self) -> u64 {
+    const fn batch(&self) -> u64 {
         self.outbox.batch()
     }
 
@@ -411,11 +444,10 @@ impl<'a> Service<'a> {
     pub const fn is_durable(&self, batch: u64) -> bool {
         self.outbox.is_durable(batch)
     }
+}
 
-    /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let jobs = self.job_timers.next();
-        time::earlier(jobs, self.outbox.poll_timeout())
-    }
+/// What tells the batches of a machine from those of others, made from its first secret, which tells nothing of that.
+fn machine_of(master: &[u8; 32]) -> u32 {
+    let [a, b, c, d, ..] = Sha256::digest(master);
+    u32::from_be_bytes([a, b, c, d])
 }

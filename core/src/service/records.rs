@@ -6,30 +6,30 @@ use crate::{
     endpoint::field,
     event::Event,
     id::Id,
-    out::{Full, Out},
+    out::Out,
     record::{FORMAT_VERSION, Key, Table, Write},
     slab::Ix,
     time::{Now, Timestamp},
 };
 
-/// A record to write, or with no value to delete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record {
-    /// Which one.
-    pub key: Key,
-    /// How many bytes of the lent memory are its value; `None` deletes the record.
-    pub len: Option<usize>,
-}
-
 impl Service<'_> {
-    /// The next record of the open batch, its value written to the front of `memory`. When there is
-    /// none left, [`seal`](Self::seal) the batch.
-    ///
-    /// # Errors
-    ///
-    /// [`Full`] where `memory` is too short for a record. The record is lost then, so lend as much as
-    /// the longest strings that [`Limits`](super::Limits) allows and 512 bytes.
-    pub fn poll_record(&mut self, now: Now, memory: &mut [u8]) -> Result<Option<Record>, Full> {
+    /// How many bytes of memory are enough for whatever is to be saved.
+    #[must_use]
+    pub const fn record_bytes_max(&self) -> usize {
+        if self.keep.archive() {
+            self.limits.archive_bytes_max()
+        } else {
+            self.limits.record_bytes_max()
+        }
+    }
+
+    /// The next record of the open batch: its key, and how many bytes at the front of `memory` are its value; none where
+    /// it is to be deleted. `memory` has room for any.
+    pub(super) fn next_record(
+        &mut self,
+        now: Now,
+        memory: &mut [u8],
+    ) -> Option<(Key, Option<usize>)> {
         let mut write = Write::new(memory);
         let (table, slot, some) = if core::mem::take(&mut self.master_dirty) {
             write.u8(FORMAT_VERSION);
@@ -60,41 +60,28 @@ impl Service<'_> {
             if let Some((ix, some)) = self.write_next_key(&mut write) {
                 (Table::Key, ix.get(), some)
             } else {
-                return Ok(None);
+                return None;
             }
             #[cfg(not(feature = "idempotency"))]
-            return Ok(None);
+            return None;
         };
-        let len = write.finish()?;
-        Ok(Some(Record {
-            key: Key { table, slot },
-            len: some.then_some(len),
-        }))
+        let len = write.finish().ok();
+        Some((Key { table, slot }, len.filter(|_| some)))
     }
 
-    /// The next job that has ended in the open batch: its id, and how many bytes of `memory` its JSON takes. Drain it
-    /// before the batch is sealed; what it gives belongs to the same transaction, under the id as its key.
-    ///
-    /// # Errors
-    ///
-    /// [`Full`] where `memory` is too short, as for [`poll_record`](Self::poll_record).
-    pub fn poll_archive(&mut self, memory: &mut [u8]) -> Result<Option<(Id, usize)>, Full> {
-        let Some(ix) = self.archiving.pop_front(&mut self.jobs) else {
-            return Ok(None);
-        };
-        let Some(job) = self.jobs.get_mut(ix) else {
-            return Ok(None);
-        };
+    /// The next job that has ended in the open batch: its id, and how many bytes of `memory` its JSON takes.
+    pub(super) fn next_archived(&mut self, memory: &mut [u8]) -> Option<(Id, usize)> {
+        let ix = self.archiving.pop_front(&mut self.jobs)?;
+        let job = self.jobs.get_mut(ix)?;
         job.archiving = false;
         let id = job.id;
         let mut out = Out::new(memory);
         self.write_job(ix, &mut out);
-        Ok(Some((id, out.finish()?)))
+        out.finish().ok().map(|len| (id, len))
     }
 
     /// Whether a record of the open batch waits to be written.
-    #[must_use]
-    pub const fn is_dirty(&self) -> bool {
+    pub(super) const fn is_dirty(&self) -> bool {
         #[cfg(feature = "idempotency")]
         if self.keys.has_marked() {
             return true;
@@ -103,17 +90,6 @@ impl Service<'_> {
             || self.jobs.has_marked()
             || self.endpoints.has_marked()
             || self.outbox.is_dirty()
-    }
-
-    /// Closes the open batch, whose records were all taken, and opens the next one. Returns the number
-    /// of the closed one, for [`committed`](Self::committed).
-    pub const fn seal(&mut self) -> u64 {
-        self.outbox.seal()
-    }
-
-    /// Says that everything up to and with `batch` is durable.
-    pub fn committed(&mut self, batch: u64) {
-        self.outbox.committed(batch);
     }
 
     fn write_request(&self, ix: Ix, write: &mut Write<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! How what a service has written down comes back.
 
-use super::{Job, Service, Words, jobs::LOST};
+use super::{Job, Service, Stage, Words, jobs::LOST};
 use crate::{
     delivery::{SavedStream, Target},
     endpoint::{self, Disabled, Endpoint, StoredSecret},
@@ -16,7 +16,8 @@ use crate::{
     url::{Url, is_absolute_uri},
 };
 
-/// Why a record could not be restored. The service must not be used.
+/// Why records could not be restored. But for [`Started`](Self::Started) the service is of no use then: it says the same
+/// again to whatever is restored, and does not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RestoreError {
@@ -28,6 +29,8 @@ pub enum RestoreError {
     Corrupt,
     /// It came after one that belongs behind it.
     Order,
+    /// Work has begun already. Nothing has changed.
+    Started,
 }
 
 impl RestoreError {
@@ -39,9 +42,18 @@ impl RestoreError {
             Self::Capacity => "the data needs a larger capacity",
             Self::Corrupt => "the data is damaged or contradicts itself",
             Self::Order => "the records came out of order",
+            Self::Started => "work has begun already",
         }
     }
 }
+
+impl core::fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for RestoreError {}
 
 /// What a released job can go through more than one that was not: it is pending again, and started again.
 const RELEASE_EVENTS: u8 = 2;
@@ -54,6 +66,20 @@ impl Service<'_> {
     ///
     /// [`RestoreError`] says what is wrong with it.
     pub fn restore(&mut self, now: Now, key: Key, value: &[u8]) -> Result<(), RestoreError> {
+        let restored = match self.stage {
+            Stage::Started => return Err(RestoreError::Started),
+            Stage::Failed(error) => return Err(error),
+            Stage::Restoring(last) if key <= last => Err(RestoreError::Order),
+            Stage::New | Stage::Restoring(_) => self.put_back(now, key, value),
+        };
+        self.stage = match restored {
+            Ok(()) => Stage::Restoring(key),
+            Err(error) => Stage::Failed(error),
+        };
+        restored
+    }
+
+    fn put_back(&mut self, now: Now, key: Key, value: &[u8]) -> Result<(), RestoreError> {
         let mut read = Read::new(value);
         if key.table == Table::Meta {
             let version = read.u8();
@@ -110,12 +136,26 @@ impl Service<'_> {
     }
 
     /// Begins work after all records are back: lists, room kept and timers are rebuilt, and jobs that
-    /// were with a worker are pending again.
+    /// were with a worker are pending again. Where nothing was put back, work begins by itself.
     ///
     /// # Errors
     ///
-    /// [`RestoreError`] where the records contradict each other.
+    /// [`RestoreError`] where the records contradict each other, or work has begun already.
     pub fn start(&mut self, now: Now) -> Result<(), RestoreError> {
+        match self.stage {
+            Stage::Started => return Err(RestoreError::Started),
+            Stage::Failed(error) => return Err(error),
+            Stage::New | Stage::Restoring(_) => {}
+        }
+        let started = self.rebuild(now);
+        self.stage = match started {
+            Ok(()) => Stage::Started,
+            Err(error) => Stage::Failed(error),
+        };
+        started
+    }
+
+    fn rebuild(&mut self, now: Now) -> Result<(), RestoreError> {
         #[cfg(feature = "idempotency")]
         if !self.keys.restore_done() {
             return Err(RestoreError::Corrupt);

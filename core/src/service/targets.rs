@@ -70,8 +70,8 @@ mod tests {
     extern crate std;
     use crate::{
         record::Keep,
-        server::{Config, Server, ServerStorage},
-        service::{NewJob, Service, Words},
+        server::ServerStorage,
+        service::{Attempt, Limits, NewJob, Output, Ready, Service, Words},
         time::{Instant, Now, Timestamp},
     };
     use std::{boxed::Box, format};
@@ -91,8 +91,13 @@ mod tests {
             callback_url: Some(Words::Plain(&callback)),
         };
         service.submit(NOW, &new).unwrap();
-        let batch = service.seal();
-        service.committed(batch);
+    }
+
+    fn attempt(service: &mut Service<'_>) -> Option<Attempt> {
+        match service.poll(NOW, Ready::ATTEMPTS, &mut []).unwrap() {
+            Output::Attempt(attempt) => Some(attempt),
+            _ => None,
+        }
     }
 
     /// Two hosts and two lanes for callbacks: whichever hosts they are, the one that does not answer costs the other
@@ -101,18 +106,17 @@ mod tests {
     fn callbacks_share_a_lane_only_where_there_are_more_hosts_than_lanes() {
         for port in 1..30 {
             let mut memory = Box::new(ServerStorage::<16, 2, 1, 8>::new());
-            let mut server =
-                Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [1; 32]).unwrap();
-            let service = server.service_mut();
+            let memory = memory.lend(Keep::Nothing).service;
+            let service = &mut Service::new(memory, Limits::DEVICE, [1; 32]).unwrap();
             for _ in 0..3 {
                 submit(service, "silent.test");
             }
-            assert!(service.poll_attempt(NOW).is_some());
-            assert!(service.poll_attempt(NOW).is_none());
+            assert!(attempt(service).is_some());
+            assert!(attempt(service).is_none());
             submit(service, &format!("good.test:{port}"));
-            assert!(service.poll_attempt(NOW).is_some(), "{port}");
+            assert!(attempt(service).is_some(), "{port}");
             submit(service, "another.test");
-            assert!(service.poll_attempt(NOW).is_none(), "all lanes are taken");
+            assert!(attempt(service).is_none(), "all lanes are taken");
             assert_eq!(service.audit(), Ok(()));
         }
     }

@@ -67,7 +67,7 @@ impl Service<'_> {
     }
 
     /// Gives a job back whose worker never heard that it has it. It is pending again with the next
-    /// [`handle_timeout`](Self::handle_timeout), which is due at once.
+    /// [`poll`](Self::poll), which is due at once.
     pub fn give_back(&mut self, claim: &Claim) {
         if !self.is_claimed(claim) {
             return;

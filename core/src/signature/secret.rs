@@ -9,7 +9,7 @@ use crate::out::Out;
 /// The text form starts with this.
 const PREFIX: &str = "whsec_";
 const KEY_BYTES_MIN: usize = 24;
-const KEY_BYTES_MAX: usize = 64;
+pub(crate) const KEY_BYTES_MAX: usize = 64;
 /// The Base64 text of the longest key: three bytes become four characters, the last ones padded.
 const TEXT_BYTES_MAX: usize = KEY_BYTES_MAX.div_ceil(3) * 4;
 

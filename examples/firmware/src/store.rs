@@ -22,8 +22,8 @@ use core::{
 
 use dubhook_core::{
     record::Key,
-    server::Server,
-    service::{RestoreError, Service},
+    server::{Config, Input, Output, Ready, Server},
+    service::RestoreError,
     time::Now,
 };
 use heapless::Vec;
@@ -38,8 +38,8 @@ use sequential_storage::{
 
 use crate::flash::{FLASH_BYTES, Flash, FlashError, SECTOR_BYTES};
 
-/// Bytes of the longest record: the strings of `Limits::DEVICE`, and 512 as the core asks for.
-const RECORD_BYTES_MAX: usize = 832;
+/// Bytes of the longest record.
+const RECORD_BYTES_MAX: usize = Config::DEVICE.record_bytes_max();
 /// A key as it lies in flash.
 const KEY_BYTES: usize = 5;
 /// A record in the journal: its key, and its value; none deletes the record.
@@ -136,7 +136,7 @@ impl<const KEYS: usize> Store<KEYS> {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub fn restore(&mut self, now: Now, service: &mut Service<'_>) -> Result<usize, StoreError> {
+    pub fn restore(&mut self, now: Now, server: &mut Server<'_>) -> Result<usize, StoreError> {
         if self.is_marked()? {
             self.carry_over()?;
         } else {
@@ -148,12 +148,12 @@ impl<const KEYS: usize> Store<KEYS> {
             let value: Option<&[u8]> = now_or_never(self.map.fetch_item(&mut self.memory, bytes))?;
             let key = Key::from_bytes(*bytes).ok_or(StoreError::Storage)?;
             if let Some(value) = value.filter(|value| !value.is_empty()) {
-                let restored = service.restore(now, key, value);
+                let restored = server.restore(now, key, value);
                 restored.map_err(StoreError::Restore)?;
                 count += 1;
             }
         }
-        service.start(now).map_err(StoreError::Restore)?;
+        server.start(now).map_err(StoreError::Restore)?;
         Ok(count)
     }
 
@@ -163,17 +163,26 @@ impl<const KEYS: usize> Store<KEYS> {
     ///
     /// [`StoreError`]: then nothing of it may leave, and the server must be started anew.
     pub fn commit(&mut self, now: Now, server: &mut Server<'_>) -> Result<(), StoreError> {
-        if !server.service().is_dirty() {
-            return Ok(());
+        loop {
+            let (key, value) = self.item.split_first_chunk_mut().ok_or(StoreError::TooLarge)?;
+            let value = value.get_mut(..RECORD_BYTES_MAX).unwrap_or_default();
+            let output = server.poll(now, Ready::RECORDS, value);
+            match output.map_err(|_| StoreError::TooLarge)? {
+                Output::Save { key: record, value } => {
+                    let len = KEY_BYTES + value.map_or(0, |value| value.len());
+                    *key = record.to_bytes();
+                    let item = self.item.get(..len).unwrap_or_default();
+                    now_or_never(self.journal.push(item, false))?;
+                }
+                Output::Commit(batch) => {
+                    now_or_never(self.journal.push(MARK, false))?;
+                    // It is the server's own.
+                    let _ = server.handle(now, Input::Durable(batch));
+                    return self.carry_over();
+                }
+                _ => return Ok(()),
+            }
         }
-        while let Some(len) = next_item(now, server.service_mut(), &mut self.item)? {
-            let item = self.item.get(..len).unwrap_or_default();
-            now_or_never(self.journal.push(item, false))?;
-        }
-        now_or_never(self.journal.push(MARK, false))?;
-        let batch = server.service_mut().seal();
-        server.committed(batch);
-        self.carry_over()
     }
 
     /// Whether the journal holds a whole batch.
@@ -212,22 +221,6 @@ impl<const KEYS: usize> Store<KEYS> {
         keys.sort_unstable();
         Ok(keys)
     }
-}
-
-/// Writes the next record to `item`, as the journal has it.
-fn next_item(
-    now: Now,
-    service: &mut Service<'_>,
-    item: &mut [u8; BUFFER_BYTES],
-) -> Result<Option<usize>, StoreError> {
-    let (key, value) = item.split_first_chunk_mut().ok_or(StoreError::TooLarge)?;
-    let value = value.get_mut(..RECORD_BYTES_MAX).unwrap_or_default();
-    let record = service.poll_record(now, value);
-    let Some(record) = record.map_err(|_| StoreError::TooLarge)? else {
-        return Ok(None);
-    };
-    *key = record.key.to_bytes();
-    Ok(Some(KEY_BYTES + record.len.unwrap_or(0)))
 }
 
 /// The result of a future that does not wait.

@@ -25,13 +25,8 @@ use std::{
 
 /// Connects to where the attempt goes.
 pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Idle, AttemptError> {
-    let text = {
-        let server = engine.server.borrow();
-        let mut buffers = engine.buffers.borrow_mut();
-        let url = server.service().attempt_url(attempt, &mut buffers.url);
-        url.ok_or(AttemptError::Closed)?.to_owned()
-    };
-    let url = Url::parse(&text, usize::MAX).map_err(|_| AttemptError::Resolve)?;
+    let mut memory = vec![0; engine.buffers.borrow().url.len()];
+    let url = super::attempt_url(&engine.server.borrow(), attempt, &mut memory)?;
     let addresses = resolve(engine, &url).await?;
     let guard = engine.server.borrow().config().guard;
     if !guard.permits_answers(&url, addresses.iter().copied()) {

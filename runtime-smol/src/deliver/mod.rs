@@ -18,7 +18,7 @@ use dubhook_core::{
     delivery::{AttemptId, Verdict},
     http::{self, Method, RecvBuf, Refusal, ResponseError},
     log::AttemptError,
-    server::Server,
+    server::{Handled, Input, Server},
     service::{Attempt, AttemptResult, Attempted},
     time::{Instant, Now},
     url::Url,
@@ -126,9 +126,7 @@ pub(crate) async fn attempts(engine: &Engine<'_>, first: Attempt) {
             Ok(now) => engine.next_attempt(now).map(|attempt| (now, attempt)),
             Err(error) => {
                 let now = engine.clock.now();
-                let mut server = engine.server.borrow_mut();
-                let service = server.service_mut();
-                log(service.handle_attempt(now, attempt.id, AttemptResult::Failed(error)));
+                tell(engine, now, &attempt, AttemptResult::Failed(error));
                 None
             }
         };
@@ -196,8 +194,8 @@ fn attempt_url<'b>(
     attempt: &Attempt,
     memory: &'b mut [u8],
 ) -> Result<Url<'b>, AttemptError> {
-    let url = server.service().attempt_url(attempt, memory);
-    Url::parse(url.ok_or(AttemptError::Closed)?, usize::MAX).map_err(|_| AttemptError::Resolve)
+    let url = server.attempt_url(attempt.id, memory);
+    url.map_err(|_| AttemptError::Closed)
 }
 
 /// The attempt's request, signed for this moment.
@@ -208,8 +206,7 @@ fn write<'b>(
     url: &Url<'_>,
     memory: &'b mut [u8],
 ) -> Result<&'b [u8], AttemptError> {
-    let service = server.service_mut();
-    let len = service.write_attempt(now, attempt, url, memory);
+    let len = server.write_attempt(now, attempt.id, url, memory);
     let len = len.map_err(|_| AttemptError::Closed)?;
     Ok(&memory[..len])
 }
@@ -231,7 +228,7 @@ async fn receive(engine: &Engine<'_>, attempt: &Attempt, sent: Sent) -> Result<N
         let mut buffers = engine.buffers.borrow_mut();
         let (mut input, _) = buffers.lend(&mut received);
         let read = answer.poll(cx, &mut on.stream, &ANSWER, &mut input);
-        let told = read.map_ok(|()| tell(engine, attempt, &answer, &mut input));
+        let told = read.map_ok(|()| answered(engine, attempt, &answer, &mut input));
         let filled = input.filled_range();
         buffers.keep(&mut received, filled);
         told
@@ -245,7 +242,7 @@ async fn receive(engine: &Engine<'_>, attempt: &Attempt, sent: Sent) -> Result<N
 
 /// Tells the machine of an answer, and takes it out of the input. When that was, and whether the connection can be used
 /// again.
-fn tell(
+fn answered(
     engine: &Engine<'_>,
     attempt: &Attempt,
     answer: &Answer,
@@ -260,8 +257,7 @@ fn tell(
             retry_after_ms: retry_after_ms(now, &response),
             body: response.body,
         };
-        let mut server = engine.server.borrow_mut();
-        log(server.service_mut().handle_attempt(now, attempt.id, result));
+        tell(engine, now, attempt, result);
     }
     input.discard_front(usize::MAX);
     (now, reuse)
@@ -290,11 +286,17 @@ fn blame(failure: Failure) -> AttemptError {
     }
 }
 
+/// Tells the machine how an attempt went.
+fn tell(engine: &Engine<'_>, now: Now, attempt: &Attempt, result: AttemptResult<'_>) {
+    let id = attempt.id;
+    let mut server = engine.server.borrow_mut();
+    if let Ok(Handled::Attempted(attempted)) = server.handle(now, Input::Attempt { id, result }) {
+        log(&attempted);
+    }
+}
+
 /// Tells the operator of what did not go well.
-fn log(attempted: Option<Attempted>) {
-    let Some(attempted) = attempted else {
-        return;
-    };
+fn log(attempted: &Attempted) {
     let endpoint = attempted
         .endpoint
         .map(|id| id.text(dubhook_core::id::Prefix::Endpoint));

@@ -16,8 +16,9 @@ use crate::{
 };
 use dubhook_core::{
     id::Id,
-    server::{Config, Server},
-    time::{Now, Timestamp},
+    record,
+    server::{Config, Input, Output, Ready, Server},
+    time::Timestamp,
 };
 use smol::{Timer, unblock};
 use std::{cell::RefCell, io, sync::Arc, time::Duration};
@@ -44,12 +45,11 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(store: Option<Arc<dyn Store>>, config: &Config<'_>) -> io::Result<Self> {
-        let record = config.scratch_bytes_max() + config.service.callback_bytes_max + 512;
         Ok(Self {
             clerk: store.clone().map(Clerk::start).transpose()?,
             store,
             batch: RefCell::new(Some(Batch::default())),
-            record: RefCell::new(vec![0; record].into()),
+            record: RefCell::new(vec![0; config.archive_bytes_max()].into()),
             failure: RefCell::new(None),
             failed: Signal::default(),
         })
@@ -64,11 +64,6 @@ impl Committer {
                 return failure;
             }
         }
-    }
-
-    /// Whether something is not durable yet.
-    pub(crate) fn is_busy(&self, server: &Server<'_>) -> bool {
-        self.store.is_some() && (self.batch.borrow().is_none() || server.service().is_dirty())
     }
 
     /// What the store has of a job that is no longer in memory.
@@ -86,51 +81,38 @@ impl Committer {
     /// Sees to it that what has changed is written, unless a batch is being written already.
     pub(crate) fn commit<'e>(
         &'e self,
-        now: Now,
-        server: &mut Server<'_>,
+        server: &Server<'_>,
         engine: &'e Engine<'_>,
         spawner: &Spawner<'e>,
     ) {
         let Some(clerk) = &self.clerk else {
             return;
         };
-        let Some(batch) = self.batch.take() else {
+        if !server.has_unsaved() {
+            return;
+        }
+        if let Some(batch) = self.batch.take() {
+            spawner.spawn(self.write(clerk, batch, engine));
+        }
+    }
+
+    /// Gathers what has changed by the time that the thread has nothing else to do, and writes it.
+    async fn write(&self, clerk: &Clerk, mut batch: Batch, engine: &Engine<'_>) {
+        engine.net.idle().await;
+        batch.clear();
+        let Some(token) = self.gather(engine, &mut batch) else {
+            self.batch.replace(Some(batch));
+            engine.turn.raise();
             return;
         };
-        if server.service().is_dirty() {
-            spawner.spawn(async move {
-                engine.net.idle().await;
-                let sealed = self.seal(engine.clock.now(), &mut engine.server.borrow_mut(), batch);
-                match sealed {
-                    Some((batch, number)) => self.write(clerk, batch, number, engine).await,
-                    None => engine.turn.raise(),
-                }
-            });
-        } else if let Some((batch, number)) = self.seal(now, server, batch) {
-            spawner.spawn(self.write(clerk, batch, number, engine));
-        }
-    }
-
-    /// Gathers what has changed. Nothing where that is nothing: then nothing before it is unwritten.
-    fn seal(&self, now: Now, server: &mut Server<'_>, mut batch: Batch) -> Option<(Batch, u64)> {
-        batch.clear();
-        self.gather(now, server, &mut batch);
-        let number = server.service_mut().seal();
-        if batch.is_empty() {
-            server.committed(number);
-            self.batch.replace(Some(batch));
-            return None;
-        }
-        Some((batch, number))
-    }
-
-    async fn write(&self, clerk: &Clerk, batch: Batch, number: u64, engine: &Engine<'_>) {
         let write = move |store: &dyn Store| (store.write(&batch), batch);
         let (written, batch) = clerk.ask(write).await;
         match written {
             Ok(()) => {
                 self.batch.replace(Some(batch));
-                engine.server.borrow_mut().committed(number);
+                let mut server = engine.server.borrow_mut();
+                let taken = server.handle(engine.clock.now(), Input::Durable(token));
+                taken.expect("the machine's own batch");
                 engine.turn.raise();
             }
             Err(error) => self.fail(error),
@@ -159,15 +141,20 @@ impl Committer {
         self.failed.raise();
     }
 
-    fn gather(&self, now: Now, server: &mut Server<'_>, batch: &mut Batch) {
+    /// Takes all that has changed. Nothing comes of it where that is nothing.
+    fn gather(&self, engine: &Engine<'_>, batch: &mut Batch) -> Option<record::Batch> {
         const FITS: &str = "the memory holds the longest strings that the limits allow";
         let mut memory = self.record.borrow_mut();
-        let service = server.service_mut();
-        while let Some((job, len)) = service.poll_archive(&mut memory).expect(FITS) {
-            batch.add_archived(job, &memory[..len]);
-        }
-        while let Some(record) = service.poll_record(now, &mut memory).expect(FITS) {
-            batch.add(record.key, record.len.map(|len| &memory[..len]));
+        let mut server = engine.server.borrow_mut();
+        let now = engine.clock.now();
+        loop {
+            match server.poll(now, Ready::RECORDS, &mut memory).expect(FITS) {
+                Output::Archive { job, json } => batch.add_archived(job, &json),
+                Output::Save { key, value } => batch.add(key, value.as_deref()),
+                Output::Commit(token) => return Some(token),
+                Output::Stop { job, slot } => engine.workers.stop(slot, job),
+                _ => return None,
+            }
         }
     }
 }

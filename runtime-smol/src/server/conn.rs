@@ -128,6 +128,7 @@ impl Connection<'_, '_> {
                 None => server.drive(now, self.id, &mut input, &mut out),
                 Some(found) => server.answer_lookup(now, self.id, found.as_deref(), &mut out),
             };
+            let drive = drive.expect("the output holds the longest answer");
             drop(server);
             engine.turn.raise();
             send_or_keep(&self.stream, out.written(), &mut self.unsent)?;

@@ -17,8 +17,8 @@ use crate::{
     translate::Workers,
 };
 use dubhook_core::{
-    server::{ConnId, Server},
-    service::{Attempt, Work},
+    server::{ConnId, Output, Ready, Server},
+    service::Attempt,
     time::{Instant, Now},
 };
 use smol::{LocalExecutor, Timer};
@@ -32,6 +32,8 @@ use std::{
 
 /// Jobs that are started in one turn at most, so that connections are not kept waiting.
 const STARTS_MAX: usize = 256;
+/// Why the machine has something to say whenever it is asked.
+pub(super) const BEGUN: &str = "work has begun, and no record is asked for";
 
 /// The shared state of a server.
 #[derive(Debug)]
@@ -104,27 +106,15 @@ impl<'m> Engine<'m> {
     fn pump_once<'e>(&'e self, spawner: &Spawner<'e>) -> Option<Instant> {
         let now = self.clock.now();
         let mut server = self.server.borrow_mut();
-        if server.poll_timeout().is_some_and(|due| due <= now.instant) {
-            server.handle_timeout(now);
-        }
         self.deliver.expire(now.instant);
-        self.workers.report(now, server.service_mut());
-        let stopping = self.stopping.get();
-        if !stopping {
-            self.start_work(now, &mut server, spawner);
-        }
-        self.committer.commit(now, &mut server, self, spawner);
-        while let Some(attempt) = self.begin_attempt(now, &mut server) {
-            spawner.spawn(deliver::attempts(self, attempt));
-        }
-        while let Some(conn) = server.poll_conn() {
-            self.named(conn).raise();
-        }
-        if stopping && self.is_drained(&server) {
+        self.workers.report(now, &mut server);
+        let due = self.drain(now, &mut server, spawner);
+        self.committer.commit(&server, self, spawner);
+        if self.stopping.get() && self.is_drained(&server) {
             self.drained.raise();
         }
         [
-            server.poll_timeout(),
+            due,
             self.workers.poll_timeout(),
             self.deliver.poll_timeout(),
         ]
@@ -133,40 +123,72 @@ impl<'m> Engine<'m> {
         .min()
     }
 
-    /// The next attempt to make, whose time has begun.
-    pub(crate) fn next_attempt(&self, now: Now) -> Option<Attempt> {
-        self.begin_attempt(now, &mut self.server.borrow_mut())
+    /// Does all that the machine wants done but for writing records. Returns when it wants something next.
+    fn drain<'e>(
+        &'e self,
+        now: Now,
+        server: &mut Server<'m>,
+        spawner: &Spawner<'e>,
+    ) -> Option<Instant> {
+        let begins = !self.stopping.get();
+        let mut starts_left = STARTS_MAX;
+        loop {
+            let ready = Ready {
+                work: begins && starts_left > 0 && self.workers.may_start(),
+                attempts: begins,
+                records: false,
+                conns: true,
+            };
+            match server.poll(now, ready, &mut []).expect(BEGUN) {
+                Output::Start { job, slot } => {
+                    starts_left -= 1;
+                    if starts_left == 0 {
+                        // There may be more, once others have had their turn.
+                        self.turn.raise();
+                    }
+                    self.workers
+                        .start(self, now, server.service(), slot, job, spawner);
+                }
+                Output::Stop { job, slot } => self.workers.stop(slot, job),
+                Output::Attempt(attempt) => {
+                    self.begin(now, server, &attempt);
+                    spawner.spawn(deliver::attempts(self, attempt));
+                }
+                Output::Drive(conn) => self.named(conn).raise(),
+                Output::Sleep(due) => return due,
+                // It takes none now.
+                Output::Save { .. } | Output::Archive { .. } | Output::Commit(_) => {}
+            }
+        }
     }
 
-    fn begin_attempt(&self, now: Now, server: &mut Server<'m>) -> Option<Attempt> {
+    /// The next attempt to make, whose time has begun.
+    pub(crate) fn next_attempt(&self, now: Now) -> Option<Attempt> {
         if self.stopping.get() {
             return None;
         }
-        let attempt = server.service_mut().poll_attempt(now)?;
-        let deadline = server.service().attempt_deadline(now);
-        self.deliver.begin(attempt.id, deadline);
-        Some(attempt)
-    }
-
-    fn start_work<'e>(&'e self, now: Now, server: &mut Server<'m>, spawner: &Spawner<'e>) {
-        for _ in 0..STARTS_MAX {
-            let may_start = self.workers.may_start();
-            match server.service_mut().poll_work(now, may_start) {
-                Some(Work::Start(job, id)) => {
-                    self.workers
-                        .start(self, now, server.service(), job, id, spawner);
+        let mut server = self.server.borrow_mut();
+        loop {
+            match server.poll(now, Ready::ATTEMPTS, &mut []).expect(BEGUN) {
+                Output::Attempt(attempt) => {
+                    self.begin(now, &server, &attempt);
+                    return Some(attempt);
                 }
-                Some(Work::Stop(job, id)) => self.workers.stop(job, id),
-                None => return,
+                Output::Stop { job, slot } => self.workers.stop(slot, job),
+                _ => return None,
             }
         }
-        self.turn.raise();
+    }
+
+    fn begin(&self, now: Now, server: &Server<'_>, attempt: &Attempt) {
+        let deadline = server.attempt_deadline(now);
+        self.deliver.begin(attempt.id, deadline);
     }
 
     fn is_drained(&self, server: &Server<'_>) -> bool {
         server.conns_len() == 0
             && server.service().outbox().attempts_in_flight() == 0
-            && !self.committer.is_busy(server)
+            && server.is_all_durable()
     }
 }
 

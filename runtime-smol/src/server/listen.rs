@@ -46,7 +46,7 @@ fn admit<'e>(engine: &'e Engine<'_>, stream: TcpStream, spawner: &Spawner<'e>) {
     let id = engine.server.borrow_mut().accept(engine.clock.now());
     // A new connection has a deadline, and where slots are scarce an old one is told to end.
     engine.turn.raise();
-    let Some(id) = id else {
+    let Ok(id) = id else {
         // A peer that is gone already need not be told.
         let _ = refuse(engine, stream);
         return;

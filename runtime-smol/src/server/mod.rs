@@ -48,8 +48,8 @@ use commit::Committer;
 use dubhook_core::{
     address::{Cidr, Guard},
     record::Keep,
-    server::{self as machine, ApiKey, Config, Page},
-    service::{Limits, RestoreError, Service},
+    server::{self as machine, ApiKey, Config, Input, Page},
+    service::{Limits, RestoreError},
     simulate::{SimSlot, Simulator},
     time::Now,
 };
@@ -191,12 +191,7 @@ impl Server {
         let mut server = machine::Server::new(tables, config, self.seed.0)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         if let Some(store) = &self.store {
-            restore(
-                clock.now(),
-                server.service_mut(),
-                store.as_ref(),
-                self.capacity,
-            )?;
+            restore(clock.now(), &mut server, store.as_ref(), self.capacity)?;
         }
         let workers = workers(self.translator, simulated, &mut server);
         let engine = Engine {
@@ -259,7 +254,9 @@ async fn serve(
         tracing::info!("stopping");
         accept.cancel().await;
         engine.stopping.set(true);
-        engine.server.borrow_mut().shutdown();
+        let now = engine.clock.now();
+        let told = engine.server.borrow_mut().handle(now, Input::Shutdown);
+        told.expect("a server can be told to stop at any time");
         engine.turn.raise();
         let drained = async {
             engine.drained.raised().await;
@@ -286,7 +283,7 @@ fn workers<'m>(
 ) -> Workers<'m> {
     match translator {
         Translator::Simulated(settings) => {
-            let seed = server.service_mut().random().bytes();
+            let seed = server.random_bytes();
             Workers::Simulated(RefCell::new(Simulator::new(simulated, settings, seed)))
         }
         Translator::Command(command) => Workers::Commands(Commands::new(command)),
@@ -297,7 +294,7 @@ fn workers<'m>(
 /// Puts back what the store holds.
 fn restore(
     now: Now,
-    service: &mut Service<'_>,
+    server: &mut machine::Server<'_>,
     store: &dyn Store,
     capacity: Capacity,
 ) -> Result<(), StoreError> {
@@ -305,10 +302,10 @@ fn restore(
     let mut records = 0_u64;
     let restored = store.load(&mut |key, value| {
         records += 1;
-        service.restore(now, key, value)
+        server.restore(now, key, value)
     });
     let begin = |()| {
-        let begun = service.start(now);
+        let begun = server.start(now);
         begun.map_err(|error| StoreError::Restore { key: None, error })
     };
     match restored.and_then(begin) {
@@ -318,7 +315,7 @@ fn restore(
         }) => Err(too_small(store, capacity)?),
         Err(error) => Err(error),
         Ok(()) => {
-            let jobs = service.jobs_len();
+            let jobs = server.service().jobs_len();
             tracing::info!(records, jobs, took = ?started.elapsed(), "restored");
             Ok(())
         }

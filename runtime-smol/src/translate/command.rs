@@ -154,7 +154,7 @@ impl Run<'_, '_> {
         let engine = self.engine;
         let mut server = engine.server.borrow_mut();
         if attempt(server.service(), self.id) == self.attempt {
-            report_or_log(engine.clock.now(), server.service_mut(), self.id, report);
+            report_or_log(engine.clock.now(), &mut server, self.id, report);
             engine.turn.raise();
         } else {
             self.stop.raise();

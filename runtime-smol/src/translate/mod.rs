@@ -12,6 +12,7 @@ use crate::{
 use dubhook_core::{
     id::Id,
     out::Out,
+    server::{Input, Server},
     service::{Report, Service},
     simulate::{self, Settings, Simulator, Step},
     slab::Ix,
@@ -99,7 +100,7 @@ impl Workers<'_> {
     }
 
     /// Tells what simulated jobs have come to.
-    pub(crate) fn report(&self, now: Now, service: &mut Service<'_>) {
+    pub(crate) fn report(&self, now: Now, server: &mut Server<'_>) {
         let Self::Simulated(simulator) = self else {
             return;
         };
@@ -117,7 +118,7 @@ impl Workers<'_> {
                     Report::Completed(str::from_utf8(&memory[..len]).unwrap_or_default())
                 }
             };
-            report_or_log(now, service, id, report);
+            report_or_log(now, server, id, report);
         }
     }
 
@@ -131,11 +132,11 @@ impl Workers<'_> {
 }
 
 /// Reports on a job. One that was called off in the same moment refuses; that is no fault.
-fn report_or_log(now: Now, service: &mut Service<'_>, id: Id, report: Report<'_>) {
+fn report_or_log(now: Now, server: &mut Server<'_>, id: Id, report: Report<'_>) {
     let job = id.text(dubhook_core::id::Prefix::Job);
     let job = job.as_str();
-    match service.report(now, id, report) {
-        Ok(()) => tracing::debug!(job, ?report, "reported"),
+    match server.handle(now, Input::Report { job: id, report }) {
+        Ok(_) => tracing::debug!(job, ?report, "reported"),
         Err(error) => tracing::debug!(job, ?report, ?error, "report refused"),
     }
 }

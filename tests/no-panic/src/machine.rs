@@ -11,10 +11,9 @@ use dubhook_core::{
     log::AttemptError,
     out::Out,
     record::Key,
-    server::{ApiKey, Server},
-    service::{AttemptResult, EndpointChange, NewEndpoint, NewJob, Report},
+    server::{ApiKey, Input, Output, Server},
+    service::{self, AttemptResult, EndpointChange, NewEndpoint, NewJob, Report},
     simulate,
-    url::Url,
 };
 
 use crate::{Gate, world::World};
@@ -24,7 +23,7 @@ pub(crate) const GATES: &[Gate] = &[
     bodies,
     server_new,
     server_connections,
-    server_time,
+    server_door,
     jobs,
     endpoints,
     attempts,
@@ -64,31 +63,59 @@ fn bodies(world: &mut World<'_>) {
 fn server_new(world: &mut World<'_>) {
     black_box(ApiKey::new(world.text));
     if let Ok(mut server) = Server::new(world.memory.lend(world.keep), world.config, world.seed) {
-        black_box(server.service_mut().start(world.now).is_ok());
+        black_box(server.start(world.now).is_ok());
     }
 }
 
 fn server_connections(world: &mut World<'_>) {
     let server = &mut *world.server;
-    black_box(server.accept(world.now));
-    black_box(server.poll_conn());
+    black_box(server.accept(world.now).is_ok());
     let mut input = RecvBuf::resume(world.bytes, world.size..world.number as usize);
     let mut out = Out::new(world.room);
-    let _ = black_box(server.drive(world.now, world.conn, &mut input, &mut out));
-    let _ = black_box(server.answer_lookup(world.now, world.conn, Some(world.more_room), &mut out));
+    black_box(
+        server
+            .drive(world.now, world.conn, &mut input, &mut out)
+            .is_ok(),
+    );
+    let found = Some(&*world.more_room);
+    black_box(
+        server
+            .answer_lookup(world.now, world.conn, found, &mut out)
+            .is_ok(),
+    );
     server.close(world.conn);
 }
 
-fn server_time(world: &mut World<'_>) {
+fn server_door(world: &mut World<'_>) {
     let server = &mut *world.server;
-    server.committed(world.number);
-    black_box(server.poll_timeout());
-    server.handle_timeout(world.now);
-    server.shutdown();
+    black_box(server.restore(world.now, world.record, world.bytes).is_ok());
+    black_box(server.start(world.now).is_ok());
+    if let Ok(Output::Commit(batch)) = server.poll(world.now, world.ready, world.room) {
+        black_box(server.handle(world.now, Input::Durable(batch)).is_ok());
+    }
+    let (id, job) = (world.attempt.id, world.id);
+    let report = Report::Completed(world.text);
+    black_box(
+        server
+            .handle(world.now, Input::Report { job, report })
+            .is_ok(),
+    );
+    let result = AttemptResult::Failed(AttemptError::Closed);
+    black_box(
+        server
+            .handle(world.now, Input::Attempt { id, result })
+            .is_ok(),
+    );
+    black_box(server.handle(world.now, Input::Shutdown).is_ok());
+    if let Ok(url) = server.attempt_url(id, world.room) {
+        let len = server.write_attempt(world.now, id, &url, world.more_room);
+        black_box(len.is_ok());
+    }
+    black_box(server.deadline());
 }
 
 fn jobs(world: &mut World<'_>) {
-    let service = world.server.service_mut();
+    let service = &mut *world.service;
     let key = service.idempotency_key(world.text.as_bytes(), world.bytes);
     let new = NewJob {
         video_url: world.text.into(),
@@ -105,7 +132,11 @@ fn jobs(world: &mut World<'_>) {
         Report::Completed(world.text),
         Report::Failed(world.text),
     ] {
-        black_box(service.report(world.now, world.id, report).is_ok());
+        let input = service::Input::Report {
+            job: world.id,
+            report,
+        };
+        black_box(service.handle(world.now, input).is_ok());
         black_box(
             service
                 .report_as(world.now, world.id, Some(world.size as u32), report)
@@ -117,13 +148,12 @@ fn jobs(world: &mut World<'_>) {
         service.give_back(&claim);
     }
     black_box(service.cancel(world.now, world.id).is_ok());
-    black_box(service.poll_work(world.now, world.flag));
     black_box(service.find_job_text(world.text));
     black_box(service.older_job(world.ix));
 }
 
 fn endpoints(world: &mut World<'_>) {
-    let service = world.server.service_mut();
+    let service = &mut *world.service;
     let new = NewEndpoint {
         url: world.text.into(),
         filter: Filter::from_bits(world.byte),
@@ -152,13 +182,11 @@ fn endpoints(world: &mut World<'_>) {
 }
 
 fn attempts(world: &mut World<'_>) {
-    let service = world.server.service_mut();
-    black_box(service.poll_attempt(world.now));
+    let service = &mut *world.service;
+    let id = world.attempt.id;
     black_box(service.attempt_deadline(world.now));
-    if let Some(text) = service.attempt_url(&world.attempt, world.room)
-        && let Ok(url) = Url::parse(text, world.size)
-    {
-        let len = service.write_attempt(world.now, &world.attempt, &url, world.more_room);
+    if let Ok(url) = service.attempt_url(id, world.room) {
+        let len = service.write_attempt(world.now, id, &url, world.more_room);
         black_box(len.is_ok());
     }
     let answer = AttemptResult::Answer {
@@ -166,32 +194,38 @@ fn attempts(world: &mut World<'_>) {
         retry_after_ms: Some(world.number),
         body: world.bytes,
     };
-    black_box(service.handle_attempt(world.now, world.attempt.id, answer));
-    let failed = AttemptResult::Failed(AttemptError::Closed);
-    black_box(service.handle_attempt(world.now, world.attempt.id, failed));
+    for result in [answer, AttemptResult::Failed(AttemptError::Closed)] {
+        let input = service::Input::Attempt { id, result };
+        black_box(service.handle(world.now, input).is_ok());
+    }
 }
 
 fn records(world: &mut World<'_>) {
-    let service = world.server.service_mut();
+    let service = &mut *world.service;
     black_box(
         service
             .restore(world.now, world.record, world.bytes)
             .is_ok(),
     );
     black_box(service.start(world.now).is_ok());
-    if let Ok(Some(record)) = service.poll_record(world.now, world.room) {
-        black_box(record.key.to_bytes());
+    match service.poll(world.now, world.ready, world.room) {
+        Ok(service::Output::Save { key, value }) => {
+            black_box((key.to_bytes(), value.is_some()));
+        }
+        Ok(service::Output::Commit(batch)) => {
+            let input = service::Input::Durable(batch);
+            black_box(service.handle(world.now, input).is_ok());
+        }
+        _ => {}
     }
-    black_box(service.poll_archive(world.room).is_ok());
-    black_box(service.is_dirty());
-    black_box(service.seal());
+    black_box(service.is_all_durable());
     if let Some(bytes) = world.bytes.first_chunk() {
         black_box(Key::from_bytes(*bytes));
     }
 }
 
 fn views(world: &mut World<'_>) {
-    let service = world.server.service_mut();
+    let service = &mut *world.service;
     let mut out = Out::new(world.room);
     service.write_job(world.ix, &mut out);
     service.write_job_accepted(world.ix, &mut out);

@@ -6,8 +6,8 @@ use dubhook_core::{
     http::{Limits, RequestParser, ResponseParser},
     id::Id,
     record::{Keep, Key},
-    server::{Config, ConnId, Server, ServerStorage},
-    service::Attempt,
+    server::{Config, ConnId, Ready, Server, ServerStorage},
+    service::{Attempt, Service},
     signature::{Secret, SigningKey},
     simulate::Simulator,
     slab::Ix,
@@ -62,7 +62,6 @@ pub struct World<'a> {
     /// What is kept of a service.
     pub keep: Keep,
     /// An attempt.
-    /// An attempt.
     pub attempt: Attempt,
     /// A connection.
     pub conn: ConnId,
@@ -72,6 +71,10 @@ pub struct World<'a> {
     pub memory: &'a mut ServerStorage<8, 4, 2, 4>,
     /// A server in whatever state.
     pub server: &'a mut Server<'a>,
+    /// A service in whatever state.
+    pub service: &'a mut Service<'a>,
+    /// What a driver can take.
+    pub ready: Ready,
     /// Simulated work in whatever state.
     pub simulation: &'a mut Simulator<'a>,
     /// A client's memory.

@@ -110,13 +110,9 @@ fn run(seed: u8, records: &Records) -> Option<Records> {
     let mut machine = MachineIn::over(server, at(100_000));
     let now = machine.now;
     for (key, value) in records {
-        machine
-            .server
-            .service_mut()
-            .restore(now, *key, value)
-            .ok()?;
+        machine.server.restore(now, *key, value).ok()?;
     }
-    machine.server.service_mut().start(now).ok()?;
+    machine.server.start(now).ok()?;
     machine.records.clone_from(records);
     machine.commit();
     for round in 0..4 {

@@ -10,7 +10,7 @@ use dubhook_core::{
     id::{Id, Prefix},
     record::Keep,
     server::{ConnId, Drive, Server, ServerStorage},
-    service::{Report, Work},
+    service::Report,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -157,11 +157,9 @@ impl World<'_> {
                 machine.commit();
             }
             11 => {
-                let now = machine.now;
-                match machine.server.service_mut().poll_work(now, true) {
-                    Some(Work::Start(_, id)) => self.working.push(id),
-                    Some(Work::Stop(_, id)) => self.working.retain(|working| *working != id),
-                    None => {}
+                self.working.extend(machine.start_job());
+                while let Some(id) = machine.stop_job() {
+                    self.working.retain(|working| *working != id);
                 }
             }
             12 => {
@@ -174,7 +172,7 @@ impl World<'_> {
                         Report::Failed("\"no\"\r\n\u{1}"),
                     ][script.below(5)];
                     // A job that was lost or called off refuses.
-                    let _ = machine.server.service_mut().report(machine.now, id, report);
+                    let _ = machine.try_report(id, report);
                 }
             }
             13 => {
@@ -201,7 +199,7 @@ impl World<'_> {
                     assert_eq!((answer.as_str(), drive), ("", Drive::Close));
                 }
             }
-            _ if script.byte() == 0 => machine.server.shutdown(),
+            _ if script.byte() == 0 => machine.shutdown(),
             _ => self.look(script),
         }
     }
@@ -209,9 +207,9 @@ impl World<'_> {
     /// Connects, with an output that has so much more room than one answer needs.
     fn open(&mut self, more_bytes: usize) {
         let is_full = self.machine.server.conns_len() == SLOTS.2;
-        let mut probe = self.machine.server.accept(self.machine.now);
-        assert!(!is_full || probe.is_none());
-        if let Some(id) = probe.take() {
+        let probe = self.machine.server.accept(self.machine.now);
+        assert!(!is_full || probe.is_err());
+        if let Ok(id) = probe {
             self.machine.server.close(id);
             self.closed.push(id);
             let output_bytes = self.machine.server.config().answer_bytes_max() + more_bytes;
@@ -247,7 +245,7 @@ impl World<'_> {
         if self.machine.server.conns_len() == SLOTS.2 {
             return;
         }
-        let Some(probe) = self.machine.server.accept(self.machine.now) else {
+        let Ok(probe) = self.machine.server.accept(self.machine.now) else {
             return;
         };
         self.machine.server.close(probe);
@@ -264,7 +262,7 @@ impl World<'_> {
 
     /// Drives whoever is named, reads what was answered, and looks whether everything is within its bounds.
     fn check(&mut self) {
-        while let Some(id) = self.machine.server.poll_conn() {
+        while let Some(id) = self.machine.next_conn() {
             let place = self.callers.iter().position(|caller| caller.id == id);
             let place = place.expect("a connection that is there is named");
             self.callers[place].turn(&mut self.machine);
@@ -275,7 +273,7 @@ impl World<'_> {
             match caller.wants {
                 Drive::Close => self.close(place),
                 Drive::Input { .. } => {
-                    let due = self.machine.server.poll_timeout().expect("a deadline");
+                    let due = self.machine.server.deadline().expect("a deadline");
                     assert!(due.ms_since(self.machine.now.instant) <= PATIENCE_MS);
                     place += 1;
                 }
@@ -340,7 +338,7 @@ impl World<'_> {
             .machine
             .server
             .accept(self.machine.now)
-            .is_some_and(|id| {
+            .is_ok_and(|id| {
                 self.machine.server.close(id);
                 true
             })

@@ -9,9 +9,8 @@ use dubhook_core::{
     delivery::Verdict,
     event::{Event, Kind},
     id::{Id, Prefix},
-    service::{Attempt, Service},
+    service::{Attempt, HandleError, Handled, Input, Service},
     signature::{Headers, Secret, TOLERANCE_S, verify},
-    url::Url,
 };
 
 impl Rig {
@@ -76,11 +75,10 @@ impl Rig {
 
     fn check_bytes(&mut self, service: &mut Service<'_>, attempt: &Attempt, target: Target) {
         let mut url = [0; 2_048];
-        let url = service.attempt_url(attempt, &mut url).expect("a URL");
-        let url = Url::parse(url, usize::MAX).expect("a stored URL");
+        let url = service.attempt_url(attempt.id, &mut url).expect("a URL");
         let mut memory = vec![0; 4_096];
         let len = service
-            .write_attempt(self.now, attempt, &url, &mut memory)
+            .write_attempt(self.now, attempt.id, &url, &mut memory)
             .expect("room for an attempt");
         let text = std::str::from_utf8(&memory[..len]).expect("text");
         let (_, body) = text.split_once("\r\n\r\n").expect("a head");
@@ -116,11 +114,16 @@ impl Rig {
         }
         let at = usize::from(at) % self.in_flight.len();
         let flight = self.in_flight.remove(at);
-        let attempted = service
-            .handle_attempt(self.now, flight.id, reply.result())
-            .expect("in flight");
-        let again = service.handle_attempt(self.now, flight.id, reply.result());
-        assert_eq!(again, None, "a stale attempt names nothing");
+        let ended = || Input::Attempt {
+            id: flight.id,
+            result: reply.result(),
+        };
+        let Ok(Handled::Attempted(attempted)) = service.handle(self.now, ended()) else {
+            panic!("it is in flight");
+        };
+        let again = service.handle(self.now, ended());
+        let stale = Err(HandleError::Attempt);
+        assert_eq!(again, stale, "a stale attempt names nothing");
         let debt = flight.job.map(|job| Debt {
             target: flight.target,
             job,

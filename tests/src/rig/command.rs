@@ -5,7 +5,9 @@ use crate::model::{Hook, Step};
 use dubhook_core::{
     event::Filter,
     id::Id,
-    service::{EndpointChange, NewEndpoint, NewJob, Report, Service, SubmitError, Work},
+    service::{
+        EndpointChange, Input, NewEndpoint, NewJob, Output, Ready, Report, Service, SubmitError,
+    },
     slab::Ix,
     time::Timestamp,
 };
@@ -72,15 +74,11 @@ impl Rig {
                     rig.model.revive(id);
                 }
             }),
-            Op::Start => {
-                let Some(work) = service.poll_work(now, true) else {
-                    return;
-                };
-                match work {
-                    Work::Start(_, id) => self.started(id),
-                    Work::Stop(..) => {}
-                }
-            }
+            Op::Start => match service.poll(now, Ready::WORK, &mut []) {
+                Ok(Output::Start { job, .. }) => self.started(job),
+                Ok(Output::Sleep(_)) => return,
+                other => panic!("{other:?} where only work is wanted"),
+            },
             Op::Report(at, step) => self.with_job(service, at, |rig, service, id| {
                 let report = match step {
                     Step::Progress(p) => Report::Progress(p),
@@ -90,7 +88,7 @@ impl Rig {
                 };
                 let before = rig.model.clone();
                 let taken = rig.happen(id, step);
-                let told = service.report(now, id, report);
+                let told = service.handle(now, Input::Report { job: id, report });
                 // What changes nothing is taken as well: the same progress again.
                 assert!(
                     told.is_ok() || !taken,
@@ -162,6 +160,7 @@ impl Rig {
                     self.model.keys.insert(key, (request_hash(request), id));
                 }
             }
+            Err(SubmitError::NotStarted) => panic!("it works"),
             Err(SubmitError::Full) => {}
             Err(SubmitError::KeyReused) => {
                 assert_ne!(known.expect("a known key").0, request_hash(request));

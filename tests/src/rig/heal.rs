@@ -39,7 +39,7 @@ impl Rig {
             if ended && !off && paid {
                 break;
             }
-            let next = service.poll_timeout().unwrap_or(self.now.instant);
+            let next = service.deadline().unwrap_or(self.now.instant);
             self.apply(
                 service,
                 &Op::Pass(next.ms_since(self.now.instant).min(60_000)),
@@ -93,7 +93,7 @@ impl Rig {
         self.apply(service, &Op::Seal);
         self.apply(service, &Op::Sync);
         self.apply(service, &Op::Pass(4 * limits().retain_ms));
-        service.handle_timeout(self.now);
+        self.settle_down(service);
         self.apply(service, &Op::Seal);
         self.apply(service, &Op::Sync);
         assert_eq!(service.jobs_len(), 0, "S10: jobs");

@@ -21,18 +21,21 @@ use dubhook_core::{
     event::{Event, Kind},
     id::Id,
     job::Status,
-    record::Key,
-    service::{Limits, Service, Work},
+    record::{self, Key},
+    service::{Input, Limits, Output, Ready, Service},
     signature::Secret,
     time::{Instant, Now, Timestamp},
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// Records, and those that are deleted.
+type Changes = Vec<(Key, Option<Vec<u8>>)>;
+
 /// A batch on its way to the disk.
 #[derive(Debug)]
 struct Batch {
-    number: u64,
-    changes: Vec<(Key, Option<Vec<u8>>)>,
+    batch: record::Batch,
+    changes: Changes,
     model: Model,
 }
 
@@ -160,7 +163,7 @@ impl Rig {
             dump(&again),
             "S13: recovery is deterministic"
         );
-        let changes = drain_records(&mut again, self.now);
+        let (changes, _) = drain_records(&mut again, self.now);
         assert_eq!(changes, [], "S13: recovery is idempotent");
         self.settle_down(&mut service);
         service
@@ -182,7 +185,7 @@ impl Rig {
     }
 
     fn all_durable(&self, service: &Service<'_>) -> bool {
-        self.batches.is_empty() && !service.is_dirty()
+        self.batches.is_empty() && !service.has_unsaved()
     }
 
     fn crash(&mut self) {
@@ -200,7 +203,7 @@ impl Rig {
     /// Lets time pass, stopping at every deadline.
     fn pass(&mut self, service: &mut Service<'_>, ms: u64) {
         let end = self.now.instant.after_ms(ms);
-        while let Some(due) = service.poll_timeout().filter(|due| *due <= end) {
+        while let Some(due) = service.deadline().filter(|due| *due <= end) {
             let passed = due.ms_since(self.now.instant);
             self.forward(passed);
             self.settle_down(service);
@@ -215,34 +218,32 @@ impl Rig {
 
     /// Keeps the driver's side of the contract, and compares.
     fn settle_down(&mut self, service: &mut Service<'_>) {
-        let mut rounds = 0;
-        while service
-            .poll_timeout()
-            .is_some_and(|due| due <= self.now.instant)
-        {
-            service.handle_timeout(self.now);
+        for round in 0.. {
+            assert!(round < 1_000, "it makes no progress");
+            let output = service
+                .poll(self.now, Ready::ATTEMPTS, &mut [])
+                .expect("it works");
             self.follow(service);
-            rounds += 1;
-            assert!(rounds < 1_000, "handle_timeout makes no progress");
-        }
-        self.follow(service);
-        while let Some(work) = service.poll_work(self.now, false) {
-            let Work::Stop(_, id) = work else {
-                panic!("work is started though nobody may");
-            };
-            let job = self.model.jobs.get(&id);
-            assert!(
-                job.is_none_or(|job| job.status().is_terminal()),
-                "S2: {id:?} goes on"
-            );
-        }
-        while let Some(attempt) = service.poll_attempt(self.now) {
-            self.begin(service, &attempt);
+            match output {
+                Output::Stop { job, .. } => self.stopped(job),
+                Output::Attempt(attempt) => self.begin(service, &attempt),
+                Output::Sleep(due) if due.is_none_or(|due| due > self.now.instant) => break,
+                Output::Sleep(_) => {}
+                other => panic!("{other:?} comes out though nobody can take it"),
+            }
         }
         service
             .audit()
             .unwrap_or_else(|flaw| panic!("S10: out of step: {flaw:?}"));
         self.compare(service);
+    }
+
+    fn stopped(&self, id: Id) {
+        let job = self.model.jobs.get(&id);
+        assert!(
+            job.is_none_or(|job| job.status().is_terminal()),
+            "S2: {id:?} goes on"
+        );
     }
 
     /// Takes over what the service does by itself: leases that run out, jobs that are forgotten.
@@ -298,14 +299,21 @@ impl Rig {
         }
     }
 
+    /// Takes the open batch, unless one is on its way.
     fn take_batch(&mut self, service: &mut Service<'_>) {
-        let changes = drain_records(service, self.now);
-        let number = service.seal();
-        self.batches.push_back(Batch {
-            number,
-            changes,
-            model: self.model.clone(),
-        });
+        let (changes, batch) = drain_records(service, self.now);
+        match batch {
+            Some(batch) => self.batches.push_back(Batch {
+                batch,
+                changes,
+                model: self.model.clone(),
+            }),
+            None => assert_eq!(changes, [], "records come out without a batch"),
+        }
+        if self.batches.is_empty() {
+            // Nothing was left to write.
+            self.durable = self.model.clone();
+        }
     }
 
     fn sync(&mut self, service: &mut Service<'_>) {
@@ -319,7 +327,8 @@ impl Rig {
             };
         }
         self.durable = batch.model;
-        service.committed(batch.number);
+        let taken = service.handle(self.now, Input::Durable(batch.batch));
+        taken.expect("the service's own batch");
     }
 }
 
@@ -327,13 +336,16 @@ fn running((id, job): (&Id, &crate::model::Job)) -> Option<Id> {
     (job.status() == Status::Processing).then_some(*id)
 }
 
-/// The records of the open batch.
-fn drain_records(service: &mut Service<'_>, now: Now) -> Vec<(Key, Option<Vec<u8>>)> {
-    let mut memory = [0; 2_048];
-    let mut changes = Vec::new();
-    while let Some(record) = service.poll_record(now, &mut memory).expect("room") {
-        let value = record.len.map(|len| memory[..len].to_vec());
-        changes.push((record.key, value));
+/// The records of the open batch, and the batch itself where it is complete.
+fn drain_records(service: &mut Service<'_>, now: Now) -> (Changes, Option<record::Batch>) {
+    let mut changes = Changes::new();
+    loop {
+        let mut memory = vec![0; service.record_bytes_max()];
+        match service.poll(now, Ready::RECORDS, &mut memory) {
+            Ok(Output::Save { key, value }) => changes.push((key, value.map(|v| v.to_vec()))),
+            Ok(Output::Commit(batch)) => return (changes, Some(batch)),
+            Ok(Output::Sleep(_)) => return (changes, None),
+            other => panic!("{other:?} where only records are wanted"),
+        }
     }
-    changes
 }

@@ -54,7 +54,7 @@ impl Process<'_> {
 
     fn accept(&mut self, world: &mut World, link: LinkId) {
         let now = self.now(world);
-        let Some(conn) = self.server.accept(now) else {
+        let Ok(conn) = self.server.accept(now) else {
             world
                 .net
                 .send(&mut world.env, link, Side::Listener, REFUSED);
@@ -92,9 +92,10 @@ impl Process<'_> {
             }
             let mut out = Out::new(&mut memory);
             let mut drive = self.server.drive(now, io.conn, &mut input, &mut out);
-            if let Drive::Lookup(_) = drive {
+            if let Ok(Drive::Lookup(_)) = drive {
                 drive = self.server.answer_lookup(now, io.conn, None, &mut out);
             }
+            let drive = drive.expect("room for the longest answer");
             io.filled = input.filled_range();
             io.reads = matches!(drive, Drive::Input { .. });
             let more = !io.arrived.is_empty() || io.ended;

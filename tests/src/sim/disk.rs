@@ -8,21 +8,26 @@ use super::{
     world::World,
 };
 use crate::dump::{dump, jobs};
-use dubhook_core::{id::Id, record::Table, server::Server, service::Service, time::Now};
+use dubhook_core::{
+    id::Id,
+    record::{self, Table},
+    server::{Input, Server},
+    service::Service,
+    time::Now,
+};
 use std::collections::BTreeMap;
 
 impl Process<'_> {
     pub(super) fn restore(&mut self, world: &mut World, now: Now) {
-        let service = self.server.service_mut();
         for (key, value) in &world.journal.records {
-            if let Err(error) = service.restore(now, *key, value) {
+            if let Err(error) = self.server.restore(now, *key, value) {
                 world
                     .oracle
                     .fail("S14", format!("{key:?} was written and is {error:?}"));
                 return;
             }
         }
-        if let Err(error) = service.start(now) {
+        if let Err(error) = self.server.start(now) {
             let text = format!("what was written does not start: {error:?}");
             world.oracle.fail("S14", text);
         }
@@ -32,7 +37,6 @@ impl Process<'_> {
     pub(super) fn check_recovery(&self, world: &mut World, now: Now) {
         let mut again = Room::new(world);
         let mut again = Server::new(again.lend(), self.config, [7; 32]).unwrap();
-        let service = again.service_mut();
         let forgets = world.env.options.mutation == Some(Mutation::ForgetfulRecovery);
         let records = world
             .journal
@@ -40,9 +44,10 @@ impl Process<'_> {
             .len()
             .saturating_sub(usize::from(forgets));
         for (key, value) in world.journal.records.iter().take(records) {
-            let _ = service.restore(now, *key, value);
+            let _ = again.restore(now, *key, value);
         }
-        let _ = service.start(now);
+        let _ = again.start(now);
+        let service = again.service();
         let same = dump(service) == dump(self.server.service());
         world
             .oracle
@@ -52,19 +57,9 @@ impl Process<'_> {
         world.oracle.ensure(sound.is_ok(), "S13", text);
     }
 
-    /// Seals the open batch and sends it on its way, if there may be one more.
-    pub(super) fn commit(&mut self, world: &mut World, now: Now) -> bool {
-        let waits = world.journal.batches.len() >= world.env.options.batches_max;
-        if waits || !self.server.service().is_dirty() {
-            return false;
-        }
-        let service = self.server.service_mut();
-        let mut memory = [0; 2_048];
-        let mut changes = Vec::new();
-        while let Some(record) = service.poll_record(now, &mut memory).expect("room") {
-            let value = record.len.map(|len| memory[..len].to_vec());
-            changes.push((record.key, value));
-        }
+    /// Sends a batch on its way.
+    pub(super) fn commit(&mut self, world: &mut World, batch: record::Batch) {
+        let mut changes = std::mem::take(&mut self.changes);
         let options = &world.env.options;
         let rows = options.sizes;
         for (key, _) in &changes {
@@ -85,33 +80,39 @@ impl Process<'_> {
             mutation.spoil_records(self.number, &mut changes);
         }
         let sequences = sequences(self.server.service());
-        let number = self.server.service_mut().seal();
-        world.journal.batches.push_back(Batch {
-            number,
-            changes,
-            sequences,
-        });
+        world
+            .journal
+            .batches
+            .push_back(Batch { changes, sequences });
         let range = world.env.options.commit_ms;
         let range = if world.env.healed { (0, 1) } else { range };
         let at = world.env.now_ms() + world.env.rng.within(range);
         let at = at.max(world.journal_free_at);
         world.journal_free_at = at;
         world.env.queue.push(at, Event::Synced(self.number));
+        self.batch = Some(batch);
         if world.env.options.mutation == Some(Mutation::AckBeforeSync) {
-            self.server.committed(number);
+            self.acknowledge(world);
         }
-        true
     }
 
     /// The oldest batch is durable.
-    pub(super) fn synced(&mut self, world: &mut World, number: u64) {
+    pub(super) fn synced(&mut self, world: &mut World) {
         if world.env.options.mutation == Some(Mutation::NeverCommit) && world.env.healed {
             return;
         }
-        self.server.committed(number);
+        self.acknowledge(world);
         let sound = self.server.service().audit();
         let text = || format!("out of step: {sound:?}");
         world.oracle.ensure(sound.is_ok(), "S10", text);
+    }
+
+    fn acknowledge(&mut self, world: &World) {
+        if let Some(batch) = self.batch.take() {
+            let now = self.now(world);
+            let taken = self.server.handle(now, Input::Durable(batch));
+            taken.expect("the machine's own batch");
+        }
     }
 }
 

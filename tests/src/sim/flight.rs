@@ -15,9 +15,10 @@ use dubhook_core::{
     delivery::AttemptId,
     http::{self, BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress},
     log::AttemptError,
+    server::{Handled, Input},
     service::{Attempt, AttemptResult},
     time::Now,
-    url::Url,
+    url::Scheme,
 };
 use std::ops::Range;
 
@@ -37,22 +38,23 @@ impl Process<'_> {
     /// Makes an attempt.
     pub(super) fn begin(&mut self, world: &mut World, now: Now, attempt: &Attempt) {
         let mut url = [0; 256];
-        let service = self.server.service_mut();
-        let url = service.attempt_url(attempt, &mut url).expect("a URL");
-        let allowed = url.starts_with("http://127.0.0.1:");
+        let url = self.server.attempt_url(attempt.id, &mut url);
+        let url = url.expect("a URL");
+        let allowed = url.scheme() == Scheme::Http && url.host_text() == "127.0.0.1";
         world
             .oracle
-            .ensure(allowed, "S11", || format!("{url} is called"));
-        let url = Url::parse(url, usize::MAX).expect("a stored URL");
+            .ensure(allowed, "S11", || format!("{url:?} is called"));
         let receiver = match url.port() {
             port @ CLIENT_PORT.. => Party::Client((port - CLIENT_PORT).into()),
             port => Party::Receiver((port - RECEIVER_PORT).into()),
         };
         let mut memory = vec![0; 4_096];
-        let len = service
-            .write_attempt(now, attempt, &url, &mut memory)
+        let len = self
+            .server
+            .write_attempt(now, attempt.id, &url, &mut memory)
             .expect("room for an attempt");
         memory.truncate(len);
+        let service = self.server.service();
         let endpoint = service.endpoint(attempt.target.lane).map(|e| e.id);
         let job = attempt
             .job
@@ -169,10 +171,11 @@ impl Process<'_> {
 
     fn end(&mut self, world: &mut World, flight: Flight, result: AttemptResult<'_>) {
         let now = self.now(world);
-        let attempted = self
-            .server
-            .service_mut()
-            .handle_attempt(now, flight.attempt, result);
+        let id = flight.attempt;
+        let attempted = match self.server.handle(now, Input::Attempt { id, result }) {
+            Ok(Handled::Attempted(attempted)) => Some(attempted),
+            _ => None,
+        };
         world
             .oracle
             .attempt_ended(&flight.told, &world.env, result, attempted);

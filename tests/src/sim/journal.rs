@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, VecDeque};
 /// A batch on its way.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pub(super) number: u64,
     pub(super) changes: Vec<(Key, Option<Vec<u8>>)>,
     /// How far each job had come.
     pub(super) sequences: BTreeMap<Id, u32>,
@@ -29,9 +28,11 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// The oldest batch on its way becomes durable.
-    pub(super) fn sync(&mut self) -> Option<u64> {
-        let batch = self.batches.pop_front()?;
+    /// The oldest batch on its way becomes durable. `false` where there is none.
+    pub(super) fn sync(&mut self) -> bool {
+        let Some(batch) = self.batches.pop_front() else {
+            return false;
+        };
         self.previous = self.records.clone();
         for (key, value) in batch.changes {
             match value {
@@ -40,7 +41,7 @@ impl Journal {
             };
         }
         self.sequences.extend(batch.sequences);
-        Some(batch.number)
+        true
     }
 
     /// The power goes.

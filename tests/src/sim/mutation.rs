@@ -76,7 +76,10 @@ impl Mutation {
         (Self::AckBeforeSync, &["S9"]),
         (Self::LoseSynced, &["S1", "S2", "S8", "S9"]),
         (Self::ForgetKeys, &["K1"]),
-        (Self::StaleState, &["S1", "S2", "S3", "S9", "S13", "S14"]),
+        (
+            Self::StaleState,
+            &["S1", "S2", "S3", "S8", "S9", "S13", "S14"],
+        ),
         (Self::TearRecord, &["S14"]),
         (Self::ForgetfulRecovery, &["S13"]),
         (Self::NeverCommit, &["L1"]),

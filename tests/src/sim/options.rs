@@ -36,8 +36,6 @@ pub struct Options {
     pub rude: u64,
     /// How long a batch of records takes to be durable, in milliseconds, from and to.
     pub commit_ms: (u64, u64),
-    /// How many batches may be on their way at once.
-    pub batches_max: usize,
     /// A batch cannot be written, and the server stops.
     pub write_failure: u64,
     /// How often the process dies, in milliseconds on the average; 0 for never.
@@ -106,7 +104,6 @@ impl Options {
             half_close: often(rng, 200),
             rude: often(rng, 200),
             commit_ms: if slow_disk { (0, 3_000) } else { (0, 10) },
-            batches_max: rng.within((1, 3)) as usize,
             write_failure: often(rng, 10),
             crash_every_ms: rng.below(2) * rng.within((3_000, 40_000)),
             down_ms: (10, rng.within((100, 20_000))),

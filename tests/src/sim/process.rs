@@ -17,8 +17,10 @@ use crate::{
 };
 use dubhook_core::{
     address::Cidr,
-    server::{self, Config, Conn, ConnId, Server, Watch},
-    service::{EndpointChange, Report, Work},
+    id::Id,
+    record::{Batch, Key},
+    server::{self, Config, Conn, ConnId, Input, Output, Ready, Server, Watch},
+    service::{EndpointChange, Report},
     slab::Slot,
     time::{Now, Timestamp},
 };
@@ -69,6 +71,10 @@ pub(super) struct Process<'a> {
     pub(super) tasks: Vec<Option<Task>>,
     /// Dead letters that nobody can ask for again: those of callbacks.
     callback_letters: usize,
+    /// Records of the batch that is being gathered.
+    pub(super) changes: Vec<(Key, Option<Vec<u8>>)>,
+    /// The batch that is on its way.
+    pub(super) batch: Option<Batch>,
     pub(super) config: Config<'static>,
 }
 
@@ -107,6 +113,8 @@ impl<'a> Process<'a> {
             kept: Vec::new(),
             tasks: (0..world.env.options.workers).map(|_| None).collect(),
             callback_letters: 0,
+            changes: Vec::new(),
+            batch: None,
             config,
         };
         let now = process.now(world);
@@ -124,7 +132,7 @@ impl<'a> Process<'a> {
 
     /// When something is due whatever happens.
     pub(super) fn next_ms(&self) -> Option<u64> {
-        let machine = self.server.poll_timeout();
+        let machine = self.server.deadline();
         let machine = machine.map(|at| self.since_ms.saturating_add(at.as_ms()));
         let flights = self.flights.values().map(|flight| flight.deadline_ms);
         machine.into_iter().chain(flights).min()
@@ -132,40 +140,44 @@ impl<'a> Process<'a> {
 
     /// Does what the machine wants done until it wants nothing.
     pub(super) fn pump(&mut self, world: &mut World) {
+        let mut memory = vec![0; self.config.record_bytes_max()];
         for round in 0.. {
             let now = self.now(world);
-            let due = self.server.poll_timeout();
-            if due.is_some_and(|due| due <= now.instant) {
-                self.server.handle_timeout(now);
-            }
             self.observe(world);
             self.expire_flights(world, now);
-            let mut busy = self.work(world, now);
-            busy |= self.commit(world, now);
-            while self.may_begin(world)
-                && let Some(attempt) = self.server.service_mut().poll_attempt(now)
-            {
-                self.begin(world, now, &attempt);
-                busy = true;
-            }
-            while let Some(conn) = self.server.poll_conn() {
-                let link = self.links.get(&conn).copied();
-                if let Some(link) = link {
-                    self.drive(world, link);
+            let place = self.tasks.iter().position(Option::is_none);
+            let ready = Ready {
+                work: place.is_some(),
+                attempts: self.may_begin(world),
+                ..Ready::ALL
+            };
+            let output = self.server.poll(now, ready, &mut memory);
+            match output.expect("a machine that works") {
+                Output::Start { job, .. } => self.start(world, place.expect("a place"), job),
+                Output::Stop { job, .. } => self.stop(job),
+                Output::Attempt(attempt) => self.begin(world, now, &attempt),
+                Output::Save { key, value } => {
+                    let value = value.map(|value| value.to_vec());
+                    self.changes.push((key, value));
                 }
-                busy = true;
+                Output::Archive { .. } => unreachable!("there is no archive"),
+                Output::Commit(batch) => self.commit(world, batch),
+                Output::Drive(conn) => {
+                    if let Some(link) = self.links.get(&conn).copied() {
+                        self.drive(world, link);
+                    }
+                }
+                Output::Sleep(due) if due.is_none_or(|due| due > now.instant) => break,
+                Output::Sleep(_) => {}
             }
-            let due = self.server.poll_timeout();
-            if !busy && due.is_none_or(|due| due > now.instant) {
-                break;
-            }
-            if round > 10_000 {
+            if round > 100_000 {
                 world
                     .oracle
                     .fail("L1", "the machine always wants something".to_owned());
                 break;
             }
         }
+        self.observe(world);
         let (held, open) = (self.server.conns_len(), self.conns.len());
         world.oracle.ensure(held == open, "S10", || {
             format!("{open} connections are open, and {held} are held")
@@ -178,27 +190,16 @@ impl<'a> Process<'a> {
             .observe(self.server.service(), &world.journal.sequences);
     }
 
-    fn work(&mut self, world: &mut World, now: Now) -> bool {
-        let mut busy = false;
-        loop {
-            let place = self.tasks.iter().position(Option::is_none);
-            let work = self.server.service_mut().poll_work(now, place.is_some());
-            match (work, place) {
-                (Some(Work::Start(_, id)), Some(place)) => {
-                    self.tasks[place] = Some(Task::new(&mut world.env, id));
-                    self.plan_work(world, place);
-                    world.oracle.started(id, &world.journal.sequences);
-                }
-                (Some(Work::Stop(_, id)), _) => {
-                    let mine = |task: &Option<Task>| task.as_ref().is_some_and(|t| t.job == id);
-                    if let Some(place) = self.tasks.iter().position(mine) {
-                        self.tasks[place] = None;
-                    }
-                }
-                _ => return busy,
-            }
-            self.observe(world);
-            busy = true;
+    fn start(&mut self, world: &mut World, place: usize, job: Id) {
+        self.tasks[place] = Some(Task::new(&mut world.env, job));
+        self.plan_work(world, place);
+        world.oracle.started(job, &world.journal.sequences);
+    }
+
+    fn stop(&mut self, job: Id) {
+        let mine = |task: &Option<Task>| task.as_ref().is_some_and(|t| t.job == job);
+        if let Some(place) = self.tasks.iter().position(mine) {
+            self.tasks[place] = None;
         }
     }
 
@@ -221,7 +222,7 @@ impl<'a> Process<'a> {
         };
         let (job, ended) = (task.job, !matches!(report, Report::Progress(_)));
         let now = self.now(world);
-        let taken = self.server.service_mut().report(now, job, report);
+        let taken = self.server.handle(now, Input::Report { job, report });
         self.observe(world);
         if ended || taken.is_err() {
             self.tasks[place] = None;
@@ -234,13 +235,12 @@ impl<'a> Process<'a> {
     pub(super) fn restore_service(&mut self, world: &mut World) {
         let places: Vec<_> = endpoints(self.server.service()).collect();
         for ix in places {
-            let service = self.server.service_mut();
             let change = EndpointChange {
                 enabled: Some(true),
                 ..EndpointChange::default()
             };
-            if service.change_endpoint(ix, change).is_ok() {
-                service.redeliver(ix, Timestamp::EPOCH, None);
+            if self.server.change_endpoint(ix, change).is_ok() {
+                self.server.redeliver(ix, Timestamp::EPOCH, None);
             }
             self.observe(world);
         }
@@ -252,7 +252,7 @@ impl<'a> Process<'a> {
         let ended = jobs(service)
             .filter_map(|ix| service.job(ix))
             .all(|job| job.last_event().kind.is_terminal());
-        let paid = service.outbox().streams_live() == 0 && !service.is_dirty();
+        let paid = service.outbox().streams_live() == 0 && !service.has_unsaved();
         if !(ended && paid) {
             return false;
         }

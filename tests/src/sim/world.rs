@@ -140,9 +140,9 @@ impl World {
                         // Nobody knows what was written: the process stops.
                         return;
                     }
-                    if let Some(batch) = self.journal.sync() {
+                    if self.journal.sync() {
                         self.oracle.synced(&self.journal.sequences);
-                        process.synced(self, batch);
+                        process.synced(self);
                     }
                 }
                 Event::Work(number, place) if number == process.number => {

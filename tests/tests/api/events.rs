@@ -298,7 +298,7 @@ fn a_server_that_stops_ends_its_streams() {
     let mut machine = Machine::volatile(1);
     let (mut watcher, _) = Watcher::open(&mut machine, "/v1/events", None);
     let mut late = Caller::open(&mut machine);
-    machine.server.shutdown();
+    machine.shutdown();
     // Its request was under way already.
     late.send(&mut machine, &request("GET", "/v1/events", "", ""));
     let answer = late.answers().remove(0);

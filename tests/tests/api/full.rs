@@ -2,7 +2,7 @@
 
 use crate::{HOOK, JOB, call, check_problem, new_hook, new_job};
 use dubhook_core::{
-    server::{Drive, REFUSED},
+    server::{AcceptError, Drive, REFUSED},
     service::Report,
 };
 use dubhook_tests::{
@@ -61,7 +61,7 @@ fn a_full_table_of_webhooks_says_so_and_takes_more_when_one_goes() {
 #[test]
 fn a_full_table_of_connections_refuses_with_a_constant() {
     let mut machine = Machine::volatile(1);
-    let conns: Vec<_> = std::iter::from_fn(|| machine.server.accept(machine.now)).collect();
+    let conns: Vec<_> = std::iter::from_fn(|| machine.server.accept(machine.now).ok()).collect();
     assert_eq!((conns.len(), machine.server.conns_len()), (8, 8));
     let text = std::str::from_utf8(REFUSED).unwrap();
     assert!(text.starts_with("HTTP/1.1 503 ") && text.contains("\r\nconnection: close\r\n"));
@@ -73,7 +73,7 @@ fn a_full_table_of_connections_refuses_with_a_constant() {
     let again = machine.server.accept(machine.now).unwrap();
     assert_eq!(again.slot(), conns[2].slot());
     assert_ne!(again, conns[2]);
-    assert_eq!(machine.server.accept(machine.now), None);
+    assert_eq!(machine.server.accept(machine.now), Err(AcceptError::Full));
     // The old name reaches nothing.
     machine.server.close(conns[2]);
     assert_eq!(machine.server.conns_len(), 8);
@@ -104,9 +104,10 @@ fn a_server_that_stops_is_not_ready_and_ends_what_it_has() {
     waits.send(&mut machine, &two.concat());
     assert_eq!(waits.wants, Drive::Wait);
 
-    machine.server.shutdown();
-    assert_eq!(machine.server.accept(machine.now), None);
-    let mut named: Vec<_> = std::iter::from_fn(|| machine.server.poll_conn()).collect();
+    machine.shutdown();
+    let refused = machine.server.accept(machine.now);
+    assert_eq!(refused, Err(AcceptError::Stopping));
+    let mut named: Vec<_> = std::iter::from_fn(|| machine.next_conn()).collect();
     named.sort_by_key(|id| id.slot());
     assert_eq!(named, [idle.id, half.id]);
     idle.turn(&mut machine);
@@ -118,7 +119,7 @@ fn a_server_that_stops_is_not_ready_and_ends_what_it_has() {
     assert!(answer.closes() && half.wants == Drive::Close);
     // The job that was accepted is answered for, and what was pipelined behind it is not begun.
     machine.commit();
-    assert_eq!(machine.server.poll_conn(), Some(waits.id));
+    assert_eq!(machine.next_conn(), Some(waits.id));
     waits.turn(&mut machine);
     let answers = waits.answers();
     assert_eq!((answers.len(), answers[0].status), (1, 202));

@@ -12,7 +12,7 @@ const WAIT: &str = "prefer: wait=10\r\n";
 /// Asks for a job, and to wait for it.
 fn wait(machine: &mut Machine, path: &str) -> Caller {
     // What was told before concerns nobody who comes now.
-    assert_eq!(machine.server.poll_conn(), None);
+    assert_eq!(machine.next_conn(), None);
     let mut caller = Caller::open(machine);
     caller.send(machine, &request("GET", path, WAIT, ""));
     caller
@@ -178,7 +178,7 @@ fn a_server_that_stops_holds_nobody() {
     let mut machine = Machine::volatile(1);
     let job = new_job(&mut machine);
     let mut caller = wait(&mut machine, &job);
-    machine.server.shutdown();
+    machine.shutdown();
     assert_eq!(named(&mut machine, &mut [&mut caller]), 1);
     let last = answer(&mut caller).unwrap();
     assert!(last.closes() && last.json()["status"] == "pending");

@@ -74,7 +74,7 @@ fn durable() -> Machine {
 /// Drives the connections that the machine names, and returns how many there were.
 fn named(machine: &mut Machine, callers: &mut [&mut Caller]) -> usize {
     let mut named = 0;
-    while let Some(id) = machine.server.poll_conn() {
+    while let Some(id) = machine.next_conn() {
         let mut callers = callers.iter_mut();
         let caller = callers.find(|caller| caller.id == id).expect("one of ours");
         caller.turn(machine);

@@ -243,12 +243,15 @@ fn what_is_refused_for_want_of_room_is_counted() {
         assert_eq!(call(machine, "POST", "/v1/translations", JOB).status, 503);
     });
     check(&mut machine, &[("connections", 1)], |machine| {
-        assert!(machine.server.accept(machine.now).is_some());
+        assert!(machine.server.accept(machine.now).is_ok());
     });
     let one = figures(&mut machine);
     assert_eq!(one["dubhook_connections_refused_total"], 0);
     let full = machine.server.accept(machine.now).expect("the last one");
-    assert_eq!(machine.server.accept(machine.now), None);
+    assert_eq!(
+        machine.server.accept(machine.now),
+        Err(dubhook_core::server::AcceptError::Full)
+    );
     machine.server.close(full);
     let two = figures(&mut machine);
     assert_eq!(two["dubhook_connections_refused_total"], 1);
@@ -261,7 +264,7 @@ fn what_is_refused_for_want_of_room_is_counted() {
 fn connections_that_wait_are_counted() {
     let mut machine = Machine::volatile(1);
     let job = new_job(&mut machine);
-    assert_eq!(machine.server.poll_conn(), None);
+    assert_eq!(machine.next_conn(), None);
     let expect = [("connections", 2), ("connections_held", 2)];
     check(&mut machine, &expect, |machine| {
         for (path, fields) in [("/v1/events", ""), (&job, "prefer: wait=9\r\n")] {
@@ -338,7 +341,7 @@ fn whether_it_stops_is_seen_on_a_connection_that_is_still_answered() {
     let mut machine = Machine::volatile(1);
     assert_eq!(figures(&mut machine)["dubhook_stopping"], 0);
     let mut caller = Caller::open(&mut machine);
-    machine.server.shutdown();
+    machine.shutdown();
     let get = request("GET", "/metrics", "", "");
     caller.send(&mut machine, &get);
     let answers = caller.answers();

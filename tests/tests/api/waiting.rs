@@ -41,8 +41,8 @@ fn every_change_waits_for_its_commit() {
         caller.turn(&mut machine);
         assert_eq!(caller.wants, Drive::Wait);
         machine.commit();
-        assert_eq!(machine.server.poll_conn(), Some(caller.id));
-        assert_eq!(machine.server.poll_conn(), None);
+        assert_eq!(machine.next_conn(), Some(caller.id));
+        assert_eq!(machine.next_conn(), None);
         caller.turn(&mut machine);
         assert!(caller.answers()[0].status < 300, "{method} {path}");
     }
@@ -55,7 +55,7 @@ fn what_changes_nothing_does_not_wait_for_a_commit_that_may_never_come() {
     let first = ask(&mut machine, "POST", "/v1/translations", fields, JOB);
     let (hook, _) = new_hook(&mut machine, HOOK);
     machine.commit();
-    assert!(!machine.server.service().is_dirty());
+    assert!(!machine.server.has_unsaved());
 
     let mut caller = Caller::open(&mut machine);
     caller.send(
@@ -74,18 +74,13 @@ fn a_repeat_waits_for_the_first_one_s_commit() {
     let mut first = Caller::open(&mut machine);
     first.send(&mut machine, &again);
     // The first one's batch is being written when the second one comes.
-    let batch = {
-        let mut memory = [0; 2_048];
-        let service = machine.server.service_mut();
-        while service.poll_record(at(0), &mut memory).unwrap().is_some() {}
-        service.seal()
-    };
+    let (_, batch) = machine.write();
     let mut second = Caller::open(&mut machine);
     second.send(&mut machine, &again);
     assert_eq!((first.wants, second.wants), (Drive::Wait, Drive::Wait));
-    machine.server.committed(batch);
+    machine.durable_now(batch.unwrap());
     for caller in [&mut first, &mut second] {
-        assert_eq!(machine.server.poll_conn(), Some(caller.id));
+        assert_eq!(machine.next_conn(), Some(caller.id));
         caller.turn(&mut machine);
     }
     assert_eq!(first.answers(), second.answers());
@@ -112,7 +107,7 @@ fn reading_shows_only_what_is_durable() {
         assert!(!leaked, "{path}");
         machine.commit();
         if before.is_empty() {
-            assert_eq!(machine.server.poll_conn(), Some(caller.id));
+            assert_eq!(machine.next_conn(), Some(caller.id));
             caller.turn(&mut machine);
             assert_eq!(caller.answers()[0].json()["status"], "completed", "{path}");
         }
@@ -181,7 +176,7 @@ fn a_connection_that_closes_while_it_waits_is_gone() {
     machine.server.close(caller.id);
     assert_eq!(machine.server.conns_len(), 0);
     machine.commit();
-    assert_eq!(machine.server.poll_conn(), None);
+    assert_eq!(machine.next_conn(), None);
     assert_eq!(machine.server.service().jobs_len(), 1);
     // Its slot's next connection has nothing of it.
     let mut next = Caller::open(&mut machine);

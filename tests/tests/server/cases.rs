@@ -65,7 +65,7 @@ fn check(machine: &mut Machine, case: &Case, split: &[usize]) {
     if expect.incomplete {
         assert!(found.is_empty() && caller.wants != Drive::Close, "{name}");
         machine.advance_ms(10_000);
-        assert_eq!(machine.server.poll_conn(), Some(caller.id), "{name}");
+        assert_eq!(machine.next_conn(), Some(caller.id), "{name}");
         caller.turn(machine);
         let found = answers(&caller.take(), heads());
         assert!(found.iter().all(|answer| answer.status == 408), "{name}");

@@ -1,7 +1,7 @@
 //! Nothing waits for ever: who is slow costs a slot for a bounded time.
 
 use crate::open_network;
-use dubhook_core::server::Drive;
+use dubhook_core::server::{AcceptError, Drive};
 use dubhook_tests::{
     caller::{Caller, request},
     machine::{Machine, Records, at},
@@ -17,9 +17,9 @@ fn machine() -> Machine {
 /// may come of it before.
 fn until_named(machine: &mut Machine, caller: &mut Caller) -> u64 {
     let start = machine.now.instant;
-    while let Some(due) = machine.server.poll_timeout() {
+    while let Some(due) = machine.server.deadline() {
         machine.advance_ms(due.ms_since(machine.now.instant).max(1));
-        let named = std::iter::from_fn(|| machine.server.poll_conn()).collect::<Vec<_>>();
+        let named = std::iter::from_fn(|| machine.next_conn()).collect::<Vec<_>>();
         if named.contains(&caller.id) {
             caller.turn(machine);
             return machine.now.instant.ms_since(start);
@@ -115,7 +115,7 @@ fn a_body_must_keep_its_pace() {
         let mut seconds = 0;
         while seconds < 90 && matches!(caller.wants, Drive::Input { .. }) {
             machine.advance_ms(1_000);
-            while machine.server.poll_conn().is_some() {
+            while machine.next_conn().is_some() {
                 caller.turn(&mut machine);
             }
             caller.send(&mut machine, &vec![b' '; bytes_a_second]);
@@ -137,7 +137,7 @@ fn a_body_in_the_smallest_chunks_must_keep_its_pace_too() {
     caller.send(&mut machine, head);
     for _ in 0..20 {
         machine.advance_ms(1_000);
-        while machine.server.poll_conn().is_some() {
+        while machine.next_conn().is_some() {
             caller.turn(&mut machine);
         }
         caller.send(&mut machine, b"1\r\n \r\n");
@@ -155,10 +155,10 @@ fn the_time_of_one_request_is_not_the_next_one_s() {
     let get = request("GET", "/healthz", "", "");
     for _ in 0..50 {
         machine.advance_ms(9_000);
-        assert_eq!(machine.server.poll_conn(), None);
+        assert_eq!(machine.next_conn(), None);
         caller.send(&mut machine, &get[..10]);
         machine.advance_ms(9_000);
-        assert_eq!(machine.server.poll_conn(), None);
+        assert_eq!(machine.next_conn(), None);
         caller.send(&mut machine, &get[10..]);
         assert_eq!(statuses(&mut caller), [200]);
     }
@@ -171,11 +171,11 @@ fn a_call_that_waits_for_its_commit_is_not_hurried() {
     let mut caller = Caller::open(&mut machine);
     caller.send(&mut machine, &request("POST", "/v1/translations", "", JOB));
     machine.advance_ms(600_000);
-    assert_eq!(machine.server.poll_conn(), None);
+    assert_eq!(machine.next_conn(), None);
     caller.turn(&mut machine);
     assert_eq!(caller.wants, Drive::Wait);
     machine.commit();
-    assert_eq!(machine.server.poll_conn(), Some(caller.id));
+    assert_eq!(machine.next_conn(), Some(caller.id));
     caller.turn(&mut machine);
     assert_eq!(statuses(&mut caller), [202]);
     assert_eq!(until_named(&mut machine, &mut caller), 60_000);
@@ -197,12 +197,12 @@ fn a_good_client_is_served_while_slow_ones_hold_every_other_slot() {
     };
     let mut others: Vec<_> = (0..3).map(|n| slow(&mut machine, n)).collect();
     let mut good = Caller::open(&mut machine);
-    assert_eq!(machine.server.accept(machine.now), None);
+    assert_eq!(machine.server.accept(machine.now), Err(AcceptError::Full));
     for round in 0..120 {
         machine.advance_ms(500);
         good.send(&mut machine, &request("GET", "/healthz", "", ""));
         assert_eq!(statuses(&mut good), [200], "round {round}");
-        while let Some(id) = machine.server.poll_conn() {
+        while let Some(id) = machine.next_conn() {
             let place = others.iter().position(|other| other.id == id).unwrap();
             let mut other = others.remove(place);
             other.turn(&mut machine);
@@ -216,9 +216,9 @@ fn a_good_client_is_served_while_slow_ones_hold_every_other_slot() {
     // And when the good client comes only then, it waits for one deadline at most.
     machine.server.close(good.id);
     others.push(slow(&mut machine, 1));
-    assert_eq!(machine.server.accept(machine.now), None);
+    assert_eq!(machine.server.accept(machine.now), Err(AcceptError::Full));
     machine.advance_ms(10_000);
-    let id = machine.server.poll_conn().unwrap();
+    let id = machine.next_conn().unwrap();
     machine.server.close(id);
     let mut good = Caller::open(&mut machine);
     good.send(&mut machine, &request("GET", "/healthz", "", ""));
@@ -233,14 +233,14 @@ fn any_number_of_connections_can_end_at_one_moment() {
         caller.send(&mut machine, b"GET /");
     }
     machine.advance_ms(9_999);
-    assert_eq!(machine.server.poll_conn(), None);
+    assert_eq!(machine.next_conn(), None);
     machine.advance_ms(1);
-    while let Some(id) = machine.server.poll_conn() {
+    while let Some(id) = machine.next_conn() {
         let caller = callers.iter_mut().find(|caller| caller.id == id).unwrap();
         caller.turn(&mut machine);
         assert_eq!(statuses(caller), [408]);
         machine.server.close(id);
     }
     assert_eq!(machine.server.conns_len(), 0);
-    assert_eq!(machine.server.poll_timeout(), None);
+    assert_eq!(machine.server.deadline(), None);
 }

@@ -3,7 +3,7 @@
 use dubhook_core::{
     http::{FieldLine, RecvBuf},
     out::Out,
-    server::{Config, Drive, Page},
+    server::{Config, Drive, DriveError, Page},
 };
 use dubhook_tests::{
     caller::{Caller, answers, ask, config_with_keys, request},
@@ -24,6 +24,7 @@ const LONG: &[u8] = &{
     }
     body
 };
+const JOB: &str = r#"{"video_url":"https://example.test/v.mp4","target_language":"es"}"#;
 const PAGES: &[Page<'_>] = &[
     Page::new("/", TEXT, b"<p>A page.</p>"),
     Page::new("/long", TEXT, LONG),
@@ -31,8 +32,10 @@ const PAGES: &[Page<'_>] = &[
     // What the server itself has is found first.
     Page::new("/status", TEXT, b"a page"),
 ];
-/// The least output that holds the head of any answer here.
-const HEAD_BYTES: usize = 400;
+/// The least output that may be lent.
+fn least() -> usize {
+    with_pages().answer_bytes_max()
+}
 
 fn with_pages() -> Config<'static> {
     Config {
@@ -60,6 +63,7 @@ fn exchange(
         let mut out = Out::new(&mut output);
         let server = &mut machine.server;
         let drive = server.drive(machine.now, caller.id, &mut input, &mut out);
+        let drive = drive.expect("room for the longest answer");
         assert!(!out.is_full(), "half an answer in an output of {size}");
         written.extend_from_slice(out.written());
         if drive != Drive::Flush {
@@ -86,8 +90,8 @@ fn a_page_is_whole_whatever_the_output_holds() {
         .flat_map(|path| request("GET", path, "", ""))
         .collect();
     let mut machine = machine();
-    let large = [5_000, 20_000, 20_300, 64 * 1_024];
-    for size in (HEAD_BYTES..HEAD_BYTES + 700).chain(large) {
+    let large = [20_000, 20_300, 64 * 1_024];
+    for size in (least()..least() + 700).chain(large) {
         let caller = Caller::open(&mut machine);
         let (written, drive) = exchange(&mut machine, &caller, &requests, size);
         let found = answers(&written, std::iter::repeat(false));
@@ -108,7 +112,8 @@ fn a_page_is_whole_whatever_the_output_holds() {
 fn while_a_page_is_not_out_nothing_else_is_done() {
     const JOB: &str = r#"{"video_url":"https://example.test/v.mp4","target_language":"es"}"#;
     let mut machine = machine();
-    let mut caller = Caller::with_output(&mut machine, 2_000);
+    let size = least();
+    let mut caller = Caller::with_output(&mut machine, size);
     let mut requests = request("GET", "/long", "", "");
     requests.extend(request("POST", "/v1/translations", "", JOB));
     let mut memory = requests.clone();
@@ -116,16 +121,18 @@ fn while_a_page_is_not_out_nothing_else_is_done() {
     let mut bytes = 0;
     while bytes < LONG.len() {
         assert_eq!(machine.server.service().jobs_len(), 0);
-        let mut output = [0; 2_000];
+        let mut output = vec![0; size];
         let mut out = Out::new(&mut output);
         let drive = machine
             .server
             .drive(machine.now, caller.id, &mut input, &mut out);
-        assert_eq!((drive, out.len()), (Drive::Flush, 2_000));
         bytes += out.len();
+        if bytes < LONG.len() {
+            assert_eq!((drive, out.len()), (Ok(Drive::Flush), size));
+        }
         // A driver whose client takes its time drives no further, and nothing hurries it here.
         machine.advance_ms(60_000);
-        assert_eq!(machine.server.poll_conn(), None);
+        assert_eq!(machine.next_conn(), None);
     }
     caller.turn(&mut machine);
     assert_eq!(
@@ -169,7 +176,7 @@ fn a_head_alone_ends_with_its_head_in_any_output() {
     ]
     .concat();
     let mut machine = machine();
-    for size in HEAD_BYTES..HEAD_BYTES + 700 {
+    for size in least()..least() + 700 {
         let caller = Caller::open(&mut machine);
         let (written, _) = exchange(&mut machine, &caller, &requests, size);
         let found = answers(&written, [true, false, true]);
@@ -198,7 +205,7 @@ fn a_connection_closes_after_the_whole_page() {
     ] {
         let mut machine = machine();
         let caller = Caller::open(&mut machine);
-        let (written, drive) = exchange(&mut machine, &caller, request, 777);
+        let (written, drive) = exchange(&mut machine, &caller, request, least() + 777);
         let found = answers(&written, [false]);
         assert_eq!((found[0].closes(), found[0].body == LONG), (says_so, true));
         assert_eq!(drive == Drive::Close, says_so);
@@ -208,19 +215,21 @@ fn a_connection_closes_after_the_whole_page() {
 #[test]
 fn a_server_that_stops_ends_the_page_first() {
     let mut machine = machine();
-    let mut caller = Caller::with_output(&mut machine, 5_000);
+    let size = least();
+    let mut caller = Caller::with_output(&mut machine, size);
     let mut memory = request("GET", "/long", "", "");
     let len = memory.len();
     let mut input = RecvBuf::new(&mut memory, len);
     let (mut written, mut drive) = (Vec::new(), Drive::Flush);
     while drive == Drive::Flush {
-        let mut output = [0; 5_000];
+        let mut output = vec![0; size];
         let mut out = Out::new(&mut output);
         drive = machine
             .server
-            .drive(machine.now, caller.id, &mut input, &mut out);
+            .drive(machine.now, caller.id, &mut input, &mut out)
+            .expect("room for the longest answer");
         written.extend_from_slice(out.written());
-        machine.server.shutdown();
+        machine.shutdown();
     }
     assert_eq!(drive, Drive::Close);
     assert!(answers(&written, [false])[0].body == LONG);
@@ -229,13 +238,27 @@ fn a_server_that_stops_ends_the_page_first() {
 }
 
 #[test]
-fn an_output_without_room_for_a_head_ends_the_connection() {
-    for size in [0, 10, 100] {
-        let mut machine = machine();
-        let caller = Caller::open(&mut machine);
-        let get = request("GET", "/long", "", "");
-        let (written, drive) = exchange(&mut machine, &caller, &get, size);
-        assert_eq!((written.len(), drive), (0, Drive::Close));
+fn an_output_that_is_too_small_is_refused_and_takes_nothing() {
+    for size in [0, 10, 100, least() - 1] {
+        for asks in [
+            request("GET", "/long", "", ""),
+            request("POST", "/v1/translations", "", JOB),
+        ] {
+            let mut machine = machine();
+            let caller = Caller::open(&mut machine);
+            let mut memory = asks.clone();
+            let mut input = RecvBuf::new(&mut memory, asks.len());
+            let mut output = vec![0; size];
+            let mut out = Out::new(&mut output);
+            let drive = machine
+                .server
+                .drive(machine.now, caller.id, &mut input, &mut out);
+            assert_eq!(drive, Err(DriveError::ShortOutput));
+            assert_eq!((out.len(), input.filled()), (0, &asks[..]));
+            assert_eq!(machine.server.service().jobs_len(), 0);
+            let (written, _) = exchange(&mut machine, &caller, &asks, least());
+            assert!(answers(&written, [false])[0].status < 300);
+        }
     }
 }
 

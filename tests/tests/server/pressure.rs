@@ -1,7 +1,7 @@
 //! Whoever holds connections and asks for nothing makes room for the next one.
 
 use crate::open_network;
-use dubhook_core::server::{ConnId, Drive};
+use dubhook_core::server::{AcceptError, ConnId, Drive};
 use dubhook_tests::{
     caller::{Caller, request},
     machine::{Machine, Records, at},
@@ -40,7 +40,7 @@ fn statuses(caller: &mut Caller) -> Vec<u16> {
 
 /// Who is to be driven.
 fn named(machine: &mut Machine) -> Vec<ConnId> {
-    std::iter::from_fn(|| machine.server.poll_conn()).collect()
+    std::iter::from_fn(|| machine.next_conn()).collect()
 }
 
 #[test]
@@ -67,7 +67,11 @@ fn whoever_was_idle_longest_goes_first_and_only_where_slots_are_scarce() {
         machine.server.close(gone.id);
     }
     let _last = Caller::open(&mut machine);
-    assert_eq!(machine.server.accept(machine.now), None, "nobody can go");
+    assert_eq!(
+        machine.server.accept(machine.now),
+        Err(AcceptError::Full),
+        "nobody can go"
+    );
     assert_eq!(named(&mut machine), []);
 }
 
@@ -76,7 +80,7 @@ fn a_full_table_makes_room_for_the_one_after() {
     let mut machine = machine();
     let idle: Vec<_> = (0..8).map(|_| served(&mut machine)).collect();
     machine.advance_ms(1_000);
-    assert_eq!(machine.server.accept(machine.now), None);
+    assert_eq!(machine.server.accept(machine.now), Err(AcceptError::Full));
     let named = named(&mut machine);
     assert_eq!(named.len(), 1);
     assert!(idle.iter().any(|idle| idle.id == named[0]));
@@ -146,7 +150,7 @@ fn nobody_who_is_about_something_goes() {
     // Bodies have five seconds to get going.
     for _ in 0..9 {
         machine.advance_ms(500);
-        assert_eq!(machine.server.accept(machine.now), None);
+        assert_eq!(machine.server.accept(machine.now), Err(AcceptError::Full));
         assert_eq!(named(&mut machine), []);
     }
 }

@@ -256,7 +256,7 @@ fn check_recovery_again(disk: &mut Disk, now: dubhook_core::time::Now) {
     for records in &mut records {
         let mut memory = Box::new(Memory::new());
         let mut world = World::start(&mut memory, disk, 9, now);
-        while world.server.service().is_dirty() {
+        while world.server.has_unsaved() {
             world.turn().expect("a disk that works");
         }
         records.clone_from(&world.disk.records);
@@ -349,12 +349,11 @@ fn records() -> Records {
 fn restore(records: &Records) -> Result<(), RestoreError> {
     let mut memory = Box::new(Memory::new());
     let mut server = Server::new(memory.lend(Keep::Records), config(), [1; 32]).unwrap();
-    let service = server.service_mut();
     for (key, value) in records {
-        service.restore(at(0), *key, value)?;
+        server.restore(at(0), *key, value)?;
     }
-    service.start(at(0))?;
-    assert_eq!(service.audit(), Ok(()));
+    server.start(at(0))?;
+    assert_eq!(server.service().audit(), Ok(()));
     Ok(())
 }
 

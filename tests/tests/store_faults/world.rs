@@ -5,12 +5,10 @@ use dubhook_core::{
     http::RecvBuf,
     id::{Id, Prefix},
     out::Out,
-    record::Keep,
-    record::{Key, Read, Table},
-    server::{ConnId, Drive, Server, ServerStorage},
-    service::{AttemptResult, Report, Work},
+    record::{Batch, Keep, Key, Read, Table},
+    server::{ConnId, Drive, Input, Output, Ready, Server, ServerStorage},
+    service::{AttemptResult, Report},
     time::Now,
-    url::Url,
 };
 use dubhook_tests::{
     ledger::Ask,
@@ -30,7 +28,7 @@ pub(crate) type Memory = ServerStorage<64, 8, 8, 16>;
 /// A batch on its way to the disk.
 #[derive(Debug)]
 struct Flight {
-    number: u64,
+    batch: Batch,
     changes: Changes,
     turns_left: usize,
 }
@@ -59,10 +57,10 @@ impl<'m> World<'m> {
     pub(crate) fn start(memory: &'m mut Memory, disk: &'m mut Disk, seed: u8, now: Now) -> Self {
         let mut server = Server::new(memory.lend(Keep::Records), config(), [seed; 32]).unwrap();
         for (key, value) in disk.recover() {
-            let restored = server.service_mut().restore(now, key, &value);
+            let restored = server.restore(now, key, &value);
             restored.unwrap_or_else(|error| panic!("{key:?}: {error:?}"));
         }
-        server.service_mut().start(now).expect("no contradiction");
+        server.start(now).expect("no contradiction");
         assert_eq!(server.service().audit(), Ok(()));
         Self {
             server,
@@ -82,13 +80,20 @@ impl<'m> World<'m> {
     /// One turn of the loop: records go out, the disk goes on, what is ready leaves.
     pub(crate) fn turn(&mut self) -> Result<(), Crash> {
         self.write_records()?;
-        while let Some(conn) = self.server.poll_conn() {
+        while let Some(conn) = self.next_conn() {
             let place = self.waiting.iter().position(|(waits, _)| *waits == conn);
             let (_, tag) = self.waiting.swap_remove(place.expect("a request of ours"));
             self.drive(conn, tag, &[]);
         }
         while self.attempt() {}
         Ok(())
+    }
+
+    fn next_conn(&mut self) -> Option<ConnId> {
+        match self.server.poll(self.now, Ready::CONNS, &mut []) {
+            Ok(Output::Drive(conn)) => Some(conn),
+            _ => None,
+        }
     }
 
     fn write_records(&mut self) -> Result<(), Crash> {
@@ -98,23 +103,26 @@ impl<'m> World<'m> {
                 return Ok(());
             }
             self.disk.write(&flight.changes)?;
-            self.server.committed(flight.number);
-            self.flight = None;
+            if let Some(flight) = self.flight.take() {
+                let taken = self.server.handle(self.now, Input::Durable(flight.batch));
+                taken.expect("the machine's own batch");
+            }
         }
-        let service = self.server.service_mut();
         let mut memory = [0; 2_048];
         let mut changes = Changes::new();
-        while let Some(record) = service.poll_record(self.now, &mut memory).expect("room") {
-            let value = record.len.map(|len| memory[..len].to_vec());
-            changes.push((record.key, value));
-        }
-        let number = service.seal();
-        if changes.is_empty() {
-            self.server.committed(number);
-            return Ok(());
-        }
+        let batch = loop {
+            let output = self.server.poll(self.now, Ready::RECORDS, &mut memory);
+            match output.expect("room for a record") {
+                Output::Save { key, value } => {
+                    changes.push((key, value.map(|value| value.to_vec())));
+                }
+                Output::Stop { job, .. } => self.running.retain(|running| *running != job),
+                Output::Commit(batch) => break batch,
+                _ => return Ok(()),
+            }
+        };
         self.flight = Some(Flight {
-            number,
+            batch,
             changes,
             turns_left: self.latency,
         });
@@ -127,9 +135,8 @@ impl<'m> World<'m> {
     /// Lets time pass, and does what is due on the way.
     pub(crate) fn pass(&mut self, ms: u64) -> Result<(), Crash> {
         let end = self.now.instant.after_ms(ms);
-        while let Some(due) = self.server.poll_timeout().filter(|due| *due <= end) {
+        while let Some(due) = self.server.deadline().filter(|due| *due <= end) {
             self.now = at(due.max(self.now.instant).as_ms());
-            self.server.handle_timeout(self.now);
             self.turn()?;
         }
         self.now = at(end.as_ms());
@@ -159,7 +166,7 @@ impl<'m> World<'m> {
         let mut memory = vec![0; config().answer_bytes_max() + 8_192];
         let mut out = Out::new(&mut memory);
         match self.server.drive(self.now, conn, &mut input, &mut out) {
-            Drive::Wait => self.waiting.push((conn, tag)),
+            Ok(Drive::Wait) => self.waiting.push((conn, tag)),
             _ => {
                 let text = String::from_utf8(out.written().to_vec()).expect("text");
                 self.server.close(conn);
@@ -171,16 +178,16 @@ impl<'m> World<'m> {
     /// Starts the next job that waits, if there is one.
     pub(crate) fn start_job(&mut self) -> bool {
         loop {
-            match self.server.service_mut().poll_work(self.now, true) {
-                Some(Work::Start(ix, id)) => {
-                    let record = self.record(Table::Job, ix.get());
+            match self.server.poll(self.now, Ready::WORK, &mut []) {
+                Ok(Output::Start { job, slot }) => {
+                    let record = self.record(Table::Job, slot.get());
                     let begun = record.map(|record| Read::new(record).u128());
-                    assert_eq!(begun, Some(id.to_bits()), "work on what is not durable");
-                    self.running.push_back(id);
+                    assert_eq!(begun, Some(job.to_bits()), "work on what is not durable");
+                    self.running.push_back(job);
                     return true;
                 }
-                Some(Work::Stop(_, id)) => self.running.retain(|running| *running != id),
-                None => return false,
+                Ok(Output::Stop { job, .. }) => self.running.retain(|running| *running != job),
+                _ => return false,
             }
         }
     }
@@ -191,7 +198,9 @@ impl<'m> World<'m> {
             return;
         };
         // One that was called off meanwhile is not reported on any more.
-        let _ = self.server.service_mut().report(self.now, id, report);
+        let _ = self
+            .server
+            .handle(self.now, Input::Report { job: id, report });
         if !matches!(report, Report::Progress(_)) {
             self.running.pop_front();
         }
@@ -200,15 +209,17 @@ impl<'m> World<'m> {
     /// Makes the next attempt, if one is to be made: nothing is told before it is durable.
     fn attempt(&mut self) -> bool {
         let now = self.now;
-        let service = self.server.service_mut();
-        let Some(attempt) = service.poll_attempt(now) else {
+        let polled = self.server.poll(now, Ready::ATTEMPTS, &mut []);
+        let Ok(Output::Attempt(attempt)) = polled else {
             return false;
         };
         let mut url = [0; 256];
-        let url = service.attempt_url(&attempt, &mut url).expect("a URL");
-        let url = Url::parse(url, usize::MAX).expect("a stored URL");
+        let url = self.server.attempt_url(attempt.id, &mut url);
+        let url = url.expect("a URL");
         let mut memory = vec![0; config().attempt_bytes_max()];
-        let len = service.write_attempt(now, &attempt, &url, &mut memory);
+        let len = self
+            .server
+            .write_attempt(now, attempt.id, &url, &mut memory);
         memory.truncate(len.expect("room for an attempt"));
         let arrival = arrival(&String::from_utf8(memory).expect("text"));
         let told = arrival.json();
@@ -229,9 +240,9 @@ impl<'m> World<'m> {
             retry_after_ms: None,
             body: b"",
         };
+        let id = attempt.id;
         self.server
-            .service_mut()
-            .handle_attempt(now, attempt.id, result)
+            .handle(now, Input::Attempt { id, result })
             .expect("in flight");
         true
     }

@@ -4,7 +4,7 @@
 //!
 //! A connection that waits for something to happen is *held*: it owes an answer, and hangs in the list of what it waits
 //! for. Events are told in the service's [feed](crate::feed); once they are durable, the hub walks over those that it has
-//! not seen and [names](Server::poll_conn) the connections that wait for their jobs, which then look for themselves. Jobs
+//! not seen and [names](Server::poll) the connections that wait for their jobs, which then look for themselves. Jobs
 //! share lists by the number of their slot, so a connection may be named for nothing, and looks in vain.
 //!
 //! Workers that wait for a job hang in one list, and are called one at a time: see `work`.

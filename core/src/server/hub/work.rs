@@ -69,6 +69,7 @@ const fn check_remote(server: &Server<'_>) -> Result<(), Problem> {
 const fn problem(error: LeaseError) -> Problem {
     match error {
         LeaseError::Lost => Problem::LeaseLost,
+        LeaseError::Report(ReportError::NotStarted) => Problem::Internal,
         LeaseError::Report(ReportError::Unknown) => Problem::NoSuchJob,
         LeaseError::Report(ReportError::OutputUrl) => Problem::OutputUrl,
         LeaseError::Report(ReportError::Refused(refused)) => match refused {

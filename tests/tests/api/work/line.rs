@@ -24,11 +24,7 @@ fn workers_wait_in_line_and_each_job_calls_one() {
     // Two jobs at once call two, in their order.
     for _ in 0..2 {
         let now = machine.now;
-        machine
-            .server
-            .service_mut()
-            .submit(now, &TRANSLATION)
-            .unwrap();
+        machine.server.submit(now, &TRANSLATION).unwrap();
     }
     assert_eq!(
         turn(&mut machine, &mut [second, third, fourth]),
@@ -73,8 +69,8 @@ fn a_worker_that_closes_is_passed_over() {
     let mut next = waiting(&mut machine, 60);
     let job = new_job(&mut machine);
     // It was called, and closes before it has looked.
-    assert_eq!(machine.server.poll_conn(), Some(gone.id));
-    assert_eq!(machine.server.poll_conn(), None);
+    assert_eq!(machine.next_conn(), Some(gone.id));
+    assert_eq!(machine.next_conn(), None);
     machine.server.close(gone.id);
     assert_eq!(turn(&mut machine, &mut [&mut next]), [0, 0]);
     assert_eq!(next.answers()[0].status, 200);
@@ -90,7 +86,7 @@ fn a_job_whose_worker_is_gone_before_the_answer_is_given_back_at_once() {
     let mut next = waiting(&mut machine, 60);
     machine.commit();
     machine.server.close(gone.id);
-    let due = machine.server.poll_timeout();
+    let due = machine.server.deadline();
     assert!(
         due.is_some_and(|due| due <= machine.now.instant),
         "it is due at once"
@@ -171,7 +167,7 @@ fn a_server_that_stops_gives_nothing_more() {
     let body = format!(r#"{{"output_url":"https://o.test/1","lease":{lease}}}"#);
     let said = request("POST", &format!("{work}/complete"), "", &body);
     reporter.send(&mut machine, &said[..20]);
-    machine.server.shutdown();
+    machine.shutdown();
     turn(
         &mut machine,
         &mut [&mut held, &mut open, &mut late, &mut reporter],

@@ -72,7 +72,7 @@ fn turn(machine: &mut Machine, callers: &mut [&mut Caller]) -> Vec<usize> {
     let mut named = Vec::new();
     loop {
         machine.commit();
-        let Some(id) = machine.server.poll_conn() else {
+        let Some(id) = machine.next_conn() else {
             return named;
         };
         let at = callers.iter().position(|caller| caller.id == id);
@@ -106,7 +106,7 @@ fn a_claim_gives_the_job_that_has_waited_longest() {
     assert_eq!((none.status, none.body.len()), (204, 0));
     // The driver has no part in it.
     new_job(&mut machine);
-    assert_eq!(machine.server.service_mut().poll_work(at(0), true), None);
+    assert_eq!((machine.start_job(), machine.stop_job()), (None, None));
 }
 
 #[test]
@@ -118,17 +118,17 @@ fn neither_a_job_nor_a_claim_is_told_before_it_is_durable() {
     assert_eq!(early.answers()[0].status, 204);
     let mut worker = waiting(&mut machine, 10);
     assert!(matches!(worker.wants, Drive::Input { .. }), "it is held");
-    assert_eq!(machine.server.poll_conn(), None);
+    assert_eq!(machine.next_conn(), None);
     machine.commit();
     // The asker has its answer, and the worker may look.
-    assert_eq!(machine.server.poll_conn(), Some(asker.id));
-    assert_eq!(machine.server.poll_conn(), Some(worker.id));
-    assert_eq!(machine.server.poll_conn(), None);
+    assert_eq!(machine.next_conn(), Some(asker.id));
+    assert_eq!(machine.next_conn(), Some(worker.id));
+    assert_eq!(machine.next_conn(), None);
     worker.turn(&mut machine);
     assert_eq!(worker.wants, Drive::Wait);
     assert!(worker.take().is_empty());
     machine.commit();
-    assert_eq!(machine.server.poll_conn(), Some(worker.id));
+    assert_eq!(machine.next_conn(), Some(worker.id));
     worker.turn(&mut machine);
     assert_eq!(worker.answers()[0].json()["job"]["status"], "processing");
 }
@@ -234,7 +234,7 @@ fn a_job_that_loses_its_workers_too_often_has_failed() {
         machine.commit();
     }
     check_status(&mut machine, &job, "error");
-    assert_eq!(machine.server.service_mut().poll_work(at(0), false), None);
+    assert_eq!(machine.stop_job(), None);
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn an_ending_that_is_reported_again_is_taken_again_and_changes_nothing() {
             }
             let again = report(&mut machine, &work, lease, what, &said);
             assert_eq!((again.status, again.json()), (200, first.json()));
-            assert!(!machine.server.service().is_dirty());
+            assert!(!machine.server.has_unsaved());
             let differs = report(&mut machine, &work, lease, what, &other);
             check_problem(&differs, 409, "job_ended", None);
             let alive = report(&mut machine, &work, lease, "progress", &json!({}));
@@ -327,8 +327,7 @@ fn a_job_that_is_called_off_is_refused_its_worker() {
         None,
     );
     // Nobody here has a worker to stop, and the job can be forgotten all the same.
-    let now = machine.now;
-    assert_eq!(machine.server.service_mut().poll_work(now, true), None);
+    assert_eq!((machine.start_job(), machine.stop_job()), (None, None));
     machine.advance_ms(config().service.retain_ms);
     assert_eq!(call(&mut machine, "GET", &job, "").status, 404);
 }

@@ -18,8 +18,8 @@ use dubhook_core::{
     out::Out,
     random::Random,
     record::Keep,
-    server::{Config, Server, ServerStorage},
-    service::{Report, Work},
+    server::{Config, Input, Output, Ready, Server, ServerStorage},
+    service::Report,
     simulate::{self, SimSlot, Simulator, Step},
     time::Now,
 };
@@ -107,7 +107,7 @@ fn start(board: &Board, mut ethernet: Ethernet) -> Kiosk {
     let now = board.now();
     let server = start_server(random.bytes());
     let store = start_store(&settings);
-    match store.restore(now, server.service_mut()) {
+    match store.restore(now, server) {
         Ok(count) => host::line(|out| {
             out.put(b"kiosk: records in flash ");
             out.put_u64(count as u64);
@@ -162,8 +162,7 @@ impl Kiosk {
     /// Whatever there is to do now.
     fn turn(&mut self, now: Now, inbound: &mut [Inbound], outbound: &mut [Outbound]) {
         self.net.poll(now.instant);
-        self.server.handle_timeout(now);
-        while let Some(id) = self.server.poll_conn() {
+        while let Ok(Output::Drive(id)) = self.server.poll(now, Ready::CONNS, &mut []) {
             inbound.iter_mut().for_each(|conn| conn.wake(id));
         }
         for (conn, at) in inbound.iter_mut().zip(self.net.conns()) {
@@ -178,7 +177,7 @@ impl Kiosk {
                 now,
                 conn,
                 net: self.net,
-                service: self.server.service_mut(),
+                server: self.server,
                 guard,
             });
         }
@@ -187,11 +186,11 @@ impl Kiosk {
 
     /// Has jobs translated: started, stopped, and heard of.
     fn work(&mut self, now: Now) {
-        let service = self.server.service_mut();
-        while let Some(work) = service.poll_work(now, true) {
-            match work {
-                Work::Start(job, id) => self.simulator.start(now.instant, job, id),
-                Work::Stop(job, id) => self.simulator.stop(job, id),
+        loop {
+            match self.server.poll(now, Ready::WORK, &mut []) {
+                Ok(Output::Start { job, slot }) => self.simulator.start(now.instant, slot, job),
+                Ok(Output::Stop { job, slot }) => self.simulator.stop(slot, job),
+                _ => break,
             }
         }
         while let Some((id, step)) = self.simulator.poll_step(now.instant) {
@@ -206,7 +205,8 @@ impl Kiosk {
                 Step::Failed => Report::Failed(simulate::FAILURE),
             };
             // A job that was called off meanwhile takes no report, and needs none.
-            let taken = service.report(now, id, report).is_ok();
+            let report = Input::Report { job: id, report };
+            let taken = self.server.handle(now, report).is_ok();
             if taken && matches!(step, Step::Completed | Step::Failed) {
                 host::line(|out| {
                     out.put(b"kiosk: has ended ");

@@ -6,9 +6,10 @@ use dubhook_core::{
     address::Guard,
     http::{BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress, retry_after},
     log::AttemptError,
-    service::{Attempt, AttemptResult, Service},
+    server::{Input, Output, Ready, Server},
+    service::{Attempt, AttemptResult},
     time::{Instant, Now},
-    url::{Host, Scheme, Url},
+    url::{Host, Scheme},
 };
 use dubhook_firmware::{
     net::{Conn, Net, Phase},
@@ -37,7 +38,7 @@ pub(crate) struct Link<'l, 's> {
     pub(crate) now: Now,
     pub(crate) conn: Conn,
     pub(crate) net: &'l mut Net<Ethernet>,
-    pub(crate) service: &'l mut Service<'s>,
+    pub(crate) server: &'l mut Server<'s>,
     pub(crate) guard: Guard<'s>,
 }
 
@@ -93,20 +94,21 @@ impl Outbound {
 
     /// Takes the next attempt on, if there is one.
     fn begin(&mut self, at: &mut Link<'_, '_>) {
-        let Some(attempt) = at.service.poll_attempt(at.now) else {
+        let polled = at.server.poll(at.now, Ready::ATTEMPTS, &mut []);
+        let Ok(Output::Attempt(attempt)) = polled else {
             return;
         };
         self.attempt = Some(attempt);
         self.step = Step::Connect;
-        self.deadline = at.service.attempt_deadline(at.now);
+        self.deadline = at.server.attempt_deadline(at.now);
         self.parser = ResponseParser::new(Method::Post, BodyUse::Discard);
         self.filled = 0..0;
         let mut memory = [0; URL_BYTES];
-        let connected = match url(at.service, &attempt, &mut memory) {
-            None => Err(AttemptError::Closed),
-            Some(url) if url.scheme() == Scheme::Https => Err(AttemptError::Tls),
+        let connected = match at.server.attempt_url(attempt.id, &mut memory) {
+            Err(_) => Err(AttemptError::Closed),
+            Ok(url) if url.scheme() == Scheme::Https => Err(AttemptError::Tls),
             // There is no resolver on this board: a receiver is known by its address.
-            Some(url) => match url.host() {
+            Ok(url) => match url.host() {
                 Host::V4(address) if at.guard.permits(address.into(), url.port()) => at
                     .net
                     .connect(at.conn, address, url.port())
@@ -125,13 +127,13 @@ impl Outbound {
             return;
         };
         let mut memory = [0; URL_BYTES];
-        let Some(url) = url(at.service, &attempt, &mut memory) else {
+        let Ok(url) = at.server.attempt_url(attempt.id, &mut memory) else {
             return self.end(at, AttemptError::Closed);
         };
         // The connection is new, so there is room for the longest request.
-        let (now, service) = (at.now, &mut *at.service);
+        let (now, server) = (at.now, &mut *at.server);
         let sent = at.net.transmit(at.conn, |room| {
-            let written = service.write_attempt(now, &attempt, &url, room);
+            let written = server.write_attempt(now, attempt.id, &url, room);
             written.unwrap_or(0)
         });
         if sent == 0 {
@@ -167,23 +169,21 @@ impl Outbound {
             retry_after_ms: hint.and_then(|value| retry_after(value, at.now.timestamp)),
             body: &[],
         };
-        if let Some(attempt) = self.attempt.take() {
-            at.service.handle_attempt(at.now, attempt.id, result);
-        }
+        self.tell(at, result);
         at.net.close(at.conn);
     }
 
     /// There is no answer.
     fn end(&mut self, at: &mut Link<'_, '_>, error: AttemptError) {
-        if let Some(attempt) = self.attempt.take() {
-            at.service
-                .handle_attempt(at.now, attempt.id, AttemptResult::Failed(error));
-        }
+        self.tell(at, AttemptResult::Failed(error));
         at.net.abort(at.conn);
     }
-}
 
-fn url<'m>(service: &Service<'_>, attempt: &Attempt, memory: &'m mut [u8]) -> Option<Url<'m>> {
-    let text = service.attempt_url(attempt, memory)?;
-    Url::parse(text, URL_BYTES).ok()
+    /// Tells how the attempt went.
+    fn tell(&mut self, at: &mut Link<'_, '_>, result: AttemptResult<'_>) {
+        if let Some(Attempt { id, .. }) = self.attempt.take() {
+            // It is in flight until it is told of.
+            let _ = at.server.handle(at.now, Input::Attempt { id, result });
+        }
+    }
 }

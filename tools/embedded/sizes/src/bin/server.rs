@@ -7,12 +7,10 @@ use core::hint::black_box;
 use cortex_m_rt::entry;
 use dubhook_core::{
     out::Out,
-    record::Keep,
-    record::Key,
-    server::{Config, Drive, Server, ServerStorage},
-    service::{AttemptResult, Report, Work},
+    record::{Keep, Key},
+    server::{Config, Drive, Input, Output, Ready, Server, ServerStorage},
+    service::{AttemptResult, Report},
     time::Now,
-    url::Url,
 };
 use dubhook_sizes::{at, end, received};
 use static_cell::{ConstStaticCell, StaticCell};
@@ -48,71 +46,65 @@ fn main() -> ! {
     let server = start();
     let (input, output) = BUFFERS.take();
     restore(now, server, output);
-    let Some(conn) = server.accept(now) else {
+    let Ok(conn) = server.accept(now) else {
         end(false);
     };
     let mut request = received(SUBMISSION, input);
-    while server.drive(now, conn, &mut request, &mut Out::new(output)) == Drive::Wait {
-        commit(now, server, output);
+    while server.drive(now, conn, &mut request, &mut Out::new(output)) == Ok(Drive::Wait) {
+        work(now, server, output);
     }
-    let Some(Work::Start(_, id)) = server.service_mut().poll_work(now, true) else {
-        end(false);
-    };
-    let service = server.service_mut();
-    let reported = service.report(
-        now,
-        id,
-        Report::Completed(black_box("https://v.test/2.mp4")),
-    );
-    commit(now, server, output);
-    let told = tell(now, server, output);
-    server.handle_timeout(at(60_000));
-    black_box((server.poll_timeout(), server.poll_conn()));
+    let told = work(now, server, output);
+    black_box(server.poll(at(60_000), Ready::NONE, output).is_ok());
     server.close(conn);
-    server.shutdown();
-    end(reported.is_ok() && told == 3)
+    let stopped = server.handle(at(60_000), Input::Shutdown);
+    end(stopped.is_ok() && told == 3)
 }
 
 #[inline(never)]
 fn restore(now: Now, server: &mut Server<'_>, record: &mut [u8]) {
-    let service = server.service_mut();
     if let Some(key) = Key::from_bytes(black_box([9; 5])) {
-        black_box(service.restore(now, key, record).is_ok());
+        black_box(server.restore(now, key, record).is_ok());
     }
-    black_box(service.start(now).is_ok());
+    black_box(server.start(now).is_ok());
 }
 
+/// Does what is to be done. Returns how many deliveries were made.
 #[inline(never)]
-fn commit(now: Now, server: &mut Server<'_>, memory: &mut [u8]) {
-    while let Ok(Some(record)) = server.service_mut().poll_record(now, memory) {
-        black_box(record.key.to_bytes());
-    }
-    let batch = server.service_mut().seal();
-    server.committed(batch);
-}
-
-#[inline(never)]
-fn tell(now: Now, server: &mut Server<'_>, memory: &mut [u8]) -> usize {
+fn work(now: Now, server: &mut Server<'_>, memory: &mut [u8]) -> usize {
     let mut told = 0;
-    while let Some(attempt) = server.service_mut().poll_attempt(now) {
-        let service = server.service_mut();
-        let mut url = [0; 128];
-        let Some(Ok(url)) = service
-            .attempt_url(&attempt, &mut url)
-            .map(|url| Url::parse(url, 128))
-        else {
-            break;
+    loop {
+        let input = match server.poll(now, Ready::ALL, memory) {
+            Ok(Output::Start { job, .. }) => {
+                let report = Report::Completed(black_box("https://v.test/2.mp4"));
+                Input::Report { job, report }
+            }
+            Ok(Output::Save { key, value }) => {
+                black_box((key.to_bytes(), value.is_some()));
+                continue;
+            }
+            Ok(Output::Commit(batch)) => Input::Durable(batch),
+            Ok(Output::Attempt(attempt)) => {
+                let id = attempt.id;
+                let mut url = [0; 128];
+                let Ok(url) = server.attempt_url(id, &mut url) else {
+                    return told;
+                };
+                if server.write_attempt(now, id, &url, memory).is_err() {
+                    return told;
+                }
+                told += 1;
+                let result = AttemptResult::Answer {
+                    status: black_box(204),
+                    retry_after_ms: None,
+                    body: b"",
+                };
+                Input::Attempt { id, result }
+            }
+            Ok(Output::Drive(_) | Output::Stop { .. } | Output::Archive { .. }) => continue,
+            Ok(Output::Sleep(_)) | Err(_) => return told,
         };
-        if service.write_attempt(now, &attempt, &url, memory).is_err() {
-            break;
+        if server.handle(now, input).is_err() {
+            return told;
         }
-        let result = AttemptResult::Answer {
-            status: black_box(204),
-            retry_after_ms: None,
-            body: b"",
-        };
-        told += usize::from(service.handle_attempt(now, attempt.id, result).is_some());
-        commit(now, server, memory);
     }
-    told
 }

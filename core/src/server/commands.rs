@@ -1,0 +1,90 @@
+//! What a front end beside the HTTP API asks for: a button, a serial line, a screen. Nothing of it waits; whoever shows what
+//! came of it first sees whether that [is durable](crate::service::Service::is_durable).
+
+use super::Server;
+use crate::{
+    id::Id,
+    service::{
+        EndpointChange, EndpointError, NewEndpoint, NewJob, ReportError, SubmitError, Submitted,
+    },
+    slab::Ix,
+    time::Now,
+};
+
+impl Server<'_> {
+    /// Accepts a job.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`] says why nothing was accepted.
+    pub fn submit(&mut self, now: Now, new: &NewJob<'_>) -> Result<Submitted, SubmitError> {
+        self.service.submit(now, new)
+    }
+
+    /// Accepts a job, or finds the one that the same request made before. With the feature `idempotency`.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`] says why nothing was accepted.
+    #[cfg(feature = "idempotency")]
+    pub fn submit_once(
+        &mut self,
+        now: Now,
+        new: &NewJob<'_>,
+        key: crate::service::IdempotencyKey,
+    ) -> Result<Submitted, SubmitError> {
+        self.service.submit_once(now, new, key)
+    }
+
+    /// Calls a job off.
+    ///
+    /// # Errors
+    ///
+    /// [`ReportError`] says why it goes on: it has ended, or there is none.
+    pub fn cancel(&mut self, now: Now, id: Id) -> Result<Ix, ReportError> {
+        self.service.cancel(now, id)
+    }
+
+    /// Registers an endpoint. One that is narrowed to a job that has ended is sent its ending at once.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says why it was not.
+    pub fn create_endpoint(&mut self, now: Now, new: NewEndpoint<'_>) -> Result<Ix, EndpointError> {
+        self.service.create_endpoint(now, new)
+    }
+
+    /// Changes an endpoint. Enabling it again also forgives it its failures.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says why it is as it was.
+    pub fn change_endpoint(
+        &mut self,
+        ix: Ix,
+        change: EndpointChange<'_>,
+    ) -> Result<(), EndpointError> {
+        self.service.change_endpoint(ix, change)
+    }
+
+    /// Removes an endpoint, and with it all that it is owed.
+    pub fn remove_endpoint(&mut self, ix: Ix) {
+        self.service.remove_endpoint(ix);
+    }
+
+    /// Sends a test event to an endpoint. Returns its id.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says why none was sent.
+    pub fn test_endpoint(&mut self, now: Now, ix: Ix) -> Result<Id, EndpointError> {
+        self.service.test_endpoint(now, ix)
+    }
+
+    /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
+    /// id. Returns how many. With the feature `redelivery`.
+    #[cfg(feature = "redelivery")]
+    pub fn redeliver(&mut self, ix: Ix, since: crate::time::Timestamp, event: Option<Id>) -> usize {
+        self.service.redeliver(ix, since, event)
+    }
+}

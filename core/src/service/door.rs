@@ -1,0 +1,346 @@
+//! The one way in and the one way out of a service.
+//!
+//! What has happened in the world goes in with [`handle`](Service::handle); what is to be done there comes out of
+//! [`poll`](Service::poll), one thing at a time. In which order things may happen is decided here and nowhere else: what
+//! is due is done before anything comes out, work is stopped before other work is started, and while a batch of records
+//! is on its way to the store no record of the next one comes out.
+
+use super::{
+    Attempt, AttemptResult, Attempted, Service,
+    jobs::{Report, ReportError, Work},
+};
+use crate::{
+    delivery::AttemptId,
+    id::Id,
+    record::{Batch, Key, Value},
+    slab::Ix,
+    time::{Instant, Now},
+};
+
+/// Something that has happened in the world.
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Input<'a> {
+    /// A worker says something of its job.
+    Report {
+        /// The job.
+        job: Id,
+        /// What it says.
+        report: Report<'a>,
+    },
+    /// An attempt has ended. Every attempt that came out must be told of.
+    Attempt {
+        /// Which one.
+        id: AttemptId,
+        /// How it went.
+        result: AttemptResult<'a>,
+    },
+    /// All records of a batch are in the store for good.
+    Durable(Batch),
+}
+
+/// What came of an [`Input`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Handled {
+    /// It was taken.
+    Taken,
+    /// An attempt has ended, for whoever keeps a log.
+    Attempted(Attempted),
+}
+
+/// Why an [`Input`] was not taken. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum HandleError {
+    /// The driver: records were put back, and work was not begun.
+    NotStarted,
+    /// The driver: the batch is another machine's.
+    Batch,
+    /// The driver: no such attempt is in flight. It was told of before.
+    Attempt,
+    /// The worker: its report cannot be taken.
+    Report(ReportError),
+}
+
+/// What a driver can take at this moment. What it cannot take stays in the machine and loses nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    /// Whether a worker is free to start on a job. Work to stop comes in any case.
+    pub work: bool,
+    /// Whether an attempt can be made.
+    pub attempts: bool,
+    /// Whether records can be gathered. The later they are, the more a batch holds.
+    pub records: bool,
+    /// Whether a connection can be driven. A service alone has none.
+    pub conns: bool,
+}
+
+impl Ready {
+    /// Everything.
+    pub const ALL: Self = Self {
+        work: true,
+        attempts: true,
+        records: true,
+        conns: true,
+    };
+    /// Nothing but what cannot wait.
+    pub const NONE: Self = Self {
+        work: false,
+        attempts: false,
+        records: false,
+        conns: false,
+    };
+    /// Records and nothing else that can wait: to gather a batch.
+    pub const RECORDS: Self = Self {
+        records: true,
+        ..Self::NONE
+    };
+    /// Attempts and nothing else that can wait.
+    pub const ATTEMPTS: Self = Self {
+        attempts: true,
+        ..Self::NONE
+    };
+    /// Jobs to start on and nothing else that can wait.
+    pub const WORK: Self = Self {
+        work: true,
+        ..Self::NONE
+    };
+    /// Connections and nothing else that can wait.
+    pub const CONNS: Self = Self {
+        conns: true,
+        ..Self::NONE
+    };
+}
+
+/// The next thing to do.
+#[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use = "it comes out once"]
+pub enum Output<'m> {
+    /// Start on a job.
+    Start {
+        /// The job.
+        job: Id,
+        /// Its slot, from 1 to the number of jobs there can be: for a driver that keeps something beside each.
+        slot: Ix,
+    },
+    /// Stop working on a job: it was called off or taken away.
+    Stop {
+        /// The job.
+        job: Id,
+        /// Its slot.
+        slot: Ix,
+    },
+    /// Make this attempt at a delivery, and tell how it went.
+    Attempt(Attempt),
+    /// Put this record into the batch that is being gathered.
+    Save {
+        /// Which record.
+        key: Key,
+        /// Its value, in the memory that was lent; with none the record is deleted.
+        value: Option<Value<'m>>,
+    },
+    /// Put this ended job into the same batch, to be kept under its id for longer than memory does.
+    Archive {
+        /// The job.
+        job: Id,
+        /// The JSON that it has for ever, in the memory that was lent.
+        json: Value<'m>,
+    },
+    /// The batch is complete: write all that came since the last one in one transaction, then say that it is
+    /// [durable](Input::Durable).
+    Commit(Batch),
+    /// Nothing, until something comes or it is this time. A time that has passed already means: ask again soon.
+    Sleep(Option<Instant>),
+}
+
+/// Why nothing came out. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PollError {
+    /// The driver: records were put back, and work was not begun.
+    NotStarted,
+    /// The driver: a record is due, and the lent memory is shorter than the longest one.
+    ShortMemory,
+}
+
+impl HandleError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => NOT_STARTED,
+            Self::Batch => "the batch is another machine's",
+            Self::Attempt => "no such attempt is in flight",
+            Self::Report(error) => error.as_str(),
+        }
+    }
+}
+
+impl PollError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => NOT_STARTED,
+            Self::ShortMemory => "the lent memory is shorter than the longest record",
+        }
+    }
+}
+
+/// What every error says that means it.
+pub(crate) const NOT_STARTED: &str = "records were put back, and work was not begun";
+
+impl core::fmt::Display for HandleError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::fmt::Display for PollError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for HandleError {}
+impl core::error::Error for PollError {}
+
+impl Service<'_> {
+    /// Takes something that has happened in the world.
+    ///
+    /// # Errors
+    ///
+    /// [`HandleError`] says why it was not taken.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) -> Result<Handled, HandleError> {
+        if !self.begin() {
+            return Err(HandleError::NotStarted);
+        }
+        match input {
+            Input::Report { job, report } => {
+                let taken = self.report(now, job, report);
+                taken.map_err(HandleError::Report)?;
+            }
+            Input::Attempt { id, result } => {
+                let attempted = self.handle_attempt(now, id, result);
+                let attempted = attempted.ok_or(HandleError::Attempt)?;
+                return Ok(Handled::Attempted(attempted));
+            }
+            Input::Durable(batch) => self.durable(batch)?,
+        }
+        Ok(Handled::Taken)
+    }
+
+    /// The next thing to do, after doing what is due. Ask until it is [`Output::Sleep`].
+    ///
+    /// `memory` is where records come out: [`record_bytes_max`](Self::record_bytes_max) of it are enough for any. A driver
+    /// that takes none, or whose service keeps none, need not lend any.
+    ///
+    /// # Errors
+    ///
+    /// [`PollError`] says what is wrong with the call.
+    pub fn poll<'m>(
+        &mut self,
+        now: Now,
+        ready: Ready,
+        memory: &'m mut [u8],
+    ) -> Result<Output<'m>, PollError> {
+        if !self.begin() {
+            return Err(PollError::NotStarted);
+        }
+        if self.deadline().is_some_and(|due| due <= now.instant) {
+            self.pass(now);
+        }
+        let next = self.next(now, ready, memory)?;
+        Ok(next.unwrap_or(Output::Sleep(self.deadline())))
+    }
+
+    /// The next thing to do at this moment, if there is one.
+    pub(crate) fn next<'m>(
+        &mut self,
+        now: Now,
+        ready: Ready,
+        memory: &'m mut [u8],
+    ) -> Result<Option<Output<'m>>, PollError> {
+        match self.next_work(now, ready.work) {
+            Some(Work::Start(slot, job)) => return Ok(Some(Output::Start { job, slot })),
+            Some(Work::Stop(slot, job)) => return Ok(Some(Output::Stop { job, slot })),
+            None => {}
+        }
+        if ready.records
+            && let Some(output) = self.gather(now, memory)?
+        {
+            return Ok(Some(output));
+        }
+        if ready.attempts
+            && let Some(attempt) = self.outbox.poll_attempt(now.instant)
+        {
+            return Ok(Some(Output::Attempt(attempt)));
+        }
+        Ok(None)
+    }
+
+    /// The next part of the batch that is being gathered, or its end. A call of its own, for the stack it takes.
+    #[inline(never)]
+    fn gather<'m>(
+        &mut self,
+        now: Now,
+        memory: &'m mut [u8],
+    ) -> Result<Option<Output<'m>>, PollError> {
+        if self.committing {
+            return Ok(None);
+        }
+        // They have no deadline: what is too old goes when something is written in any case.
+        #[cfg(feature = "idempotency")]
+        self.forget_expired_keys(now);
+        if !self.has_unsaved() {
+            return Ok(None);
+        }
+        if memory.len() < self.record_bytes_max() {
+            return Err(PollError::ShortMemory);
+        }
+        self.gathering = true;
+        if let Some((job, len)) = self.next_archived(memory) {
+            let json = Value::new(memory.get(..len).unwrap_or_default());
+            return Ok(Some(Output::Archive { job, json }));
+        }
+        if let Some((key, len)) = self.next_record(now, memory) {
+            let value = len.and_then(|len| memory.get(..len)).map(Value::new);
+            return Ok(Some(Output::Save { key, value }));
+        }
+        self.gathering = false;
+        self.committing = true;
+        let number = self.outbox.seal();
+        Ok(Some(Output::Commit(Batch::new(self.machine, number))))
+    }
+
+    /// Lets go of what waited for a batch.
+    fn durable(&mut self, batch: Batch) -> Result<(), HandleError> {
+        let number = self.outbox.batch().wrapping_sub(1);
+        if !self.committing || batch != Batch::new(self.machine, number) {
+            return Err(HandleError::Batch);
+        }
+        self.committing = false;
+        self.outbox.committed(number);
+        Ok(())
+    }
+
+    /// When something is due next, though nothing comes: what [`Output::Sleep`] says.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        crate::time::earlier(self.job_timers.next(), self.outbox.poll_timeout())
+    }
+
+    /// Whether something has changed that is in no complete batch yet.
+    #[must_use]
+    pub const fn has_unsaved(&self) -> bool {
+        self.gathering || self.is_dirty()
+    }
+
+    /// Whether everything that has happened is durable.
+    #[must_use]
+    pub const fn is_all_durable(&self) -> bool {
+        !self.committing && !self.has_unsaved()
+    }
+}
