@@ -46,7 +46,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Tells what is seen, a kind and a temperature, until nothing more is and nobody is owed anything.
-pub fn run(urls: &[String], again: Schedule, seen: &Receiver<(u8, i32)>) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(
+    urls: &[String],
+    again: Schedule,
+    seen: &Receiver<(u8, i32)>,
+) -> Result<(), Box<dyn Error>> {
     let (started, slot, mut sequence, mut over) = (Instant::now(), Ix::MIN, 0, false);
     let now = || time::Now {
         instant: time::Instant::from_ms(started.elapsed().as_millis() as u64),
