@@ -108,6 +108,7 @@ pub mod client;
 mod cut;
 pub mod delivery;
 mod digits;
+pub mod dispatch;
 pub mod endpoint;
 pub mod event;
 #[cfg(feature = "hub")]
