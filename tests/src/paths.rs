@@ -193,7 +193,7 @@ impl Bench {
             reference: Some("order-17".into()),
             callback_url: None,
         };
-        let submitted = self.server.submit(self.now, &new, None).expect("room");
+        let submitted = self.server.submit(self.now, &new).expect("room");
         let service = self.server.service();
         let id = service.job(submitted.job).expect("the job").id();
         self.commit();

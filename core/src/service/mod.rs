@@ -85,6 +85,8 @@ mod endpoints;
 mod forget;
 mod job_slot;
 mod jobs;
+#[cfg(feature = "idempotency")]
+mod keys;
 mod limits;
 mod message;
 mod records;
@@ -101,7 +103,9 @@ pub use door::{HandleError, Handled, Input, Output, PollError, Ready};
 pub use durable::Durable;
 pub use endpoints::{Endpoint, EndpointChange, NewEndpoint};
 pub use job_slot::{Job, request_field};
-pub use jobs::{IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted};
+pub use jobs::{NewJob, Report, ReportError, SubmitError, Submitted};
+#[cfg(feature = "idempotency")]
+pub use keys::IdempotencyKey;
 pub use limits::Limits;
 pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 #[cfg(feature = "hub")]
@@ -109,12 +113,13 @@ pub use workers::{Claim, LeaseError};
 
 use job_slot::{ALL, ARCHIVING, QUEUED, REQUEST, STATE};
 
+#[cfg(feature = "idempotency")]
+use crate::idempotency::{KeySlot, Keys};
 use crate::{
     delivery::Outbox,
     dispatch::{self, Dispatcher},
     event::Event,
     id::{Id, Prefix},
-    idempotency::{KeySlot, Keys},
     random::Random,
     record::Keep,
     setup::{self, Lent, SetupError},
@@ -128,7 +133,8 @@ use crate::{
 pub struct Tables<'a> {
     /// One for each job.
     pub jobs: &'a mut [Slot<Job>],
-    /// One for each idempotency key.
+    /// One for each idempotency key. With the feature `idempotency`.
+    #[cfg(feature = "idempotency")]
     pub keys: &'a mut [KeySlot],
     /// Endpoints and deliveries; text of jobs is among that of endpoints. It says what is kept for longer.
     pub dispatch: dispatch::Tables<'a, Event>,
@@ -173,6 +179,7 @@ pub struct Service<'a> {
     jobs: Slab<'a, Job>,
     job_timers: Timers,
     keep: Keep,
+    #[cfg(feature = "idempotency")]
     keys: Keys<'a>,
     dispatch: Dispatcher<'a, Event>,
     limits: Limits,
@@ -241,6 +248,7 @@ impl<'a> Service<'a> {
             jobs: Slab::new(tables.jobs).with_marks(records),
             job_timers: Timers::NONE,
             keep,
+            #[cfg(feature = "idempotency")]
             keys: Keys::new(tables.keys).with_marks(records),
             dispatch: Dispatcher::new(tables.dispatch, limits.dispatch(), seed)?,
             limits,

@@ -5,7 +5,6 @@ use crate::{
     dispatch::RestoreError,
     event::{Event, Kind},
     id::Id,
-    idempotency::Entry,
     job::{Happening, Status, changes_left},
     language::looks_like_tag,
     record::{Key, Read, Stored, Table},
@@ -33,9 +32,17 @@ impl Service<'_> {
     }
 
     fn put_back(&mut self, now: Now, key: Key, value: &[u8]) -> Result<(), RestoreError> {
+        // One that had idempotency keys kept it, and nobody asks for it here.
+        #[cfg(not(feature = "idempotency"))]
+        if key.table == Table::Key {
+            return Ok(());
+        }
         let capacity = match key.table {
             Table::Job | Table::State => self.jobs.capacity(),
+            #[cfg(feature = "idempotency")]
             Table::Key => self.keys.capacity(),
+            #[cfg(not(feature = "idempotency"))]
+            Table::Key => 0,
             Table::Meta | Table::Endpoint | Table::Event | Table::Stream => {
                 return self.dispatch.put_back(now, key, value, &self.jobs);
             }
@@ -49,7 +56,10 @@ impl Service<'_> {
         let restored = match key.table {
             Table::Job => self.restore_request(ix, &mut read),
             Table::State => self.restore_state(ix, &mut read),
+            #[cfg(feature = "idempotency")]
             Table::Key => self.restore_key(ix, &mut read),
+            #[cfg(not(feature = "idempotency"))]
+            Table::Key => Some(()),
             Table::Meta | Table::Endpoint | Table::Event | Table::Stream => None,
         };
         match restored {
@@ -73,6 +83,7 @@ impl Service<'_> {
     }
 
     fn rebuild(&mut self, now: Now) -> Result<(), RestoreError> {
+        #[cfg(feature = "idempotency")]
         if !self.keys.restore_done() {
             return Err(RestoreError::Corrupt);
         }
@@ -190,15 +201,5 @@ impl Service<'_> {
         job.attempts = attempts;
         job.result = result;
         Some(())
-    }
-
-    fn restore_key(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
-        let entry = Entry {
-            key: read.array(),
-            request: read.array(),
-            job: Id::from_bits(read.u128()),
-            expires: read.timestamp(),
-        };
-        self.keys.restore(ix, entry).then_some(())
     }
 }
