@@ -1,8 +1,9 @@
 //! The same driver under two executors: a job is submitted, told of by webhook, and found again after a restart.
 
-mod common;
+#[path = "common/program.rs"]
+mod program;
 
-use common::Program;
+use program::Program;
 
 #[track_caller]
 fn check(example: &str) {

@@ -1,11 +1,15 @@
 //! `examples/blocking.rs` keeps what it has acknowledged, whatever happens to it.
 
-mod common;
+#[path = "common/program.rs"]
+mod program;
+#[path = "common/wire.rs"]
+mod wire;
 
 use std::net::TcpListener;
 
-use common::{Program, ask, receive};
+use program::Program;
 use serde_json::json;
+use wire::{ask, receive};
 
 #[test]
 fn what_was_accepted_before_a_kill_is_there_and_told_after_it() {
