@@ -1,11 +1,10 @@
 //! A job as its table holds it.
 
 use crate::{
-    endpoint,
     event::Event,
     id::Id,
     job::State,
-    slab::{Links, List, Node},
+    slab::{Links, Node},
     text::Text,
     time::Timestamp,
     timer::{Timed, Timer},
@@ -61,8 +60,6 @@ pub struct Job {
     pub(super) settled: Event,
     /// The first batch with something that happened after `settled`.
     pub(super) unsettled_since: u64,
-    /// Endpoints narrowed to it, enabled or not.
-    pub(crate) wanting: List<{ endpoint::WANTING }>,
     to_archive: Links,
     /// The sequence of the event with which its worker began; 0 where that is not known, or was taken back.
     #[cfg(feature = "hub")]
@@ -100,7 +97,6 @@ impl Job {
         result: Text::EMPTY,
         changed: 0,
         unsettled_since: 0,
-        wanting: List::EMPTY,
         of_all: Links::NONE,
         queued: Links::NONE,
         to_archive: Links::NONE,

@@ -8,11 +8,14 @@ use super::{
     subscriptions::Subscriptions,
 };
 use dubhook_core::{
-    client::{Call, Client, Exchange, ExchangeId, Failure, Problem, SubmitError, Update},
+    client::{
+        Call, Client, CommandError, Exchange, ExchangeId, Failure, Input, Output, PollError,
+        Problem, Update,
+    },
     http::Response,
     id::{Id, Prefix},
     model::{NewTranslation, NewestStatus},
-    out::{Full, Out},
+    out::Out,
     time::{Instant, Now},
 };
 use smol::channel::Sender;
@@ -29,6 +32,16 @@ struct Waiting<T> {
     until: Instant,
 }
 
+/// What to do next about the server.
+pub(super) enum Turn {
+    /// Send a request of so many bytes.
+    Send(Exchange, usize),
+    /// Nothing, until something comes or it is this time.
+    Wait(Option<Instant>),
+    /// Nothing, ever again.
+    End,
+}
+
 /// The machine, and those who wait for it.
 #[derive(Debug)]
 pub(super) struct Session<'m> {
@@ -41,6 +54,8 @@ pub(super) struct Session<'m> {
     asking: Vec<Waiting<Option<NewestStatus>>>,
     /// The first of them is with the machine.
     translating: VecDeque<(Request, Waiting<Arc<Followed>>)>,
+    /// The first of them is with the machine.
+    canceling: VecDeque<(Id, Waiting<Translation>)>,
     closing: Vec<Reply<()>>,
     jobs: HashMap<Id, Weak<Followed>>,
     /// What went wrong last on the way to the server, for people.
@@ -62,6 +77,7 @@ impl<'m> Session<'m> {
             registering: Vec::new(),
             asking: Vec::new(),
             translating: VecDeque::new(),
+            canceling: VecDeque::new(),
             closing: Vec::new(),
             jobs: HashMap::new(),
             trouble: String::new(),
@@ -100,6 +116,11 @@ impl<'m> Session<'m> {
                 let followed = self.follow(now, id);
                 answer(&reply, followed);
             }
+            Command::Cancel(id, reply) => {
+                let waiting = self.waiting(now, reply);
+                self.canceling.push_back((id, waiting));
+                self.cancel_next(now);
+            }
             Command::Unfollow(id) => self.unfollow(id),
             Command::Close(reply) => {
                 self.closing.push(reply);
@@ -108,42 +129,50 @@ impl<'m> Session<'m> {
         }
     }
 
-    /// The next request to send, in `memory`.
-    pub(super) fn poll_request<'b>(
-        &mut self,
-        now: Now,
-        memory: &'b mut [u8],
-    ) -> Option<(Exchange, &'b [u8])> {
-        let mut out = Out::new(memory);
-        match self.client.poll_request(now, &mut out) {
-            Ok(Some(exchange)) => {
-                let len = out.len();
-                Some((exchange, memory.get(..len)?))
+    /// What to do next about the server. A request that is to be sent is in `memory`.
+    pub(super) fn poll(&mut self, now: Now, memory: &mut [u8]) -> Turn {
+        loop {
+            let mut out = Out::new(memory);
+            match self.client.poll(now, &mut out) {
+                Ok(Output::Send(exchange)) => return Turn::Send(exchange, out.len()),
+                Ok(Output::Abandon { update, .. }) => {
+                    "it took too long".clone_into(&mut self.trouble);
+                    self.take(now, Some(update));
+                }
+                Ok(Output::Sleep(deadline)) => return Turn::Wait(deadline.map(|it| it.at)),
+                Ok(Output::Closed) => return Turn::End,
+                // The memory is made to fit the longest request there can be.
+                Err(PollError::ShortOutput) => return Turn::Wait(None),
             }
-            // The memory is made to fit the longest request there can be.
-            Ok(None) | Err(Full) => None,
         }
+    }
+
+    /// Gives the exchange up if its answer is overdue. Until when that is to be waited for; none where nobody waits for it.
+    pub(super) fn patience(&mut self, now: Now, id: ExchangeId) -> Option<Instant> {
+        let exchange = self.client.in_flight().copied()?;
+        if exchange.id == id && exchange.deadline <= now.instant {
+            // There is no other request while this one is not answered, and then a pause.
+            self.poll(now, &mut []);
+        }
+        let exchange = self.client.in_flight()?;
+        (exchange.id == id).then_some(exchange.deadline)
     }
 
     pub(super) fn respond(&mut self, now: Now, id: ExchangeId, response: &Response<'_>) {
         self.trouble = format!("it answered with status {}", response.status);
-        let update = self.client.handle_response(now, id, response);
-        self.take(now, update);
+        self.handle(now, Input::Answer { id, response });
     }
 
     pub(super) fn fail(&mut self, now: Now, id: ExchangeId, failure: Failure, why: String) {
         self.trouble = why;
-        let update = self.client.handle_failure(now, id, failure);
-        self.take(now, update);
+        self.handle(now, Input::Failure { id, failure });
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Now) {
-        let overdue = self.client.in_flight().copied();
-        if overdue.is_some_and(|exchange| exchange.deadline <= now.instant) {
-            "it took too long".clone_into(&mut self.trouble);
+    fn handle(&mut self, now: Now, input: Input<'_, '_>) {
+        // What comes after the exchange was given up is nothing any more.
+        if let Ok(update) = self.client.handle(now, input) {
+            self.take(now, update);
         }
-        let update = self.client.handle_timeout(now);
-        self.take(now, update);
     }
 
     /// Hands on what the machine has learned.
@@ -174,6 +203,7 @@ impl<'m> Session<'m> {
             Some(Update::Current(job)) => self.post(job.id, Ok(job.map(text))),
             Some(Update::JobUnknown(id)) => {
                 let name = id.text(Prefix::Job).as_str().to_owned();
+                self.canceled(id, &Err(Error::JobUnknown(name.clone())));
                 self.post(id, Err(Error::JobUnknown(name)));
             }
             Some(Update::Status(status)) => {
@@ -191,7 +221,12 @@ impl<'m> Session<'m> {
                     answer(&waiting.reply, Ok(()));
                 }
             }
-            Some(Update::Unregistered) => {}
+            Some(Update::Canceled(job)) => {
+                let told = Ok(job.map(text));
+                self.canceled(job.id, &told);
+                self.post(job.id, told);
+            }
+            Some(Update::Unregistered | Update::List(_)) => {}
             Some(Update::Delayed { until, .. }) => self.give_up(until),
             Some(Update::Refused {
                 call,
@@ -200,6 +235,7 @@ impl<'m> Session<'m> {
             }) => self.refused(call, Error::Refused(refusal(status, &problem))),
         }
         self.submit_next(now);
+        self.cancel_next(now);
         if self.client.is_closed() {
             self.say_closed();
         }
@@ -224,18 +260,40 @@ impl<'m> Session<'m> {
                 callback_url: request.callback_url.as_deref(),
             };
             let submitted = if waiting.reply.is_closed() {
-                Err(SubmitError::Closed)
+                Err(CommandError::Closed)
             } else {
                 self.client.submit(now, &new)
             };
             let error = match submitted {
-                Ok(()) | Err(SubmitError::Busy) => return,
-                Err(SubmitError::Full) => Error::Full,
-                Err(SubmitError::TooLong) => Error::TooLong,
-                Err(SubmitError::Closed) => Error::Closed,
+                Ok(()) | Err(CommandError::Busy) => return,
+                Err(CommandError::NoRoom) => Error::Full,
+                Err(CommandError::TooLong) => Error::TooLong,
+                Err(CommandError::Cursor | CommandError::Closed) => Error::Closed,
             };
             self.submitted(Err(error));
         }
+    }
+
+    /// Gives the first job that is to be called off to the machine, unless it has one.
+    fn cancel_next(&mut self, now: Now) {
+        while let Some((id, waiting)) = self.canceling.front() {
+            match self.client.cancel(now, *id) {
+                Err(CommandError::Closed) => answer(&waiting.reply, Err(Error::Closed)),
+                // It has this one, or the one before.
+                _ => return,
+            }
+            self.canceling.pop_front();
+        }
+    }
+
+    /// A job that was to be called off has its answer.
+    fn canceled(&mut self, id: Id, told: &Result<Translation, Error>) {
+        self.canceling.retain(|(job, waiting)| {
+            if *job == id {
+                answer(&waiting.reply, told.clone());
+            }
+            *job != id
+        });
     }
 
     /// The first translation has its answer.
@@ -252,7 +310,10 @@ impl<'m> Session<'m> {
         if let Some(job) = self.jobs.get(&id).and_then(Weak::upgrade) {
             return Ok(job);
         }
-        self.client.follow(now, id).map_err(|Full| Error::Full)?;
+        self.client.follow(now, id).map_err(|error| match error {
+            CommandError::Closed => Error::Closed,
+            _ => Error::Full,
+        })?;
         Ok(self.followed(id))
     }
 
@@ -292,8 +353,15 @@ impl<'m> Session<'m> {
         refuse_late(&mut self.asking, until, &error);
         let first = self.translating.front();
         if first.is_some_and(|(_, waiting)| waiting.is_late(until)) {
-            self.client.cancel_submission();
+            self.client.withdraw();
         }
+        self.canceling.retain(|(_, waiting)| {
+            let is_late = waiting.is_late(until);
+            if is_late {
+                answer(&waiting.reply, Err(error.clone()));
+            }
+            !is_late
+        });
         self.translating.retain(|(_, waiting)| {
             let is_late = waiting.is_late(until);
             if is_late {
@@ -317,7 +385,8 @@ impl<'m> Session<'m> {
             }
             Call::Translate => self.submitted(Err(error)),
             Call::Job(id) => self.post(id, Err(error)),
-            Call::Check(_) | Call::Unregister(_) => {}
+            Call::Cancel(id) => self.canceled(id, &Err(error)),
+            Call::Check(_) | Call::Unregister(_) | Call::List => {}
         }
     }
 
@@ -326,9 +395,11 @@ impl<'m> Session<'m> {
         let asks = self.client.in_flight().copied();
         let asks = asks.filter(|e| !matches!(e.call, Call::Register | Call::Unregister(_)));
         if let Some(exchange) = asks {
-            let _ = self
-                .client
-                .handle_failure(now, exchange.id, Failure::Broken);
+            let input = Input::Failure {
+                id: exchange.id,
+                failure: Failure::Broken,
+            };
+            let _ = self.client.handle(now, input);
         }
         self.client.close();
         if self.client.is_closed() {
@@ -345,6 +416,9 @@ impl<'m> Session<'m> {
             answer(&waiting.reply, Err(Error::Closed));
         }
         for (_, waiting) in self.translating.drain(..) {
+            answer(&waiting.reply, Err(Error::Closed));
+        }
+        for (_, waiting) in self.canceling.drain(..) {
             answer(&waiting.reply, Err(Error::Closed));
         }
         for (_, job) in self.jobs.drain() {
