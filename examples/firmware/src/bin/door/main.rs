@@ -217,9 +217,7 @@ impl House {
                 Weight::Change
             },
         };
-        let told = self
-            .dispatcher
-            .publish(Ix::MIN, signal, false, &self.door);
+        let told = self.dispatcher.publish(Ix::MIN, signal, false, &self.door);
         if told.is_err() {
             host::line(|out| out.put(b"door: no room, nobody hears of it"));
         }

@@ -36,7 +36,7 @@ const ROWS: [(&str, usize); 17] = [
     ),
     ("an idempotency key", size_of::<KeySlot>()),
     ("a block of text", size_of::<Block>()),
-    ("an endpoint", size_of::<Slot<Endpoint>>()),
+    ("an endpoint", size_of::<Slot<Endpoint<Filter>>>()),
     (
         "a lane: an endpoint's, or one for callbacks",
         size_of::<Slot<Lane<Filter>>>(),
