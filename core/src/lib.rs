@@ -104,12 +104,14 @@ pub mod client;
 mod cut;
 pub mod delivery;
 mod digits;
+pub mod dispatch;
 pub mod endpoint;
 pub mod event;
 #[cfg(feature = "hub")]
 pub mod feed;
 pub mod http;
 pub mod id;
+#[cfg(feature = "idempotency")]
 pub mod idempotency;
 mod ip;
 pub mod job;

@@ -21,6 +21,10 @@
 //! assert_eq!(pool.room(), 4);
 //! ```
 
+mod source;
+
+pub use source::{Source, SourceBytes};
+
 use crate::{out::Out, slab::Ix};
 use zerocopy::FromZeros;
 

@@ -5,14 +5,14 @@
 
 use dubhook_core::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
-    endpoint::Endpoint,
+    dispatch,
     event::{Event, Filter},
     feed::Told,
     idempotency::KeySlot,
     log::Line,
     record::{Keep, Key, Table},
     server::{self, Config, Conn, Watch},
-    service::{self, Job, Limits},
+    service::{self, Endpoint, Job, Limits},
     simulate::SimSlot,
     slab::{SLOTS_MAX, Slot},
     text::{BLOCK_BYTES, Block},
@@ -164,15 +164,17 @@ impl Memory {
             attempts: &mut self.attempts,
         };
         let service = service::Tables {
-            keep: self.keep,
             jobs: &mut self.jobs,
-            blocks: &mut self.blocks,
-            endpoints: &mut self.endpoints,
             keys: &mut self.keys,
-            log: &mut self.log,
-            log_answers: &mut self.log_answers,
-            scratch: &mut self.scratch,
-            outbox,
+            dispatch: dispatch::Tables {
+                keep: self.keep,
+                blocks: &mut self.blocks,
+                endpoints: &mut self.endpoints,
+                log: &mut self.log,
+                log_answers: &mut self.log_answers,
+                scratch: &mut self.scratch,
+                outbox,
+            },
             feed: &mut self.feed,
         };
         let server = server::Tables {

@@ -57,6 +57,7 @@ impl Ready {
 
 /// The next thing to do.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "it comes out once"]
 pub enum Output<'m, E> {
     /// Make this attempt at a delivery, and tell how it went.

@@ -1,11 +1,10 @@
 //! A job as its table holds it.
 
 use crate::{
-    endpoint,
     event::Event,
     id::Id,
     job::State,
-    slab::{Links, List, Node},
+    slab::{Links, Node},
     text::Text,
     time::Timestamp,
     timer::{Timed, Timer},
@@ -51,8 +50,6 @@ pub struct Job {
     pub(crate) changed: u64,
     /// The first batch with something that happened after `settled`.
     pub(super) unsettled_since: u64,
-    /// Endpoints narrowed to it, enabled or not.
-    pub(crate) wanting: List<{ endpoint::WANTING }>,
     pub(super) of_all: Links,
     pub(super) queued: Links,
     to_archive: Links,
@@ -94,7 +91,6 @@ impl Job {
         result: Text::EMPTY,
         changed: 0,
         unsettled_since: 0,
-        wanting: List::EMPTY,
         of_all: Links::NONE,
         queued: Links::NONE,
         to_archive: Links::NONE,

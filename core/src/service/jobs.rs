@@ -1,15 +1,13 @@
 //! What happens to jobs: they come in, are worked on, end, and are forgotten.
 
-use super::{Job, NOT_STARTED, REQUEST, STATE, Service, Words, targets::Targets};
+use super::{Job, NOT_STARTED, REQUEST, STATE, Service};
 use crate::{
     event::{Event, Kind},
     id::Id,
-    idempotency::{Found, KeyHash, RequestHash},
     job::{self, Happening, Refused, State, Status},
     note::note,
-    sha256::Sha256,
     slab::{Ix, Link},
-    text::blocks_for,
+    text::{Source, blocks_for},
     time::Now,
     url::is_absolute_uri,
 };
@@ -19,22 +17,15 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct NewJob<'a> {
     /// The video.
-    pub video_url: Words<'a>,
+    pub video_url: Source<'a>,
     /// The language it is in, if said.
-    pub source_language: Option<Words<'a>>,
+    pub source_language: Option<Source<'a>>,
     /// The language it shall be in.
-    pub target_language: Words<'a>,
+    pub target_language: Source<'a>,
     /// What the asker calls it.
-    pub reference: Option<Words<'a>>,
+    pub reference: Option<Source<'a>>,
     /// Where the asker wants to be told.
-    pub callback_url: Option<Words<'a>>,
-}
-
-/// What a request is known by when it comes again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    key: KeyHash,
-    request: RequestHash,
+    pub callback_url: Option<Source<'a>>,
 }
 
 /// A job that was accepted, now or when the same request came before.
@@ -55,8 +46,10 @@ pub enum SubmitError {
     /// There is no room. Try again later.
     Full,
     /// The idempotency key came with another request before.
+    #[cfg(feature = "idempotency")]
     KeyReused,
     /// The idempotency key's job, this one, has ended and is no longer kept.
+    #[cfg(feature = "idempotency")]
     KeyForgotten(Id),
 }
 
@@ -104,7 +97,9 @@ impl SubmitError {
         match self {
             Self::NotStarted => NOT_STARTED,
             Self::Full => "there is no room for another job",
+            #[cfg(feature = "idempotency")]
             Self::KeyReused => "the idempotency key came with another request before",
+            #[cfg(feature = "idempotency")]
             Self::KeyForgotten(_) => "the idempotency key's job is no longer kept",
         }
     }
@@ -149,58 +144,25 @@ pub(super) const LOST: &str =
     "The worker stopped answering, and the job was given up after several attempts.";
 
 impl Service<'_> {
-    /// What a request with this idempotency key and body is known by.
-    #[must_use]
-    pub fn idempotency_key(&self, key: &[u8], body: &[u8]) -> IdempotencyKey {
-        let mut hash = Sha256::new();
-        hash.update(&self.master);
-        hash.update(b"idempotency key");
-        hash.update(key);
-        let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash.finish();
-        let digest = Sha256::digest(body);
-        let (request, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        IdempotencyKey {
-            key: a,
-            request: *request,
-        }
-    }
-
-    /// Accepts a job, or finds the one that the same request made before.
+    /// Accepts a job.
     ///
     /// # Errors
     ///
     /// [`SubmitError`] says why nothing was accepted.
-    pub fn submit(
-        &mut self,
-        now: Now,
-        new: &NewJob<'_>,
-        key: Option<IdempotencyKey>,
-    ) -> Result<Submitted, SubmitError> {
+    pub fn submit(&mut self, now: Now, new: &NewJob<'_>) -> Result<Submitted, SubmitError> {
         if !self.begin() {
             return Err(SubmitError::NotStarted);
         }
+        #[cfg(feature = "idempotency")]
         self.forget_expired_keys(now);
-        if let Some(key) = key {
-            match self.keys.find(&key.key, &key.request) {
-                Some(Found::Other) => return Err(SubmitError::KeyReused),
-                Some(Found::Same(id)) => {
-                    let job = self.find_job(id).ok_or(SubmitError::KeyForgotten(id))?;
-                    return Ok(Submitted {
-                        job,
-                        repeated: true,
-                    });
-                }
-                None if !self.make_key_room() => return Err(self.refuse()),
-                None => {}
-            }
-        }
+        self.make(now, new)
+    }
+
+    /// Makes a job and counts it.
+    pub(super) fn make(&mut self, now: Now, new: &NewJob<'_>) -> Result<Submitted, SubmitError> {
         let Some(job) = self.accept(now, new) else {
             return Err(self.refuse());
         };
-        if let (Some(key), Some(id)) = (key, self.jobs.get(job).map(|job| job.id)) {
-            let expires = now.timestamp.after_ms(self.limits.key_ms);
-            self.keys.insert(key.key, key.request, id, expires);
-        }
         self.counters.submitted += 1;
         Ok(Submitted {
             job,
@@ -280,6 +242,7 @@ impl Service<'_> {
 
     /// Does what is due: leases that have run out, jobs to forget, deliveries to make again.
     pub(crate) fn pass(&mut self, now: Now) {
+        #[cfg(feature = "idempotency")]
         self.forget_expired_keys(now);
         for _ in 0..STEP {
             let Some(ix) = self.job_timers.pop_due(&mut self.jobs, now.instant) else {
@@ -301,8 +264,8 @@ impl Service<'_> {
                 _ => {}
             }
         }
-        self.outbox.handle_timeout(now.instant);
-        self.reap_endpoints();
+        self.dispatch.outbox.handle_timeout(now.instant);
+        self.dispatch.reap_endpoints();
     }
 
     /// Makes a job, if there is room for all that can happen to it. A call of its own, for the stack it takes.
@@ -313,36 +276,36 @@ impl Service<'_> {
         }
         let strings = [
             new.video_url,
-            new.source_language.unwrap_or(Words::EMPTY),
+            new.source_language.unwrap_or(Source::EMPTY),
             new.target_language,
-            new.reference.unwrap_or(Words::EMPTY),
-            new.callback_url.unwrap_or(Words::EMPTY),
+            new.reference.unwrap_or(Source::EMPTY),
+            new.callback_url.unwrap_or(Source::EMPTY),
         ];
         let result_blocks = blocks_for(self.limits.result_bytes_max());
         let bytes = strings.iter().map(|words| words.bytes_len()).sum();
         for _ in 0..EVICTIONS_MAX {
-            let room = self.pool.room() >= blocks_for(bytes).saturating_add(result_blocks);
+            let room = self.dispatch.text.room() >= blocks_for(bytes).saturating_add(result_blocks);
             if room || !self.make_room() {
                 break;
             }
         }
         let ix = self.jobs.vacant()?;
         let has_callback = new.callback_url.is_some();
-        let request = self.pool.store(strings)?;
-        if !self.pool.reserve(result_blocks) {
-            self.pool.free(request);
+        let request = self.dispatch.text.store(strings)?;
+        if !self.dispatch.text.reserve(result_blocks) {
+            self.dispatch.text.free(request);
             return None;
         }
         let state_events = self.limits.state_events_max();
-        if !self.outbox.admit(ix, state_events, u32::from(has_callback)) {
-            self.pool.release(result_blocks);
-            self.pool.free(request);
+        if self.dispatch.admit(ix, state_events, has_callback).is_err() {
+            self.dispatch.text.release(result_blocks);
+            self.dispatch.text.free(request);
             return None;
         }
         let previous = self.newest_job().and_then(|ix| self.jobs.get(ix));
         let previous = previous.map(|job| job.id);
         let mut job = Job::EMPTY;
-        job.id = Id::after(previous, now.timestamp, ix, &mut self.random);
+        job.id = Id::after(previous, now.timestamp, ix, &mut self.dispatch.random);
         job.created_at = now.timestamp;
         job.has_callback = has_callback;
         job.has_reference = new.reference.is_some();
@@ -405,7 +368,10 @@ impl Service<'_> {
             _ => result,
         };
         // The room was set aside when the job was accepted.
-        let text = self.pool.store_reserved([Words::Plain(words)], reserved);
+        let text = self
+            .dispatch
+            .text
+            .store_reserved([Source::Plain(words)], reserved);
         let stopping = stop && from == Status::Processing;
         // One that claims its jobs has nobody here to tell: it learns of it when it reports next.
         #[cfg(feature = "hub")]
@@ -433,7 +399,7 @@ impl Service<'_> {
         let Some(job) = self.jobs.get_mut(ix) else {
             return;
         };
-        if self.outbox.is_durable(job.changed) {
+        if self.dispatch.outbox.is_durable(job.changed) {
             job.settled = job.last;
             job.unsettled_since = batch;
         }
@@ -454,7 +420,7 @@ impl Service<'_> {
         if job.last.sequence == 1 {
             job.created_at = at;
         }
-        let (event, wanting, callback) = (job.last, job.wanting.head(), job.has_callback);
+        let (event, callback) = (job.last, job.has_callback);
         #[cfg(feature = "hub")]
         self.feed.push(crate::feed::Told {
             job: job.id,
@@ -462,15 +428,8 @@ impl Service<'_> {
             batch,
         });
         self.jobs.mark(ix, STATE);
-        let callback = callback.then(|| self.callback_lane(ix)).flatten();
-        let targets = Targets {
-            endpoints: &self.endpoints,
-            kind,
-            narrowed: wanting,
-            for_all: self.for_all.head(),
-            callback,
-        };
-        self.outbox.publish(ix, event, targets);
+        // Progress for which there is no room is told to nobody: there will be more.
+        let _ = self.dispatch.tell(ix, event, callback, &self.jobs);
     }
 
     const fn count(&mut self, before: Status, after: Status) {
@@ -487,7 +446,7 @@ impl Service<'_> {
         // Progress leaves the status as it was: it was counted out and in again.
     }
 
-    fn refuse(&mut self) -> SubmitError {
+    pub(super) fn refuse(&mut self) -> SubmitError {
         note!(warn, "job refused: no room");
         self.counters.refused += 1;
         SubmitError::Full
