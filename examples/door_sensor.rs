@@ -16,6 +16,7 @@ use std::{error::Error, net::TcpStream, thread, time::*};
 /// The kinds of event, in the order in which they are seen here over and over.
 const KINDS: [&str; 4] = ["door.opened", "door.reading", "door.reading", "door.closed"];
 
+type Outcome = Result<(), Box<dyn Error>>;
 /// The only subject, by its id.
 struct Door(Id);
 
@@ -33,7 +34,7 @@ impl Subjects<Signal> for Door {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome {
     let (door, seen) = channel();
     thread::spawn(move || {
         for n in 0.. {
@@ -46,11 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Tells what is seen, a kind and a temperature, until nothing more is and nobody is owed anything.
-pub(crate) fn run(
-    urls: &[String],
-    again: Schedule,
-    seen: &Receiver<(u8, i32)>,
-) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(urls: &[String], again: Schedule, seen: &Receiver<(u8, i32)>) -> Outcome {
     let (started, slot, mut sequence, mut over) = (Instant::now(), Ix::MIN, 0, false);
     let now = || time::Now {
         instant: time::Instant::from_ms(started.elapsed().as_millis() as u64),
