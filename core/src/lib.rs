@@ -110,6 +110,7 @@ pub mod event;
 pub mod feed;
 pub mod http;
 pub mod id;
+#[cfg(feature = "idempotency")]
 pub mod idempotency;
 mod ip;
 pub mod job;

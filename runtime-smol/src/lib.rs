@@ -1,9 +1,10 @@
 //! The thin layer that gives dubhook-core sockets, a clock, entropy and a disk, on smol.
 //!
 //! ```text
-//!   server ── deliver ── translate ── store        what a machine needs done
-//!   exchange                                       a request and its answer, for whoever asks anybody
-//!   net   tls   resolve   clock   entropy   memory  what it is done with
+//!   server   client                              the core's machines, driven
+//!   deliver   translate   store   exchange       what a machine needs done
+//!   net   tls   resolve   memory   pages         what it is done with
+//!   clock   entropy   hidden   signal            what all of them use
 //! ```
 //!
 //! Everything that decides anything is in the core; here bytes are moved, on one thread and without locks. Begin with

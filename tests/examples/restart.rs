@@ -104,7 +104,7 @@ fn write(
             callback_url: None,
         };
         let key = service.idempotency_key(key.as_bytes(), url.as_bytes());
-        service.submit(now, &new, Some(key))?;
+        service.submit_once(now, &new, key)?;
         if number % BATCH_JOBS == BATCH_JOBS - 1 || number == jobs - 1 {
             commit(now, service, &mut batch, disk)?;
             while let Ok(Output::Start { job, .. }) = service.poll(now, Ready::WORK, &mut []) {

@@ -4,7 +4,8 @@
 use crate::machine::Machine;
 use dubhook_core::{
     client::{
-        self, Client, Config, Drive, Exchange, Failure, Receiver, Server, Timings, Update, Webhook,
+        self, Client, Config, Drive, Exchange, Failure, Input, Output, Server, Timings, Update,
+        Webhook,
     },
     http::{BodyUse, Limits, RecvBuf, ResponseParser},
     id::Id,
@@ -12,7 +13,6 @@ use dubhook_core::{
     out::Out,
     service::{Attempt, AttemptResult},
     signature::Secret,
-    url::Url,
 };
 
 /// A client that is set up for a server, and that server.
@@ -41,13 +41,11 @@ impl Pair {
     pub fn new(seed: u8) -> Self {
         let memory: &'static mut _ = Box::leak(Box::new(client::ClientStorage::<8>::new()));
         let server = Server::parse("http://127.0.0.1:8000").expect("a URL");
-        let url = Url::parse("http://127.0.0.1:3120/webhook", 100).expect("a URL");
-        let webhook = Webhook {
-            secret: Some(Secret::from_random([seed; 32])),
-            ..Webhook::new(url)
-        };
+        let mut webhook = Webhook::new("http://127.0.0.1:3120/webhook").expect("a URL");
+        webhook.secret = Some(Secret::from_random([seed; 32]));
         let config = Config {
             everything: true,
+            http: Limits::SERVER,
             timings: Timings::STANDARD,
             ..Config::new(server, Some(webhook))
         };
@@ -69,9 +67,14 @@ impl Pair {
         let mut memory = [0; 2_048];
         loop {
             let mut out = Out::new(&mut memory);
-            let polled = self.client.poll_request(self.machine.now, &mut out);
-            let Some(exchange) = polled.expect("room for a request") else {
-                return;
+            let polled = self.client.poll(self.machine.now, &mut out);
+            let exchange = match polled.expect("room for a request") {
+                Output::Send(exchange) => exchange,
+                Output::Abandon { update, .. } => {
+                    self.log.push(show(update));
+                    continue;
+                }
+                Output::Sleep(_) | Output::Closed => return,
             };
             let request = out.written().to_vec();
             let line = request.split(|byte| *byte == b'\r').next().unwrap_or(&[]);
@@ -81,9 +84,11 @@ impl Pair {
                 self.answer(exchange, &request)
             } else {
                 let now = self.machine.now;
-                let update = self
-                    .client
-                    .handle_failure(now, exchange.id, Failure::Unreachable);
+                let input = Input::Failure {
+                    id: exchange.id,
+                    failure: Failure::Unreachable,
+                };
+                let update = self.client.handle(now, input).expect("it is under way");
                 self.log.extend(update.map(show));
                 0
             };
@@ -101,7 +106,11 @@ impl Pair {
             .expect("a good answer");
         let response = parser.response(input.filled()).expect("a whole answer");
         let now = self.machine.now;
-        let update = self.client.handle_response(now, exchange.id, &response);
+        let input = Input::Answer {
+            id: exchange.id,
+            response: &response,
+        };
+        let update = self.client.handle(now, input).expect("it is under way");
         self.log.extend(update.map(show));
         response.status
     }
@@ -130,15 +139,14 @@ impl Pair {
     /// If there is no answer.
     pub fn arrive(&mut self, request: &str) -> u16 {
         let now = self.machine.now;
-        let mut receiver = Receiver::new(now.instant);
+        let mut receiver = self.client.accept(now);
         let mut received = request.as_bytes().to_vec();
         let len = received.len();
         let mut input = RecvBuf::new(&mut received, len);
         let mut answer = [0; client::ANSWER_BYTES_MAX];
         let mut out = Out::new(&mut answer);
-        let limits = Limits::SERVER;
-        match receiver.drive(now, &mut self.client, &limits, &mut input, &mut out) {
-            Drive::Answered { answer, update } => {
+        match self.client.drive(now, &mut receiver, &mut input, &mut out) {
+            Ok(Drive::Answered { answer, update }) => {
                 self.log.extend(update.map(show));
                 answer.status()
             }
@@ -172,12 +180,10 @@ impl Pair {
         loop {
             self.exchange();
             let now = self.machine.now.instant;
-            let due = self.client.poll_timeout().map(|deadline| deadline.at);
+            let due = self.client.deadline().map(|deadline| deadline.at);
             match due.filter(|due| *due <= end) {
                 Some(due) => {
                     self.machine.advance_ms(due.ms_since(now));
-                    let update = self.client.handle_timeout(self.machine.now);
-                    self.log.extend(update.map(show));
                 }
                 None => {
                     self.machine.advance_ms(end.ms_since(now));
@@ -224,6 +230,8 @@ fn show(update: Update<'_>) -> String {
             )
         }
         Update::Submitted(job) => format!("submitted {}", job.sequence),
+        Update::Canceled(job) => format!("canceled {}", job.sequence),
+        Update::List(list) => format!("list of {}", list.translations().count()),
         Update::Registered(_) => "registered".to_owned(),
         Update::RegistrationLost => "registration lost".to_owned(),
         Update::SwitchedOff => "switched off".to_owned(),

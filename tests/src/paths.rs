@@ -5,6 +5,7 @@
 
 use crate::machine::at;
 use dubhook_core::{
+    client::read_event,
     event::Filter,
     http::RecvBuf,
     id::{Id, Prefix},
@@ -49,11 +50,13 @@ pub enum Path {
     EventAgain,
     /// A webhook's signature, checked by its receiver.
     Verify,
+    /// A webhook's body, read into a typed event.
+    EventRead,
 }
 
 impl Path {
     /// Every path, with its name.
-    pub const ALL: [(&'static str, Self); 11] = [
+    pub const ALL: [(&'static str, Self); 12] = [
         ("status", Self::Status),
         ("status_pipelined_16", Self::Pipelined),
         ("read", Self::Read),
@@ -65,6 +68,7 @@ impl Path {
         ("event", Self::Event),
         ("event_again", Self::EventAgain),
         ("verify", Self::Verify),
+        ("event_read", Self::EventRead),
     ];
 
     /// The path with that name.
@@ -108,6 +112,7 @@ impl Path {
                 Box::new(move || bench.write(&attempt))
             }
             Self::Verify => verifies(),
+            Self::EventRead => reads_events(),
         }
     }
 }
@@ -188,7 +193,7 @@ impl Bench {
             reference: Some("order-17".into()),
             callback_url: None,
         };
-        let submitted = self.server.submit(self.now, &new, None).expect("room");
+        let submitted = self.server.submit(self.now, &new).expect("room");
         let service = self.server.service();
         let id = service.job(submitted.job).expect("the job").id();
         self.commit();
@@ -451,5 +456,17 @@ fn verifies() -> Box<dyn FnMut()> {
             signature: &signature,
         };
         verify(&headers, &body, [&key], now, TOLERANCE_S).expect("a signature that fits");
+    })
+}
+
+/// The last event of a job, as the server writes it.
+fn reads_events() -> Box<dyn FnMut()> {
+    let body = format!(
+        r#"{{"type":"translation.completed","timestamp":"2026-11-24T09:00:00.123Z","data":{{"id":"job_01kas4ve3qes2rvbqxvxyw0003","sequence":3,"status":"completed","progress":100,"video_url":"{VIDEO_URL}","source_language":"en","target_language":"es","output_url":"{OUTPUT_URL}","error":null,"reference":"order-17","created_at":"2026-11-24T08:59:00.000Z","updated_at":"2026-11-24T09:00:00.123Z"}}}}"#
+    );
+    Box::new(move || {
+        let event = read_event(body.as_bytes()).expect("an event");
+        let translation = event.translation().expect("a translation");
+        assert!(translation.is_completed() && translation.output_url.is_some());
     })
 }

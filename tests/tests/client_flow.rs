@@ -1,6 +1,7 @@
 //! The client machine against the server machine, in virtual time and without a socket.
 
 use dubhook_core::{
+    client::{Failure, Input, Output},
     job::Status,
     model::{NewTranslation, NewestStatus},
     service::Report,
@@ -238,11 +239,16 @@ fn a_submission_whose_answer_is_lost_makes_one_job() {
     let mut memory = [0; 2_048];
     let mut out = dubhook_core::out::Out::new(&mut memory);
     let now = pair.machine.now;
-    let exchange = pair.client.poll_request(now, &mut out).unwrap().unwrap();
+    let Output::Send(exchange) = pair.client.poll(now, &mut out).unwrap() else {
+        panic!("nothing to send");
+    };
     // The request arrives; its answer does not.
     pair.machine.exchange(out.written());
-    let failure = dubhook_core::client::Failure::Broken;
-    let _ = pair.client.handle_failure(now, exchange.id, failure);
+    let input = Input::Failure {
+        id: exchange.id,
+        failure: Failure::Broken,
+    };
+    let _ = pair.client.handle(now, input).unwrap();
     let job = pair.machine.start_job().unwrap();
     pair.machine
         .report(job, Report::Completed("file:///out.mp4"));

@@ -13,7 +13,6 @@ use dubhook_core::{
     server::{Config, ConnId, Drive, Input, Output, Ready, Server, ServerStorage},
     service::{AttemptResult, Report},
     time::Now,
-    url::Url,
 };
 use dubhook_tests::machine::at;
 use std::{
@@ -136,7 +135,6 @@ impl World<'_> {
         self.now = at(self.now.instant.as_ms() + ms);
         let output = self.server.poll(self.now, Ready::NONE, &mut []);
         assert!(matches!(output, Ok(Output::Sleep(_))));
-        self.client.handle_timeout(self.now);
     }
 
     /// Makes every request that the client wants to, and every attempt that the server owes.
@@ -147,7 +145,7 @@ impl World<'_> {
     /// One request of the client and the server's answer to it.
     fn ask(&mut self) -> bool {
         let mut out = Out::new(&mut self.to_server);
-        let Some(exchange) = self.client.poll_request(self.now, &mut out).unwrap() else {
+        let client::Output::Send(exchange) = self.client.poll(self.now, &mut out).unwrap() else {
             return false;
         };
         let len = out.finish().unwrap();
@@ -161,9 +159,11 @@ impl World<'_> {
         let mut parser = ResponseParser::new(exchange.call.method(), BodyUse::Keep);
         let _ = parser.advance(&Limits::SMALL, &mut input).unwrap();
         let response = parser.response(input.filled()).expect("a whole answer");
-        let update = self
-            .client
-            .handle_response(self.now, exchange.id, &response);
+        let input = client::Input::Answer {
+            id: exchange.id,
+            response: &response,
+        };
+        let update = self.client.handle(self.now, input).unwrap();
         assert!(!matches!(
             update,
             Some(Update::Delayed { .. } | Update::Refused { .. })
@@ -186,7 +186,7 @@ impl World<'_> {
         let mut input = RecvBuf::new(&mut self.to_client, len.unwrap());
         let mut out = Out::new(&mut self.to_server);
         let (now, receiver, client) = (self.now, &mut self.receiver, &mut self.client);
-        let mut drive = || match receiver.drive(now, client, &Limits::SMALL, &mut input, &mut out) {
+        let mut drive = || match client.drive(now, receiver, &mut input, &mut out).unwrap() {
             client::Drive::Answered { answer, .. } => Some(answer),
             _ => None,
         };
@@ -222,16 +222,17 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         let now = at(0);
         let mut server = Server::new(server_memory.lend(Keep::Records), config, [1; 32]).unwrap();
         let conn = server.accept(now).unwrap();
-        let hook = Webhook::new(Url::parse("http://127.0.0.1:3120/hook", 64).unwrap());
+        let hook = Webhook::new("http://127.0.0.1:3120/hook").unwrap();
         let whom = client::Server::parse("http://127.0.0.1:8000").unwrap();
         let setup = client::Config::new(whom, Some(hook));
+        let client = Client::new(client_memory.lend(), setup, [2; 32]);
         let mut world = World {
             now,
             server,
             conn,
             store,
-            client: Client::new(client_memory.lend(), setup, [2; 32]),
-            receiver: Receiver::new(now.instant),
+            receiver: client.accept(now),
+            client,
             to_server: [0; BUFFER_BYTES],
             to_client: [0; BUFFER_BYTES],
         };

@@ -1,7 +1,7 @@
 //! What comes back: what each answer means, and what a failure means.
 
 use super::{
-    Call, Change, Client, ExchangeId, Registration, Source, Translation, Update,
+    Call, Change, Client, ExchangeId, List, Registration, Source, Translation, Update,
     jobs::JobState,
     read::{Registered, read_problem, read_status},
     registration::{Happening, step},
@@ -17,6 +17,51 @@ use crate::{
     slab::Ix,
     time::{Instant, Now},
 };
+
+/// Something that has happened in the world.
+#[derive(Debug)]
+pub enum Input<'i, 'b> {
+    /// The answer to a request that came out.
+    Answer {
+        /// The request.
+        id: ExchangeId,
+        /// Its answer.
+        response: &'i Response<'b>,
+    },
+    /// A request that came out got no answer. It will be sent again after a pause.
+    Failure {
+        /// The request.
+        id: ExchangeId,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// Why something was not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum HandleError {
+    /// The request is not under way: it was answered, has failed, or was given up.
+    Exchange,
+}
+
+impl HandleError {
+    /// A sentence for people, without the full stop.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exchange => "no such request is under way",
+        }
+    }
+}
+
+impl core::fmt::Display for HandleError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for HandleError {}
 
 /// Why a request is to be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +81,6 @@ pub enum Failure {
 
 /// The longest pause that a server can ask for, in milliseconds: an hour.
 const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
-/// Jobs whose time to be asked about has come that are listed in one call at most.
-const STEP: usize = 64;
-
 /// What an answer tells, unless it makes no sense.
 type Answer<'b> = Result<Option<Update<'b>>, Unreadable>;
 
@@ -51,16 +93,31 @@ impl From<ReadError> for Unreadable {
 }
 
 impl Client<'_> {
-    /// Takes the answer to the request under way, and returns what it tells.
+    /// Takes something that has happened in the world, and returns what it tells.
     ///
-    /// The answer to an exchange that has ended already, by a failure or a deadline, changes nothing.
-    pub fn handle_response<'b>(
+    /// # Errors
+    ///
+    /// [`HandleError`], and nothing has changed.
+    pub fn handle<'b>(
         &mut self,
         now: Now,
-        id: ExchangeId,
+        input: Input<'_, 'b>,
+    ) -> Result<Option<Update<'b>>, HandleError> {
+        let (Input::Answer { id, .. } | Input::Failure { id, .. }) = input;
+        let exchange = self.in_flight.take_if(|exchange| exchange.id == id);
+        let call = exchange.ok_or(HandleError::Exchange)?.call;
+        Ok(match input {
+            Input::Answer { response, .. } => self.take_answer(now, call, response),
+            Input::Failure { failure, .. } => Some(self.fail(now, call, failure, None)),
+        })
+    }
+
+    fn take_answer<'b>(
+        &mut self,
+        now: Now,
+        call: Call,
         response: &Response<'b>,
     ) -> Option<Update<'b>> {
-        let call = self.end_exchange(id)?;
         if matches!(response.status, 408 | 425 | 429 | 500..=599) {
             let hint = response.fields.get("retry-after");
             let hint_ms = hint.and_then(|value| retry_after(value, now.timestamp));
@@ -73,6 +130,8 @@ impl Client<'_> {
             Call::Status => self.take_status(now, response),
             Call::Translate => self.take_submitted(now, response),
             Call::Job(id) => self.take_job(now, id, response),
+            Call::Cancel(id) => self.take_canceled(now, id, response),
+            Call::List => self.take_list(response),
         };
         match answer {
             Ok(update) => {
@@ -81,32 +140,6 @@ impl Client<'_> {
             }
             Err(Unreadable) => Some(self.fail(now, call, Failure::Unreadable, None)),
         }
-    }
-
-    /// Takes that the request under way got no answer. It will be sent again after a pause.
-    pub fn handle_failure(
-        &mut self,
-        now: Now,
-        id: ExchangeId,
-        failure: Failure,
-    ) -> Option<Update<'static>> {
-        let call = self.end_exchange(id)?;
-        Some(self.fail(now, call, failure, None))
-    }
-
-    /// Does what is due: an answer that is overdue, jobs that were silent for long enough.
-    ///
-    /// Where the exchange ends with it ([`in_flight`](Self::in_flight) tells), its connection is to be
-    /// closed.
-    pub fn handle_timeout(&mut self, now: Now) -> Option<Update<'static>> {
-        self.jobs.handle_timeout(now.instant, STEP);
-        let overdue = self.in_flight.filter(|e| e.deadline <= now.instant)?;
-        self.handle_failure(now, overdue.id, Failure::TimedOut)
-    }
-
-    fn end_exchange(&mut self, id: ExchangeId) -> Option<Call> {
-        let exchange = self.in_flight.take_if(|exchange| exchange.id == id)?;
-        Some(exchange.call)
     }
 
     /// The server answered as servers should.
@@ -126,7 +159,7 @@ impl Client<'_> {
     }
 
     /// The call has to be made again.
-    fn fail(
+    pub(super) fn fail(
         &mut self,
         now: Now,
         call: Call,
@@ -157,7 +190,7 @@ impl Client<'_> {
                     self.put_off_registering(now.instant, until);
                 }
             }
-            Call::Check(_) => {}
+            Call::Check(_) | Call::Cancel(_) | Call::List => {}
         }
         Update::Delayed {
             call,
@@ -259,7 +292,7 @@ impl Client<'_> {
 
     fn take_submitted<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
         // Nobody waits for it any more.
-        if !self.submission.is_waiting() {
+        if !self.submission.is_translation() {
             return Ok(None);
         }
         if !matches!(response.status, 200..=202) {
@@ -269,6 +302,9 @@ impl Client<'_> {
         let job: Translation<'b> = json::from_slice(response.body)?;
         let may_lag = self.submission.may_lag;
         self.submission.end();
+        if let Some(key) = self.callback_key(&job) {
+            self.add_key(key);
+        }
         if let Some(ix) = self.jobs.follow(job.id) {
             self.learn(now.instant, ix, kind_of(job.status), &job);
             self.ask_later(now.instant, ix);
@@ -278,6 +314,38 @@ impl Client<'_> {
             }
         }
         Ok(Some(Update::Submitted(job)))
+    }
+
+    /// A job that is called off tells so like any other change; where it had ended before, the server refuses.
+    fn take_canceled<'b>(&mut self, now: Now, id: Id, response: &Response<'b>) -> Answer<'b> {
+        // Nobody wants it any more, or it is another one meanwhile.
+        let is_wanted = self.canceling.take_if(|wanted| *wanted == id).is_some();
+        match response.status {
+            200 => {}
+            404 | 410 => return Ok(is_wanted.then_some(Update::JobUnknown(id))),
+            _ => return Ok(is_wanted.then(|| refused(Call::Cancel(id), response))),
+        }
+        let job: Translation<'b> = json::from_slice(response.body)?;
+        if job.id != id {
+            return Err(Unreadable);
+        }
+        if let Some(ix) = self.jobs.find(id) {
+            self.learn(now.instant, ix, kind_of(job.status), &job);
+        }
+        Ok(Some(Update::Canceled(job)))
+    }
+
+    fn take_list<'b>(&mut self, response: &Response<'b>) -> Answer<'b> {
+        if self.submission.call() != Some(Call::List) {
+            return Ok(None);
+        }
+        if response.status != 200 {
+            self.submission.end();
+            return Ok(Some(refused(Call::List, response)));
+        }
+        let list = List::read(response.body)?;
+        self.submission.end();
+        Ok(Some(Update::List(list)))
     }
 
     fn take_job<'b>(&mut self, now: Now, id: Id, response: &Response<'b>) -> Answer<'b> {
@@ -352,6 +420,7 @@ impl Client<'_> {
         let timings = &self.config.timings;
         let pauses = match self.registration {
             Registration::Held { .. } => timings.ask,
+            _ if self.is_called_back() => timings.ask,
             _ => timings.ask_alone,
         };
         let pause_ms = pauses.pause_ms(self.jobs.silent(ix), &mut self.random);

@@ -1,10 +1,9 @@
 //! What goes out: which request is next, when, and its bytes.
 
-use super::{Client, Registration};
+use super::{Client, Failure, Registration, Update, Webhook};
 use crate::{
     http::{HeadError, Method, RequestHead},
     id::{Id, Prefix},
-    json::Writer,
     out::{Full, Out},
     time::{Instant, Now},
 };
@@ -25,6 +24,10 @@ pub enum Call {
     Translate,
     /// `GET /v1/translations/{id}`: how is this job?
     Job(Id),
+    /// `POST /v1/translations/{id}/cancel`: call this job off.
+    Cancel(Id),
+    /// `GET /v1/translations`: which jobs are there?
+    List,
 }
 
 impl Call {
@@ -32,9 +35,9 @@ impl Call {
     #[must_use]
     pub const fn method(self) -> Method {
         match self {
-            Self::Register | Self::Translate => Method::Post,
+            Self::Register | Self::Translate | Self::Cancel(_) => Method::Post,
             Self::Unregister(_) => Method::Delete,
-            Self::Check(_) | Self::Status | Self::Job(_) => Method::Get,
+            Self::Check(_) | Self::Status | Self::Job(_) | Self::List => Method::Get,
         }
     }
 }
@@ -96,28 +99,94 @@ impl Retry {
     };
 }
 
-/// Room for the longest path: that of a job.
-const TARGET_BYTES: usize = 64;
+/// The next thing to do.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "it comes out once"]
+pub enum Output {
+    /// Send the request that is in the output, and hand back its [answer](Input::Answer) or its
+    /// [failure](Input::Failure).
+    Send(Exchange),
+    /// The answer to this request is overdue, and is given up: close the connection.
+    Abandon {
+        /// The request.
+        exchange: Exchange,
+        /// That it will be sent again, and when.
+        update: Update<'static>,
+    },
+    /// Nothing, until something comes or it is this time.
+    Sleep(Option<Deadline>),
+    /// The client has ended.
+    Closed,
+}
+
+/// Why nothing came out. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PollError {
+    /// The driver: the output is shorter than the request. [`request_bytes_max`](Client::request_bytes_max) is enough for any.
+    ShortOutput,
+}
+
+impl PollError {
+    /// A sentence for people, without the full stop.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ShortOutput => "the output is shorter than the request",
+        }
+    }
+}
+
+impl core::fmt::Display for PollError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for PollError {}
+
+impl From<Full> for PollError {
+    fn from(_: Full) -> Self {
+        Self::ShortOutput
+    }
+}
+
+/// Jobs whose time to be asked about has come that are listed in one call at most.
+const STEP: usize = 64;
+/// Room for the longest target: that of a list from a cursor on.
+const TARGET_BYTES: usize = 128;
 /// Room for `Bearer ` and the longest key.
 const AUTHORIZATION_BYTES: usize = super::API_KEY_BYTES_MAX + 7;
+/// The most bytes that a head has beside what its server, its key and its list are: the longest path and the names and values
+/// of all fields.
+const HEAD_BYTES: usize = TARGET_BYTES + 272;
 
 impl Client<'_> {
-    /// Writes the next request, head and body, if there is one to be sent now.
+    /// The next thing to do, after doing what is due. Ask until it is [`Output::Sleep`]. A request comes out in `out`, head and
+    /// body, behind what is there already.
     ///
-    /// There is one exchange at a time: the next request comes once this one was answered
-    /// ([`handle_response`](Self::handle_response)) or has failed
-    /// ([`handle_failure`](Self::handle_failure)).
+    /// There is one exchange at a time: the next request comes once this one was answered, has failed, or was given up.
     ///
     /// # Errors
     ///
-    /// [`Full`] where the request does not fit into `out`; nothing has changed.
-    pub fn poll_request(&mut self, now: Now, out: &mut Out<'_>) -> Result<Option<Exchange>, Full> {
-        if self.in_flight.is_some() || now.instant < self.retry.not_before {
-            return Ok(None);
+    /// [`PollError`], and nothing has changed.
+    pub fn poll(&mut self, now: Now, out: &mut Out<'_>) -> Result<Output, PollError> {
+        self.jobs.handle_timeout(now.instant, STEP);
+        if let Some(exchange) = self.in_flight.take_if(|it| it.deadline <= now.instant) {
+            return Ok(Output::Abandon {
+                exchange,
+                update: self.fail(now, exchange.call, Failure::TimedOut, None),
+            });
+        }
+        if self.is_closed() {
+            return Ok(Output::Closed);
         }
         let mut ready = self.agenda().into_iter().flatten();
-        let Some((_, call)) = ready.find(|(at, _)| *at <= now.instant) else {
-            return Ok(None);
+        let call = ready.find(|(at, _)| *at <= now.instant);
+        let call =
+            call.filter(|_| self.in_flight.is_none() && self.retry.not_before <= now.instant);
+        let Some((_, call)) = call else {
+            return Ok(Output::Sleep(self.deadline()));
         };
         self.write_call(call, out)?;
         match call {
@@ -132,13 +201,12 @@ impl Client<'_> {
             deadline: now.instant.after_ms(self.config.timings.answer_ms.into()),
         };
         self.in_flight = Some(exchange);
-        Ok(Some(exchange))
+        Ok(Output::Send(exchange))
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) or [`poll_request`](Self::poll_request) has
-    /// something to do next.
+    /// When [`poll`](Self::poll) has something to do next, if nothing comes before.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
+    pub fn deadline(&self) -> Option<Deadline> {
         if let Some(exchange) = &self.in_flight {
             return Some(Deadline {
                 at: exchange.deadline,
@@ -168,6 +236,19 @@ impl Client<'_> {
         [send, ask].into_iter().flatten().min_by_key(|d| d.at)
     }
 
+    /// The most bytes that a request of this client has.
+    #[must_use]
+    pub fn request_bytes_max(&self) -> usize {
+        let server = &self.config.server;
+        let head = HEAD_BYTES + server.authority().len() + server.key().map_or(0, str::len);
+        let body = self
+            .config
+            .webhook
+            .as_ref()
+            .map_or(0, Webhook::json_bytes_max);
+        head.saturating_add(body.max(self.submission.text_bytes_max()))
+    }
+
     /// The exchange that waits for its answer.
     #[must_use]
     pub const fn in_flight(&self) -> Option<&Exchange> {
@@ -175,7 +256,7 @@ impl Client<'_> {
     }
 
     /// What is to be asked and from when on, the more urgent first.
-    fn agenda(&self) -> [Option<(Instant, Call)>; 4] {
+    fn agenda(&self) -> [Option<(Instant, Call)>; 5] {
         let at_once = |call| Some((Instant::ZERO, call));
         let registration = match self.registration {
             Registration::Wanted => Some((self.unregistrable.1, Call::Register)),
@@ -186,13 +267,12 @@ impl Client<'_> {
             Registration::Off | Registration::Refused => None,
         };
         if self.closing.is_some() {
-            return [registration, None, None, None];
+            return [registration, None, None, None, None];
         }
         [
             registration,
-            self.submission
-                .is_waiting()
-                .then_some((Instant::ZERO, Call::Translate)),
+            self.canceling.and_then(|id| at_once(Call::Cancel(id))),
+            self.submission.call().and_then(at_once),
             self.newest.wanted().map(|at| (at, Call::Status)),
             self.jobs
                 .next_due()
@@ -228,7 +308,7 @@ impl Client<'_> {
     ) -> Result<(), HeadError> {
         let mut memory = [0; TARGET_BYTES];
         let mut target = Out::new(&mut memory);
-        write_target(call, &mut target);
+        self.write_target(call, &mut target);
         let target = core::str::from_utf8(target.written()).unwrap_or_default();
 
         let server = &self.config.server;
@@ -256,53 +336,39 @@ impl Client<'_> {
     fn write_body(&self, call: Call, out: &mut Out<'_>) {
         match call {
             Call::Register => self.write_registration(out),
-            Call::Translate => out.put(self.submission.body()),
-            Call::Unregister(_) | Call::Check(_) | Call::Status | Call::Job(_) => {}
+            Call::Translate => out.put(self.submission.text()),
+            _ => {}
         }
     }
 
     fn write_registration(&self, out: &mut Out<'_>) {
-        let Some(webhook) = &self.config.webhook else {
-            return;
-        };
-        let mut json = Writer::new(out);
-        json.object()
-            .name("url")
-            .quoted(|out| {
-                webhook.url.write_origin(out);
-                webhook.url.write_target(out);
-            })
-            .name("events")
-            .array();
-        for name in webhook.events.names() {
-            json.string(name);
+        if let Some(webhook) = &self.config.webhook {
+            out.fill(|room| webhook.write_json(&self.secret, room));
         }
-        json.end_array()
-            .name("description")
-            .string(webhook.description)
-            .name("secret")
-            .quoted(|out| self.secret.write_text(out));
-        if let Some(job) = webhook.job {
-            json.name("job").quoted(|out| job.write(Prefix::Job, out));
+    }
+
+    fn write_target(&self, call: Call, out: &mut Out<'_>) {
+        match call {
+            Call::Register => out.put(b"/v1/webhooks"),
+            Call::Unregister(id) | Call::Check(id) => {
+                out.put(b"/v1/webhooks/");
+                id.write(Prefix::Endpoint, out);
+            }
+            Call::Status => out.put(b"/status"),
+            Call::Translate => out.put(b"/v1/translations"),
+            Call::List => {
+                out.put(b"/v1/translations");
+                out.put(self.submission.text());
+            }
+            Call::Job(id) | Call::Cancel(id) => {
+                out.put(b"/v1/translations/");
+                id.write(Prefix::Job, out);
+                if let Call::Cancel(_) = call {
+                    out.put(b"/cancel");
+                }
+            }
         }
-        json.end_object();
     }
 }
 
 const USER_AGENT: &[u8] = concat!("dubhook/", env!("CARGO_PKG_VERSION")).as_bytes();
-
-fn write_target(call: Call, out: &mut Out<'_>) {
-    match call {
-        Call::Register => out.put(b"/v1/webhooks"),
-        Call::Unregister(id) | Call::Check(id) => {
-            out.put(b"/v1/webhooks/");
-            id.write(Prefix::Endpoint, out);
-        }
-        Call::Status => out.put(b"/status"),
-        Call::Translate => out.put(b"/v1/translations"),
-        Call::Job(id) => {
-            out.put(b"/v1/translations/");
-            id.write(Prefix::Job, out);
-        }
-    }
-}

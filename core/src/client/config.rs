@@ -2,11 +2,16 @@
 
 use crate::{
     event::Filter,
-    id::Id,
+    http::Limits,
+    id::{Id, Prefix},
+    json,
+    model::{NewWebhook, Sensitive},
+    out::{Full, Out},
     random::Random,
-    signature::Secret,
+    signature::{SECRET_TEXT_BYTES_MAX, Secret},
     url::{Scheme, Url, UrlError},
 };
+use zeroize::Zeroize;
 
 /// The longest API key, in bytes.
 pub const API_KEY_BYTES_MAX: usize = 128;
@@ -77,6 +82,14 @@ impl ServerError {
     }
 }
 
+impl core::fmt::Display for ServerError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for ServerError {}
+
 impl<'a> Server<'a> {
     /// Reads a server's URL: `http://127.0.0.1:8000`.
     ///
@@ -136,11 +149,13 @@ impl<'a> Server<'a> {
     }
 }
 
-/// The webhook that a client registers.
+/// The longest URL of a webhook, in bytes: that of the longest host name with a short path.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 300;
+
+/// Where a client is told.
 #[derive(Debug, Clone)]
 pub struct Webhook<'a> {
-    /// Where the server shall call: the address of the client's own receiver.
-    pub url: Url<'a>,
+    url: Url<'a>,
     /// Which events to be told.
     pub events: Filter,
     /// The only job to be told of; every job where `None`.
@@ -149,19 +164,75 @@ pub struct Webhook<'a> {
     pub description: &'a str,
     /// What the server shall sign with; made from the seed where `None`.
     pub secret: Option<Secret>,
+    /// Not to be registered: each translation that is submitted names it as its `callback_url`, and is the only one that
+    /// tells here. The last two of them are verified, with the secrets that came with their acceptance.
+    pub as_callback: bool,
 }
 
 impl<'a> Webhook<'a> {
-    /// A webhook that is told everything about every translation.
-    #[must_use]
-    pub const fn new(url: Url<'a>) -> Self {
-        Self {
-            url,
+    /// A webhook that is told everything about every translation. `url` is where the server shall call: the address of the
+    /// client's own receiver.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`], [`UrlError::TooLong`] past [`WEBHOOK_URL_BYTES_MAX`].
+    pub fn new(url: &'a str) -> Result<Self, UrlError> {
+        Ok(Self {
+            url: Url::parse(url, WEBHOOK_URL_BYTES_MAX)?,
             events: Filter::TRANSLATION,
             job: None,
             description: "dubhook client",
             secret: None,
-        }
+            as_callback: false,
+        })
+    }
+
+    /// Where the server shall call.
+    #[must_use]
+    pub const fn url(&self) -> &Url<'a> {
+        &self.url
+    }
+
+    /// Lends the URL as text to `then`.
+    pub(super) fn with_url<T>(&self, then: impl FnOnce(&str) -> T) -> T {
+        // What is written for a path or a port that is not there is shorter than what was.
+        let mut memory = [0; WEBHOOK_URL_BYTES_MAX + 1];
+        let mut out = Out::new(&mut memory);
+        self.url.write_origin(&mut out);
+        self.url.write_target(&mut out);
+        then(core::str::from_utf8(out.written()).unwrap_or_default())
+    }
+
+    /// Writes what the server is asked to register.
+    pub(super) fn write_json(&self, secret: &Secret, room: &mut [u8]) -> Result<usize, Full> {
+        let mut memory = [0; SECRET_TEXT_BYTES_MAX];
+        let mut text = Out::new(&mut memory);
+        secret.write_text(&mut text);
+        let secret = core::str::from_utf8(text.written()).unwrap_or_default();
+        let job = self.job.map(|job| job.text(Prefix::Job));
+        let written = self.with_url(|url| {
+            let new = NewWebhook {
+                events: Some(self.events),
+                description: Some(self.description),
+                secret: Some(Sensitive::new(secret)),
+                job: job.as_deref(),
+                ..NewWebhook::new(url)
+            };
+            json::to_slice(&new, room)
+        });
+        memory.zeroize();
+        written
+    }
+
+    /// The most bytes that this can be.
+    pub(super) fn json_bytes_max(&self) -> usize {
+        // Every name of an event with its marks, the names of the members, the secret and the job.
+        const REST: usize = 512;
+        // Each byte of the description may be written as `\u001f`.
+        let description = self.description.len().saturating_mul(6);
+        self.with_url(str::len)
+            .saturating_add(description)
+            .saturating_add(REST)
     }
 }
 
@@ -174,6 +245,8 @@ pub struct Config<'a> {
     pub webhook: Option<Webhook<'a>>,
     /// Whether to hand on events of jobs that were not followed, too.
     pub everything: bool,
+    /// How large a delivery may be.
+    pub http: Limits,
     /// How long to wait for what.
     pub timings: Timings,
 }
@@ -186,6 +259,7 @@ impl<'a> Config<'a> {
             server,
             webhook,
             everything: false,
+            http: Limits::SMALL,
             timings: Timings::STANDARD,
         }
     }

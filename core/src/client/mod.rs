@@ -8,11 +8,11 @@
 //! moves forward, and once ended it stays so.
 //!
 //! ```text
-//!      commands: start, follow, submit, close
-//!                        │
-//!   poll_request ◄── ┌────────┐ ◄── handle_webhook      the server tells
-//!   handle_response ─►│ Client │ ──► Update             what is new, in order
-//!   handle_failure ──►└────────┘
+//!                commands: start, follow, submit, cancel, list, close
+//!                              │
+//!   poll ─► Output ◄──── ┌─────▼──┐ ◄── drive      the server tells, on a connection of the client's own
+//!   handle ◄─ Input ────►│ Client │ ──► Update     what is new, in order
+//!                        └────────┘
 //! ```
 //!
 //! Being told can fail, so the client also asks, seldom: a followed job that is silent is asked about
@@ -26,19 +26,19 @@
 //! event that overtakes the answer to its registration can be verified. A translation is submitted with
 //! an `Idempotency-Key`, so that sending it again after a lost answer makes no second job.
 //!
-//! **The driver** owns the socket, the clock and the memory. After every command and every `handle_…`
-//! it drains [`poll_request`](Client::poll_request): there is one exchange at a time, over a connection
-//! that may be kept. It calls [`handle_timeout`](Client::handle_timeout) when
-//! [`poll_timeout`](Client::poll_timeout) says. Webhooks come in through [`Receiver`], a connection's
-//! worth of HTTP server, or through [`handle_webhook`](Client::handle_webhook) under any other. What
-//! they tell is handed on before their answer is sent.
+//! **The driver** owns the socket, the clock and the memory, and meets one machine with one way in and one way out. What is to
+//! be done comes out of [`poll`](Client::poll): send this request, close that connection, sleep. What happened goes in with
+//! [`handle`](Client::handle): an answer, or that there is none. There is one exchange at a time, over a connection that may be
+//! kept. A connection on which the server tells is [taken on](Client::accept) and [driven](Client::drive); under a server of
+//! another kind, requests go in with [`handle_webhook`](Client::handle_webhook). What they tell is handed on before their answer
+//! is sent. Whoever only wants to be told, and never asks, needs no client: [`read_webhook`] is enough.
 //!
 //! # Example
 //!
 //! A whole conversation without a socket: the answers are written by hand here.
 //!
 //! ```
-//! use dubhook_core::client::{Call, Client, Config, ClientStorage, Server, Update, Webhook};
+//! use dubhook_core::client::{Client, ClientStorage, Config, Input, Output, Server, Update, Webhook};
 //! use dubhook_core::http::{
 //!     BodyUse, Limits, RecvBuf, Request, RequestParser, Response, ResponseParser,
 //! };
@@ -48,7 +48,6 @@
 //! use dubhook_core::out::Out;
 //! use dubhook_core::signature::{MessageId, Secret};
 //! use dubhook_core::time::{Instant, Now, Timestamp};
-//! use dubhook_core::url::Url;
 //!
 //! let now = Now {
 //!     instant: Instant::ZERO,
@@ -56,7 +55,7 @@
 //! };
 //! let server = Server::parse("http://127.0.0.1:8000").unwrap();
 //! let secret = Secret::from_random([7; 32]);
-//! let mut webhook = Webhook::new(Url::parse("http://localhost:3120/webhook", 100).unwrap());
+//! let mut webhook = Webhook::new("http://localhost:3120/webhook").unwrap();
 //! webhook.secret = Some(secret.clone());
 //! let mut memory = ClientStorage::<4>::new();
 //! let mut client = Client::new(memory.lend(), Config::new(server, Some(webhook)), [1; 32]);
@@ -79,7 +78,7 @@
 //! for (request, status, body) in conversation {
 //!     let mut memory = [0; 1024];
 //!     let mut out = Out::new(&mut memory);
-//!     let exchange = client.poll_request(now, &mut out).unwrap().unwrap();
+//!     let Output::Send(exchange) = client.poll(now, &mut out).unwrap() else { panic!("nothing to ask") };
 //!     assert!(out.written().starts_with(request.as_bytes()));
 //!     // …here the driver sends what is written, and receives the answer.
 //!     let mut answer =
@@ -89,12 +88,12 @@
 //!     let mut parser = ResponseParser::new(exchange.call.method(), BodyUse::Keep);
 //!     let _ = parser.advance(&Limits::SMALL, &mut input).unwrap();
 //!     let response = parser.response(input.filled()).unwrap();
-//!     client.handle_response(now, exchange.id, &response);
+//!     client.handle(now, Input::Answer { id: exchange.id, response: &response }).unwrap();
 //! }
 //! assert_eq!(client.status(), Some(NewestStatus::Pending));
 //! assert_eq!(client.job(job).unwrap().status, Status::Processing);
 //! let mut memory = [0; 1024];
-//! assert_eq!(client.poll_request(now, &mut Out::new(&mut memory)), Ok(None));
+//! let Output::Sleep(Some(_)) = client.poll(now, &mut Out::new(&mut memory)).unwrap() else { panic!("more to ask") };
 //!
 //! // The server tells it of the end.
 //! let body = r#"{"type":"translation.completed","timestamp":"2026-11-24T09:00:00.000Z","data":
@@ -142,26 +141,26 @@ mod storage;
 mod submission;
 mod told;
 
-pub use answer::Failure;
-pub use call::{Call, Deadline, Exchange, ExchangeId, Reason};
+pub use answer::{Failure, HandleError, Input};
+pub use call::{Call, Deadline, Exchange, ExchangeId, Output, PollError, Reason};
 pub use config::{
-    API_KEY_BYTES_MAX, Config, Pauses, Server, ServerError, Timings, Webhook, check_api_key,
+    API_KEY_BYTES_MAX, Config, Pauses, Server, ServerError, Timings, WEBHOOK_URL_BYTES_MAX,
+    Webhook, check_api_key,
 };
 pub use jobs::{JobState, Known};
-pub use read::read_event;
-pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, Receiver};
+pub use read::{List, read_event};
+pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, DriveError, Receiver};
 pub use storage::ClientStorage;
-pub use submission::SubmitError;
-pub use told::{Outcome, Verdict};
+pub use submission::{CommandError, ListQuery};
+pub use told::{Outcome, Verdict, WebhookError, read_webhook};
 
 use crate::{
     event::Kind,
     id::Id,
     json::Str,
     model::{self, NewTranslation, NewestStatus},
-    out::Full,
     random::Random,
-    signature::{Secret, SigningKey},
+    signature::{SECRET_TEXT_BYTES_MAX, Secret, SigningKey},
     slab::Slot,
     time::{Instant, Now},
 };
@@ -170,6 +169,7 @@ use jobs::Jobs;
 use newest::Newest;
 use registration::{Happening, Registration};
 use submission::Submission;
+use zeroize::Zeroize;
 
 /// How often a client that closes tries to remove its registration.
 const CLOSE_TRIES: u8 = 2;
@@ -202,8 +202,13 @@ pub enum Update<'b> {
     JobUnknown(Id),
     /// The answer to `GET /status` came: the newest job's status, `None` where there is no job yet.
     Status(Option<NewestStatus>),
-    /// The translation that was submitted is a job now, and followed.
+    /// The translation that was submitted is a job now, and followed. Where it names a `callback_url`, this alone shows the
+    /// secret that deliveries there are signed with.
     Submitted(Translation<'b>),
+    /// The job that was to be called off is.
+    Canceled(Translation<'b>),
+    /// The page of the list that was asked for.
+    List(List<'b>),
     /// The server knows whom to tell. This is its name for the webhook.
     Registered(Id),
     /// The server has forgotten the registration. It is made again.
@@ -275,6 +280,8 @@ pub struct Client<'a> {
     /// How often in a row the server answered that it cannot register, and not before when it is asked again.
     unregistrable: (u8, Instant),
     submission: Submission<'a>,
+    /// The job that is to be called off.
+    canceling: Option<Id>,
     in_flight: Option<Exchange>,
     serial: u32,
     retry: Retry,
@@ -299,6 +306,7 @@ impl<'a> Client<'a> {
             registration: Registration::Off,
             unregistrable: (0, Instant::ZERO),
             submission: Submission::new(tables.submission),
+            canceling: None,
             in_flight: None,
             serial: 0,
             retry: Retry::NONE,
@@ -345,7 +353,7 @@ impl<'a> Client<'a> {
         if self.closing.is_some() {
             return;
         }
-        if self.config.webhook.is_some() {
+        if self.config.webhook.is_some() && !self.is_called_back() {
             self.step(Happening::Start);
             self.unregistrable = (0, Instant::ZERO);
         }
@@ -366,16 +374,19 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     ///
-    /// [`Full`] where every slot holds a followed job.
-    pub fn follow(&mut self, now: Now, id: Id) -> Result<(), Full> {
+    /// [`CommandError::NoRoom`] and [`CommandError::Closed`].
+    pub fn follow(&mut self, now: Now, id: Id) -> Result<(), CommandError> {
+        if self.closing.is_some() {
+            return Err(CommandError::Closed);
+        }
         let found = self.jobs.find(id).and_then(|ix| self.jobs.get(ix));
         let is_followed = found.is_some_and(Known::is_followed);
         // The job that is being submitted has its slot already.
-        let kept = usize::from(self.submission.is_waiting());
+        let kept = usize::from(self.submission.is_translation());
         if !is_followed && self.jobs.room() <= kept {
-            return Err(Full);
+            return Err(CommandError::NoRoom);
         }
-        let ix = self.jobs.follow(id).ok_or(Full)?;
+        let ix = self.jobs.follow(id).ok_or(CommandError::NoRoom)?;
         self.jobs.want(ix);
         self.hurry(now.instant);
         Ok(())
@@ -393,29 +404,97 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     ///
-    /// [`SubmitError`].
-    pub fn submit(&mut self, now: Now, new: &NewTranslation<&str>) -> Result<(), SubmitError> {
-        let under_way = self.in_flight.is_some_and(|e| e.call == Call::Translate);
-        if self.closing.is_some() {
-            return Err(SubmitError::Closed);
-        }
-        if under_way || self.submission.is_waiting() {
-            return Err(SubmitError::Busy);
-        }
+    /// [`CommandError`].
+    pub fn submit(&mut self, now: Now, new: &NewTranslation<&str>) -> Result<(), CommandError> {
+        self.check_free()?;
         if self.jobs.room() == 0 {
-            return Err(SubmitError::Full);
+            return Err(CommandError::NoRoom);
         }
-        if !self.submission.begin(new, &mut self.random) {
-            return Err(SubmitError::TooLong);
+        match &self.config.webhook {
+            Some(webhook) if webhook.as_callback && new.callback_url.is_none() => {
+                webhook.with_url(|url| {
+                    let new = NewTranslation {
+                        callback_url: Some(url),
+                        ..*new
+                    };
+                    self.submission.translate(&new, &mut self.random)
+                })?;
+            }
+            _ => self.submission.translate(new, &mut self.random)?,
         }
         self.hurry(now.instant);
         Ok(())
     }
 
-    /// Asks for the translation no longer. If the server has its request already, there may be a job
+    /// Asks for a page of the list of translations. [`Update::List`] has it, or [`Update::Refused`] tells why not. It shares its
+    /// memory with translations that are submitted: there is one of the two at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub fn list(&mut self, now: Now, query: &ListQuery<'_>) -> Result<(), CommandError> {
+        self.check_free()?;
+        self.submission.list(query)?;
+        self.hurry(now.instant);
+        Ok(())
+    }
+
+    /// Asks for the translation, or the page, no longer. If the server has the request already, there may be a job
     /// all the same.
-    pub const fn cancel_submission(&mut self) {
+    pub const fn withdraw(&mut self) {
         self.submission.end();
+    }
+
+    /// Calls a job off, whether it is followed or not. [`Update::Canceled`] tells when it is; [`Update::Refused`] that it had
+    /// ended before, or why it goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Busy`] while another one is to be called off, and [`CommandError::Closed`].
+    pub fn cancel(&mut self, now: Now, id: Id) -> Result<(), CommandError> {
+        if self.closing.is_some() {
+            return Err(CommandError::Closed);
+        }
+        if self.canceling.is_some_and(|other| other != id) {
+            return Err(CommandError::Busy);
+        }
+        self.canceling = Some(id);
+        self.hurry(now.instant);
+        Ok(())
+    }
+
+    /// Whether the memory for a request's text is free.
+    fn check_free(&self) -> Result<(), CommandError> {
+        let text = |e: &Exchange| matches!(e.call, Call::Translate | Call::List);
+        let under_way = self.in_flight.as_ref().is_some_and(text);
+        if self.closing.is_some() {
+            Err(CommandError::Closed)
+        } else if under_way || self.submission.call().is_some() {
+            Err(CommandError::Busy)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether translations call back, and no webhook is registered.
+    fn is_called_back(&self) -> bool {
+        self.config
+            .webhook
+            .as_ref()
+            .is_some_and(|it| it.as_callback)
+    }
+
+    /// What deliveries of a job that calls back are signed with.
+    fn callback_key(&self, job: &Translation<'_>) -> Option<SigningKey> {
+        if !self.is_called_back() {
+            return None;
+        }
+        let secret = job.callback_secret?;
+        let mut memory = [0; SECRET_TEXT_BYTES_MAX];
+        let text = secret.reveal().decode_into(&mut memory)?;
+        let key = Secret::parse(text).ok()?.signing_key();
+        memory.zeroize();
+        Some(key)
     }
 
     /// Accepts signatures by another key as well, for the time in which the server's secret is

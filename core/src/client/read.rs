@@ -1,6 +1,6 @@
 //! What the server says, read strictly. The views borrow from the body that carried them.
 
-use super::{Event, Problem};
+use super::{Event, Problem, Translation};
 use crate::{
     id::Id,
     json::{self, ReadError, Str},
@@ -36,6 +36,42 @@ pub(super) fn read_problem(body: &[u8]) -> Problem<'_> {
     json::from_slice(body).unwrap_or(Problem::NONE)
 }
 
+/// A page of the list of translations, newest first. Each is read when it is looked at.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct List<'b> {
+    data: json::Array<'b>,
+    next_cursor: Option<Str<'b>>,
+}
+
+impl<'b> List<'b> {
+    /// Reads the answer to `GET /v1/translations`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] says what it is not, and where. What is wrong with a translation shows when that is looked at.
+    pub fn read(body: &'b [u8]) -> Result<Self, ReadError> {
+        let page: model::Page<json::Array<'b>, Str<'b>> = json::from_slice(body)?;
+        Ok(Self {
+            data: page.data,
+            next_cursor: page.next_cursor,
+        })
+    }
+
+    /// The translations.
+    pub fn translations(
+        &self,
+    ) -> impl Iterator<Item = Result<Translation<'b>, ReadError>> + use<'b> {
+        self.data.items().map(json::from_value)
+    }
+
+    /// Where the next page begins; none where there is none.
+    #[must_use]
+    pub const fn next_cursor(&self) -> Option<Str<'b>> {
+        self.next_cursor
+    }
+}
+
 /// A registered webhook, as far as its owner cares.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(super) struct Registered<'b> {
@@ -58,7 +94,7 @@ mod tests {
     use crate::{
         job::Status,
         json::ReadErrorKind::{self, Missing, Range, Twice, Type},
-        model::{Data, Translation},
+        model::Data,
     };
     use std::string::{String, ToString};
 
@@ -70,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_job_is_read_whole() {
-        let job: Translation<Str<'_>> = json::from_slice(JOB.as_bytes()).unwrap();
+        let job: Translation<'_> = json::from_slice(JOB.as_bytes()).unwrap();
         assert_eq!(job.id, Id::from_bits(7));
         assert_eq!((job.sequence, job.progress), (3, 100));
         assert_eq!(job.status, Status::Completed);
@@ -85,7 +121,7 @@ mod tests {
         fn check(from: &str, to: &str, kind: ReadErrorKind, member: &str) {
             let changed = JOB.replacen(from, to, 1);
             assert_ne!(changed, JOB);
-            let found = json::from_slice::<Translation<Str<'_>>>(changed.as_bytes());
+            let found = json::from_slice::<Translation<'_>>(changed.as_bytes());
             let error = found.unwrap_err();
             assert_eq!((error.kind, error.member), (kind, Some(member)), "{to}");
         }

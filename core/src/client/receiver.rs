@@ -3,8 +3,7 @@
 use super::{Client, Outcome, Update};
 use crate::{
     http::{
-        CONTINUE, Limits, Phase, Progress, RecvBuf, Refusal, Request, RequestParser, ResponseHead,
-        Version,
+        CONTINUE, Phase, Progress, RecvBuf, Refusal, Request, RequestParser, ResponseHead, Version,
     },
     out::Out,
     time::{Instant, Now},
@@ -21,9 +20,8 @@ const REQUEST_MS: u64 = 10_000;
 
 /// A connection on which a server delivers webhooks.
 ///
-/// The driver owns the socket and the memory. It receives into a buffer, calls
-/// [`drive`](Self::drive), and does what that says; it closes the connection when
-/// [`poll_timeout`](Self::poll_timeout) has come.
+/// The driver owns the socket and the memory. It receives into a buffer, calls [`Client::drive`], and does what that says; it
+/// closes the connection when its [`deadline`](Self::deadline) has come.
 #[derive(Debug)]
 pub struct Receiver {
     parser: RequestParser,
@@ -78,76 +76,110 @@ impl Answer {
     }
 }
 
-impl Receiver {
-    /// A connection that was just accepted.
+/// Why a connection was not driven. Nothing has changed, and what was received is all there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum DriveError {
+    /// The driver: the output is shorter than [`ANSWER_BYTES_MAX`].
+    ShortOutput,
+}
+
+impl DriveError {
+    /// A sentence for people, without the full stop.
     #[must_use]
-    pub const fn new(now: Instant) -> Self {
-        Self {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ShortOutput => "the output is shorter than the longest answer",
+        }
+    }
+}
+
+impl core::fmt::Display for DriveError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for DriveError {}
+
+impl Client<'_> {
+    /// Takes on a connection of the client's own server.
+    #[must_use]
+    pub const fn accept(&self, now: Now) -> Receiver {
+        Receiver {
             parser: RequestParser::new(),
-            deadline: now.after_ms(REQUEST_MS),
+            deadline: now.instant.after_ms(REQUEST_MS),
             phase: Phase::Idle,
             closing: false,
         }
-    }
-
-    /// When the connection is to be closed unless something comes.
-    #[must_use]
-    pub const fn poll_timeout(&self) -> Instant {
-        self.deadline
     }
 
     /// Takes at most one request out of `input`, and writes its answer to `out`.
     ///
     /// `out` must have room for [`ANSWER_BYTES_MAX`] bytes when it is empty. What was told borrows from
     /// `input`; its request is taken out by the next call.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`], and nothing has changed.
     pub fn drive<'b>(
         &mut self,
         now: Now,
-        client: &mut Client<'_>,
-        limits: &Limits,
+        conn: &mut Receiver,
         input: &'b mut RecvBuf<'_>,
         out: &mut Out<'_>,
-    ) -> Drive<'b> {
-        self.parser.finish(input);
-        if self.closing {
-            return Drive::Close;
+    ) -> Result<Drive<'b>, DriveError> {
+        if out.room() < ANSWER_BYTES_MAX && out.is_empty() {
+            return Err(DriveError::ShortOutput);
+        }
+        conn.parser.finish(input);
+        if conn.closing {
+            return Ok(Drive::Close);
         }
         if out.room() < ANSWER_BYTES_MAX {
-            return Drive::Flush;
+            return Ok(Drive::Flush);
         }
         loop {
-            match self.parser.advance(limits, input) {
+            match conn.parser.advance(&self.config.http, input) {
                 Ok(Progress::NeedMore { bytes_min }) => {
-                    self.watch_phase(now.instant);
-                    return Drive::Input { bytes_min };
+                    conn.watch_phase(now.instant);
+                    return Ok(Drive::Input { bytes_min });
                 }
                 Ok(Progress::ExpectContinue) => out.put(CONTINUE),
                 Ok(Progress::Complete) => break,
                 Err(refusal) => {
                     let answer = Answer::Refused(refusal);
-                    self.write_answer(answer, false, Version::V11, out);
-                    return Drive::Answered {
+                    conn.write_answer(answer, false, Version::V11, out);
+                    return Ok(Drive::Answered {
                         answer,
                         update: None,
-                    };
+                    });
                 }
             }
         }
-        self.watch_phase(now.instant);
-        let Some(request) = self.parser.request(input.filled()) else {
-            return Drive::Close;
+        conn.watch_phase(now.instant);
+        let Some(request) = conn.parser.request(input.filled()) else {
+            return Ok(Drive::Close);
         };
-        let verdict = client.handle_webhook(now, &request);
+        let verdict = self.handle_webhook(now, &request);
         let answer = Answer::Webhook(verdict.outcome);
-        self.write_answer(answer, request.keep_alive, request.version, out);
-        Drive::Answered {
+        conn.write_answer(answer, request.keep_alive, request.version, out);
+        Ok(Drive::Answered {
             answer,
             update: verdict.update,
-        }
+        })
+    }
+}
+
+impl Receiver {
+    /// When the connection is to be closed unless something comes.
+    #[must_use]
+    pub const fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// The request that was answered last, as it lies in `filled`, the input's bytes: for whoever hands it on to somebody
-    /// who verifies for himself. It is there until the next call of [`drive`](Self::drive).
+    /// who verifies for himself. It is there until the next call of [`Client::drive`].
     #[must_use]
     pub fn request<'b>(&self, filled: &'b [u8]) -> Option<Request<'b>> {
         self.parser.request(filled)

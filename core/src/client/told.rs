@@ -7,8 +7,8 @@ use crate::{
     json::ReadError,
     model::Data,
     note::note,
-    signature::{Headers, TOLERANCE_S, VerifyError, verify},
-    time::Now,
+    signature::{Headers, SigningKey, TOLERANCE_S, VerifyError, verify},
+    time::{Now, Timestamp},
 };
 
 /// What was made of a request to the client's webhook.
@@ -46,10 +46,8 @@ impl Outcome {
             Self::NotFound => 404,
             Self::NotPost => 405,
             Self::Closed => 410,
-            Self::Unverified(VerifyError::TooOld | VerifyError::TooNew | VerifyError::NoMatch) => {
-                401
-            }
-            Self::Unverified(_) | Self::Malformed(_) => 400,
+            Self::Unverified(error) => WebhookError::Unverified(error).status(),
+            Self::Malformed(error) => WebhookError::Malformed(error).status(),
         }
     }
 }
@@ -69,6 +67,79 @@ impl From<Outcome> for Verdict<'_> {
         Self {
             outcome,
             update: None,
+        }
+    }
+}
+
+/// Why a request is no webhook of the server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum WebhookError {
+    /// It is no POST.
+    NotPost,
+    /// Its signature does not prove that it comes from the server.
+    Unverified(VerifyError),
+    /// Its sender knows the secret, but its body is no event.
+    Malformed(ReadError),
+}
+
+impl WebhookError {
+    /// The status to answer with.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::NotPost => 405,
+            Self::Unverified(VerifyError::TooOld | VerifyError::TooNew | VerifyError::NoMatch) => {
+                401
+            }
+            Self::Unverified(_) | Self::Malformed(_) => 400,
+        }
+    }
+
+    /// A sentence for people, without the full stop.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotPost => "the request is no POST",
+            Self::Unverified(error) => error.as_str(),
+            Self::Malformed(error) => error.kind.as_str(),
+        }
+    }
+}
+
+impl core::fmt::Display for WebhookError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for WebhookError {}
+
+/// Verifies a request with the keys that are live and reads its event: all that whoever only receives needs, with no client
+/// and no state. What he remembers to do things only once is the request's `webhook-id`.
+///
+/// # Errors
+///
+/// [`WebhookError`], which says what to answer.
+pub fn read_webhook<'b, 'k>(
+    request: &Request<'b>,
+    keys: impl IntoIterator<Item = &'k SigningKey>,
+    now: Timestamp,
+) -> Result<Event<'b>, WebhookError> {
+    if request.method != Method::Post {
+        return Err(WebhookError::NotPost);
+    }
+    let headers = Headers::from_fields(request.fields).map_err(WebhookError::Unverified)?;
+    verify(&headers, request.body, keys, now, TOLERANCE_S).map_err(WebhookError::Unverified)?;
+    read_event(request.body).map_err(WebhookError::Malformed)
+}
+
+impl From<WebhookError> for Outcome {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::NotPost => Self::NotPost,
+            WebhookError::Unverified(error) => Self::Unverified(error),
+            WebhookError::Malformed(error) => Self::Malformed(error),
         }
     }
 }
@@ -98,24 +169,18 @@ impl Client<'_> {
         if !self.is_webhook_path(request) {
             return Err(Outcome::NotFound);
         }
-        if request.method != Method::Post {
-            return Err(Outcome::NotPost);
-        }
-        if self.is_closed() {
+        if request.method == Method::Post && self.is_closed() {
             return Err(Outcome::Closed);
         }
-        let headers = Headers::from_fields(request.fields).map_err(Outcome::Unverified)?;
         let keys = self.keys.iter().flatten();
-        verify(&headers, request.body, keys, now.timestamp, TOLERANCE_S)
-            .map_err(Outcome::Unverified)?;
-        read_event(request.body).map_err(Outcome::Malformed)
+        Ok(read_webhook(request, keys, now.timestamp)?)
     }
 
     fn is_webhook_path(&self, request: &Request<'_>) -> bool {
         let Some(webhook) = &self.config.webhook else {
             return false;
         };
-        let target = webhook.url.path_and_query().as_bytes();
+        let target = webhook.url().path_and_query().as_bytes();
         let (path, query) = match target.iter().position(|byte| *byte == b'?') {
             Some(mark) => (target.get(..mark), target.get(mark.wrapping_add(1)..)),
             None => (Some(target), None),

@@ -6,7 +6,7 @@
 
 use super::{
     Error, Items, Members, NumberError, Object, Str, Value, checked,
-    lend::{FIRST_MEMBER_FIRST, SHORT, STR},
+    lend::{ARRAY, FIRST_MEMBER_FIRST, SHORT, STR},
     value,
 };
 use core::fmt;
@@ -71,6 +71,35 @@ pub fn from_slice_in<'a, T: Deserialize<'a>>(
         document: &mut document,
     })
     .map_err(|error| error.or_at(None, start))
+}
+
+/// Reads a value of a document that was checked into a typed one, as [`from_slice`] does with a whole document.
+///
+/// # Errors
+///
+/// [`ReadError`], its offset counted from where the value begins.
+pub fn from_value<'a, T: Deserialize<'a>>(value: Value<'a>) -> Result<T, ReadError> {
+    let text = match &value {
+        Value::Array(array) => array.inside(),
+        Value::Object(object) => object.inside(),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => "",
+    };
+    let mut document = Document {
+        text,
+        memory: &mut [],
+    };
+    let read = T::deserialize(Typed {
+        value,
+        document: &mut document,
+    });
+    // The bracket before it counts too.
+    read.map_err(|error| match error.offset {
+        SOMEWHERE => error.or_at(None, 0),
+        offset => ReadError {
+            offset: offset.saturating_add(1),
+            ..error
+        },
+    })
 }
 
 /// Why a document is not what a program wants to read.
@@ -416,7 +445,8 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
                 Some(text) => visitor.visit_borrowed_str(text),
                 None => visitor.visit_borrowed_bytes(string.escaped_text().as_bytes()),
             },
-            (SHORT | STR, _) => Err(ReadErrorKind::Type.into()),
+            (ARRAY, Value::Array(array)) => visitor.visit_borrowed_str(array.inside()),
+            (SHORT | STR | ARRAY, _) => Err(ReadErrorKind::Type.into()),
             _ => visitor.visit_newtype_struct(self),
         }
     }

@@ -1,14 +1,17 @@
-//! What a typed value may want of a document and serde has no word for: a string as it stands, a short text, an order.
+//! What a typed value may want of a document and serde has no word for: a string or an array as it stands, a short text, an
+//! order.
 //!
 //! Each asks for a type of a name that [`from_slice`](super::from_slice) knows. To another format it is a name like any
 //! other: a short text is a string, members come as they come, and a string that stands in a document it does not have.
 
-use super::{Str, plain::plain_len};
+use super::{Array, Str, plain::plain_len};
 use core::{fmt, marker::PhantomData};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 /// Asks for a string that may have escapes.
 pub(super) const STR: &str = "$dubhook::Str";
+/// Asks for an array, unread.
+pub(super) const ARRAY: &str = "$dubhook::Array";
 /// Asks for a short text, decoded.
 pub(super) const SHORT: &str = "$dubhook::Short";
 /// As the name of a struct: asks for the member that the type names first before all others, wherever it stands.
@@ -44,6 +47,28 @@ impl<'de> Visitor<'de> for StrVisitor {
             Ok(text) => Ok(Str::new(text, true)),
             Err(_) => Err(E::invalid_value(Unexpected::Bytes(text), &self)),
         }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Array<'a> {
+    /// Takes an array as it stands in the document, to be read an item at a time with [`from_value`](super::from_value); no
+    /// other format has one.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(ARRAY, ArrayVisitor)
+    }
+}
+
+struct ArrayVisitor;
+
+impl<'de> Visitor<'de> for ArrayVisitor {
+    type Value = Array<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of a JSON document in memory")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, inside: &'de str) -> Result<Self::Value, E> {
+        Ok(Array::new(inside))
     }
 }
 

@@ -48,7 +48,7 @@ mod string;
 mod value;
 mod write;
 
-pub use decode::{ReadError, ReadErrorKind, from_slice, from_slice_in};
+pub use decode::{ReadError, ReadErrorKind, from_slice, from_slice_in, from_value};
 pub use encode::to_slice;
 pub(crate) use lend::{FIRST_MEMBER_FIRST, short, word};
 pub use string::{Decoded, Str};

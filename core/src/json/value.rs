@@ -103,6 +103,11 @@ pub struct Array<'a> {
 }
 
 impl<'a> Array<'a> {
+    /// `inside` stands between brackets in a document that has been checked.
+    pub(super) const fn new(inside: &'a str) -> Self {
+        Self { inside }
+    }
+
     /// What stands between its brackets.
     pub(super) const fn inside(&self) -> &'a str {
         self.inside

@@ -7,6 +7,8 @@
 use super::hub;
 #[cfg(feature = "lists")]
 use super::list::{self, Listed};
+#[cfg(feature = "idempotency")]
+use super::repeat;
 #[cfg(feature = "webhook-api")]
 use super::webhooks;
 use super::{
@@ -21,9 +23,6 @@ use crate::{
     service::{ReportError, Service, SubmitError},
     time::Now,
 };
-
-/// The longest `Idempotency-Key`, in bytes.
-const KEY_BYTES_MAX: usize = 255;
 
 /// Does what a request asks for. Says what to answer, and whether that speaks of a change just made.
 pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> (Reply, bool) {
@@ -150,14 +149,18 @@ pub(super) fn full(service: &mut Service<'_>) -> Problem {
 
 #[inline(never)]
 fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
-    let key = match request.fields.get_unique("idempotency-key") {
-        Ok(None) => None,
-        Ok(Some(key)) if is_key(key) => Some(server.service.idempotency_key(key, request.body)),
-        _ => return Err(Problem::IdempotencyKey),
-    };
+    #[cfg(feature = "idempotency")]
+    let key = repeat::key(server, request)?;
     let object = api::read_object(request)?;
     let new = api::translation(&object, &server.config.rules(), server.decode)?;
-    match server.service.submit(now, &new, key) {
+    #[cfg(feature = "idempotency")]
+    let submitted = match key {
+        None => server.service.submit(now, &new),
+        Some(key) => server.service.submit_once(now, &new, key),
+    };
+    #[cfg(not(feature = "idempotency"))]
+    let submitted = server.service.submit(now, &new);
+    match submitted {
         Ok(submitted) => {
             let id = server
                 .service
@@ -168,15 +171,7 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
         }
         Err(SubmitError::NotStarted) => Err(Problem::Internal),
         Err(SubmitError::Full) => Err(full(&mut server.service)),
-        Err(SubmitError::KeyReused) => Err(Problem::IdempotencyReused),
-        Err(SubmitError::KeyForgotten(id)) if server.service.has_archive() => Ok(Reply::Archived {
-            id,
-            sought: Sought::Repeat,
-        }),
-        Err(SubmitError::KeyForgotten(_)) => Err(Problem::IdempotencyForgotten),
+        #[cfg(feature = "idempotency")]
+        Err(error) => repeat::refused(server, error),
     }
-}
-
-fn is_key(key: &[u8]) -> bool {
-    !key.is_empty() && key.len() <= KEY_BYTES_MAX && key.iter().all(u8::is_ascii_graphic)
 }

@@ -5,26 +5,35 @@ use super::Server;
 use crate::{
     id::Id,
     service::{
-        EndpointChange, EndpointError, IdempotencyKey, NewEndpoint, NewJob, ReportError,
-        SubmitError, Submitted,
+        EndpointChange, EndpointError, NewEndpoint, NewJob, ReportError, SubmitError, Submitted,
     },
     slab::Ix,
-    time::{Now, Timestamp},
+    time::Now,
 };
 
 impl Server<'_> {
-    /// Accepts a job, or finds the one that the same request made before.
+    /// Accepts a job.
     ///
     /// # Errors
     ///
     /// [`SubmitError`] says why nothing was accepted.
-    pub fn submit(
+    pub fn submit(&mut self, now: Now, new: &NewJob<'_>) -> Result<Submitted, SubmitError> {
+        self.service.submit(now, new)
+    }
+
+    /// Accepts a job, or finds the one that the same request made before. With the feature `idempotency`.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`] says why nothing was accepted.
+    #[cfg(feature = "idempotency")]
+    pub fn submit_once(
         &mut self,
         now: Now,
         new: &NewJob<'_>,
-        key: Option<IdempotencyKey>,
+        key: crate::service::IdempotencyKey,
     ) -> Result<Submitted, SubmitError> {
-        self.service.submit(now, new, key)
+        self.service.submit_once(now, new, key)
     }
 
     /// Calls a job off.
@@ -73,8 +82,9 @@ impl Server<'_> {
     }
 
     /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
-    /// id. Returns how many.
-    pub fn redeliver(&mut self, ix: Ix, since: Timestamp, event: Option<Id>) -> usize {
+    /// id. Returns how many. With the feature `redelivery`.
+    #[cfg(feature = "redelivery")]
+    pub fn redeliver(&mut self, ix: Ix, since: crate::time::Timestamp, event: Option<Id>) -> usize {
         self.service.redeliver(ix, since, event)
     }
 }

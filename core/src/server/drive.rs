@@ -5,7 +5,7 @@ use super::hub;
 use super::{
     Server, answer,
     conn::{ConnId, Reply, Sought, Waiting},
-    reply::Content,
+    reply::{Content, FORGOTTEN},
 };
 use crate::{
     api::Problem,
@@ -233,7 +233,7 @@ impl Server<'_> {
         let content = match (found, sought) {
             (Some(json), Sought::Read | Sought::Repeat) => Content::Kept(json),
             (Some(_), Sought::Cancel) => Content::Problem(Problem::Ended),
-            (None, Sought::Repeat) => Content::Problem(Problem::IdempotencyForgotten),
+            (None, Sought::Repeat) => Content::Problem(FORGOTTEN),
             (None, _) => Content::Problem(Problem::NoSuchJob),
         };
         let start = out.len();

@@ -56,6 +56,8 @@ mod hub;
 #[cfg(feature = "lists")]
 mod list;
 mod pressure;
+#[cfg(feature = "idempotency")]
+mod repeat;
 mod reply;
 mod storage;
 #[cfg(feature = "webhook-api")]

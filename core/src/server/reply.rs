@@ -28,6 +28,12 @@ const PROBLEM_JSON: FieldLine = FieldLine::new("content-type: application/proble
 /// What others may not keep: secrets, and states that change.
 pub(super) const NO_STORE: FieldLine = FieldLine::new("cache-control: no-store\r\n");
 
+/// What is wrong where a request was made before, and its job is no longer kept.
+#[cfg(feature = "idempotency")]
+pub(super) const FORGOTTEN: Problem = Problem::IdempotencyForgotten;
+#[cfg(not(feature = "idempotency"))]
+pub(super) const FORGOTTEN: Problem = Problem::NoSuchJob;
+
 /// What an answer shows: all of it is there and durable.
 pub(super) enum Content<'j> {
     Problem(Problem),
@@ -103,7 +109,7 @@ impl Server<'_> {
             Reply::Accepted(id) => match service.find_job(id) {
                 Some(ix) => Content::Accepted(ix),
                 // Only a repeated request can find that its job has ended and left while the answer waited.
-                None => Content::Problem(Problem::IdempotencyForgotten),
+                None => Content::Problem(FORGOTTEN),
             },
             #[cfg(feature = "webhook-api")]
             Reply::Webhook(owed) => match webhooks::look_up(service, &owed)? {

@@ -1,11 +1,12 @@
 //! Memory of a fixed size for a whole server: for firmware, tests and examples.
 
 use super::{Conn, Tables};
+#[cfg(feature = "idempotency")]
+use crate::idempotency::KeySlot;
 use crate::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
     endpoint::Endpoint,
     event::{Event, Filter},
-    idempotency::KeySlot,
     log::Line,
     record::Keep,
     service::{self, Job},
@@ -30,6 +31,7 @@ pub struct ServerStorage<
     job_blocks: [[Block; 12]; JOBS],
     events: [[Slot<EventSlot<Event>>; 6]; JOBS],
     streams: [[Slot<StreamSlot>; 2]; JOBS],
+    #[cfg(feature = "idempotency")]
     keys: [KeySlot; JOBS],
     endpoints: [Slot<Endpoint>; ENDPOINTS],
     /// One for each endpoint, and as many for callbacks.
@@ -73,6 +75,7 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
             job_blocks: [[Block::EMPTY; 12]; JOBS],
             events: [const { [const { Slot::new(EventSlot::EMPTY) }; 6] }; JOBS],
             streams: [const { [const { Slot::new(StreamSlot::EMPTY) }; 2] }; JOBS],
+            #[cfg(feature = "idempotency")]
             keys: [KeySlot::EMPTY; JOBS],
             endpoints: [const { Slot::new(Endpoint::EMPTY) }; ENDPOINTS],
             lane: [const { Slot::new(Lane::closed(Filter::NONE)) }],
@@ -97,6 +100,7 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
                 jobs: &mut self.jobs,
                 blocks: self.job_blocks.as_flattened_mut(),
                 endpoints: &mut self.endpoints,
+                #[cfg(feature = "idempotency")]
                 keys: &mut self.keys,
                 log: self.log.as_flattened_mut(),
                 log_answers: &mut [],

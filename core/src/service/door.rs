@@ -292,6 +292,7 @@ impl Service<'_> {
             return Ok(None);
         }
         // They have no deadline: what is too old goes when something is written in any case.
+        #[cfg(feature = "idempotency")]
         self.forget_expired_keys(now);
         if !self.has_unsaved() {
             return Ok(None);

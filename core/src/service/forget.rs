@@ -1,4 +1,4 @@
-//! Forgetting: jobs that have ended, and idempotency keys that are a day old.
+//! Forgetting: jobs that have ended.
 //!
 //! Both leave only when nobody needs them: a job when it owes nobody anything, its ending is durable and whoever
 //! follows it has been told, a key when it has expired or, for want of room, when its job has ended.
@@ -6,15 +6,10 @@
 use super::{Job, QUEUED, REQUEST, STATE, Service};
 #[cfg(feature = "hub")]
 use crate::id::Id;
-use crate::{
-    slab::{Ix, List},
-    time::Now,
-};
+use crate::slab::{Ix, List};
 
 /// How many ended jobs are looked at for one that can make room: it bounds the work of a call.
 const EVICTIONS_TRIED_MAX: usize = 16;
-/// Keys forgotten in one call at most.
-const STEP: usize = 64;
 
 impl Service<'_> {
     /// Forgets an ended job that makes room for another one: one that owes nobody anything, or else the oldest that has
@@ -104,36 +99,5 @@ impl Service<'_> {
         if let Some(job) = ix.and_then(|ix| self.jobs.get_mut(ix)) {
             job.followers = job.followers.saturating_sub(1);
         }
-    }
-
-    pub(super) fn forget_expired_keys(&mut self, now: Now) {
-        for _ in 0..STEP {
-            match self.keys.oldest() {
-                Some(oldest) if oldest.expires <= now.timestamp => self.forget_oldest_key(),
-                _ => return,
-            }
-        }
-    }
-
-    /// Room for one more key: the oldest one goes if its job has ended. `false` where there is none.
-    pub(super) fn make_key_room(&mut self) -> bool {
-        if !self.keys.is_full() {
-            return true;
-        }
-        let under_way = self
-            .keys
-            .oldest()
-            .and_then(|oldest| self.find_job(oldest.job))
-            .and_then(|ix| self.jobs.get(ix))
-            .is_some_and(|job| !job.state().status.is_terminal());
-        if under_way || self.keys.is_empty() {
-            return false;
-        }
-        self.forget_oldest_key();
-        true
-    }
-
-    pub(super) fn forget_oldest_key(&mut self) {
-        self.keys.forget_oldest();
     }
 }

@@ -4,10 +4,8 @@ use super::{Job, NOT_STARTED, REQUEST, STATE, Service, Words, targets::Targets};
 use crate::{
     event::{Event, Kind},
     id::Id,
-    idempotency::{Found, KeyHash, RequestHash},
     job::{self, Happening, Refused, State, Status},
     note::note,
-    sha256::Sha256,
     slab::{Ix, Link},
     text::blocks_for,
     time::Now,
@@ -30,13 +28,6 @@ pub struct NewJob<'a> {
     pub callback_url: Option<Words<'a>>,
 }
 
-/// What a request is known by when it comes again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    key: KeyHash,
-    request: RequestHash,
-}
-
 /// A job that was accepted, now or when the same request came before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Submitted {
@@ -55,8 +46,10 @@ pub enum SubmitError {
     /// There is no room. Try again later.
     Full,
     /// The idempotency key came with another request before.
+    #[cfg(feature = "idempotency")]
     KeyReused,
     /// The idempotency key's job, this one, has ended and is no longer kept.
+    #[cfg(feature = "idempotency")]
     KeyForgotten(Id),
 }
 
@@ -104,7 +97,9 @@ impl SubmitError {
         match self {
             Self::NotStarted => NOT_STARTED,
             Self::Full => "there is no room for another job",
+            #[cfg(feature = "idempotency")]
             Self::KeyReused => "the idempotency key came with another request before",
+            #[cfg(feature = "idempotency")]
             Self::KeyForgotten(_) => "the idempotency key's job is no longer kept",
         }
     }
@@ -149,58 +144,25 @@ pub(super) const LOST: &str =
     "The worker stopped answering, and the job was given up after several attempts.";
 
 impl Service<'_> {
-    /// What a request with this idempotency key and body is known by.
-    #[must_use]
-    pub fn idempotency_key(&self, key: &[u8], body: &[u8]) -> IdempotencyKey {
-        let mut hash = Sha256::new();
-        hash.update(&self.master);
-        hash.update(b"idempotency key");
-        hash.update(key);
-        let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash.finish();
-        let digest = Sha256::digest(body);
-        let (request, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        IdempotencyKey {
-            key: a,
-            request: *request,
-        }
-    }
-
-    /// Accepts a job, or finds the one that the same request made before.
+    /// Accepts a job.
     ///
     /// # Errors
     ///
     /// [`SubmitError`] says why nothing was accepted.
-    pub fn submit(
-        &mut self,
-        now: Now,
-        new: &NewJob<'_>,
-        key: Option<IdempotencyKey>,
-    ) -> Result<Submitted, SubmitError> {
+    pub fn submit(&mut self, now: Now, new: &NewJob<'_>) -> Result<Submitted, SubmitError> {
         if !self.begin() {
             return Err(SubmitError::NotStarted);
         }
+        #[cfg(feature = "idempotency")]
         self.forget_expired_keys(now);
-        if let Some(key) = key {
-            match self.keys.find(&key.key, &key.request) {
-                Some(Found::Other) => return Err(SubmitError::KeyReused),
-                Some(Found::Same(id)) => {
-                    let job = self.find_job(id).ok_or(SubmitError::KeyForgotten(id))?;
-                    return Ok(Submitted {
-                        job,
-                        repeated: true,
-                    });
-                }
-                None if !self.make_key_room() => return Err(self.refuse()),
-                None => {}
-            }
-        }
+        self.make(now, new)
+    }
+
+    /// Makes a job and counts it.
+    pub(super) fn make(&mut self, now: Now, new: &NewJob<'_>) -> Result<Submitted, SubmitError> {
         let Some(job) = self.accept(now, new) else {
             return Err(self.refuse());
         };
-        if let (Some(key), Some(id)) = (key, self.jobs.get(job).map(|job| job.id)) {
-            let expires = now.timestamp.after_ms(self.limits.key_ms);
-            self.keys.insert(key.key, key.request, id, expires);
-        }
         self.counters.submitted += 1;
         Ok(Submitted {
             job,
@@ -280,6 +242,7 @@ impl Service<'_> {
 
     /// Does what is due: leases that have run out, jobs to forget, deliveries to make again.
     pub(crate) fn pass(&mut self, now: Now) {
+        #[cfg(feature = "idempotency")]
         self.forget_expired_keys(now);
         for _ in 0..STEP {
             let Some(ix) = self.job_timers.pop_due(&mut self.jobs, now.instant) else {
@@ -487,7 +450,7 @@ impl Service<'_> {
         // Progress leaves the status as it was: it was counted out and in again.
     }
 
-    fn refuse(&mut self) -> SubmitError {
+    pub(super) fn refuse(&mut self) -> SubmitError {
         note!(warn, "job refused: no room");
         self.counters.refused += 1;
         SubmitError::Full

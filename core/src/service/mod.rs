@@ -36,6 +36,8 @@ mod endpoints;
 mod forget;
 mod job_slot;
 mod jobs;
+#[cfg(feature = "idempotency")]
+mod keys;
 mod limits;
 mod message;
 mod records;
@@ -53,7 +55,9 @@ pub use door::{HandleError, Handled, Input, Output, PollError, Ready};
 pub use durable::Durable;
 pub use endpoints::{EndpointChange, EndpointError, NewEndpoint};
 pub use job_slot::{Job, request_field};
-pub use jobs::{IdempotencyKey, NewJob, Report, ReportError, SubmitError, Submitted};
+pub use jobs::{NewJob, Report, ReportError, SubmitError, Submitted};
+#[cfg(feature = "idempotency")]
+pub use keys::IdempotencyKey;
 pub use limits::Limits;
 pub use restore::RestoreError;
 pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
@@ -63,12 +67,13 @@ pub use workers::{Claim, LeaseError};
 
 use job_slot::{ALL, ARCHIVING, QUEUED, REQUEST, STATE};
 
+#[cfg(feature = "idempotency")]
+use crate::idempotency::{KeySlot, Keys};
 use crate::{
     delivery::Outbox,
     endpoint::{self, Endpoint},
     event::Event,
     id::{Id, Prefix},
-    idempotency::{KeySlot, Keys},
     log::{Line, Log},
     random::Random,
     record::{Keep, Key},
@@ -91,7 +96,8 @@ pub struct Tables<'a> {
     pub blocks: &'a mut [Block],
     /// One for each endpoint.
     pub endpoints: &'a mut [Slot<Endpoint>],
-    /// One for each idempotency key.
+    /// One for each idempotency key. With the feature `idempotency`.
+    #[cfg(feature = "idempotency")]
     pub keys: &'a mut [KeySlot],
     /// Lines of the attempt log, divided among the endpoints.
     pub log: &'a mut [Line],
@@ -147,6 +153,7 @@ pub struct Service<'a> {
     keep: Keep,
     pool: Pool<'a>,
     endpoints: Slab<'a, Endpoint>,
+    #[cfg(feature = "idempotency")]
     keys: Keys<'a>,
     log: Log<'a>,
     scratch: &'a mut [u8],
@@ -255,6 +262,7 @@ impl<'a> Service<'a> {
             keep,
             pool: Pool::new(tables.blocks),
             endpoints: Slab::new(tables.endpoints).with_marks(records),
+            #[cfg(feature = "idempotency")]
             keys: Keys::new(tables.keys).with_marks(records),
             log: Log::new(tables.log, tables.log_answers, endpoints)?,
             scratch: tables.scratch,

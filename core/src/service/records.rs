@@ -55,16 +55,14 @@ impl Service<'_> {
                 write_stream(now, &stream, &mut write);
             }
             (Table::Stream, ix.get(), stream.is_some())
-        } else if let Some(ix) = self.keys.pop_marked() {
-            let slot = self.keys.get(ix);
-            if let Some(slot) = slot {
-                write.raw(&slot.key);
-                write.raw(&slot.request);
-                write.u128(slot.job.to_bits());
-                write.timestamp(slot.expires);
-            }
-            (Table::Key, ix.get(), slot.is_some())
         } else {
+            #[cfg(feature = "idempotency")]
+            if let Some((ix, some)) = self.write_next_key(&mut write) {
+                (Table::Key, ix.get(), some)
+            } else {
+                return None;
+            }
+            #[cfg(not(feature = "idempotency"))]
             return None;
         };
         let len = write.finish().ok();
@@ -84,10 +82,13 @@ impl Service<'_> {
 
     /// Whether a record of the open batch waits to be written.
     pub(super) const fn is_dirty(&self) -> bool {
+        #[cfg(feature = "idempotency")]
+        if self.keys.has_marked() {
+            return true;
+        }
         self.master_dirty
             || self.jobs.has_marked()
             || self.endpoints.has_marked()
-            || self.keys.has_marked()
             || self.outbox.is_dirty()
     }
 

@@ -6,7 +6,6 @@ use crate::{
     endpoint::{self, Disabled, Endpoint, StoredSecret},
     event::{Event, Filter, Kind},
     id::Id,
-    idempotency::Entry,
     job::{Happening, Status, changes_left},
     language::looks_like_tag,
     record::{FORMAT_VERSION, Key, Read, Table},
@@ -95,6 +94,11 @@ impl Service<'_> {
             self.master_dirty = false;
             return Ok(());
         }
+        // One that had idempotency keys kept it, and nobody asks for it here.
+        #[cfg(not(feature = "idempotency"))]
+        if key.table == Table::Key {
+            return Ok(());
+        }
         let ix = Ix::new(key.slot).ok_or(RestoreError::Corrupt)?;
         let capacity = match key.table {
             Table::Meta => 0,
@@ -102,7 +106,10 @@ impl Service<'_> {
             Table::Endpoint => self.endpoints.capacity(),
             Table::Event => self.outbox.events_capacity(),
             Table::Stream => self.outbox.streams_capacity(),
+            #[cfg(feature = "idempotency")]
             Table::Key => self.keys.capacity(),
+            #[cfg(not(feature = "idempotency"))]
+            Table::Key => 0,
         };
         if key.slot as usize > capacity {
             return Err(RestoreError::Capacity);
@@ -116,7 +123,10 @@ impl Service<'_> {
             Table::Endpoint => self.restore_endpoint(ix, &mut read),
             Table::Event => self.restore_event(ix, &mut read),
             Table::Stream => self.restore_stream(now, ix, &mut read),
+            #[cfg(feature = "idempotency")]
             Table::Key => self.restore_key(ix, &mut read),
+            #[cfg(not(feature = "idempotency"))]
+            Table::Key => Some(()),
         };
         match restored {
             Some(()) if read.is_done() => Ok(()),
@@ -146,6 +156,7 @@ impl Service<'_> {
     }
 
     fn rebuild(&mut self, now: Now) -> Result<(), RestoreError> {
+        #[cfg(feature = "idempotency")]
         if !self.keys.restore_done() {
             return Err(RestoreError::Corrupt);
         }
@@ -348,16 +359,6 @@ impl Service<'_> {
             return Some(());
         }
         self.outbox.restore_stream(ix, &saved).then_some(())
-    }
-
-    fn restore_key(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
-        let entry = Entry {
-            key: read.array(),
-            request: read.array(),
-            job: Id::from_bits(read.u128()),
-            expires: read.timestamp(),
-        };
-        self.keys.restore(ix, entry).then_some(())
     }
 }
 

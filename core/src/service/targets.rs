@@ -90,7 +90,7 @@ mod tests {
             reference: None,
             callback_url: Some(Words::Plain(&callback)),
         };
-        service.submit(NOW, &new, None).unwrap();
+        service.submit(NOW, &new).unwrap();
     }
 
     fn attempt(service: &mut Service<'_>) -> Option<Attempt> {

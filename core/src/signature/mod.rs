@@ -55,7 +55,7 @@ mod verify;
 
 pub(crate) use hmac::Keyed;
 pub use key::{MessageId, Signature, Signer, SigningKey, write_header};
-pub(crate) use secret::KEY_BYTES_MAX;
+pub(crate) use secret::{KEY_BYTES_MAX, SECRET_TEXT_BYTES_MAX};
 pub use secret::{Secret, SecretError};
 pub use verify::{
     Headers, SIGNATURE_BYTES_MAX, SIGNATURES_MAX, TOLERANCE_S, Verified, VerifyError, verify,

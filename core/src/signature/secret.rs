@@ -12,6 +12,8 @@ const KEY_BYTES_MIN: usize = 24;
 pub(crate) const KEY_BYTES_MAX: usize = 64;
 /// The Base64 text of the longest key: three bytes become four characters, the last ones padded.
 const TEXT_BYTES_MAX: usize = KEY_BYTES_MAX.div_ceil(3) * 4;
+/// The longest text of a secret, in bytes, its prefix included.
+pub(crate) const SECRET_TEXT_BYTES_MAX: usize = PREFIX.len() + TEXT_BYTES_MAX;
 
 /// A secret shared with one receiver: 24 to 64 random bytes (Standard Webhooks, "Signature scheme").
 ///

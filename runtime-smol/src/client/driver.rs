@@ -82,13 +82,12 @@ impl<'m> Driver<'m> {
             let changed = self.changed.listen();
             let deadline = {
                 let mut session = lock(&self.session);
-                session.handle_timeout(self.now());
-                match session.client().in_flight() {
-                    Some(exchange) if exchange.id == id => exchange.deadline,
-                    _ => return,
-                }
+                session.patience(self.now(), id)
             };
-            self.wait(changed, Some(deadline)).await;
+            if deadline.is_none() {
+                return;
+            }
+            self.wait(changed, deadline).await;
         }
     }
 }

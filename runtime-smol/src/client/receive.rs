@@ -3,8 +3,8 @@
 use super::{driver::Driver, error::Error, model::Delivery, subscriptions::lock};
 use async_io::{Async, Timer};
 use dubhook_core::{
-    client::{ANSWER_BYTES_MAX, Drive, Receiver},
-    http::{Limits, RecvBuf},
+    client::{ANSWER_BYTES_MAX, Drive, DriveError, Receiver},
+    http::RecvBuf,
     out::Out,
 };
 use futures_lite::{
@@ -109,7 +109,7 @@ type Incoming<'l> = Pin<Box<dyn Stream<Item = io::Result<Async<TcpStream>>> + Se
 
 async fn serve(driver: &Driver<'_>, mut stream: Async<TcpStream>) -> io::Result<()> {
     stream.get_ref().set_nodelay(true)?;
-    let mut receiver = Receiver::new(driver.now().instant);
+    let mut receiver = lock(&driver.session).client().accept(driver.now());
     let mut memory = vec![0; DELIVERY_BYTES_MAX];
     let mut input = RecvBuf::new(&mut memory, 0);
     loop {
@@ -122,7 +122,7 @@ async fn serve(driver: &Driver<'_>, mut stream: Async<TcpStream>) -> io::Result<
             Next::Drive => {}
             Next::Close => return stream.get_ref().shutdown(Shutdown::Write),
             Next::Read => {
-                let deadline = driver.at(receiver.poll_timeout());
+                let deadline = driver.at(receiver.deadline());
                 let read = stream.read(input.room());
                 let late = async {
                     Timer::at(deadline).await;
@@ -153,12 +153,13 @@ fn turn(
     let mut out = Out::new(answer);
     let now = driver.now();
     let mut session = lock(&driver.session);
-    let drive = receiver.drive(now, session.client_mut(), &Limits::SERVER, input, &mut out);
+    let drive = session.client_mut().drive(now, receiver, input, &mut out);
     let next = match drive {
-        Drive::Input { .. } => Next::Read,
-        Drive::Flush => Next::Drive,
-        Drive::Close => Next::Close,
-        Drive::Answered { update, .. } => {
+        Ok(Drive::Input { .. }) => Next::Read,
+        Ok(Drive::Flush) => Next::Drive,
+        // There is room for the longest answer, each time.
+        Ok(Drive::Close) | Err(DriveError::ShortOutput) => Next::Close,
+        Ok(Drive::Answered { update, .. }) => {
             if let Some(mut event) = session.learn(now, update) {
                 let request = receiver.request(input.filled());
                 event.delivery = request.map(|request| Arc::new(Delivery::from(&request)));

@@ -8,11 +8,14 @@ use super::{
     subscriptions::Subscriptions,
 };
 use dubhook_core::{
-    client::{Call, Client, Exchange, ExchangeId, Failure, Problem, SubmitError, Update},
+    client::{
+        Call, Client, CommandError, Exchange, ExchangeId, Failure, Input, Output, PollError,
+        Problem, Update,
+    },
     http::Response,
     id::{Id, Prefix},
     model::{NewTranslation, NewestStatus},
-    out::{Full, Out},
+    out::Out,
     time::{Instant, Now},
 };
 use smol::channel::Sender;
@@ -27,6 +30,16 @@ struct Waiting<T> {
     reply: Reply<T>,
     /// When to give up, if the server does not answer.
     until: Instant,
+}
+
+/// What to do next about the server.
+pub(super) enum Turn {
+    /// Send a request of so many bytes.
+    Send(Exchange, usize),
+    /// Nothing, until something comes or it is this time.
+    Wait(Option<Instant>),
+    /// Nothing, ever again.
+    End,
 }
 
 /// The machine, and those who wait for it.
@@ -108,42 +121,50 @@ impl<'m> Session<'m> {
         }
     }
 
-    /// The next request to send, in `memory`.
-    pub(super) fn poll_request<'b>(
-        &mut self,
-        now: Now,
-        memory: &'b mut [u8],
-    ) -> Option<(Exchange, &'b [u8])> {
-        let mut out = Out::new(memory);
-        match self.client.poll_request(now, &mut out) {
-            Ok(Some(exchange)) => {
-                let len = out.len();
-                Some((exchange, memory.get(..len)?))
+    /// What to do next about the server. A request that is to be sent is in `memory`.
+    pub(super) fn poll(&mut self, now: Now, memory: &mut [u8]) -> Turn {
+        loop {
+            let mut out = Out::new(memory);
+            match self.client.poll(now, &mut out) {
+                Ok(Output::Send(exchange)) => return Turn::Send(exchange, out.len()),
+                Ok(Output::Abandon { update, .. }) => {
+                    "it took too long".clone_into(&mut self.trouble);
+                    self.take(now, Some(update));
+                }
+                Ok(Output::Sleep(deadline)) => return Turn::Wait(deadline.map(|it| it.at)),
+                Ok(Output::Closed) => return Turn::End,
+                // The memory is made to fit the longest request there can be.
+                Err(PollError::ShortOutput) => return Turn::Wait(None),
             }
-            // The memory is made to fit the longest request there can be.
-            Ok(None) | Err(Full) => None,
         }
+    }
+
+    /// Gives the exchange up if its answer is overdue. Until when that is to be waited for; none where nobody waits for it.
+    pub(super) fn patience(&mut self, now: Now, id: ExchangeId) -> Option<Instant> {
+        let exchange = self.client.in_flight().copied()?;
+        if exchange.id == id && exchange.deadline <= now.instant {
+            // There is no other request while this one is not answered, and then a pause.
+            self.poll(now, &mut []);
+        }
+        let exchange = self.client.in_flight()?;
+        (exchange.id == id).then_some(exchange.deadline)
     }
 
     pub(super) fn respond(&mut self, now: Now, id: ExchangeId, response: &Response<'_>) {
         self.trouble = format!("it answered with status {}", response.status);
-        let update = self.client.handle_response(now, id, response);
-        self.take(now, update);
+        self.handle(now, Input::Answer { id, response });
     }
 
     pub(super) fn fail(&mut self, now: Now, id: ExchangeId, failure: Failure, why: String) {
         self.trouble = why;
-        let update = self.client.handle_failure(now, id, failure);
-        self.take(now, update);
+        self.handle(now, Input::Failure { id, failure });
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Now) {
-        let overdue = self.client.in_flight().copied();
-        if overdue.is_some_and(|exchange| exchange.deadline <= now.instant) {
-            "it took too long".clone_into(&mut self.trouble);
+    fn handle(&mut self, now: Now, input: Input<'_, '_>) {
+        // What comes after the exchange was given up is nothing any more.
+        if let Ok(update) = self.client.handle(now, input) {
+            self.take(now, update);
         }
-        let update = self.client.handle_timeout(now);
-        self.take(now, update);
     }
 
     /// Hands on what the machine has learned.
@@ -191,7 +212,7 @@ impl<'m> Session<'m> {
                     answer(&waiting.reply, Ok(()));
                 }
             }
-            Some(Update::Unregistered) => {}
+            Some(Update::Unregistered | Update::Canceled(_) | Update::List(_)) => {}
             Some(Update::Delayed { until, .. }) => self.give_up(until),
             Some(Update::Refused {
                 call,
@@ -224,15 +245,15 @@ impl<'m> Session<'m> {
                 callback_url: request.callback_url.as_deref(),
             };
             let submitted = if waiting.reply.is_closed() {
-                Err(SubmitError::Closed)
+                Err(CommandError::Closed)
             } else {
                 self.client.submit(now, &new)
             };
             let error = match submitted {
-                Ok(()) | Err(SubmitError::Busy) => return,
-                Err(SubmitError::Full) => Error::Full,
-                Err(SubmitError::TooLong) => Error::TooLong,
-                Err(SubmitError::Closed) => Error::Closed,
+                Ok(()) | Err(CommandError::Busy) => return,
+                Err(CommandError::NoRoom) => Error::Full,
+                Err(CommandError::TooLong) => Error::TooLong,
+                Err(CommandError::Cursor | CommandError::Closed) => Error::Closed,
             };
             self.submitted(Err(error));
         }
@@ -252,7 +273,10 @@ impl<'m> Session<'m> {
         if let Some(job) = self.jobs.get(&id).and_then(Weak::upgrade) {
             return Ok(job);
         }
-        self.client.follow(now, id).map_err(|Full| Error::Full)?;
+        self.client.follow(now, id).map_err(|error| match error {
+            CommandError::Closed => Error::Closed,
+            _ => Error::Full,
+        })?;
         Ok(self.followed(id))
     }
 
@@ -292,7 +316,7 @@ impl<'m> Session<'m> {
         refuse_late(&mut self.asking, until, &error);
         let first = self.translating.front();
         if first.is_some_and(|(_, waiting)| waiting.is_late(until)) {
-            self.client.cancel_submission();
+            self.client.withdraw();
         }
         self.translating.retain(|(_, waiting)| {
             let is_late = waiting.is_late(until);
@@ -317,7 +341,7 @@ impl<'m> Session<'m> {
             }
             Call::Translate => self.submitted(Err(error)),
             Call::Job(id) => self.post(id, Err(error)),
-            Call::Check(_) | Call::Unregister(_) => {}
+            Call::Check(_) | Call::Unregister(_) | Call::Cancel(_) | Call::List => {}
         }
     }
 
@@ -326,9 +350,11 @@ impl<'m> Session<'m> {
         let asks = self.client.in_flight().copied();
         let asks = asks.filter(|e| !matches!(e.call, Call::Register | Call::Unregister(_)));
         if let Some(exchange) = asks {
-            let _ = self
-                .client
-                .handle_failure(now, exchange.id, Failure::Broken);
+            let input = Input::Failure {
+                id: exchange.id,
+                failure: Failure::Broken,
+            };
+            let _ = self.client.handle(now, input);
         }
         self.client.close();
         if self.client.is_closed() {

@@ -6,7 +6,7 @@ use super::{
     error::Error,
     options::{Options, WEBHOOK_PATH},
     receive,
-    session::Session,
+    session::{Session, Turn},
     subscriptions::{Subscriptions, lock},
 };
 use crate::{
@@ -17,10 +17,8 @@ use crate::{
 use async_io::Async;
 use dubhook_core::{
     client::{Client, Config, Exchange, Failure, Known, Tables, Webhook},
-    http::ResponseError,
+    http::{Limits, ResponseError},
     slab::Slot,
-    time::Instant,
-    url::Url,
 };
 use futures_lite::future::FutureExt;
 use smol::{
@@ -31,12 +29,8 @@ use std::{net::TcpListener, sync::Arc};
 
 /// The longest request for a translation, in bytes.
 const SUBMISSION_BYTES_MAX: usize = 16 * 1024;
-/// The longest request, in bytes.
-const REQUEST_BYTES_MAX: usize = SUBMISSION_BYTES_MAX + 4 * 1024;
 /// The longest answer, in bytes, its head included.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// The longest URL of a webhook, in bytes.
-const WEBHOOK_BYTES_MAX: usize = 2_048;
 
 /// A client that runs. It ends when the last handle is gone.
 #[derive(Debug)]
@@ -75,7 +69,7 @@ pub(super) async fn start(
         }
     };
     if let Some(url) = &url {
-        webhook_url(url)?;
+        webhook(url)?;
     }
     let (commands, received) = unbounded();
     let orders = (commands.clone(), received);
@@ -96,8 +90,8 @@ pub(super) async fn start(
     })
 }
 
-fn webhook_url(url: &str) -> Result<Url<'_>, Error> {
-    Url::parse(url, WEBHOOK_BYTES_MAX).map_err(|error| Error::WebhookUrl {
+fn webhook(url: &str) -> Result<Webhook<'_>, Error> {
+    Webhook::new(url).map_err(|error| Error::WebhookUrl {
         url: url.to_owned(),
         error,
     })
@@ -137,20 +131,18 @@ async fn run(
 ) {
     let mut tables = Storage::new(options.capacity);
     // Both were found good before the task was started.
-    let (Ok(server), Ok(url)) = (
-        options.server(),
-        url.as_deref().map(webhook_url).transpose(),
-    ) else {
+    let (Ok(server), Ok(mut webhook)) = (options.server(), url.as_deref().map(webhook).transpose())
+    else {
         return;
     };
-    let webhook = url.map(|url| Webhook {
-        events: options.events,
-        description: &options.description,
-        secret: options.secret.clone(),
-        ..Webhook::new(url)
-    });
+    if let Some(webhook) = &mut webhook {
+        webhook.events = options.events;
+        webhook.description = &options.description;
+        webhook.secret.clone_from(&options.secret);
+    }
     let config = Config {
         everything: true,
+        http: Limits::SERVER,
         timings: options.timings,
         ..Config::new(server, webhook)
     };
@@ -169,28 +161,12 @@ async fn run(
     while commands.try_recv().is_ok() {}
 }
 
-/// What to do next about the server.
-enum Turn {
-    Send(Exchange, usize),
-    Wait(Option<Instant>),
-    End,
-}
-
 /// Asks the server what is to be asked, until the client has ended.
 async fn exchanges(driver: &Driver<'_>, mut link: Link<'_>) {
-    let mut memory = vec![0; REQUEST_BYTES_MAX];
+    let mut memory = vec![0; lock(&driver.session).client().request_bytes_max()];
     loop {
         let changed = driver.listen();
-        let turn = {
-            let mut session = lock(&driver.session);
-            let now = driver.now();
-            session.handle_timeout(now);
-            match session.poll_request(now, &mut memory) {
-                _ if session.client().is_closed() => Turn::End,
-                Some((exchange, request)) => Turn::Send(exchange, request.len()),
-                None => Turn::Wait(session.client().poll_timeout().map(|deadline| deadline.at)),
-            }
-        };
+        let turn = lock(&driver.session).poll(driver.now(), &mut memory);
         match turn {
             Turn::Send(exchange, len) => {
                 let request = memory.get(..len).unwrap_or_default();

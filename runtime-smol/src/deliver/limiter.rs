@@ -11,11 +11,11 @@ use smol::lock::Mutex;
 
 /// Lets those who need a new connection take a step one by one, in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct ConnectLimiter(Mutex<()>);
+pub(crate) struct ConnectLimiter(Mutex<()>);
 
 impl ConnectLimiter {
     /// Waits for a turn in which nobody else takes a step; it is to be done before anything else is waited for.
-    pub(super) async fn turn(&self, net: &Net) {
+    pub(crate) async fn turn(&self, net: &Net) {
         let _turn = self.0.lock().await;
         net.look();
         // Those who have news go first.

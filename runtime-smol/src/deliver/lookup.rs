@@ -42,7 +42,7 @@ impl Lookups {
     }
 
     /// All addresses that the name has right now; none where there are none or they cannot be found.
-    pub(super) async fn resolve(&self, name: &str) -> Vec<IpAddr> {
+    pub(crate) async fn resolve(&self, name: &str) -> Vec<IpAddr> {
         let lookup = loop {
             let ended = self.0.ended.listen();
             match self.join(name) {

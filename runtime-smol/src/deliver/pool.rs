@@ -13,15 +13,15 @@ const PER_ORIGIN_MAX: usize = 32;
 
 /// A connection that carries no attempt.
 #[derive(Debug)]
-pub(super) struct Idle {
-    pub(super) stream: Stream,
+pub(crate) struct Idle {
+    pub(crate) stream: Stream,
     /// Where it leads to, as [`write_origin`] has it.
-    pub(super) origin: Rc<str>,
+    pub(crate) origin: Rc<str>,
 }
 
 /// The connections kept.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     /// The one that was put there last, and when. Whoever puts one there often wants one of the same origin next.
     latest: Option<(Instant, Idle)>,
     /// All others. The newest last.
@@ -35,7 +35,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(len_max: usize) -> Self {
+    pub(crate) fn new(len_max: usize) -> Self {
         Self {
             latest: None,
             kept: HashMap::new(),
@@ -47,7 +47,7 @@ impl Pool {
     }
 
     /// The connection to where `url` leads that was used last, if one still stands.
-    pub(super) fn take(&mut self, url: &Url<'_>) -> Option<Idle> {
+    pub(crate) fn take(&mut self, url: &Url<'_>) -> Option<Idle> {
         self.wanted.clear();
         write_origin(url, &mut self.wanted);
         let leads_there = |latest: &mut (Instant, Idle)| *latest.1.origin == *self.wanted;
@@ -68,7 +68,7 @@ impl Pool {
     }
 
     /// Keeps a connection, unless there are enough.
-    pub(super) fn put(&mut self, now: Instant, idle: Idle) {
+    pub(crate) fn put(&mut self, now: Instant, idle: Idle) {
         if self.len == self.len_max {
             return;
         }
@@ -93,7 +93,7 @@ impl Pool {
     }
 
     /// Closes connections that nobody has used for long, and those that the other side has closed.
-    pub(super) fn expire(&mut self, now: Instant) {
+    pub(crate) fn expire(&mut self, now: Instant) {
         if self.sweep.is_none_or(|sweep| sweep > now) {
             return;
         }
@@ -111,13 +111,13 @@ impl Pool {
     }
 
     /// When [`expire`](Self::expire) has something to do next.
-    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) const fn poll_timeout(&self) -> Option<Instant> {
         self.sweep
     }
 }
 
 /// Writes the scheme, host and port of a URL.
-pub(super) fn write_origin(url: &Url<'_>, text: &mut String) {
+pub(crate) fn write_origin(url: &Url<'_>, text: &mut String) {
     text.push_str(url.scheme().as_str());
     text.push_str("://");
     text.push_str(url.host_text());

@@ -26,6 +26,7 @@ mod portable;
 mod readiness;
 mod secure;
 mod stream;
+mod unsent;
 
 #[cfg(target_os = "linux")]
 pub use epoll::Net;

@@ -1,6 +1,6 @@
 //! How a server is set up.
 
-use super::{Server, handle, pace::Pace};
+use super::{pace::Pace, run::Server, stop};
 use crate::{
     entropy,
     hidden::Hidden,
@@ -196,7 +196,7 @@ impl Builder {
             Some(seed) => seed,
             None => Hidden(entropy::seed().map_err(StartError::Entropy)?),
         };
-        let (stopper, stop) = handle::stop();
+        let (stopper, stop) = stop::stop();
         Ok(Server {
             listener,
             address,
@@ -216,6 +216,14 @@ impl Builder {
             stop,
             stopper,
         })
+    }
+}
+
+impl Server {
+    /// What a server is made with: loopback, a capacity of 100,000 jobs, a simulated translator, no key, no store.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 }
 

@@ -1,63 +1,16 @@
-//! Stopping a server from outside.
+//! A server on a thread of its own.
 
-use super::{RunError, Server};
-use smol::channel::{Receiver, Sender, unbounded};
+use super::{
+    run::{RunError, Server},
+    stop::Stopper,
+};
+use futures_lite::future;
 use std::{
     io,
     net::SocketAddr,
     sync::mpsc,
     thread::{self, JoinHandle},
 };
-
-/// How to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
-    Finish,
-    Now,
-}
-
-/// Stops a server, from any thread.
-#[derive(Debug, Clone)]
-pub struct Stopper(Sender<Stop>);
-
-/// Where a server hears that it must stop.
-#[derive(Debug)]
-pub(super) struct StopSignal(Receiver<Stop>);
-
-pub(super) fn stop() -> (Stopper, StopSignal) {
-    let (sender, receiver) = unbounded();
-    (Stopper(sender), StopSignal(receiver))
-}
-
-impl Stopper {
-    /// Lets it finish what is in flight, for 10 s at most, and then end.
-    pub fn finish(&self) {
-        self.say(Stop::Finish);
-    }
-
-    /// Ends it now.
-    pub fn now(&self) {
-        self.say(Stop::Finish);
-        self.say(Stop::Now);
-    }
-
-    fn say(&self, stop: Stop) {
-        // One that has ended already need not be told.
-        let _ = self.0.try_send(stop);
-    }
-}
-
-impl StopSignal {
-    /// Waits until `wanted`, or something more urgent, is said. Never, where nobody is left to say it.
-    pub(super) async fn wait_for(&self, wanted: Stop) {
-        while let Ok(said) = self.0.recv().await {
-            if said == wanted {
-                return;
-            }
-        }
-        smol::future::pending().await
-    }
-}
 
 /// A server that runs on a thread of its own. Dropping it lets the server run on.
 #[derive(Debug)]
@@ -68,9 +21,20 @@ pub struct Handle {
     thread: JoinHandle<Result<(), RunError>>,
 }
 
+impl Server {
+    /// Runs it on a thread of its own. Returns once it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`], where it does not come that far.
+    pub fn start(self) -> Result<Handle, RunError> {
+        Handle::start(self)
+    }
+}
+
 impl Handle {
     /// Runs a server on a thread and waits until it answers.
-    pub(super) fn start(server: Server) -> Result<Self, RunError> {
+    fn start(server: Server) -> Result<Self, RunError> {
         let (ready, answers) = mpsc::channel();
         let handle = Self {
             address: server.address(),
@@ -83,7 +47,7 @@ impl Handle {
                         // Nobody waits only where the waiting thread is gone.
                         let _ = ready.send(());
                     };
-                    server.run_here(tell, smol::future::pending())
+                    server.run_here(tell, future::pending())
                 })?,
         };
         match answers.recv() {

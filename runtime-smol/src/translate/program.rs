@@ -3,7 +3,6 @@
 //! Each runs in a process group of its own, so that it ends with all its children when its job is called off, takes too
 //! long, or whoever runs it ends. Both the server's own translator and `dubhook work` run programs so.
 
-use super::Command;
 use async_io::Timer;
 use dubhook_core::{
     json::{self, Value},
@@ -15,7 +14,7 @@ use futures_lite::{
 };
 use rustix::process::{Pid, Signal as Kill, kill_process_group};
 use smol::process::{Child, ChildStdin, Stdio};
-use std::{io, os::unix::process::CommandExt, time::Duration};
+use std::{io, os::unix::process::CommandExt, path::PathBuf, time::Duration};
 
 /// How long a program that is told to end may take to clean up.
 const GRACE: Duration = Duration::from_secs(3);
@@ -27,6 +26,23 @@ const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// have the thread for itself.
 const TURN_BYTES: usize = 16 * 1024;
 const REST: Duration = Duration::from_millis(5);
+
+/// A program that is run for each job.
+///
+/// It gets the job's JSON on its standard input and `DUBHOOK_OUTPUT_DIR` in its environment. A line
+/// `{"progress":42}` or `{"output_url":"…"}` on its standard output reports; other lines are passed over. If it exits
+/// with 0 the job is completed, otherwise it is an error with the last line of its standard error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// What is run, by `sh -c`.
+    pub line: String,
+    /// How many run at once at most.
+    pub workers: usize,
+    /// Where outputs go; made if it is not there.
+    pub output: PathBuf,
+    /// How long a job may take.
+    pub timeout: Duration,
+}
 
 /// What a program is given.
 #[derive(Debug, Clone, Copy)]

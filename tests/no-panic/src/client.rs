@@ -3,12 +3,14 @@
 use core::hint::black_box;
 
 use dubhook_core::{
-    client::{Client, Config, Drive, Failure, Server, Webhook, read_event},
+    client::{
+        Client, Config, Drive, Failure, Input, ListQuery, Server, Update, Webhook, read_event,
+        read_webhook,
+    },
     http::RecvBuf,
     json::{self, Str},
     model::{NewTranslation, Problem, Webhook as WebhookModel},
     out::Out,
-    url::Url,
 };
 
 use crate::{Gate, world::World};
@@ -23,13 +25,13 @@ pub(crate) const GATES: &[Gate] = &[
 ];
 
 fn client_new(world: &mut World<'_>) {
-    let (Ok(server), Ok(url)) = (
+    let (Ok(server), Ok(webhook)) = (
         Server::parse(world.text).and_then(|server| server.with_key(world.text)),
-        Url::parse(world.text, world.size),
+        Webhook::new(world.text),
     ) else {
         return;
     };
-    let config = Config::new(server, Some(Webhook::new(url)));
+    let config = Config::new(server, Some(webhook));
     let mut client = Client::new(world.client_memory.lend(), config, world.seed);
     client.start(world.now);
 }
@@ -50,48 +52,51 @@ fn commands(world: &mut World<'_>) {
     client.add_key(world.key.clone());
     black_box(client.job(world.id));
     client.unfollow(world.id);
-    client.cancel_submission();
+    client.withdraw();
+    let query = ListQuery {
+        status: None,
+        limit: world.size as u8,
+        cursor: Some(world.text),
+    };
+    black_box(client.list(world.now, &query).is_ok());
+    black_box(client.cancel(world.now, world.id).is_ok());
     client.close();
 }
 
 fn exchanges(world: &mut World<'_>) {
     let client = &mut *world.client;
-    black_box(client.poll_timeout());
-    black_box(client.handle_timeout(world.now).is_some());
-    let request = client.poll_request(world.now, &mut Out::new(world.room));
+    black_box(client.deadline());
+    black_box(client.request_bytes_max());
+    let request = client.poll(world.now, &mut Out::new(world.room));
     black_box(request.is_ok());
-    if let Some(response) = world.response.response(world.bytes) {
-        black_box(
-            client
-                .handle_response(world.now, world.exchange, &response)
-                .is_some(),
-        );
+    let id = world.exchange;
+    if let Some(response) = &world.response.response(world.bytes) {
+        let input = Input::Answer { id, response };
+        if let Ok(Some(Update::List(list))) = client.handle(world.now, input) {
+            black_box(list.translations().all(|translation| translation.is_ok()));
+        }
     }
-    black_box(
-        client
-            .handle_failure(world.now, world.exchange, Failure::Broken)
-            .is_some(),
-    );
+    let failure = Failure::Broken;
+    let input = Input::Failure { id, failure };
+    black_box(client.handle(world.now, input).is_ok());
 }
 
 fn receiver(world: &mut World<'_>) {
     let mut input = RecvBuf::resume(world.bytes, world.size..world.number as usize);
     let mut out = Out::new(world.room);
-    let drive = world.receiver.drive(
-        world.now,
-        world.client,
-        &world.http_limits,
-        &mut input,
-        &mut out,
-    );
-    black_box(matches!(drive, Drive::Close));
-    black_box(world.receiver.poll_timeout());
+    let client = &mut *world.client;
+    let drive = client.drive(world.now, &mut world.receiver, &mut input, &mut out);
+    black_box(matches!(drive, Ok(Drive::Close)));
+    black_box(world.receiver.deadline());
+    world.receiver = client.accept(world.now);
 }
 
 fn webhooks(world: &mut World<'_>) {
     if let Some(request) = world.request.request(world.bytes) {
         let verdict = world.client.handle_webhook(world.now, &request);
         black_box(verdict.update.is_some());
+        let event = read_webhook(&request, [&world.key], world.now.timestamp);
+        black_box(event.is_ok());
     }
 }
 

@@ -124,7 +124,8 @@ fn jobs(world: &mut World<'_>) {
         reference: Some(world.text.into()),
         callback_url: Some(world.text.into()),
     };
-    black_box(service.submit(world.now, &new, Some(key)).is_ok());
+    black_box(service.submit(world.now, &new).is_ok());
+    black_box(service.submit_once(world.now, &new, key).is_ok());
     for report in [
         Report::Alive,
         Report::Progress(world.byte),

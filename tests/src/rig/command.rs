@@ -142,7 +142,11 @@ impl Rig {
         let request = [u8::from(callback), body];
         let known = key.and_then(|key| self.model.keys.get(&key).copied());
         let hash = key.map(|key| service.idempotency_key(&[key], &request));
-        match service.submit(self.now, &new, hash) {
+        let submitted = match hash {
+            Some(hash) => service.submit_once(self.now, &new, hash),
+            None => service.submit(self.now, &new),
+        };
+        match submitted {
             Ok(submitted) => {
                 let id = service.job(submitted.job).expect("the job").id();
                 if submitted.repeated {

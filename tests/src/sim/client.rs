@@ -12,13 +12,16 @@ use super::{
     world::World,
 };
 use dubhook_core::{
-    client::{Client, ClientStorage, Config, Exchange, Failure, Server, Timings, Update, Webhook},
+    client::{
+        Client, ClientStorage, Config, Exchange, Failure, Input, Output, Server, Timings, Update,
+        Webhook,
+    },
+    http::Limits,
     id::Id,
     model::NewTranslation,
     out::Out,
     signature::Secret,
     time::Now,
-    url::Url,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,13 +107,11 @@ fn start(world: &mut World, at: usize) {
         "http://127.0.0.1:{}/hook/client-{at}",
         CLIENT_PORT + at as u16
     );
-    let url = Url::parse(url.leak(), 100).expect("a URL");
-    let webhook = Webhook {
-        secret: Some(Secret::from_random([at as u8; 32])),
-        ..Webhook::new(url)
-    };
+    let mut webhook = Webhook::new(url.leak()).expect("a URL");
+    webhook.secret = Some(Secret::from_random([at as u8; 32]));
     let server = Server::parse(SERVER_URL).expect("a URL");
     let config = Config {
+        http: Limits::SERVER,
         timings: Timings::STANDARD,
         ..Config::new(server, Some(webhook))
     };
@@ -147,10 +148,7 @@ pub(super) fn wake(world: &mut World, at: usize) {
     if world.clients[at].planned_ms <= world.env.now_ms() {
         world.clients[at].planned_ms = u64::MAX;
     }
-    with_client(world, at, |device, now| {
-        let client = device.client.as_mut()?;
-        client.handle_timeout(now).and_then(learned)
-    });
+    with_client(world, at, |_, _| None);
 }
 
 /// Does something with a client that is up, notes what it has learned, and then does all that it wants done.
@@ -180,7 +178,18 @@ pub(super) fn with_client(
     }
     let mut memory = [0; 2_048];
     let mut out = Out::new(&mut memory);
-    if let Some(exchange) = client.poll_request(now, &mut out).expect("room") {
+    let mut output = client.poll(now, &mut out).expect("room");
+    if let Output::Abandon { update, .. } = output {
+        device.asking = None;
+        if let Some(link) = device.link.take() {
+            world.net.reset(&mut world.env, link, Side::Opener);
+        }
+        note(world, at, learned(update));
+        let client = world.clients[at].client.as_mut().expect("it is up");
+        output = client.poll(now, &mut out).expect("room");
+    }
+    if let Output::Send(exchange) = output {
+        let device = &mut world.clients[at];
         device.asking = Some(Asking {
             answer: AnswerReader::new(exchange.call.method(), 8_192),
             exchange,
@@ -199,7 +208,7 @@ pub(super) fn with_client(
 
 fn plan(world: &mut World, at: usize) {
     let device = &mut world.clients[at];
-    let due = device.client.as_ref().and_then(Client::poll_timeout);
+    let due = device.client.as_ref().and_then(Client::deadline);
     if let Some(due) = due {
         // A deadline that is over already is looked at in a millisecond, so that time goes on.
         let due_ms = device.since_ms + due.at.as_ms();
@@ -305,12 +314,12 @@ fn receive_answer(world: &mut World, at: usize, link: LinkId, payload: &Payload)
         let client = device.client.as_mut()?;
         let id = asking.exchange.id;
         let update = match failed {
-            Some(failure) => client.handle_failure(now, id, failure),
+            Some(failure) => client.handle(now, Input::Failure { id, failure }),
             None => {
-                let response = asking.answer.response()?;
-                client.handle_response(now, id, &response)
+                let response = &asking.answer.response()?;
+                client.handle(now, Input::Answer { id, response })
             }
         };
-        update.and_then(learned)
+        update.ok().flatten().and_then(learned)
     });
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use dubhook_core::{
     client::{ANSWER_BYTES_MAX, Drive, Receiver},
-    http::{Limits, RecvBuf},
+    http::RecvBuf,
     out::Out,
 };
 use std::ops::Range;
@@ -28,8 +28,11 @@ pub(super) fn receive(world: &mut World, at: usize, link: LinkId, payload: &Payl
     match payload {
         Payload::Open => {
             let now = world.clients[at].clocks(world);
+            let Some(client) = &world.clients[at].client else {
+                return;
+            };
             let io = Io {
-                receiver: Receiver::new(now.instant),
+                receiver: client.accept(now),
                 memory: vec![0; 4_096],
                 filled: 0..0,
                 reader: Reader::new(),
@@ -72,12 +75,9 @@ impl Io {
                 let client = device.client.as_mut()?;
                 let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
                 rest = pour(&mut input, rest);
-                let limits = Limits::SERVER;
-                let drive = self
-                    .receiver
-                    .drive(now, client, &limits, &mut input, &mut out);
+                let drive = client.drive(now, &mut self.receiver, &mut input, &mut out);
                 let mut news = None;
-                match drive {
+                match drive.expect("room for an answer") {
                     Drive::Answered { update, .. } => news = update.and_then(learned),
                     Drive::Input { .. } if !rest.is_empty() => {}
                     Drive::Input { .. } => stays = Some(true),

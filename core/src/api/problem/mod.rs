@@ -91,10 +91,13 @@ pub enum Problem {
     #[cfg(feature = "hub")]
     AfterSequence,
     /// The `Idempotency-Key` is not one.
+    #[cfg(feature = "idempotency")]
     IdempotencyKey,
     /// The `Idempotency-Key` came with another body before.
+    #[cfg(feature = "idempotency")]
     IdempotencyReused,
     /// The `Idempotency-Key`'s job is no longer kept.
+    #[cfg(feature = "idempotency")]
     IdempotencyForgotten,
     /// The job has ended.
     Ended,
@@ -294,16 +297,19 @@ impl Problem {
                 AfterSequence,
                 "It must be the sequence of an event, such as 3."
             ),
+            #[cfg(feature = "idempotency")]
             Self::IdempotencyKey => parts!(
                 400,
                 "invalid_idempotency_key",
                 "Idempotency-Key must be 1 to 255 visible characters, and there must be one.",
             ),
+            #[cfg(feature = "idempotency")]
             Self::IdempotencyReused => parts!(
                 422,
                 "idempotency_key_reused",
                 "This Idempotency-Key was used with another request.",
             ),
+            #[cfg(feature = "idempotency")]
             Self::IdempotencyForgotten => parts!(
                 409,
                 "idempotency_key_used",

@@ -98,7 +98,7 @@ fn a_silent_job_is_asked_about_after_growing_pauses() {
     assert_eq!(told, "job completed 5 asked");
     world.answer("GET /v1/webhooks/", 200, ENDPOINT);
     assert_eq!(world.poll(), None);
-    let next = world.client.poll_timeout().unwrap();
+    let next = world.client.deadline().unwrap();
     assert_eq!(
         next.at.ms_since(world.now().instant),
         u64::from(u32::MAX),
@@ -129,7 +129,7 @@ fn a_job_that_the_server_does_not_know_is_let_go() {
     let told = world.answer("GET /v1/translations/", 404, "{}");
     assert_eq!(told, "job unknown");
     assert_eq!(world.client.job(id(5)), None);
-    assert_eq!(world.client.poll_timeout(), None);
+    assert_eq!(world.client.deadline(), None);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_server_that_is_away_is_tried_again_and_again() {
         let told = world.fail("POST /v1/webhooks ", Failure::Unreachable);
         assert_eq!(told, "Register delayed: Unreachable");
         assert_eq!(world.poll(), None, "not at once");
-        assert_eq!(world.client.poll_timeout().unwrap().reason, Reason::Retry);
+        assert_eq!(world.client.deadline().unwrap().reason, Reason::Retry);
         let off_ms = expect_ms / 10;
         assert!((expect_ms - off_ms..=expect_ms + off_ms).contains(&world.wait().0));
     }
@@ -271,8 +271,8 @@ fn an_answer_that_is_overdue_is_a_failure_and_comes_too_late() {
     let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(false));
     let exchange = world.poll().unwrap();
-    assert_eq!(world.client.poll_timeout().unwrap().reason, Reason::Answer);
-    assert!(world.client.handle_timeout(world.now()).is_none());
+    assert_eq!(world.client.deadline().unwrap().reason, Reason::Answer);
+    assert!(matches!(world.poll_output(), Output::Sleep(_)));
     let (waited_ms, told) = world.wait();
     assert_eq!(
         (waited_ms, told.as_str()),
@@ -280,7 +280,7 @@ fn an_answer_that_is_overdue_is_a_failure_and_comes_too_late() {
     );
     assert_eq!(world.client.in_flight(), None);
     let told = world.respond(exchange, 200, "", r#"{"status":"completed"}"#);
-    assert_eq!((told.as_str(), world.client.status()), ("", None));
+    assert_eq!((told.as_str(), world.client.status()), ("Exchange", None));
 }
 
 #[test]
@@ -293,6 +293,7 @@ fn the_same_seed_and_inputs_give_the_same_outputs() {
             client: Client::new(memory.lend(), config, seed),
             ms: 0,
             request: Vec::new(),
+            sent: None,
         };
         let mut bytes = Vec::new();
         world.client.start(world.now());

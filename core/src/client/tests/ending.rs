@@ -28,11 +28,14 @@ fn it_removes_its_registration_and_wants_nothing_more() {
     let new = NewTranslation::default();
     assert_eq!(
         world.client.submit(world.now(), &new),
-        Err(SubmitError::Closed)
+        Err(CommandError::Closed)
     );
-    world.client.follow(world.now(), id(6)).unwrap();
+    let followed = world.client.follow(world.now(), id(6));
+    assert_eq!(followed, Err(CommandError::Closed));
+    let canceled = world.client.cancel(world.now(), id(6));
+    assert_eq!(canceled, Err(CommandError::Closed));
     assert_eq!(world.poll(), None);
-    assert_eq!(world.client.poll_timeout(), None);
+    assert_eq!(world.client.deadline(), None);
 }
 
 #[test]
@@ -56,13 +59,14 @@ fn it_does_not_wait_for_ever_for_a_server_that_is_away() {
         world.fail("GET /status ", Failure::Unreachable);
         world.wait();
     }
+    world.fail("GET /status ", Failure::Unreachable);
     world.client.close();
     world.fail("DELETE /v1/webhooks/", Failure::Unreachable);
     assert!(!world.client.is_closed());
     assert!(world.wait().0 <= 550);
     world.fail("DELETE /v1/webhooks/", Failure::Unreachable);
     assert!(world.client.is_closed());
-    assert_eq!(world.client.poll_timeout(), None);
+    assert_eq!(world.client.deadline(), None);
 }
 
 #[test]
@@ -91,8 +95,10 @@ fn a_registration_under_way_is_removed_as_well() {
     let exchange = world.poll().unwrap();
     world.client.close();
     let now = world.now();
-    world
-        .client
-        .handle_failure(now, exchange.id, Failure::Broken);
+    let input = Input::Failure {
+        id: exchange.id,
+        failure: Failure::Broken,
+    };
+    assert!(world.client.handle(now, input).is_ok());
     assert!(world.client.is_closed());
 }

@@ -16,9 +16,8 @@ use crate::{
     out::Out,
     signature::MessageId,
     time::Timestamp,
-    url::Url,
 };
-use std::{format, string::String, vec::Vec};
+use std::{format, string::String, vec, vec::Vec};
 
 const SECRET: [u8; 32] = [7; 32];
 const UNIX_MS: u64 = 1_795_510_800_000;
@@ -30,8 +29,7 @@ fn id(n: u128) -> Id {
 
 fn config(with_webhook: bool) -> Config<'static> {
     let server = Server::parse("http://127.0.0.1:8000").unwrap();
-    let url = Url::parse("http://localhost:3120/webhook", 100).unwrap();
-    let mut webhook = Webhook::new(url);
+    let mut webhook = Webhook::new("http://localhost:3120/webhook").unwrap();
     webhook.secret = Some(Secret::from_random(SECRET));
     Config::new(server, with_webhook.then_some(webhook))
 }
@@ -56,6 +54,8 @@ struct World<'a> {
     client: Client<'a>,
     ms: u64,
     request: Vec<u8>,
+    /// A request that came out while time passed.
+    sent: Option<Exchange>,
 }
 
 impl<'a> World<'a> {
@@ -64,6 +64,7 @@ impl<'a> World<'a> {
             client: Client::new(memory.lend(), config, [1; 32]),
             ms: 0,
             request: Vec::new(),
+            sent: None,
         };
         world.client.start(world.now());
         world
@@ -78,11 +79,22 @@ impl<'a> World<'a> {
 
     /// The next request, if there is one now.
     fn poll(&mut self) -> Option<Exchange> {
-        let mut memory = [0; 1024];
+        let exchange = self.sent.take();
+        exchange.or_else(|| match self.poll_output() {
+            Output::Send(exchange) => Some(exchange),
+            Output::Sleep(_) | Output::Closed => None,
+            Output::Abandon { .. } => panic!("an answer is overdue"),
+        })
+    }
+
+    fn poll_output(&mut self) -> Output {
+        let mut memory = vec![0; self.client.request_bytes_max()];
         let mut out = Out::new(&mut memory);
-        let exchange = self.client.poll_request(self.now(), &mut out).unwrap()?;
-        self.request = out.written().to_vec();
-        Some(exchange)
+        let output = self.client.poll(self.now(), &mut out).unwrap();
+        if let Output::Send(_) = output {
+            self.request = out.written().to_vec();
+        }
+        output
     }
 
     /// The next request must start with `expect`; it is answered. Returns what that told.
@@ -98,8 +110,9 @@ impl<'a> World<'a> {
     fn fail(&mut self, expect: &str, failure: Failure) -> String {
         let exchange = self.poll().expect("a request");
         self.expect(expect);
-        let update = self.client.handle_failure(self.now(), exchange.id, failure);
-        show(update)
+        let id = exchange.id;
+        let input = Input::Failure { id, failure };
+        show(self.client.handle(self.now(), input).unwrap())
     }
 
     #[track_caller]
@@ -120,7 +133,14 @@ impl<'a> World<'a> {
         let _ = parser.advance(&Limits::SMALL, &mut input).unwrap();
         let response = parser.response(input.filled()).unwrap();
         let now = self.now();
-        show(self.client.handle_response(now, exchange.id, &response))
+        let input = Input::Answer {
+            id: exchange.id,
+            response: &response,
+        };
+        match self.client.handle(now, input) {
+            Ok(update) => show(update),
+            Err(error) => format!("{error:?}"),
+        }
     }
 
     /// Registers, and answers that the newest job is pending.
@@ -143,10 +163,18 @@ impl<'a> World<'a> {
     /// Lets time pass up to the client's next deadline. Returns how long that was, and what it told.
     #[track_caller]
     fn wait(&mut self) -> (u64, String) {
-        let deadline = self.client.poll_timeout().expect("a deadline");
+        let deadline = self.client.deadline().expect("a deadline");
         let waited_ms = deadline.at.as_ms().saturating_sub(self.ms);
         self.ms += waited_ms;
-        (waited_ms, show(self.client.handle_timeout(self.now())))
+        let told = match self.poll_output() {
+            Output::Abandon { update, .. } => show(Some(update)),
+            Output::Send(exchange) => {
+                self.sent = Some(exchange);
+                String::new()
+            }
+            Output::Sleep(_) | Output::Closed => String::new(),
+        };
+        (waited_ms, told)
     }
 
     /// Delivers a body as a webhook, signed with `secret`. Returns the answer's status and what it
@@ -216,6 +244,8 @@ fn show(update: Option<Update<'_>>) -> String {
         Some(Update::Submitted(job)) => {
             format!("submitted {} {}", job.sequence, job.status.as_str())
         }
+        Some(Update::Canceled(job)) => format!("canceled {}", job.sequence),
+        Some(Update::List(list)) => format!("list of {}", list.translations().count()),
         Some(Update::Registered(_)) => "registered".into(),
         Some(Update::RegistrationLost) => "registration lost".into(),
         Some(Update::SwitchedOff) => "switched off".into(),

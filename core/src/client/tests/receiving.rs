@@ -11,7 +11,7 @@ fn receive(bytes: &[u8], piece_len: usize) -> (String, Vec<String>) {
     let mut world = World::new(&mut memory, config(true));
     world.register();
     world.follow(5);
-    let mut receiver = Receiver::new(Instant::ZERO);
+    let mut receiver = world.client.accept(world.now());
     let (mut received, mut filled) = (vec![0; 2048], 0..0);
     let (mut sent, mut told) = (Vec::new(), Vec::new());
     for piece in bytes.chunks(piece_len) {
@@ -22,8 +22,10 @@ fn receive(bytes: &[u8], piece_len: usize) -> (String, Vec<String>) {
             let mut memory = [0; ANSWER_BYTES_MAX];
             let mut out = Out::new(&mut memory);
             let now = world.now();
-            let drive =
-                receiver.drive(now, &mut world.client, &Limits::SMALL, &mut input, &mut out);
+            let drive = world
+                .client
+                .drive(now, &mut receiver, &mut input, &mut out)
+                .unwrap();
             sent.extend_from_slice(out.written());
             match drive {
                 Drive::Answered { answer, update } => {
@@ -137,16 +139,26 @@ fn every_answer_fits_the_room_that_is_asked_for() {
         let len = received.len();
         received.resize(256, b' ');
         let mut input = RecvBuf::new(&mut received, len);
-        let mut receiver = Receiver::new(Instant::ZERO);
+        let mut receiver = world.client.accept(world.now());
         let now = world.now();
         let mut memory = [0; ANSWER_BYTES_MAX];
         let mut short = Out::new(&mut memory[1..]);
-        let limits = Limits::SMALL;
-        let drive = receiver.drive(now, &mut world.client, &limits, &mut input, &mut short);
-        assert!(matches!(drive, Drive::Flush));
+        let drive = world
+            .client
+            .drive(now, &mut receiver, &mut input, &mut short);
+        assert_eq!(drive.err(), Some(DriveError::ShortOutput));
         assert!(short.is_empty());
+        // Room that others have taken some of will be there again.
         let mut out = Out::new(&mut memory);
-        let _ = receiver.drive(now, &mut world.client, &limits, &mut input, &mut out);
+        out.put_byte(b' ');
+        let drive = world.client.drive(now, &mut receiver, &mut input, &mut out);
+        assert!(matches!(drive, Ok(Drive::Flush)));
+        assert_eq!(out.len(), 1);
+        let mut out = Out::new(&mut memory);
+        let _ = world
+            .client
+            .drive(now, &mut receiver, &mut input, &mut out)
+            .unwrap();
         assert!(!out.is_empty() && !out.is_full());
         longest = longest.max(out.len());
     }
@@ -165,8 +177,8 @@ fn every_answer_fits_the_room_that_is_asked_for() {
 fn each_phase_has_a_time_limit_that_a_trickle_does_not_move() {
     let mut memory = ClientStorage::new();
     let mut world = World::new(&mut memory, config(true));
-    let mut receiver = Receiver::new(Instant::ZERO);
-    assert_eq!(receiver.poll_timeout(), Instant::from_ms(10_000));
+    let mut receiver = world.client.accept(world.now());
+    assert_eq!(receiver.deadline(), Instant::from_ms(10_000));
     let (mut received, mut filled) = ([0; 64], 0..0);
     let mut deadlines = Vec::new();
     for (ms, byte) in [(3_000, b'P'), (5_000, b'O'), (9_000, b'S')] {
@@ -177,10 +189,10 @@ fn each_phase_has_a_time_limit_that_a_trickle_does_not_move() {
         let mut memory = [0; ANSWER_BYTES_MAX];
         let mut out = Out::new(&mut memory);
         let now = world.now();
-        let drive = receiver.drive(now, &mut world.client, &Limits::SMALL, &mut input, &mut out);
-        assert!(matches!(drive, Drive::Input { bytes_min: 1 }));
+        let drive = world.client.drive(now, &mut receiver, &mut input, &mut out);
+        assert!(matches!(drive, Ok(Drive::Input { bytes_min: 1 })));
         filled = input.filled_range();
-        deadlines.push(receiver.poll_timeout().as_ms());
+        deadlines.push(receiver.deadline().as_ms());
     }
     assert_eq!(deadlines, [13_000, 13_000, 13_000]);
 }

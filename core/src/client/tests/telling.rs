@@ -72,7 +72,7 @@ fn events_of_other_jobs_are_for_those_who_want_everything() {
     assert_eq!(world.tell(&body), (204, String::new()), "a repeat");
     let told = world.answer("GET /v1/translations/", 200, &job(9, 4, "error"));
     assert_eq!(told, "current 4 error");
-    assert_eq!(world.client.poll_timeout().unwrap().reason, Reason::Ask);
+    assert_eq!(world.client.deadline().unwrap().reason, Reason::Ask);
 }
 
 #[test]
@@ -152,7 +152,9 @@ fn a_webhook_may_have_a_query_or_no_path() {
     fn check(url: &'static str, target: &str, expect: u16) {
         let mut memory = ClientStorage::new();
         let mut config = config(true);
-        config.webhook.as_mut().unwrap().url = Url::parse(url, 100).unwrap();
+        let mut hook = Webhook::new(url).unwrap();
+        hook.secret = Some(Secret::from_random(SECRET));
+        config.webhook = Some(hook);
         let mut world = World::new(&mut memory, config);
         let body = event(5, 1, "translation.pending", "pending");
         let request = String::from_utf8(webhook(SECRET, UNIX_MS, &body)).unwrap();

@@ -24,7 +24,7 @@ fn workers_wait_in_line_and_each_job_calls_one() {
     // Two jobs at once call two, in their order.
     for _ in 0..2 {
         let now = machine.now;
-        machine.server.submit(now, &TRANSLATION, None).unwrap();
+        machine.server.submit(now, &TRANSLATION).unwrap();
     }
     assert_eq!(
         turn(&mut machine, &mut [second, third, fourth]),

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use dubhook_core::{
-    client::{Client, Exchange, Failure},
+    client::{Client, Exchange, Failure, Input, Output},
     http::{BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress},
     out::Out,
     time::Now,
@@ -77,8 +77,10 @@ impl Asking {
             }
             return;
         };
-        if client.in_flight() != Some(&exchange) {
-            // It has run out of time.
+        if exchange.deadline <= now.instant {
+            if let Ok(Output::Abandon { update, .. }) = client.poll(now, &mut Out::new(&mut [])) {
+                say(&update);
+            }
             self.exchange = None;
             return net.abort(conn);
         }
@@ -112,7 +114,11 @@ impl Asking {
         };
         self.exchange = None;
         net.abort(conn);
-        if let Some(update) = client.handle_failure(now, exchange.id, failure) {
+        let input = Input::Failure {
+            id: exchange.id,
+            failure,
+        };
+        if let Ok(Some(update)) = client.handle(now, input) {
             say(&update);
         }
     }
@@ -120,8 +126,9 @@ impl Asking {
     fn begin(&mut self, now: Now, conn: Conn, net: &mut Net<Ethernet>, client: &mut Client<'_>) {
         let mut out = Out::new(&mut self.room.request);
         // Every request fits: the lamp has no API key and submits nothing.
-        let Ok(Some(exchange)) = client.poll_request(now, &mut out) else {
-            return;
+        let exchange = match client.poll(now, &mut out) {
+            Ok(Output::Send(exchange)) => exchange,
+            Ok(Output::Sleep(_) | Output::Closed | Output::Abandon { .. }) | Err(_) => return,
         };
         self.request_len = out.len();
         self.exchange = Some(exchange);
@@ -165,11 +172,12 @@ impl Asking {
             .received
             .get(self.filled.clone())
             .unwrap_or_default();
-        let update = match self.parser.response(filled) {
-            Some(response) => client.handle_response(now, exchange.id, &response),
-            None => client.handle_failure(now, exchange.id, Failure::Unreadable),
+        let (id, failure) = (exchange.id, Failure::Unreadable);
+        let update = match &self.parser.response(filled) {
+            Some(response) => client.handle(now, Input::Answer { id, response }),
+            None => client.handle(now, Input::Failure { id, failure }),
         };
-        if let Some(update) = update {
+        if let Ok(Some(update)) = update {
             say(&update);
         }
     }

@@ -22,7 +22,6 @@ use dubhook_core::{
     random::Random,
     signature::Secret,
     time::{Instant, Now},
-    url::Url,
 };
 use dubhook_firmware::{
     board::{self, Board},
@@ -31,7 +30,7 @@ use dubhook_firmware::{
     stellaris::Ethernet,
 };
 use static_cell::{ConstStaticCell, StaticCell};
-use told::{TOLD, Told, WEBHOOK_BYTES};
+use told::{LIMITS, TOLD, Told, WEBHOOK_BYTES};
 
 /// Jobs that are remembered, to know repeats.
 const JOBS: usize = 8;
@@ -114,17 +113,17 @@ fn start_client(settings: &Settings, seed: [u8; 32]) -> &'static mut Client<'sta
     let [server, url] = URLS.take();
     let server = join(["http://10.0.2.2:", port(settings, "server")], server);
     let url = join(["http://127.0.0.1:", port(settings, "told")], url);
-    let (Ok(server), Ok(url)) = (Server::parse(server), Url::parse(url, URL_BYTES)) else {
+    let (Ok(server), Ok(mut webhook)) = (Server::parse(server), Webhook::new(url)) else {
         host::line(|out| out.put(b"lamp: the settings server=PORT and told=PORT are missing"));
         host::exit(false);
     };
-    let mut webhook = Webhook::new(url);
     webhook.description = "lamp";
     webhook.secret = settings
         .get("secret")
         .and_then(|text| Secret::parse(text).ok());
     let mut config = Config::new(server, Some(webhook));
     config.everything = true;
+    config.http = LIMITS;
     config.timings.check_ms = CHECK_MS;
     CLIENT.init_with(|| Client::new(CLIENT_MEMORY.take().lend(), config, seed))
 }
@@ -144,9 +143,6 @@ impl Lamp {
     fn turn(&mut self) {
         let now = self.board.now();
         self.net.poll(now.instant);
-        if let Some(update) = self.client.handle_timeout(now) {
-            say(&update);
-        }
         self.asking.turn(now, ASKING, self.net, self.client);
         let others = self.net.conns().filter(|conn| *conn != ASKING);
         for (told, conn) in self.told.iter_mut().zip(others) {

@@ -3,10 +3,10 @@
 use core::ops::Range;
 
 use dubhook_core::{
-    client::{ANSWER_BYTES_MAX, Answer, Client, Drive, Outcome, Receiver},
+    client::{Answer, Client, Drive, DriveError, Outcome, Receiver},
     http::{Limits, RecvBuf},
     out::Out,
-    time::{Instant, Now},
+    time::Now,
 };
 use dubhook_firmware::{
     host,
@@ -19,7 +19,8 @@ use crate::say;
 /// How many there are.
 pub(crate) const TOLD: usize = 2;
 const HTTP_PORT: u16 = 80;
-const LIMITS: Limits = Limits {
+/// How large a webhook may be.
+pub(crate) const LIMITS: Limits = Limits {
     body_bytes_max: 1_536,
     ..Limits::SMALL
 };
@@ -28,20 +29,18 @@ pub(crate) const WEBHOOK_BYTES: usize = LIMITS.head_bytes_max + LIMITS.body_byte
 
 /// One connection.
 pub(crate) struct Told {
-    receiver: Receiver,
+    receiver: Option<Receiver>,
     received: &'static mut [u8; WEBHOOK_BYTES],
     filled: Range<usize>,
-    open: bool,
 }
 
 impl Told {
     /// None yet.
     pub(crate) const fn new(received: &'static mut [u8; WEBHOOK_BYTES]) -> Self {
         Self {
-            receiver: Receiver::new(Instant::ZERO),
+            receiver: None,
             received,
             filled: 0..0,
-            open: false,
         }
     }
 
@@ -55,21 +54,21 @@ impl Told {
     ) {
         match net.phase(conn) {
             Phase::Free => {
-                self.open = false;
+                self.receiver = None;
                 let _ = net.listen(conn, HTTP_PORT);
             }
             Phase::Listening | Phase::Opening | Phase::Closing => {}
             Phase::Open => {
-                if !self.open {
-                    self.open = true;
-                    self.receiver = Receiver::new(now.instant);
+                if self.receiver.is_none() {
+                    self.receiver = Some(client.accept(now));
                     self.filled = 0..0;
                 }
                 let mut input = RecvBuf::resume(self.received, self.filled.clone());
                 net.receive_into(conn, &mut input);
                 self.filled = input.filled_range();
                 self.drive(now, conn, net, client);
-                if now.instant >= self.receiver.poll_timeout() {
+                let deadline = self.receiver.as_ref().map(Receiver::deadline);
+                if deadline.is_some_and(|deadline| now.instant >= deadline) {
                     net.close(conn);
                 }
             }
@@ -80,17 +79,14 @@ impl Told {
     /// Takes at most one webhook, if there is room for its answer; the rest waits for the next turn.
     fn drive(&mut self, now: Now, conn: Conn, net: &mut Net<Ethernet>, client: &mut Client<'_>) {
         let mut input = RecvBuf::resume(self.received, self.filled.clone());
+        let Some(receiver) = &mut self.receiver else {
+            return;
+        };
         let mut done = false;
         net.transmit(conn, |room| {
-            if room.len() < ANSWER_BYTES_MAX {
-                return 0;
-            }
             let mut out = Out::new(room);
-            match self
-                .receiver
-                .drive(now, client, &LIMITS, &mut input, &mut out)
-            {
-                Drive::Answered { answer, update } => {
+            match client.drive(now, receiver, &mut input, &mut out) {
+                Ok(Drive::Answered { answer, update }) => {
                     match answer {
                         Answer::Webhook(Outcome::Repeat) => refuse(b"a repeat, dropped"),
                         answer if answer.status() >= 400 => refuse(b"no webhook of the server's"),
@@ -100,8 +96,9 @@ impl Told {
                         say(&update);
                     }
                 }
-                Drive::Close => done = true,
-                Drive::Input { .. } | Drive::Flush => {}
+                Ok(Drive::Close) => done = true,
+                // Where the answers before are not sent yet there is too little room for another.
+                Ok(Drive::Input { .. } | Drive::Flush) | Err(DriveError::ShortOutput) => {}
             }
             out.len()
         });

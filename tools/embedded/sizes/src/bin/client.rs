@@ -7,13 +7,13 @@ use core::hint::black_box;
 use cortex_m_rt::entry;
 use dubhook_core::{
     client::{
-        ANSWER_BYTES_MAX, Client, ClientStorage, Config, Drive, Failure, Receiver, Server, Webhook,
+        ANSWER_BYTES_MAX, Client, ClientStorage, Config, Drive, Failure, Input, Output, Server,
+        Webhook,
     },
     http::{BodyUse, Limits, ResponseParser},
     id::Id,
     model::NewTranslation,
     out::Out,
-    url::Url,
 };
 use dubhook_sizes::{at, end, received};
 use static_cell::{ConstStaticCell, StaticCell};
@@ -31,13 +31,13 @@ static CLIENT: StaticCell<Client<'static>> = StaticCell::new();
 
 #[inline(never)]
 fn start() -> &'static mut Client<'static> {
-    let (Ok(server), Ok(url)) = (
+    let (Ok(server), Ok(webhook)) = (
         Server::parse(black_box("http://10.0.2.2:8000")),
-        Url::parse(black_box("http://127.0.0.1:8080/hook"), 64),
+        Webhook::new(black_box("http://127.0.0.1:8080/hook")),
     ) else {
         end(false);
     };
-    let config = Config::new(server, Some(Webhook::new(url)));
+    let config = Config::new(server, Some(webhook));
     CLIENT.init_with(|| Client::new(MEMORY.take().lend(), config, black_box([7; 32])))
 }
 
@@ -60,37 +60,26 @@ fn main() -> ! {
     for (at_ms, answer) in ANSWERS.into_iter().enumerate() {
         let mut out = Out::new(output);
         let now = at(at_ms as u64);
-        let Ok(Some(exchange)) = client.poll_request(now, &mut out) else {
+        let Ok(Output::Send(exchange)) = client.poll(now, &mut out) else {
             break;
         };
         black_box(out.written());
         let mut input = received(answer, input);
         let mut parser = ResponseParser::new(exchange.call.method(), BodyUse::Keep);
         let whole = parser.advance(&Limits::SMALL, &mut input).is_ok();
-        match parser.response(input.filled()) {
-            Some(response) if whole => {
-                black_box(
-                    client
-                        .handle_response(now, exchange.id, &response)
-                        .is_some(),
-                );
-            }
-            _ => {
-                black_box(
-                    client
-                        .handle_failure(now, exchange.id, Failure::Broken)
-                        .is_some(),
-                );
-            }
-        }
+        let (id, failure) = (exchange.id, Failure::Broken);
+        let told = match &parser.response(input.filled()) {
+            Some(response) if whole => client.handle(now, Input::Answer { id, response }),
+            _ => client.handle(now, Input::Failure { id, failure }),
+        };
+        black_box(told.is_ok());
         asked += 1;
     }
-    let mut receiver = Receiver::new(now.instant);
+    let mut receiver = client.accept(now);
     let mut input = received(WEBHOOK, input);
     let mut out = Out::new(output.get_mut(..ANSWER_BYTES_MAX).unwrap_or_default());
-    let drive = receiver.drive(now, client, &Limits::SMALL, &mut input, &mut out);
-    let refused = matches!(drive, Drive::Answered { answer, .. } if answer.status() == 400);
-    black_box(client.handle_timeout(at(60_000)).is_some());
-    black_box(client.poll_timeout());
+    let drive = client.drive(now, &mut receiver, &mut input, &mut out);
+    let refused = matches!(drive, Ok(Drive::Answered { answer, .. }) if answer.status() == 400);
+    black_box(client.poll(at(60_000), &mut out).is_ok());
     end(submitted && followed && asked == ANSWERS.len() && refused && client.is_registered())
 }

@@ -15,20 +15,21 @@ use std::{
 type Work = Box<dyn FnOnce(&dyn Store) + Send>;
 
 /// Does what it is asked on its thread, one after the other. Dropping it waits for what is being done.
-pub(super) struct Clerk {
+pub(super) struct StoreThread {
     work: Option<mpsc::Sender<Work>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl fmt::Debug for Clerk {
+impl fmt::Debug for StoreThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What it is asked has no words for itself.
-        let clerk = &mut f.debug_struct("Clerk");
-        clerk.field("thread", &self.thread).finish_non_exhaustive()
+        f.debug_struct("StoreThread")
+            .field("thread", &self.thread)
+            .finish_non_exhaustive()
     }
 }
 
-impl Clerk {
+impl StoreThread {
     /// Starts the thread.
     pub(super) fn start(store: Arc<dyn Store>) -> io::Result<Self> {
         let (work, asked) = mpsc::channel::<Work>();
@@ -64,7 +65,7 @@ impl Clerk {
     }
 }
 
-impl Drop for Clerk {
+impl Drop for StoreThread {
     fn drop(&mut self) {
         // The end of the thread: it holds the store, and its owner may open the same one again.
         drop(self.work.take());

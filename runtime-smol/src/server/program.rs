@@ -1,107 +1,56 @@
-//! A program for each job.
+//! A job that a program translates, and its lease.
 //!
 //! While it runs its job's lease is kept alive, whether it reports or not. A lease can be lost all the same, when the
 //! server itself was stopped for a while; then the job may be with another run, so a run whose attempt is over reports
 //! nothing more and is ended.
 
-use super::{
-    Command,
-    program::{End, Task},
-    report_or_log,
-};
+use super::engine::{Engine, Spawner};
 use crate::{
-    server::engine::{Engine, Spawner},
     signal::Signal,
+    translate::{Command, End, Programs, Task, report_or_log},
 };
+use async_io::Timer;
 use dubhook_core::{
     id::{Id, Prefix},
     job::Status,
     out::Out,
+    server::Server,
     service::{Report, Service},
 };
-use smol::{Timer, future::FutureExt};
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    rc::Rc,
-    time::Duration,
-};
+use futures_lite::future::FutureExt;
+use std::time::Duration;
 
 /// How often a running job's lease is renewed: well within the lease.
 const ALIVE: Duration = Duration::from_secs(15);
 
-/// The programs that run.
-#[derive(Debug)]
-pub(crate) struct Commands {
-    command: Command,
-    /// How many run, those that are being ended among them.
-    count: Cell<usize>,
-    /// What is raised to end the run that has each job.
-    running: RefCell<HashMap<Id, Rc<Signal>>>,
-}
-
-impl Commands {
-    pub(crate) fn new(command: Command) -> Self {
-        Self {
-            command,
-            count: Cell::new(0),
-            running: RefCell::default(),
-        }
-    }
-
-    pub(super) fn may_start(&self) -> bool {
-        self.count.get() < self.command.workers
-    }
-
-    pub(super) fn start<'e>(
-        &'e self,
-        engine: &'e Engine<'_>,
-        service: &Service<'_>,
-        id: Id,
-        spawner: &Spawner<'e>,
-    ) {
-        let mut job = vec![0; engine.buffers.borrow().output.len()];
-        let mut out = Out::new(&mut job);
-        service.write_work(id, &mut out);
-        let len = out.len();
-        job.truncate(len);
-        let stop = Rc::new(Signal::default());
-        if let Some(lost) = self.running.borrow_mut().insert(id, Rc::clone(&stop)) {
-            lost.raise();
-        }
-        self.count.set(self.count.get() + 1);
-        let attempt = attempt(service, id);
-        spawner.spawn(async move {
-            let run = Run {
-                engine,
-                id,
-                attempt,
-                command: &self.command,
-                stop: &stop,
-            };
-            run.to_end(job).await;
-            self.ended(id, &stop);
-            engine.turn.raise();
-        });
-    }
-
-    fn ended(&self, id: Id, stop: &Rc<Signal>) {
-        self.count.set(self.count.get() - 1);
-        let mut running = self.running.borrow_mut();
-        // Another run may have the job by now.
-        if running
-            .get(&id)
-            .is_some_and(|known| Rc::ptr_eq(known, stop))
-        {
-            running.remove(&id);
-        }
-    }
-
-    pub(super) fn stop(&self, id: Id) {
-        if let Some(stop) = self.running.borrow().get(&id) {
-            stop.raise();
-        }
-    }
+/// Starts a program for a job.
+pub(super) fn start<'e>(
+    engine: &'e Engine<'_>,
+    programs: &'e Programs,
+    server: &Server<'_>,
+    id: Id,
+    spawner: &Spawner<'e>,
+) {
+    let service = server.service();
+    let mut job = vec![0; engine.buffers.borrow().output.len()];
+    let mut out = Out::new(&mut job);
+    service.write_work(id, &mut out);
+    let len = out.len();
+    job.truncate(len);
+    let stop = programs.begin(id);
+    let attempt = attempt(service, id);
+    spawner.spawn(async move {
+        let run = Run {
+            engine,
+            id,
+            attempt,
+            command: &programs.command,
+            stop: &stop,
+        };
+        run.to_end(job).await;
+        programs.end(id, &stop);
+        engine.turn.raise();
+    });
 }
 
 /// Which attempt at a job is under way; none where it is with nobody.

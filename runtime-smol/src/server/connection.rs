@@ -2,12 +2,13 @@
 
 use super::{buffers::Partial, engine::Engine, pace::Taking};
 use crate::net::{Interest, Stream};
+use async_io::Timer;
 use dubhook_core::{
     id::Id,
     out::Out,
     server::{ConnId, Drive},
 };
-use smol::{Timer, future::FutureExt};
+use futures_lite::future::FutureExt;
 use std::{future::poll_fn, io, time::Duration};
 
 /// How long a client that still sends is listened to after the last answer, so that it can read that answer.
@@ -83,7 +84,7 @@ impl Connection<'_, '_> {
                     .await;
                 }
                 Wants::Answer => named.raised().await,
-                Wants::Archive(id) => self.archived = Some(self.engine.committer.find(id).await),
+                Wants::Archive(id) => self.archived = Some(self.engine.storage.find(id).await),
                 Wants::Room => {}
                 Wants::End { unread: false } => return Ok(()),
                 Wants::End { unread: true } => return within(LINGER, self.linger()).await?,
@@ -99,7 +100,7 @@ impl Connection<'_, '_> {
         let mut buffers = engine.buffers.borrow_mut();
         let (mut input, output) = buffers.lend(&mut self.received);
         loop {
-            send(&self.stream, &mut self.unsent)?;
+            self.stream.send_kept(&mut self.unsent)?;
             if self.unsent.is_empty() {
                 self.taking.end();
             }
@@ -131,7 +132,7 @@ impl Connection<'_, '_> {
             let drive = drive.expect("the output holds the longest answer");
             drop(server);
             engine.turn.raise();
-            send_or_keep(&self.stream, out.written(), &mut self.unsent)?;
+            self.stream.send_or_keep(out.written(), &mut self.unsent)?;
             self.wants = match drive {
                 Drive::Input { .. } => Wants::Bytes,
                 Drive::Flush => Wants::Room,
@@ -167,31 +168,4 @@ async fn within<T>(time: Duration, future: impl Future<Output = T>) -> io::Resul
         Err(io::ErrorKind::TimedOut.into())
     };
     async { Ok(future.await) }.or(too_late).await
-}
-
-/// Sends what is kept, as far as there is room.
-fn send(stream: &Stream, unsent: &mut Vec<u8>) -> io::Result<()> {
-    while !unsent.is_empty() {
-        match stream.try_write(unsent)? {
-            Some(len) => drop(unsent.drain(..len)),
-            None => return Ok(()),
-        }
-    }
-    Ok(())
-}
-
-/// Sends `bytes` as far as there is room, and keeps the rest.
-pub(crate) fn send_or_keep(
-    stream: &Stream,
-    mut bytes: &[u8],
-    unsent: &mut Vec<u8>,
-) -> io::Result<()> {
-    while unsent.is_empty() && !bytes.is_empty() {
-        match stream.try_write(bytes)? {
-            Some(len) => bytes = &bytes[len..],
-            None => break,
-        }
-    }
-    unsent.extend_from_slice(bytes);
-    Ok(())
 }

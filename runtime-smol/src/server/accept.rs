@@ -1,13 +1,14 @@
 //! Taking on connections.
 
 use super::{
-    conn,
+    connection,
     engine::{Engine, Spawner},
 };
 use crate::net::Stream;
+use async_io::{Async, Timer};
 use dubhook_core::server::REFUSED;
+use futures_lite::future;
 use rustls::ServerConnection;
-use smol::{Async, Timer, future};
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
@@ -54,7 +55,7 @@ fn admit<'e>(engine: &'e Engine<'_>, stream: TcpStream, spawner: &Spawner<'e>) {
     // A flag left by the connection that had the slot before means nothing to this one.
     engine.named(id).take();
     match take_on(engine, stream) {
-        Ok(stream) => spawner.spawn(conn::serve(engine, id, stream)),
+        Ok(stream) => spawner.spawn(connection::serve(engine, id, stream)),
         Err(error) => {
             tracing::warn!(%error, "cannot take on a connection");
             engine.server.borrow_mut().close(id);

@@ -1,10 +1,10 @@
 //! A new connection for an attempt: look the name up, check every address, connect to a checked one, and under `https`
 //! have the receiver prove its name.
 
-use super::pool::{Idle, write_origin};
+use super::engine::Engine;
 use crate::{
+    deliver::{Idle, write_origin},
     net::{Interest, Stream},
-    server::engine::Engine,
     tls,
 };
 use async_io::{Async, Timer};
@@ -26,7 +26,8 @@ use std::{
 /// Connects to where the attempt goes.
 pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Idle, AttemptError> {
     let mut memory = vec![0; engine.buffers.borrow().url.len()];
-    let url = super::attempt_url(&engine.server.borrow(), attempt, &mut memory)?;
+    let url = engine.server.borrow().attempt_url(attempt.id, &mut memory);
+    let url = url.map_err(|_| AttemptError::Closed)?;
     let addresses = resolve(engine, &url).await?;
     let guard = engine.server.borrow().config().guard;
     if !guard.permits_answers(&url, addresses.iter().copied()) {
@@ -57,7 +58,7 @@ async fn connect_first(
     for (number, address) in (1..).zip(addresses) {
         let address = SocketAddr::new(*address, port);
         let connect = async {
-            engine.deliver.limiter.turn(&engine.net).await;
+            engine.limiter.turn(&engine.net).await;
             Async::<TcpStream>::connect(address).await
         };
         let too_late = async {
@@ -102,7 +103,7 @@ async fn secure(
 /// A handshake, each step of which waits for its turn: it is the dearest thing that there is to do for an attempt.
 async fn handshake(engine: &Engine<'_>, stream: &Stream) -> io::Result<()> {
     loop {
-        engine.deliver.limiter.turn(&engine.net).await;
+        engine.limiter.turn(&engine.net).await;
         if stream.try_handshake()? {
             return Ok(());
         }

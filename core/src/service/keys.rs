@@ -1,0 +1,128 @@
+//! Requests that are repeated: the feature `idempotency`.
+
+use super::{NewJob, Service, SubmitError, Submitted};
+use crate::{
+    id::Id,
+    idempotency::{Entry, Found, KeyHash, RequestHash},
+    record::{Read, Write},
+    sha256::Sha256,
+    slab::Ix,
+    time::Now,
+};
+
+/// Keys forgotten in one call at most.
+const STEP: usize = 64;
+
+/// What a request is known by when it comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    key: KeyHash,
+    request: RequestHash,
+}
+
+impl Service<'_> {
+    /// What a request with this idempotency key and body is known by.
+    #[must_use]
+    pub fn idempotency_key(&self, key: &[u8], body: &[u8]) -> IdempotencyKey {
+        let mut hash = Sha256::new();
+        hash.update(&self.master);
+        hash.update(b"idempotency key");
+        hash.update(key);
+        let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash.finish();
+        let digest = Sha256::digest(body);
+        let (request, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        IdempotencyKey {
+            key: a,
+            request: *request,
+        }
+    }
+
+    /// Accepts a job, or finds the one that the same request made before.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`] says why nothing was accepted.
+    pub fn submit_once(
+        &mut self,
+        now: Now,
+        new: &NewJob<'_>,
+        key: IdempotencyKey,
+    ) -> Result<Submitted, SubmitError> {
+        if !self.begin() {
+            return Err(SubmitError::NotStarted);
+        }
+        self.forget_expired_keys(now);
+        match self.keys.find(&key.key, &key.request) {
+            Some(Found::Other) => return Err(SubmitError::KeyReused),
+            Some(Found::Same(id)) => {
+                let job = self.find_job(id).ok_or(SubmitError::KeyForgotten(id))?;
+                return Ok(Submitted {
+                    job,
+                    repeated: true,
+                });
+            }
+            None if !self.make_key_room() => return Err(self.refuse()),
+            None => {}
+        }
+        let submitted = self.make(now, new)?;
+        if let Some(id) = self.jobs.get(submitted.job).map(|job| job.id) {
+            let expires = now.timestamp.after_ms(self.limits.key_ms);
+            self.keys.insert(key.key, key.request, id, expires);
+        }
+        Ok(submitted)
+    }
+
+    pub(super) fn forget_expired_keys(&mut self, now: Now) {
+        for _ in 0..STEP {
+            match self.keys.oldest() {
+                Some(oldest) if oldest.expires <= now.timestamp => self.forget_oldest_key(),
+                _ => return,
+            }
+        }
+    }
+
+    /// Room for one more key: the oldest one goes if its job has ended. `false` where there is none.
+    pub(super) fn make_key_room(&mut self) -> bool {
+        if !self.keys.is_full() {
+            return true;
+        }
+        let under_way = self
+            .keys
+            .oldest()
+            .and_then(|oldest| self.find_job(oldest.job))
+            .and_then(|ix| self.jobs.get(ix))
+            .is_some_and(|job| !job.state().status.is_terminal());
+        if under_way || self.keys.is_empty() {
+            return false;
+        }
+        self.forget_oldest_key();
+        true
+    }
+
+    pub(super) fn forget_oldest_key(&mut self) {
+        self.keys.forget_oldest();
+    }
+
+    /// Writes the next record of a key that has changed: its slot, and whether there is a key.
+    pub(super) fn write_next_key(&mut self, write: &mut Write<'_>) -> Option<(Ix, bool)> {
+        let ix = self.keys.pop_marked()?;
+        let entry = self.keys.get(ix);
+        if let Some(entry) = entry {
+            write.raw(&entry.key);
+            write.raw(&entry.request);
+            write.u128(entry.job.to_bits());
+            write.timestamp(entry.expires);
+        }
+        Some((ix, entry.is_some()))
+    }
+
+    pub(super) fn restore_key(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
+        let entry = Entry {
+            key: read.array(),
+            request: read.array(),
+            job: Id::from_bits(read.u128()),
+            expires: read.timestamp(),
+        };
+        self.keys.restore(ix, entry).then_some(())
+    }
+}

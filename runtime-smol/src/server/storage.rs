@@ -1,0 +1,115 @@
+//! The store as a server has it: the thread that changes it, the memory for what goes there, and how it failed.
+//!
+//! A store that fails once is not asked again: the server ends.
+
+use super::store_thread::StoreThread;
+use crate::{
+    clock::Clock,
+    signal::Signal,
+    store::{Batch, Store, StoreError},
+};
+use async_io::Timer;
+use dubhook_core::{id::Id, server::Config, time::Timestamp};
+use smol::unblock;
+use std::{
+    cell::{RefCell, RefMut},
+    io,
+    sync::Arc,
+    time::Duration,
+};
+
+/// How often old jobs are looked for.
+const PRUNE: Duration = Duration::from_secs(600);
+/// How long the store is left alone between two steps of dropping them.
+const PRUNE_PAUSE: Duration = Duration::from_millis(20);
+
+/// The store, if there is one.
+#[derive(Debug)]
+pub(super) struct Storage {
+    store: Option<Arc<dyn Store>>,
+    /// Who changes it.
+    thread: Option<StoreThread>,
+    /// An empty batch, while none is being written.
+    batch: RefCell<Option<Batch>>,
+    /// Room for one record, or one job as JSON.
+    record: RefCell<Box<[u8]>>,
+    failure: RefCell<Option<StoreError>>,
+    /// Raised when the store has failed.
+    failed: Signal,
+}
+
+impl Storage {
+    pub(super) fn new(store: Option<Arc<dyn Store>>, config: &Config<'_>) -> io::Result<Self> {
+        Ok(Self {
+            thread: store.clone().map(StoreThread::start).transpose()?,
+            store,
+            batch: RefCell::new(Some(Batch::default())),
+            record: RefCell::new(vec![0; config.archive_bytes_max()].into()),
+            failure: RefCell::new(None),
+            failed: Signal::default(),
+        })
+    }
+
+    /// Waits until the store fails. Never, where all goes well.
+    pub(super) async fn failure(&self) -> StoreError {
+        loop {
+            self.failed.raised().await;
+            self.failed.take();
+            if let Some(failure) = self.failure.take() {
+                return failure;
+            }
+        }
+    }
+
+    /// What the store has of a job that is no longer in memory.
+    pub(super) async fn find(&self, job: Id) -> Option<Vec<u8>> {
+        let store = Arc::clone(self.store.as_ref()?);
+        match unblock(move || store.find(job)).await {
+            Ok(found) => found,
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
+    }
+
+    /// An empty batch and who writes it, while none is being written.
+    pub(super) fn begin(&self) -> Option<(Batch, &StoreThread)> {
+        let thread = self.thread.as_ref()?;
+        Some((self.batch.take()?, thread))
+    }
+
+    /// Takes the batch back that was written, or not needed.
+    pub(super) fn end(&self, mut batch: Batch) {
+        batch.clear();
+        self.batch.replace(Some(batch));
+    }
+
+    /// Room for one record, or one job as JSON.
+    pub(super) fn record(&self) -> RefMut<'_, Box<[u8]>> {
+        self.record.borrow_mut()
+    }
+
+    /// Drops ended jobs from the store when they are old, for ever.
+    pub(super) async fn prune(&self, clock: Clock, retain: Duration) {
+        let Some(thread) = &self.thread else {
+            return;
+        };
+        loop {
+            let now_ms = clock.now().timestamp.as_unix_ms();
+            let retain_ms = retain.as_millis().try_into().unwrap_or(u64::MAX);
+            let before = Timestamp::from_unix_ms(now_ms.saturating_sub(retain_ms));
+            match thread.ask(move |store| store.prune(before)).await {
+                Ok(true) => _ = Timer::after(PRUNE_PAUSE).await,
+                Ok(false) => _ = Timer::after(PRUNE).await,
+                Err(error) => return self.fail(error),
+            }
+        }
+    }
+
+    /// Ends the server: nothing is asked of the store any more.
+    pub(super) fn fail(&self, error: StoreError) {
+        self.failure.replace(Some(error));
+        self.failed.raise();
+    }
+}
