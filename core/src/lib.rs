@@ -134,6 +134,9 @@ pub mod time;
 pub mod timer;
 pub mod url;
 
+#[doc = include_str!("../embedding.md")]
+pub mod embedding {}
+
 /// What the package's README shows.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
