@@ -1,9 +1,8 @@
 //! One registered webhook: where to, what of, signed with what, and how it fares.
 
 use crate::{
-    event::Filter,
     id::Id,
-    signature::{Keyed, Secret, SigningKey},
+    signature::{KEY_BYTES_MAX, Keyed, Secret, SigningKey},
     slab::{Link, Links, Node},
     text::Text,
     time::Timestamp,
@@ -11,7 +10,7 @@ use crate::{
 use zerocopy::FromZeros;
 
 /// The most bytes of key that a secret may have.
-pub const SECRET_BYTES_MAX: usize = 64;
+pub const SECRET_BYTES_MAX: usize = KEY_BYTES_MAX;
 
 /// A secret as a table holds it, and what it does to the hash, so that this is worked out once and not for each message.
 #[derive(Clone, Copy, FromZeros)]
@@ -109,17 +108,17 @@ pub mod field {
 
 /// A registered webhook.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct Endpoint {
+pub struct Endpoint<F> {
     /// Its name.
     pub id: Id,
     /// When it was registered.
     pub created_at: Timestamp,
     /// Which events it wants.
-    pub filter: Filter,
+    pub filter: F,
     /// Why nothing is sent to it, if nothing is.
     pub disabled: Disabled,
-    /// The only job whose events it gets; none for every job's.
-    pub job: Link,
+    /// The only subject whose events it gets; none for every one's.
+    pub subject: Link,
     /// URL and description.
     pub text: Text<2>,
     /// What deliveries are signed with.
@@ -132,7 +131,7 @@ pub struct Endpoint {
     pub failing_since: Timestamp,
     /// Whether it was removed and only waits for its deliveries to let go of it.
     pub removed: bool,
-    /// Whether it gets every job's events.
+    /// Whether it gets every subject's events.
     pub for_all: bool,
     /// The batch of records that makes it durable at all.
     pub made: u64,
@@ -146,30 +145,33 @@ pub struct Endpoint {
 
 /// The list of all endpoints, newest first.
 pub(crate) const ALL: u8 = 0;
-/// The list of endpoints that want the events of one job, or of every job.
+/// The list of endpoints that want the events of one subject, or of every one.
 pub(crate) const WANTING: u8 = 1;
 
-impl Endpoint {
-    /// A filler for empty slots: all zero.
-    pub const EMPTY: Self = Self {
-        id: Id::NONE,
-        created_at: Timestamp::EPOCH,
-        filter: Filter::NONE,
-        disabled: Disabled::No,
-        job: None,
-        text: Text::EMPTY,
-        secret: StoredSecret::NONE,
-        previous: StoredSecret::NONE,
-        previous_until: Timestamp::EPOCH,
-        failing_since: Timestamp::EPOCH,
-        removed: false,
-        for_all: false,
-        made: 0,
-        changed: 0,
-        logged: 0,
-        of_all: Links::NONE,
-        wanting: Links::NONE,
-    };
+impl<F> Endpoint<F> {
+    /// A filler for empty slots; with a filter that is all zero it is all zero.
+    #[must_use]
+    pub const fn empty(filter: F) -> Self {
+        Self {
+            id: Id::NONE,
+            created_at: Timestamp::EPOCH,
+            filter,
+            disabled: Disabled::No,
+            subject: None,
+            text: Text::EMPTY,
+            secret: StoredSecret::NONE,
+            previous: StoredSecret::NONE,
+            previous_until: Timestamp::EPOCH,
+            failing_since: Timestamp::EPOCH,
+            removed: false,
+            for_all: false,
+            made: 0,
+            changed: 0,
+            logged: 0,
+            of_all: Links::NONE,
+            wanting: Links::NONE,
+        }
+    }
 
     /// Whether events are sent to it.
     #[must_use]
@@ -195,7 +197,7 @@ impl Endpoint {
     }
 }
 
-impl Node<ALL> for Endpoint {
+impl<F> Node<ALL> for Endpoint<F> {
     fn links(&self) -> &Links {
         &self.of_all
     }
@@ -204,7 +206,7 @@ impl Node<ALL> for Endpoint {
     }
 }
 
-impl Node<WANTING> for Endpoint {
+impl<F> Node<WANTING> for Endpoint<F> {
     fn links(&self) -> &Links {
         &self.wanting
     }

@@ -4,7 +4,6 @@
 //! of this run. What the receiver answered is kept with each line as far as there is room.
 
 use crate::{
-    event::Kind,
     id::Id,
     setup::{self, Lent, SetupError},
     slab::Ix,
@@ -65,8 +64,8 @@ pub struct Line {
     pub at: Timestamp,
     /// The event's id.
     pub event: Id,
-    /// The event's kind.
-    pub kind: Kind,
+    /// The event's kind, as a number.
+    pub kind: u8,
     /// Which attempt of its delivery it was, from 1.
     pub number: u8,
     /// Why it failed.
@@ -84,7 +83,7 @@ impl Line {
     pub const EMPTY: Self = Self {
         at: Timestamp::EPOCH,
         event: Id::NONE,
-        kind: Kind::Pending,
+        kind: 0,
         number: 0,
         error: AttemptError::None,
         status: 0,

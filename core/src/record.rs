@@ -157,7 +157,7 @@ impl defmt::Format for Value<'_> {
     }
 }
 
-/// What of a service outlives it.
+/// What of a machine outlives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Keep {
@@ -368,5 +368,67 @@ impl<'a> Read<'a> {
         let (bytes, rest) = self.rest.take()?.split_at_checked(len)?;
         self.rest = Some(rest);
         Some(bytes)
+    }
+}
+
+/// What a record can hold: it is written, and read back, field by field.
+///
+/// ```
+/// use dubhook_core::record::{Read, Stored, Write};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Door { open: bool, moves: u32 }
+///
+/// impl Stored for Door {
+///     fn write(&self, record: &mut Write<'_>) {
+///         record.bool(self.open);
+///         record.u32(self.moves);
+///     }
+///     fn read(record: &mut Read<'_>) -> Option<Self> {
+///         Some(Self { open: record.bool(), moves: record.u32() })
+///     }
+/// }
+///
+/// let mut memory = [0; 8];
+/// let mut record = Write::new(&mut memory);
+/// Door { open: true, moves: 9 }.write(&mut record);
+/// let len = record.finish().unwrap();
+/// assert_eq!(Door::read(&mut Read::new(&memory[..len])), Some(Door { open: true, moves: 9 }));
+/// ```
+pub trait Stored: Sized {
+    /// Writes it.
+    fn write(&self, record: &mut Write<'_>);
+
+    /// Reads it back. `None` where no such thing was written; whether there were enough bytes the reader's owner sees.
+    fn read(record: &mut Read<'_>) -> Option<Self>;
+}
+
+impl Stored for bool {
+    fn write(&self, record: &mut Write<'_>) {
+        record.bool(*self);
+    }
+
+    fn read(record: &mut Read<'_>) -> Option<Self> {
+        Some(record.bool())
+    }
+}
+
+impl Stored for u8 {
+    fn write(&self, record: &mut Write<'_>) {
+        record.u8(*self);
+    }
+
+    fn read(record: &mut Read<'_>) -> Option<Self> {
+        Some(record.u8())
+    }
+}
+
+impl Stored for u32 {
+    fn write(&self, record: &mut Write<'_>) {
+        record.u32(*self);
+    }
+
+    fn read(record: &mut Read<'_>) -> Option<Self> {
+        Some(record.u32())
     }
 }

@@ -157,7 +157,7 @@ class Told:
 class Receiver:
     """Is told of jobs over HTTP, and keeps all of it."""
 
-    def __init__(self):
+    def __init__(self, port: int = 0):
         told: list[Told] = []
         self.told = told
 
@@ -175,7 +175,7 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -6,7 +6,8 @@ use dubhook_core::{
     record::Keep,
     record::Table,
     server::Config,
-    service::{Input, NewEndpoint, NewJob, Output, Ready, Report, Service, Words},
+    service::{Input, NewEndpoint, NewJob, Output, Ready, Report, Service},
+    text::Source,
     time::Now,
 };
 use dubhook_smol::{
@@ -84,11 +85,11 @@ fn write(
         let now = clock.now();
         if number == jobs - jobs / 10 {
             let endpoint = NewEndpoint {
-                url: Words::Plain("https://receiver.test/hook"),
+                url: Source::Plain("https://receiver.test/hook"),
                 filter: Filter::ALL,
-                description: Words::EMPTY,
+                description: Source::EMPTY,
                 secret: None,
-                job: None,
+                subject: None,
             };
             service.create_endpoint(now, endpoint)?;
         }
@@ -97,10 +98,10 @@ fn write(
             format!("order-{number}"),
         );
         let new = NewJob {
-            video_url: Words::Plain(&url),
+            video_url: Source::Plain(&url),
             source_language: None,
-            target_language: Words::Plain("es"),
-            reference: Some(Words::Plain(&key)),
+            target_language: Source::Plain("es"),
+            reference: Some(Source::Plain(&key)),
             callback_url: None,
         };
         let key = service.idempotency_key(key.as_bytes(), url.as_bytes());

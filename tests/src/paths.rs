@@ -163,7 +163,7 @@ impl Bench {
                         filter: Filter::ALL,
                         description: "".into(),
                         secret: Some(Secret::from_random([9; 32])),
-                        job: None,
+                        subject: None,
                     },
                 )
                 .expect("room for an endpoint");
@@ -272,7 +272,7 @@ impl Bench {
     /// If it does not fit.
     pub fn render(&mut self, attempt: &Attempt) {
         let mut out = Out::new(&mut self.output);
-        let job = attempt.job.expect("an event of a job");
+        let job = attempt.subject.expect("an event of a job");
         let service = self.server.service();
         service.write_event(job, &attempt.event, &mut out);
         assert!(!out.is_full() && !out.is_empty());

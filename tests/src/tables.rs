@@ -2,13 +2,13 @@
 
 use dubhook_core::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
-    endpoint::Endpoint,
+    dispatch,
     event::{Event, Filter},
     feed::Told,
     idempotency::KeySlot,
     log::Line,
     record::Keep,
-    service::{self, Job},
+    service::{self, Endpoint, Job},
     slab::Slot,
     text::Block,
 };
@@ -89,7 +89,7 @@ impl Tables {
         Self {
             jobs: slots(sizes.jobs, Job::EMPTY),
             blocks: vec![Block::EMPTY; sizes.blocks],
-            endpoints: slots(sizes.endpoints, Endpoint::EMPTY),
+            endpoints: slots(sizes.endpoints, Endpoint::empty(Filter::NONE)),
             keys: vec![KeySlot::EMPTY; sizes.keys],
             log: vec![Line::EMPTY; 4 * sizes.endpoints],
             scratch: vec![0; 8_192],
@@ -105,20 +105,22 @@ impl Tables {
     /// Lends them to a service that writes records.
     pub fn lend(&mut self) -> service::Tables<'_> {
         service::Tables {
-            keep: Keep::Records,
             jobs: &mut self.jobs,
-            blocks: &mut self.blocks,
-            endpoints: &mut self.endpoints,
             keys: &mut self.keys,
-            log: &mut self.log,
-            log_answers: &mut [],
-            scratch: &mut self.scratch,
-            outbox: delivery::Tables {
-                chains: &mut self.chains,
-                events: &mut self.events,
-                streams: &mut self.streams,
-                lanes: &mut self.lanes,
-                attempts: &mut self.attempts,
+            dispatch: dispatch::Tables {
+                keep: Keep::Records,
+                blocks: &mut self.blocks,
+                endpoints: &mut self.endpoints,
+                log: &mut self.log,
+                log_answers: &mut [],
+                scratch: &mut self.scratch,
+                outbox: delivery::Tables {
+                    chains: &mut self.chains,
+                    events: &mut self.events,
+                    streams: &mut self.streams,
+                    lanes: &mut self.lanes,
+                    attempts: &mut self.attempts,
+                },
             },
             feed: &mut self.feed,
         }

@@ -40,25 +40,31 @@ fn what_belongs_together_is_checked_when_the_machine_is_made() {
     let limits = &config.service;
     assert_eq!(refused(config, |_| ()), None);
     check(Lent::Jobs, 1, |t| cut!(t.service.jobs, 0));
-    check(Lent::Chains, 4, |t| cut!(t.service.outbox.chains, 3));
+    check(Lent::Chains, 4, |t| {
+        cut!(t.service.dispatch.outbox.chains, 3)
+    });
     let events = limits.state_events_max().into();
     check(Lent::Events, events, |t| {
-        cut!(t.service.outbox.events, events - 1)
+        cut!(t.service.dispatch.outbox.events, events - 1)
     });
-    check(Lent::Streams, 1, |t| cut!(t.service.outbox.streams, 0));
-    check(Lent::Attempts, 1, |t| cut!(t.service.outbox.attempts, 0));
+    check(Lent::Streams, 1, |t| {
+        cut!(t.service.dispatch.outbox.streams, 0)
+    });
+    check(Lent::Attempts, 1, |t| {
+        cut!(t.service.dispatch.outbox.attempts, 0)
+    });
     check(Lent::Keys, 1, |t| cut!(t.service.keys, 0));
-    check(Lent::Text, 3, |t| cut!(t.service.blocks, 2));
+    check(Lent::Text, 3, |t| cut!(t.service.dispatch.blocks, 2));
     check(Lent::Connections, 1, |t| cut!(t.conns, 0));
     check(Lent::Watches, 1, |t| cut!(t.watches, 0));
-    check(Lent::Log, 4, |t| cut!(t.service.log, 3));
+    check(Lent::Log, 4, |t| cut!(t.service.dispatch.log, 3));
 }
 
 #[test]
 fn lanes_that_deliver_nothing_are_refused() {
-    check(Lent::Lanes, 3, |t| cut!(t.service.outbox.lanes, 1));
+    check(Lent::Lanes, 3, |t| cut!(t.service.dispatch.outbox.lanes, 1));
     // With none for callbacks a job would be accepted whose callback is never told.
-    check(Lent::Lanes, 3, |t| cut!(t.service.outbox.lanes, 2));
+    check(Lent::Lanes, 3, |t| cut!(t.service.dispatch.outbox.lanes, 2));
 }
 
 #[test]
@@ -66,7 +72,7 @@ fn memory_that_is_shorter_than_the_limits_allow_is_refused() {
     let config = Config::DEVICE;
     let scratch = config.scratch_bytes_max();
     check(Lent::Scratch, scratch, |t| {
-        cut!(t.service.scratch, scratch - 1)
+        cut!(t.service.dispatch.scratch, scratch - 1)
     });
     // It would be the caller who hears that a URL is too long.
     let decode = config.decode_bytes_max();

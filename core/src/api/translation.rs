@@ -7,7 +7,8 @@ use super::{
 use crate::{
     json::{Object, Str},
     language,
-    service::{NewJob, Words},
+    service::NewJob,
+    text::Source,
     url::{Url, is_absolute_uri},
 };
 
@@ -59,11 +60,11 @@ pub fn translation<'b>(
         return Err(Problem::TooLong(Field::Reference));
     }
     Ok(NewJob {
-        video_url: Words::Json(video_url),
-        source_language: source_language.map(Words::Json),
-        target_language: Words::Json(target_language),
-        reference: reference.map(Words::Json),
-        callback_url: callback_url.map(Words::Json),
+        video_url: Source::Json(video_url),
+        source_language: source_language.map(Source::Json),
+        target_language: Source::Json(target_language),
+        reference: reference.map(Source::Json),
+        callback_url: callback_url.map(Source::Json),
     })
 }
 

@@ -4,7 +4,7 @@
 //! a tool that verifies what was stored and for tests. It is O(everything): not for a hot path.
 
 use super::{
-    IN_LANE, Message, OF_JOB, Outbox, QUEUED,
+    IN_LANE, Message, OF_SUBJECT, Outbox, QUEUED,
     lane::{Lane, Pace, Ring},
     slots::{Chain, Phase, StreamSlot},
 };
@@ -16,25 +16,25 @@ use crate::slab::{Ix, Link, List, Node, Slab};
 pub enum Flaw {
     /// An event counts another number of streams before it than there are.
     Heads,
-    /// A job's events are out of order, or belong to another job.
+    /// A subject's events are out of order, or belong to another subject.
     Order,
     /// A stream would begin to send progress that something newer has overtaken.
     Overtaken,
-    /// A job's first event is needed by nobody.
+    /// A subject's first event is needed by nobody.
     Unneeded,
-    /// A job's streams are not those that say they are its.
-    StreamsOfJob,
+    /// A subject's streams are not those that say they are its.
+    StreamsOfSubject,
     /// A lane's streams are not those that say they are its.
     StreamsOfLane,
     /// A stream does not wait where its phase says.
     Phase,
-    /// A sum over all jobs is not the sum.
+    /// A sum over all subjects is not the sum.
     Sum,
     /// More was promised than there is.
     Promise,
     /// Attempts in flight are miscounted.
     InFlight,
-    /// A job's state is not what its lists say.
+    /// A subject's state is not what its lists say.
     Job,
     /// Blocks of text are miscounted: some leak.
     Text,
@@ -83,25 +83,26 @@ impl<E: Message> Outbox<'_, E> {
         used(&self.streams).filter(|(_, s)| which(s)).count()
     }
 
-    fn audit_chain(&self, job: Link, chain: &Chain) -> Result<(), Flaw> {
+    fn audit_chain(&self, subject: Link, chain: &Chain) -> Result<(), Flaw> {
         let first = chain.events.head().and_then(|ix| self.events.get(ix));
         ensure(first.is_none_or(|event| event.heads > 0), Flaw::Unneeded)?;
         let mut before = 0;
         let mut at = chain.events.head();
         while let Some(ix) = at {
             let event = self.events.get(ix).ok_or(Flaw::Order)?;
-            let in_order = event.job == job && event.event.sequence() > before;
+            let in_order = event.subject == subject && event.event.sequence() > before;
             ensure(in_order, Flaw::Order)?;
             before = event.event.sequence();
-            at = List::<OF_JOB>::next(&self.events, ix);
+            at = List::<OF_SUBJECT>::next(&self.events, ix);
         }
-        let of_job = self.count_streams(|stream| stream.job == job);
+        let of_subject = self.count_streams(|stream| stream.subject == subject);
         ensure(
-            len(&chain.streams, &self.streams) == of_job,
-            Flaw::StreamsOfJob,
+            len(&chain.streams, &self.streams) == of_subject,
+            Flaw::StreamsOfSubject,
         )?;
-        let live = self.count_streams(|s| s.job == job && !s.solo && s.phase != Phase::Dead);
-        ensure(live == chain.streams_live as usize, Flaw::StreamsOfJob)
+        let live =
+            self.count_streams(|s| s.subject == subject && !s.solo && s.phase != Phase::Dead);
+        ensure(live == chain.streams_live as usize, Flaw::StreamsOfSubject)
     }
 
     fn audit_lane(&self, ix: Ix, lane: &Lane<E::Filter>) -> Result<(), Flaw> {
@@ -167,7 +168,7 @@ impl<E: Message> Outbox<'_, E> {
         ensure(kept == self.events_kept, Flaw::Sum)?;
         ensure(own == self.targets_own, Flaw::Sum)?;
         ensure(live == self.streams_active, Flaw::Sum)?;
-        ensure(active().count() == self.jobs_active, Flaw::Sum)?;
+        ensure(active().count() == self.subjects_active, Flaw::Sum)?;
         ensure(kept <= self.events.room(), Flaw::Promise)?;
         ensure(
             self.streams_needed() <= self.streams.capacity(),

@@ -1,28 +1,28 @@
-//! A job's events in a row, and how streams move along it.
+//! A subject's events in a row, and how streams move along it.
 
 use super::{
-    CHANGED, Message, OF_JOB, Outbox,
+    CHANGED, Message, OF_SUBJECT, Outbox,
     slots::{EventSlot, Phase},
 };
 use crate::slab::{Ix, Link, List};
 
 impl<E: Message> Outbox<'_, E> {
-    /// Hangs an event behind the job's last one, pinned. `None` where it may take no slot: progress never
+    /// Hangs an event behind the subject's last one, pinned. `None` where it may take no slot: progress never
     /// takes one that a change of state may need.
-    pub(super) fn append(&mut self, job: Ix, event: E) -> Link {
-        let kept = !event.may_be_overtaken() && self.chains.get(job)?.events_kept > 0;
+    pub(super) fn append(&mut self, subject: Ix, event: E) -> Link {
+        let kept = !event.may_be_overtaken() && self.chains.get(subject)?.events_kept > 0;
         if kept {
-            self.chains.get_mut(job)?.events_kept -= 1;
+            self.chains.get_mut(subject)?.events_kept -= 1;
             self.events_kept = self.events_kept.saturating_sub(1);
         } else if self.events.room() <= self.events_kept {
             return None;
         }
-        let ix = self.insert_event(event, Some(job))?;
-        let chain = self.chains.get_mut(job)?;
+        let ix = self.insert_event(event, Some(subject))?;
+        let chain = self.chains.get_mut(subject)?;
         let before = chain.events.tail();
         chain.events.push_back(&mut self.events, ix);
         if let Some(before) = before {
-            self.pass_over(job, before);
+            self.pass_over(subject, before);
             self.tidy(before);
         }
         Some(ix)
@@ -33,13 +33,16 @@ impl<E: Message> Outbox<'_, E> {
     /// The batch with the newer event is also the one that says so. So a restart that knows of what is newer finds a
     /// stream before overtaken progress only if that may be on its way, and sends it first: it never arrives for the first
     /// time after what came later. Of an event from before a restart nobody knows.
-    fn pass_over(&mut self, job: Ix, ix: Ix) {
+    fn pass_over(&mut self, subject: Ix, ix: Ix) {
         if !self.may_be_passed_over(ix) {
             return;
         }
-        let mut at = self.chains.get(job).and_then(|chain| chain.streams.head());
+        let mut at = self
+            .chains
+            .get(subject)
+            .and_then(|chain| chain.streams.head());
         while let Some(stream) = at {
-            at = List::<OF_JOB>::next(&self.streams, stream);
+            at = List::<OF_SUBJECT>::next(&self.streams, stream);
             let Some(slot) = self.streams.get(stream) else {
                 return;
             };
@@ -65,8 +68,8 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Puts a new event into the table and pins it: it stays, though no stream has it before it yet, whatever else is
     /// forgotten to make room. Follow with [`unpin`](Self::unpin).
-    pub(super) fn insert_event(&mut self, event: E, job: Link) -> Link {
-        let mut slot = EventSlot::new(event, job, self.open_batch);
+    pub(super) fn insert_event(&mut self, event: E, subject: Link) -> Link {
+        let mut slot = EventSlot::new(event, subject, self.open_batch);
         slot.heads = 1;
         let ix = self.events.insert(slot)?;
         self.events.mark(ix, CHANGED);
@@ -84,7 +87,7 @@ impl<E: Message> Outbox<'_, E> {
     /// Whether an event is progress that newer events have overtaken.
     pub(super) fn is_overtaken(&self, ix: Ix) -> bool {
         self.events.get(ix).is_some_and(|slot| {
-            slot.event.may_be_overtaken() && List::<OF_JOB>::next(&self.events, ix).is_some()
+            slot.event.may_be_overtaken() && List::<OF_SUBJECT>::next(&self.events, ix).is_some()
         })
     }
 
@@ -93,12 +96,12 @@ impl<E: Message> Outbox<'_, E> {
         self.is_overtaken(ix) && self.events.get(ix).is_some_and(|slot| slot.batch > 0)
     }
 
-    /// The event after `ix` that a stream must send: the next change of state it wants, or the job's
+    /// The event after `ix` that a stream must send: the next change of state it wants, or the subject's
     /// newest progress.
     pub(super) fn following(&self, ix: Ix, wanted: impl Fn(&E) -> bool) -> Link {
         let mut at = ix;
         loop {
-            at = List::<OF_JOB>::next(&self.events, at)?;
+            at = List::<OF_SUBJECT>::next(&self.events, at)?;
             let event = &self.events.get(at)?.event;
             if !self.is_overtaken(at) && wanted(event) {
                 return Some(at);
@@ -117,24 +120,28 @@ impl<E: Message> Outbox<'_, E> {
         if slot.heads > 0 {
             return;
         }
-        let Some(job) = slot.job else {
+        let Some(subject) = slot.subject else {
             self.events.remove(ix);
             self.events.mark(ix, CHANGED);
             return;
         };
         if self.is_overtaken(ix) {
-            self.forget(job, ix);
+            self.forget(subject, ix);
         }
-        while let Some(first) = self.chains.get(job).and_then(|chain| chain.events.head()) {
+        while let Some(first) = self
+            .chains
+            .get(subject)
+            .and_then(|chain| chain.events.head())
+        {
             if self.events.get(first).is_none_or(|slot| slot.heads > 0) {
                 return;
             }
-            self.forget(job, first);
+            self.forget(subject, first);
         }
     }
 
-    fn forget(&mut self, job: Ix, ix: Ix) {
-        if let Some(chain) = self.chains.get_mut(job) {
+    fn forget(&mut self, subject: Ix, ix: Ix) {
+        if let Some(chain) = self.chains.get_mut(subject) {
             chain.events.remove(&mut self.events, ix);
         }
         self.events.remove(ix);

@@ -86,7 +86,7 @@ pub struct Lane<F> {
     pub(super) asked: bool,
     /// Whether its endpoint exists and wants events.
     pub(super) open: bool,
-    /// Whether room is kept for a stream of every job under way.
+    /// Whether room is kept for a stream of every subject under way.
     pub(super) counted: bool,
     pub(super) pace: Pace,
     /// Where it waits for its turn.

@@ -2,16 +2,16 @@
 //!
 //! # Theory of operation
 //!
-//! Events of one job are numbered and hang in a **chain**. What one endpoint is owed of one job is a
+//! Events of one subject are numbered and hang in a **chain**. What one endpoint is owed of one subject is a
 //! **stream**: a pointer to the next event of the chain that it must get. A stream sends one event at a
-//! time and moves on when that is settled, which is the whole of per-job order; streams know nothing
-//! of each other, so jobs and endpoints do not wait for one another. A stream that has caught up is
+//! time and moves on when that is settled, which is the whole of per-subject order; streams know nothing
+//! of each other, so subjects and endpoints do not wait for one another. A stream that has caught up is
 //! gone, and so is an event that every stream has passed. Progress that is overtaken before its first
 //! attempt is dropped; a change of state never is. After a restart nobody knows what the process before
 //! had begun to send, so what it may have begun is sent, before what is newer.
 //!
 //! ```text
-//!   chain of job 17:   1 pending ── 2 processing ── 3 progress ── 4 completed
+//!   chain of subject 17:   1 pending ── 2 processing ── 3 progress ── 4 completed
 //!                                        ▲                             ▲
 //!   streams:                       ep A (attempt 3)              ep B (in flight)
 //! ```
@@ -19,7 +19,7 @@
 //! Each endpoint is a [`Lane`] with its own window of attempts in flight and its own queues; lanes with
 //! something to send take turns in a ring. First attempts go before retries. What fails is tried again
 //! after the [`Schedule`]'s pauses, and after the last one it is a **dead letter**: it stays, is listed,
-//! and goes out again when somebody asks. The stream meanwhile moves on to the job's next event. An
+//! and goes out again when somebody asks. The stream meanwhile moves on to the subject's next event. An
 //! endpoint that fails whatever it is sent is probed until it takes something again: its lane pauses.
 //!
 //! An event may be sent only when the change it speaks of is durable: it carries the number of the
@@ -66,8 +66,10 @@ pub use schedule::{JITTER_PERCENT, PAUSES_MAX, RETRY_AFTER_MS_MAX, Schedule};
 pub use slots::{AttemptSlot, Chain, EventSlot, StreamSlot};
 pub use types::{Attempt, AttemptId, Failure, Outcome, SavedStream, Settled, Target, Verdict};
 
-/// The list in which a job's streams hang.
-const OF_JOB: u8 = 0;
+/// The list in which a subject's streams hang.
+const OF_SUBJECT: u8 = 0;
+/// The list in which whoever uses an outbox hangs what is narrowed to one subject.
+pub(crate) const NARROWED: u8 = 1;
 /// The list in which a lane's streams hang.
 const IN_LANE: u8 = 1;
 /// The list in which streams that wait for the same thing hang.

@@ -1,7 +1,7 @@
 //! The machine: commands in, attempts out.
 
 use super::{
-    CLOSING, IN_LANE, Message, OutboxLimits, QUEUED,
+    CLOSING, IN_LANE, Message, NARROWED, OutboxLimits, QUEUED,
     lane::{Held, Lane, Pace},
     slots::{AttemptSlot, Chain, Chains, EventSlot, Phase, StreamSlot},
     turns::Rings,
@@ -19,11 +19,11 @@ use crate::{
 /// The tables of an outbox, lent by the caller. All zero bytes is an empty table.
 #[derive(Debug)]
 pub struct Tables<'a, E: Message> {
-    /// One for each job that there can be.
+    /// One for each subject that there can be.
     pub chains: &'a mut [Chain],
     /// Events that somebody is still owed.
     pub events: &'a mut [Slot<EventSlot<E>>],
-    /// What one target is owed of one job.
+    /// What one target is owed of one subject.
     pub streams: &'a mut [Slot<StreamSlot>],
     /// One for each endpoint that there can be, and behind them those that callbacks share.
     pub lanes: &'a mut [Slot<Lane<E::Filter>>],
@@ -64,7 +64,7 @@ pub struct Outbox<'a, E: Message> {
     pub(super) dead_letters: usize,
     pub(super) letters_dropped: u64,
     pub(super) lanes_for_all: usize,
-    pub(super) jobs_active: usize,
+    pub(super) subjects_active: usize,
     pub(super) targets_own: usize,
     pub(super) streams_active: usize,
     pub(super) events_kept: usize,
@@ -117,7 +117,7 @@ impl<'a, E: Message> Outbox<'a, E> {
             dead_letters: 0,
             letters_dropped: 0,
             lanes_for_all: 0,
-            jobs_active: 0,
+            subjects_active: 0,
             targets_own: 0,
             streams_active: 0,
             events_kept: 0,
@@ -125,7 +125,7 @@ impl<'a, E: Message> Outbox<'a, E> {
     }
 
     /// Opens a lane for an endpoint with this filter. `for_all` says that it gets the events of every
-    /// job, for which room must be there; `false`, and nothing has changed, where it is not.
+    /// subject, for which room must be there; `false`, and nothing has changed, where it is not.
     #[must_use]
     pub fn open_lane(&mut self, lane: Ix, filter: E::Filter, for_all: bool) -> bool {
         let spare = self.streams_spare();
@@ -134,7 +134,7 @@ impl<'a, E: Message> Outbox<'a, E> {
         };
         // A lane that has not let go of everything yet still has its room.
         let counts = for_all && !slot.counted;
-        if counts && spare < self.jobs_active {
+        if counts && spare < self.subjects_active {
             return false;
         }
         if slot.in_flight == 0 {
@@ -181,19 +181,25 @@ impl<'a, E: Message> Outbox<'a, E> {
         })
     }
 
-    /// Publishes an event of a job to those of `targets` that are open.
+    /// Publishes an event of a subject to those of `targets` that are open.
     ///
-    /// A target that is still owed an earlier event of the job gets this one after it. The caller
-    /// leaves out targets that do not want this kind of event.
-    pub fn publish(&mut self, job: Ix, event: E, targets: impl Iterator<Item = Target>) {
-        let Some(ix) = self.append(job, event) else {
+    /// A target that is still owed an earlier event of the subject gets this one after it. The caller
+    /// leaves out targets that do not want this kind of event. `false` where there is no room for the event, and nobody is
+    /// owed it.
+    pub fn publish(
+        &mut self,
+        subject: Ix,
+        event: E,
+        targets: impl Iterator<Item = Target>,
+    ) -> bool {
+        let Some(ix) = self.append(subject, event) else {
             if event.is_last() {
-                self.end(job);
+                self.end(subject);
             }
-            return;
+            return false;
         };
         self.publications += 1;
-        let callback_owed = self.mark_lanes(job);
+        let callback_owed = self.mark_lanes(subject);
         for target in targets {
             let owed = match self.lanes.get(target.lane) {
                 _ if target.callback => callback_owed,
@@ -201,33 +207,34 @@ impl<'a, E: Message> Outbox<'a, E> {
                 None => true,
             };
             if !owed {
-                self.owe(Some(job), target, ix, false);
+                self.owe(Some(subject), target, ix, false);
             }
         }
         if event.is_last() {
-            self.end(job);
+            self.end(subject);
         }
-        self.unpin(ix);
-    }
-
-    /// Sends one event to one target, apart from whatever else it is owed: a test (with no job), or
-    /// the ending of a job that ended before the target came. `false` where there is no room.
-    #[must_use]
-    pub fn send(&mut self, job: Link, event: E, target: Target) -> bool {
-        if self.streams_spare() == 0 {
-            return false;
-        }
-        let Some(ix) = self.hold(job, event) else {
-            return false;
-        };
-        self.owe(job, target, ix, true);
         self.unpin(ix);
         true
     }
 
-    /// A pinned event to send apart: the job's last one if that is it, or a new one.
-    fn hold(&mut self, job: Link, event: E) -> Link {
-        let last = job.and_then(|job| self.chains.get(job)?.events.tail());
+    /// Sends one event to one target, apart from whatever else it is owed: a test (with no subject), or
+    /// the ending of a subject that ended before the target came. `false` where there is no room.
+    #[must_use]
+    pub fn send(&mut self, subject: Link, event: E, target: Target) -> bool {
+        if self.streams_spare() == 0 {
+            return false;
+        }
+        let Some(ix) = self.hold(subject, event) else {
+            return false;
+        };
+        self.owe(subject, target, ix, true);
+        self.unpin(ix);
+        true
+    }
+
+    /// A pinned event to send apart: the subject's last one if that is it, or a new one.
+    fn hold(&mut self, subject: Link, event: E) -> Link {
+        let last = subject.and_then(|subject| self.chains.get(subject)?.events.tail());
         if let Some(ix) = last
             && let Some(slot) = self.events.get_mut(ix)
             && slot.event == event
@@ -238,16 +245,16 @@ impl<'a, E: Message> Outbox<'a, E> {
         if self.events.room() <= self.events_kept {
             return None;
         }
-        match job {
-            Some(job) => self.append(job, event),
+        match subject {
+            Some(subject) => self.append(subject, event),
             None => self.insert_event(event, None),
         }
     }
 
-    /// Lets go of what a target that only `job` has is owed of it: that becomes dead letters, or with `remove` is
+    /// Lets go of what a target that only `subject` has is owed of it: that becomes dead letters, or with `remove` is
     /// forgotten. Gives back the room that was kept for what it would have been owed.
-    pub fn close_target(&mut self, job: Ix, target: Target, remove: bool) {
-        while let Some(ix) = self.stream_of(job, target) {
+    pub fn close_target(&mut self, subject: Ix, target: Target, remove: bool) {
+        while let Some(ix) = self.stream_of(subject, target) {
             if remove {
                 self.remove_stream(ix);
             } else {
@@ -255,10 +262,21 @@ impl<'a, E: Message> Outbox<'a, E> {
                 self.set_aside(ix);
             }
         }
-        self.release_target(job);
+        self.release_target(subject);
     }
 
-    /// Sends dead letters of a lane again: those whose job and event are `wanted`, and at most `limit` of them. Returns
+    /// As [`close_target`](Self::close_target), of the subject's callback, whichever lane it is in: what it is owed becomes
+    /// dead letters.
+    pub fn close_callback(&mut self, subject: Ix) {
+        // A callback's stream is found in whatever lane it is.
+        let target = Target {
+            lane: Ix::MIN,
+            callback: true,
+        };
+        self.close_target(subject, target, false);
+    }
+
+    /// Sends dead letters of a lane again: those whose subject and event are `wanted`, and at most `limit` of them. Returns
     /// how many.
     pub fn redeliver(
         &mut self,
@@ -275,7 +293,7 @@ impl<'a, E: Message> Outbox<'a, E> {
             }
             if !self
                 .head_of(ix)
-                .is_some_and(|slot| wanted(slot.job, &slot.event))
+                .is_some_and(|slot| wanted(slot.subject, &slot.event))
             {
                 continue;
             }
@@ -302,7 +320,7 @@ impl<'a, E: Message> Outbox<'a, E> {
         self.count_pace(attempt.pace, -1);
         let held_ms = self.adjust(now, lane, &attempt, outcome, random);
         let mut settled = Settled {
-            job: None,
+            subject: None,
             event: None,
             target: Target {
                 lane,
@@ -315,7 +333,7 @@ impl<'a, E: Message> Outbox<'a, E> {
         };
         if let Some(ix) = attempt.stream {
             settled.event = self.head_of(ix).map(|slot| slot.event);
-            settled.job = self.streams.get(ix)?.job;
+            settled.subject = self.streams.get(ix)?.subject;
             settled.verdict = self.conclude(now, ix, outcome, random);
         }
         if !self.is_open(lane) {
@@ -361,13 +379,13 @@ impl<E: Message> Outbox<'_, E> {
             started: now,
         })?;
         stream.attempt = Some(attempt);
-        let (job, callback) = (stream.job, stream.callback);
+        let (subject, callback) = (stream.subject, stream.callback);
         Some(Attempt {
             id: AttemptId {
                 ix: attempt,
                 serial: self.serial,
             },
-            job,
+            subject,
             event: self.head_of(ix)?.event,
             target: Target { lane, callback },
             number,
@@ -386,7 +404,7 @@ impl<E: Message> Outbox<'_, E> {
             let callback = slot.callback;
             Some(Attempt {
                 id,
-                job: self.streams.get(ix)?.job,
+                subject: self.streams.get(ix)?.subject,
                 event: self.head_of(ix)?.event,
                 target: Target {
                     lane: slot.lane?,
@@ -437,6 +455,24 @@ impl<E: Message> Outbox<'_, E> {
         self.lanes.capacity()
     }
 
+    /// How many subjects there can be.
+    #[must_use]
+    pub const fn subjects_capacity(&self) -> usize {
+        self.chains.0.len()
+    }
+
+    /// The targets that only this subject has, as its user lists them.
+    pub(crate) fn narrowed(&self, subject: Ix) -> List<NARROWED> {
+        let chain = self.chains.get(subject);
+        chain.map_or(List::EMPTY, |chain| chain.narrowed)
+    }
+
+    /// The same list, to change it.
+    pub(crate) fn narrowed_mut(&mut self, subject: Ix) -> Option<&mut List<NARROWED>> {
+        let chain = self.chains.get_mut(subject)?;
+        Some(&mut chain.narrowed)
+    }
+
     /// How many attempts are in flight.
     #[must_use]
     pub const fn attempts_in_flight(&self) -> usize {
@@ -473,10 +509,10 @@ impl<E: Message> Outbox<'_, E> {
         self.lanes.get(lane).is_some_and(|lane| lane.open)
     }
 
-    /// Whether a job is admitted and has not ended.
+    /// Whether a subject is admitted and has not ended.
     #[must_use]
-    pub fn is_active(&self, job: Ix) -> bool {
-        self.chains.get(job).is_some_and(|chain| chain.active)
+    pub fn is_active(&self, subject: Ix) -> bool {
+        self.chains.get(subject).is_some_and(|chain| chain.active)
     }
 
     /// How many events are kept because somebody is owed them.
@@ -485,10 +521,10 @@ impl<E: Message> Outbox<'_, E> {
         self.events.len()
     }
 
-    /// Whether a job owes nobody anything, dead letters included.
+    /// Whether a subject owes nobody anything, dead letters included.
     #[must_use]
-    pub fn is_settled(&self, job: Ix) -> bool {
-        self.chains.get(job).is_none_or(|chain| {
+    pub fn is_settled(&self, subject: Ix) -> bool {
+        self.chains.get(subject).is_none_or(|chain| {
             !chain.active && chain.streams.is_empty() && chain.events.is_empty()
         })
     }

@@ -188,7 +188,7 @@ fn a_recovered_one_gets_all_of_it_gradually_and_in_order() {
             most += flying.len();
             bench.now = bench.now.after_ms(ANSWER_MS);
             for attempt in flying {
-                let job = attempt.job.unwrap().get();
+                let job = attempt.subject.unwrap().get();
                 assert_eq!(attempt.event.sequence, newest[job as usize] + 1);
                 newest[job as usize] += 1;
                 if attempt.number == 1 && attempt.event.sequence == 1 {

@@ -1,7 +1,7 @@
 //! What of the outbox is written down, and how it comes back.
 
 use super::{
-    CHANGED, Message, OF_JOB, Outbox,
+    CHANGED, Message, OF_SUBJECT, Outbox,
     slots::{EventSlot, Phase, StreamSlot},
     types::{SavedStream, Target},
 };
@@ -14,7 +14,10 @@ impl<E: Message> Outbox<'_, E> {
     /// The next event slot whose record has changed, with what it holds: nothing if it is gone.
     pub fn poll_dirty_event(&mut self) -> Option<(Ix, Option<(Link, E)>)> {
         let (ix, _) = self.events.pop_marked()?;
-        Some((ix, self.events.get(ix).map(|slot| (slot.job, slot.event))))
+        Some((
+            ix,
+            self.events.get(ix).map(|slot| (slot.subject, slot.event)),
+        ))
     }
 
     /// The next stream slot whose record has changed, with what it holds: nothing if it is gone.
@@ -22,7 +25,7 @@ impl<E: Message> Outbox<'_, E> {
         let (ix, _) = self.streams.pop_marked()?;
         let saved = self.streams.get(ix).and_then(|stream| {
             Some(SavedStream {
-                job: stream.job,
+                subject: stream.subject,
                 target: Target {
                     lane: stream.lane?,
                     callback: stream.callback,
@@ -43,21 +46,21 @@ impl<E: Message> Outbox<'_, E> {
         self.events.has_marked() || self.streams.has_marked()
     }
 
-    /// Puts an event back after a restart. Events of a job may come in any order. `false` where it
+    /// Puts an event back after a restart. Events of a subject may come in any order. `false` where it
     /// has no place.
     #[must_use]
-    pub fn restore_event(&mut self, ix: Ix, job: Link, event: E) -> bool {
+    pub fn restore_event(&mut self, ix: Ix, subject: Link, event: E) -> bool {
         if self
             .events
-            .insert_at(ix, EventSlot::new(event, job, 0))
+            .insert_at(ix, EventSlot::new(event, subject, 0))
             .is_none()
         {
             return false;
         }
-        let Some(job) = job else {
+        let Some(subject) = subject else {
             return true;
         };
-        let Some(chain) = self.chains.get_mut(job) else {
+        let Some(chain) = self.chains.get_mut(subject) else {
             return false;
         };
         let mut after = chain.events.tail();
@@ -66,7 +69,7 @@ impl<E: Message> Outbox<'_, E> {
             if earlier <= Some(event.sequence()) {
                 break;
             }
-            after = List::<OF_JOB>::prev(&self.events, at);
+            after = List::<OF_SUBJECT>::prev(&self.events, at);
         }
         chain.events.insert_after(&mut self.events, after, ix);
         true
@@ -75,10 +78,10 @@ impl<E: Message> Outbox<'_, E> {
     /// Puts a stream back after all events are back. `false` where it contradicts them.
     #[must_use]
     pub fn restore_stream(&mut self, ix: Ix, saved: &SavedStream) -> bool {
-        let fits = self.events.get(saved.event).map(|slot| slot.job) == Some(saved.job)
+        let fits = self.events.get(saved.event).map(|slot| slot.subject) == Some(saved.subject)
             && self.lanes.get(saved.target.lane).is_some();
         let solo = saved.solo || saved.dead;
-        let mut stream = StreamSlot::new(saved.job, saved.target, saved.event, solo);
+        let mut stream = StreamSlot::new(saved.subject, saved.target, saved.event, solo);
         stream.attempts = saved.attempts;
         stream.due = saved.due;
         if !fits || self.streams.insert_at(ix, stream).is_none() {
@@ -115,10 +118,10 @@ impl<E: Message> Outbox<'_, E> {
         self.streams.capacity()
     }
 
-    /// Puts the room kept for a job's future back, once its events and streams are back.
+    /// Puts the room kept for a subject's future back, once its events and streams are back.
     #[must_use]
-    pub fn restore_active(&mut self, job: Ix, state_events: u8, targets_own: u32) -> bool {
-        let Some(chain) = self.chains.get_mut(job) else {
+    pub fn restore_active(&mut self, subject: Ix, state_events: u8, targets_own: u32) -> bool {
+        let Some(chain) = self.chains.get_mut(subject) else {
             return false;
         };
         chain.active = true;
@@ -128,11 +131,11 @@ impl<E: Message> Outbox<'_, E> {
         self.streams_active += live;
         self.events_kept += usize::from(state_events);
         self.targets_own += targets_own as usize;
-        self.jobs_active += 1;
+        self.subjects_active += 1;
         true
     }
 
-    /// Sorts out what is back, before room is kept for jobs: closed lanes let go of what they still have, dead letters
+    /// Sorts out what is back, before room is kept for subjects: closed lanes let go of what they still have, dead letters
     /// are put in the order of their events, and events that nobody is owed are forgotten.
     pub fn restore_done(&mut self) {
         while let Some((lane, _)) = self.lanes.pop_marked() {

@@ -1,8 +1,8 @@
 //! Room that is kept, so that "full" never swallows an ending.
 //!
-//! When a job is admitted, the outbox sets aside an event slot for every change of state that the job
+//! When a subject is admitted, the outbox sets aside an event slot for every change of state that the subject
 //! can still go through, and a stream slot for every target it has. An endpoint that is opened later
-//! needs a stream for each job under way. Whoever would break that sum is refused, at the door, before
+//! needs a stream for each subject under way. Whoever would break that sum is refused, at the door, before
 //! anything was promised. Dead letters are outside the sum: the oldest make room when it is wanted.
 
 use super::{Message, Outbox, slots::Chain};
@@ -12,10 +12,10 @@ use crate::slab::Ix;
 const EVICTIONS_MAX: usize = 16;
 
 impl<E: Message> Outbox<'_, E> {
-    /// Admits a job that will go through at most `state_events` changes of state and has
+    /// Admits a subject that will go through at most `state_events` changes of state and has
     /// `targets_own` targets of its own. `false`, and nothing has changed, where there is no room.
     #[must_use]
-    pub fn admit(&mut self, job: Ix, state_events: u8, targets_own: u32) -> bool {
+    pub fn admit(&mut self, subject: Ix, state_events: u8, targets_own: u32) -> bool {
         let targets = self.lanes_for_all.saturating_add(targets_own as usize);
         if self.streams_spare() < targets {
             return false;
@@ -28,7 +28,7 @@ impl<E: Message> Outbox<'_, E> {
         if self.events_spare() < usize::from(state_events) {
             return false;
         }
-        let Some(chain) = self.chains.get_mut(job) else {
+        let Some(chain) = self.chains.get_mut(subject) else {
             return false;
         };
         *chain = Chain {
@@ -39,17 +39,17 @@ impl<E: Message> Outbox<'_, E> {
         };
         self.events_kept += usize::from(state_events);
         self.targets_own += targets_own as usize;
-        self.jobs_active += 1;
+        self.subjects_active += 1;
         true
     }
 
-    /// Keeps room for one more target of a job under way. `false` where there is none.
+    /// Keeps room for one more target of a subject under way. `false` where there is none.
     #[must_use]
-    pub fn admit_target(&mut self, job: Ix) -> bool {
+    pub fn admit_target(&mut self, subject: Ix) -> bool {
         if self.streams_spare() == 0 {
             return false;
         }
-        match self.chains.get_mut(job) {
+        match self.chains.get_mut(subject) {
             Some(chain) if chain.active => chain.targets_own += 1,
             _ => return true,
         }
@@ -57,9 +57,9 @@ impl<E: Message> Outbox<'_, E> {
         true
     }
 
-    /// Gives back the room kept for one target of a job under way.
-    pub(super) fn release_target(&mut self, job: Ix) {
-        if let Some(chain) = self.chains.get_mut(job)
+    /// Gives back the room kept for one target of a subject under way.
+    pub(super) fn release_target(&mut self, subject: Ix) {
+        if let Some(chain) = self.chains.get_mut(subject)
             && chain.active
             && chain.targets_own > 0
         {
@@ -68,14 +68,14 @@ impl<E: Message> Outbox<'_, E> {
         }
     }
 
-    /// Keeps room for so many more changes of state of a job under way. `false`, and nothing has changed, where there
+    /// Keeps room for so many more changes of state of a subject under way. `false`, and nothing has changed, where there
     /// is none.
     #[must_use]
-    pub fn admit_events(&mut self, job: Ix, state_events: u8) -> bool {
+    pub fn admit_events(&mut self, subject: Ix, state_events: u8) -> bool {
         if self.events_spare() < usize::from(state_events) {
             return false;
         }
-        let Some(chain) = self.chains.get_mut(job).filter(|chain| chain.active) else {
+        let Some(chain) = self.chains.get_mut(subject).filter(|chain| chain.active) else {
             return false;
         };
         chain.events_kept = chain.events_kept.saturating_add(state_events);
@@ -83,9 +83,9 @@ impl<E: Message> Outbox<'_, E> {
         true
     }
 
-    /// Gives back what was kept for the future of a job that has none any more.
-    pub(super) fn end(&mut self, job: Ix) {
-        let Some(chain) = self.chains.get_mut(job) else {
+    /// Gives back what was kept for the future of a subject that has none any more.
+    pub(super) fn end(&mut self, subject: Ix) {
+        let Some(chain) = self.chains.get_mut(subject) else {
             return;
         };
         if !chain.active {
@@ -98,7 +98,7 @@ impl<E: Message> Outbox<'_, E> {
         self.events_kept = self.events_kept.saturating_sub(kept);
         self.targets_own = self.targets_own.saturating_sub(own);
         self.streams_active = self.streams_active.saturating_sub(live);
-        self.jobs_active = self.jobs_active.saturating_sub(1);
+        self.subjects_active = self.subjects_active.saturating_sub(1);
     }
 
     /// How many events are neither used nor needed by what was admitted.
@@ -127,7 +127,7 @@ impl<E: Message> Outbox<'_, E> {
             .saturating_sub(self.dead_letters)
             .saturating_sub(self.streams_active);
         let promised = self
-            .jobs_active
+            .subjects_active
             .saturating_mul(self.lanes_for_all)
             .saturating_add(self.targets_own);
         settling.saturating_add(promised)

@@ -1,7 +1,7 @@
 //! What an attempt's end brings about: for the lane, and for the delivery.
 
 use super::{
-    CHANGED, Message, OF_JOB, Outbox, RETRY_AFTER_MS_MAX,
+    CHANGED, Message, OF_SUBJECT, Outbox, RETRY_AFTER_MS_MAX,
     slots::{AttemptSlot, Phase, StreamSlot},
     types::{Failure, Outcome, Target, Verdict},
 };
@@ -137,7 +137,7 @@ impl<E: Message> Outbox<'_, E> {
             lane,
             callback: stream.callback,
         };
-        let mut letter = StreamSlot::new(stream.job, target, event, true);
+        let mut letter = StreamSlot::new(stream.subject, target, event, true);
         letter.attempts = stream.attempts;
         match self.add_stream(letter) {
             Some(letter) => self.bury(letter),
@@ -178,13 +178,13 @@ impl<E: Message> Outbox<'_, E> {
         self.enqueue(ix);
     }
 
-    /// Forgets a job's dead letters because room is wanted. `false`, and nothing has changed, where the job still owes
+    /// Forgets a subject's dead letters because room is wanted. `false`, and nothing has changed, where the subject still owes
     /// somebody something, or may come to.
-    pub fn drop_letters(&mut self, job: Ix) -> bool {
+    pub fn drop_letters(&mut self, subject: Ix) -> bool {
         let letters = |outbox: &Self| {
             outbox
                 .chains
-                .get(job)
+                .get(subject)
                 .and_then(|chain| chain.streams.head())
         };
         let mut at = letters(self);
@@ -196,9 +196,9 @@ impl<E: Message> Outbox<'_, E> {
             {
                 return false;
             }
-            at = List::<OF_JOB>::next(&self.streams, ix);
+            at = List::<OF_SUBJECT>::next(&self.streams, ix);
         }
-        if self.is_active(job) {
+        if self.is_active(subject) {
             return false;
         }
         while let Some(ix) = letters(self) {

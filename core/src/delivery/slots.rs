@@ -1,6 +1,6 @@
 //! What lies in the outbox's tables.
 
-use super::{IN_LANE, Message, OF_JOB, QUEUED, Target, lane::Pace};
+use super::{IN_LANE, Message, NARROWED, OF_SUBJECT, QUEUED, Target, lane::Pace};
 use crate::{
     slab::{Ix, Link, Links, List, Node},
     time::Instant,
@@ -12,7 +12,7 @@ use zerocopy::FromZeros;
 #[derive(Debug, Clone, Copy, FromZeros)]
 pub struct EventSlot<E> {
     pub(super) event: E,
-    pub(super) job: Link,
+    pub(super) subject: Link,
     /// How many streams have this event to send next.
     pub(super) heads: u32,
     /// The batch of records that makes it durable; 0 from before a restart.
@@ -24,10 +24,10 @@ impl<E: Message> EventSlot<E> {
     /// A filler for empty slots: all zero.
     pub const EMPTY: Self = Self::new(E::EMPTY, None, 0);
 
-    pub(super) const fn new(event: E, job: Link, batch: u64) -> Self {
+    pub(super) const fn new(event: E, subject: Link, batch: u64) -> Self {
         Self {
             event,
-            job,
+            subject,
             heads: 0,
             batch,
             links: Links::NONE,
@@ -35,7 +35,7 @@ impl<E: Message> EventSlot<E> {
     }
 }
 
-impl<E> Node<OF_JOB> for EventSlot<E> {
+impl<E> Node<OF_SUBJECT> for EventSlot<E> {
     fn links(&self) -> &Links {
         &self.links
     }
@@ -60,10 +60,10 @@ pub(super) enum Phase {
     Dead,
 }
 
-/// What one target is owed of one job, from one event on.
+/// What one target is owed of one subject, from one event on.
 #[derive(Debug, Clone, Copy, FromZeros)]
 pub struct StreamSlot {
-    pub(super) job: Link,
+    pub(super) subject: Link,
     pub(super) lane: Link,
     /// The event to send next.
     pub(super) event: Link,
@@ -75,7 +75,7 @@ pub struct StreamSlot {
     pub(super) callback: bool,
     /// Whether it ends with this one event: a dead letter split off, or a test.
     pub(super) solo: bool,
-    of_job: Links,
+    of_subject: Links,
     in_lane: Links,
     queued: Links,
     /// The end of its pause.
@@ -85,7 +85,7 @@ pub struct StreamSlot {
 impl StreamSlot {
     /// A filler for empty slots: all zero.
     pub const EMPTY: Self = Self {
-        job: None,
+        subject: None,
         lane: None,
         event: None,
         attempt: None,
@@ -94,15 +94,15 @@ impl StreamSlot {
         phase: Phase::Unsaved,
         callback: false,
         solo: false,
-        of_job: Links::NONE,
+        of_subject: Links::NONE,
         in_lane: Links::NONE,
         queued: Links::NONE,
         timer: Timer::NONE,
     };
 
-    pub(super) const fn new(job: Link, target: Target, event: Ix, solo: bool) -> Self {
+    pub(super) const fn new(subject: Link, target: Target, event: Ix, solo: bool) -> Self {
         Self {
-            job,
+            subject,
             lane: Some(target.lane),
             event: Some(event),
             callback: target.callback,
@@ -117,12 +117,12 @@ impl StreamSlot {
     }
 }
 
-impl Node<OF_JOB> for StreamSlot {
+impl Node<OF_SUBJECT> for StreamSlot {
     fn links(&self) -> &Links {
-        &self.of_job
+        &self.of_subject
     }
     fn links_mut(&mut self) -> &mut Links {
-        &mut self.of_job
+        &mut self.of_subject
     }
 }
 
@@ -180,26 +180,29 @@ impl AttemptSlot {
     };
 }
 
-/// A job's part in the outbox: its events, its streams, and the room kept for what is still to come.
+/// A subject's part in the outbox: its events, its streams, and the room kept for what is still to come.
 #[derive(Debug, Clone, Copy, FromZeros)]
 pub struct Chain {
-    pub(super) events: List<OF_JOB>,
-    pub(super) streams: List<OF_JOB>,
+    pub(super) events: List<OF_SUBJECT>,
+    pub(super) streams: List<OF_SUBJECT>,
+    /// What is narrowed to the subject, in the user's tables.
+    pub(super) narrowed: List<NARROWED>,
     /// Streams that are neither dead nor solo.
     pub(super) streams_live: u32,
     /// Changes of state that are still to come at most, each with an event slot set aside.
     pub(super) events_kept: u8,
-    /// Targets that only this job has: its callback, and endpoints narrowed to it.
+    /// Targets that only this subject has: its callback, and endpoints narrowed to it.
     pub(super) targets_own: u32,
-    /// Whether the job is admitted and has not ended.
+    /// Whether the subject is admitted and has not ended.
     pub(super) active: bool,
 }
 
 impl Chain {
-    /// No job: all zero.
+    /// No subject: all zero.
     pub const EMPTY: Self = Self {
         events: List::EMPTY,
         streams: List::EMPTY,
+        narrowed: List::EMPTY,
         streams_live: 0,
         events_kept: 0,
         targets_own: 0,
@@ -207,18 +210,18 @@ impl Chain {
     };
 }
 
-/// The chains of all jobs, by the slot of the job.
+/// The chains of all subjects, by the slot of the subject.
 #[derive(Debug)]
 pub(super) struct Chains<'a>(pub(super) &'a mut [Chain]);
 
 impl Chains<'_> {
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    pub(super) fn get(&self, job: Ix) -> Option<&Chain> {
-        self.0.get(job.get() as usize - 1)
+    pub(super) fn get(&self, subject: Ix) -> Option<&Chain> {
+        self.0.get(subject.get() as usize - 1)
     }
 
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    pub(super) fn get_mut(&mut self, job: Ix) -> Option<&mut Chain> {
-        self.0.get_mut(job.get() as usize - 1)
+    pub(super) fn get_mut(&mut self, subject: Ix) -> Option<&mut Chain> {
+        self.0.get_mut(subject.get() as usize - 1)
     }
 }

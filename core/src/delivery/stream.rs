@@ -1,16 +1,16 @@
 //! What a stream goes through: it is made, waits, is sent, and ends.
 
 use super::{
-    CHANGED, CLOSING, Message, OF_JOB, Outbox,
+    CHANGED, CLOSING, Message, OF_SUBJECT, Outbox,
     slots::{EventSlot, Phase, StreamSlot},
     types::Target,
 };
 use crate::slab::{Ix, Link, List};
 
 impl<E: Message> Outbox<'_, E> {
-    /// The stream by which a target gets a job's events, dead letters and such apart.
-    pub(super) fn stream_of(&self, job: Ix, target: Target) -> Link {
-        let mut at = self.chains.get(job)?.streams.head();
+    /// The stream by which a target gets a subject's events, dead letters and such apart.
+    pub(super) fn stream_of(&self, subject: Ix, target: Target) -> Link {
+        let mut at = self.chains.get(subject)?.streams.head();
         while let Some(ix) = at {
             let stream = self.streams.get(ix)?;
             // A callback is owed by one stream, whichever lane it is in.
@@ -19,7 +19,7 @@ impl<E: Message> Outbox<'_, E> {
             if fits && !stream.solo {
                 return Some(ix);
             }
-            at = List::<OF_JOB>::next(&self.streams, ix);
+            at = List::<OF_SUBJECT>::next(&self.streams, ix);
         }
         None
     }
@@ -28,11 +28,14 @@ impl<E: Message> Outbox<'_, E> {
         self.events.get(self.streams.get(stream)?.event?)
     }
 
-    /// Notes on each lane that already has a stream of the job that it needs no other one. Returns
-    /// whether the job's callback has one.
-    pub(super) fn mark_lanes(&mut self, job: Ix) -> bool {
+    /// Notes on each lane that already has a stream of the subject that it needs no other one. Returns
+    /// whether the subject's callback has one.
+    pub(super) fn mark_lanes(&mut self, subject: Ix) -> bool {
         let mut callback = false;
-        let mut at = self.chains.get(job).and_then(|chain| chain.streams.head());
+        let mut at = self
+            .chains
+            .get(subject)
+            .and_then(|chain| chain.streams.head());
         while let Some(ix) = at {
             if let Some(stream) = self.streams.get(ix) {
                 if stream.callback {
@@ -43,14 +46,14 @@ impl<E: Message> Outbox<'_, E> {
                     lane.mark = self.publications;
                 }
             }
-            at = List::<OF_JOB>::next(&self.streams, ix);
+            at = List::<OF_SUBJECT>::next(&self.streams, ix);
         }
         callback
     }
 
     /// Makes a stream that owes `event` to `target`.
-    pub(super) fn owe(&mut self, job: Link, target: Target, event: Ix, solo: bool) {
-        let stream = StreamSlot::new(job, target, event, solo);
+    pub(super) fn owe(&mut self, subject: Link, target: Target, event: Ix, solo: bool) {
+        let stream = StreamSlot::new(subject, target, event, solo);
         if let Some(ix) = self.add_stream(stream) {
             self.enqueue(ix);
         }
@@ -76,11 +79,14 @@ impl<E: Message> Outbox<'_, E> {
         if let Some(slot) = stream.event.and_then(|event| self.events.get_mut(event)) {
             slot.heads += 1;
         }
-        if let Some(chain) = stream.job.and_then(|job| self.chains.get_mut(job)) {
+        if let Some(chain) = stream
+            .subject
+            .and_then(|subject| self.chains.get_mut(subject))
+        {
             chain.streams.push_back(&mut self.streams, ix);
         }
         if !stream.solo {
-            self.count_live(stream.job, 1);
+            self.count_live(stream.subject, 1);
         }
         if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
             lane.live.push_back(&mut self.streams, ix);
@@ -92,10 +98,10 @@ impl<E: Message> Outbox<'_, E> {
         }
     }
 
-    /// Counts a stream that is neither dead nor solo in or out: of its job, and if that is under way of the sum that
+    /// Counts a stream that is neither dead nor solo in or out: of its subject, and if that is under way of the sum that
     /// [`admit`](Self::admit) keeps.
-    fn count_live(&mut self, job: Link, by: i32) {
-        if let Some(chain) = job.and_then(|job| self.chains.get_mut(job)) {
+    fn count_live(&mut self, subject: Link, by: i32) {
+        if let Some(chain) = subject.and_then(|subject| self.chains.get_mut(subject)) {
             chain.streams_live = chain.streams_live.saturating_add_signed(by);
             if chain.active {
                 self.streams_active = self.streams_active.saturating_add_signed(by as isize);
@@ -123,7 +129,7 @@ impl<E: Message> Outbox<'_, E> {
         let retry = stream.attempts > 0;
         // A test, or a dead letter that is to be sent again: somebody waits for it.
         let asked = stream.solo && !retry;
-        let test = asked && stream.job.is_none();
+        let test = asked && stream.subject.is_none();
         if let Some(slot) = self.lanes.get_mut(lane) {
             slot.asked |= asked;
             let queue = slot.queue(retry);
@@ -165,9 +171,9 @@ impl<E: Message> Outbox<'_, E> {
         let Some(stream) = self.streams.get_mut(ix) else {
             return;
         };
-        let job = stream.job;
+        let subject = stream.subject;
         if !core::mem::replace(&mut stream.solo, true) {
-            self.count_live(job, -1);
+            self.count_live(subject, -1);
         }
     }
 
@@ -190,11 +196,14 @@ impl<E: Message> Outbox<'_, E> {
                 lane.live.remove(&mut self.streams, ix);
             }
         }
-        if let Some(chain) = stream.job.and_then(|job| self.chains.get_mut(job)) {
+        if let Some(chain) = stream
+            .subject
+            .and_then(|subject| self.chains.get_mut(subject))
+        {
             chain.streams.remove(&mut self.streams, ix);
         }
         if !stream.solo {
-            self.count_live(stream.job, -1);
+            self.count_live(stream.subject, -1);
         }
         self.point(ix, None);
         self.streams.remove(ix);

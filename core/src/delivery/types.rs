@@ -8,7 +8,7 @@ use crate::{slab::Ix, slab::Link, time::Instant};
 pub struct Target {
     /// The lane that limits the attempts to it.
     pub lane: Ix,
-    /// Whether it is the job's own `callback_url`, which gets every event; its lane is shared with
+    /// Whether it is the subject's own `callback_url`, which gets every event; its lane is shared with
     /// other callbacks.
     pub callback: bool,
 }
@@ -36,8 +36,8 @@ impl AttemptId {
 pub struct Attempt<E> {
     /// Its name, for [`settle`](super::Outbox::settle).
     pub id: AttemptId,
-    /// The job that the event befell; none for a test.
-    pub job: Link,
+    /// The subject that the event befell; none for a test.
+    pub subject: Link,
     /// The event to send.
     pub event: E,
     /// Where to.
@@ -95,8 +95,8 @@ pub enum Verdict {
 /// An attempt that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled<E> {
-    /// The job that the event befell; none for a test or a delivery no longer owed.
-    pub job: Link,
+    /// The subject that the event befell; none for a test or a delivery no longer owed.
+    pub subject: Link,
     /// The event, if it is still owed or was just delivered.
     pub event: Option<E>,
     /// Where the attempt went.
@@ -114,8 +114,8 @@ pub struct Settled<E> {
 /// A stream as its record holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedStream {
-    /// The job; none for a test.
-    pub job: Link,
+    /// The subject; none for a test.
+    pub subject: Link,
     /// Where to.
     pub target: Target,
     /// The slot of the event that is owed first.

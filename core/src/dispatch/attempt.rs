@@ -33,12 +33,17 @@ impl<'a> AttemptResult<'a> {
     /// What a whole answer says that came at `now`.
     #[must_use]
     pub fn of(response: &Response<'a>, now: Now) -> Self {
-        let hint = response.fields.get("retry-after");
         Self::Answer {
             status: response.status,
-            retry_after_ms: hint.and_then(|value| http::retry_after(value, now.timestamp)),
+            retry_after_ms: Self::hint(response, now),
             body: response.body,
         }
+    }
+
+    /// For how long it asks to be left alone, in milliseconds.
+    pub(super) fn hint(response: &Response<'_>, now: Now) -> Option<u64> {
+        let value = response.fields.get("retry-after")?;
+        http::retry_after(value, now.timestamp)
     }
 }
 

@@ -24,8 +24,8 @@ impl<E: Event> Dispatcher<'_, E> {
             && len(&self.leaving, &self.endpoints) == removed;
         ensure(fits, Flaw::Endpoint)?;
         for subject in (1..=self.outbox.subjects_capacity() as u32).filter_map(Ix::new) {
-            let mine = used(&self.endpoints)
-                .filter(|(_, e)| e.subject == Some(subject) && !e.removed);
+            let mine =
+                used(&self.endpoints).filter(|(_, e)| e.subject == Some(subject) && !e.removed);
             let narrowed = self.outbox.narrowed(subject);
             let narrowed = len::<{ endpoint::WANTING }, _>(&narrowed, &self.endpoints);
             ensure(mine.count() == narrowed, Flaw::Endpoint)?;

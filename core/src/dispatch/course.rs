@@ -95,12 +95,15 @@ impl Course {
         matches!(self.stage, Stage::Restoring(_))
     }
 
-    /// Whether the record with this key may be put back now.
-    pub(crate) fn may_restore(&self, key: Key) -> Result<(), RestoreError> {
+    /// Whether the record with this key may be put back now. One out of order ends it all.
+    pub(crate) fn may_restore(&mut self, key: Key) -> Result<(), RestoreError> {
         match self.stage {
             Stage::Started => Err(RestoreError::Started),
             Stage::Failed(error) => Err(error),
-            Stage::Restoring(last) if key <= last => Err(RestoreError::Order),
+            Stage::Restoring(last) if key <= last => {
+                self.stage = Stage::Failed(RestoreError::Order);
+                Err(RestoreError::Order)
+            }
             Stage::New | Stage::Restoring(_) => Ok(()),
         }
     }

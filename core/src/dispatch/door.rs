@@ -53,10 +53,16 @@ impl Ready {
         attempts: true,
         records: true,
     };
+    /// Attempts alone: for a driver that keeps nothing, or gathers records elsewhere.
+    pub const ATTEMPTS: Self = Self {
+        attempts: true,
+        records: false,
+    };
 }
 
 /// The next thing to do.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "it comes out once"]
 pub enum Output<'m, E> {
     /// Make this attempt at a delivery, and tell how it went.

@@ -29,7 +29,7 @@
 //!     dispatch::{AttemptResult, Dispatcher, Input, Limits, NewEndpoint, Output, Ready, Storage, Subjects},
 //!     id::Id,
 //!     out::Out,
-//!     record::{Read, Stored, Write},
+//!     record::{Keep, Read, Stored, Write},
 //!     slab::Ix,
 //!     text::Pool,
 //!     time::{Instant, Now, Timestamp},
@@ -73,11 +73,11 @@
 //! }
 //!
 //! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
-//! let mut storage = Storage::<Moved, 1, 2, 2, 128>::new(); // a door, two endpoints, two attempts, bodies of 128 bytes
-//! let mut dispatcher = Dispatcher::new(storage.lend(), Limits::DEVICE, [7; 32]).unwrap();
+//! let mut storage = Storage::<Moved, 1, 2, 2, 256>::new(); // a door, two endpoints, two attempts, bodies of 256 bytes
+//! let mut dispatcher = Dispatcher::new(storage.lend(Keep::Nothing), Limits::DEVICE, [7; 32]).unwrap();
 //! let slot = Ix::MIN;
 //! let door = Door(dispatcher.new_id(now, slot));
-//! dispatcher.create_endpoint(now, NewEndpoint::new("http://ward.test/doors", true)).unwrap();
+//! dispatcher.create_endpoint(now, NewEndpoint::new("http://ward.test/doors", true).unwrap()).unwrap();
 //! dispatcher.admit(slot, 0, false).unwrap();
 //!
 //! for (count, open) in [(1, true), (2, false), (3, true)] {
@@ -98,6 +98,7 @@
 //! assert_eq!(told, 2, "it was opened twice");
 //! ```
 
+mod answer;
 mod attempt;
 mod audit;
 mod course;
@@ -109,8 +110,13 @@ mod publish;
 mod records;
 mod request;
 mod restore;
+mod signal;
 mod storage;
+#[cfg(test)]
+mod tests;
 
+pub use crate::delivery::{Attempt, AttemptId, Verdict};
+pub use answer::Answer;
 pub use attempt::{AttemptResult, Attempted};
 pub use course::RestoreError;
 pub use door::{HandleError, Input, Output, PollError, Ready};
@@ -119,9 +125,8 @@ pub use event::{Event, Subjects};
 pub use limits::Limits;
 pub use publish::{AdmitError, PublishError};
 pub use request::RequestError;
+pub use signal::{Kinds, Signal, Weight};
 pub use storage::Storage;
-
-pub(crate) use records::Written;
 
 use course::Course;
 
@@ -132,6 +137,7 @@ use crate::{
     log::{Line, Log},
     random::Random,
     record::Keep,
+    setup::{self, Lent, SetupError},
     signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
     text::{Block, Pool},
@@ -214,17 +220,31 @@ pub struct Counters {
 
 impl<'a, E: Event> Dispatcher<'a, E> {
     /// A dispatcher with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
-    #[must_use]
-    pub fn new(tables: Tables<'a, E>, limits: Limits, seed: [u8; 32]) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] names what is lent too little of for what `limits` allow.
+    pub fn new(tables: Tables<'a, E>, limits: Limits, seed: [u8; 32]) -> Result<Self, SetupError> {
+        let texts_bytes = limits
+            .url_bytes_max
+            .saturating_add(limits.description_bytes_max);
+        setup::at_least([
+            (Lent::Scratch, tables.scratch.len(), texts_bytes),
+            (
+                Lent::Text,
+                tables.blocks.len(),
+                tables.endpoints.len().min(1),
+            ),
+        ])?;
         let mut random = Random::new(seed);
         let records = tables.keep.records();
         let endpoints = tables.endpoints.len();
         let master = random.bytes();
-        Self {
+        Ok(Self {
             text: Pool::new(tables.blocks),
             endpoints: Slab::new(tables.endpoints).with_marks(records),
-            log: Log::new(tables.log, tables.log_answers, endpoints),
-            outbox: Outbox::new(tables.outbox, limits.outbox, tables.keep, endpoints),
+            log: Log::new(tables.log, tables.log_answers, endpoints)?,
+            outbox: Outbox::new(tables.outbox, limits.outbox, tables.keep, endpoints)?,
             course: Course::new(&master),
             random,
             counters: Counters::default(),
@@ -237,7 +257,7 @@ impl<'a, E: Event> Dispatcher<'a, E> {
             newest_endpoints: List::EMPTY,
             for_all: List::EMPTY,
             leaving: List::EMPTY,
-        }
+        })
     }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.

@@ -93,7 +93,11 @@ impl<E: Event> Dispatcher<'_, E> {
         } else {
             self.outbox.admit(subject, events, u32::from(callback))
         };
-        if admitted { Ok(()) } else { Err(AdmitError::Full) }
+        if admitted {
+            Ok(())
+        } else {
+            Err(AdmitError::Full)
+        }
     }
 
     /// Keeps room again for a subject that is back after a restart.

@@ -4,7 +4,7 @@ use super::authority::is_authority;
 use super::method::Method;
 use super::target::is_origin_form;
 use super::write::{Head, HeadError};
-use crate::out::Out;
+use crate::{out::Out, url::Url};
 
 /// Writes the head of a request.
 ///
@@ -49,6 +49,33 @@ impl<'o, 'm> RequestHead<'o, 'm> {
         head.out.put(b" HTTP/1.1\r\n");
         head.begin_field("host");
         head.out.put(host.as_bytes());
+        head.out.put(b"\r\n");
+        Self { head }
+    }
+
+    /// Writes the request line and `Host` of a request to where `url` leads, after what is in `out`.
+    ///
+    /// ```
+    /// use dubhook_core::{http::{Method, RequestHead}, out::Out, url::Url};
+    ///
+    /// let url = Url::parse("http://example.test:8080?id=1", 2_048).unwrap();
+    /// let mut memory = [0u8; 128];
+    /// let mut out = Out::new(&mut memory);
+    /// RequestHead::to(&mut out, Method::Get, &url).finish().unwrap();
+    /// assert_eq!(out.written(), b"GET /?id=1 HTTP/1.1\r\nhost: example.test:8080\r\n\r\n");
+    /// ```
+    pub fn to(out: &'o mut Out<'m>, method: Method, url: &Url<'_>) -> Self {
+        let mut head = Head::new(out);
+        if method == Method::Other {
+            head.error = Some(HeadError::BadStartLine);
+        }
+        head.out.put(method.as_str().as_bytes());
+        head.out.put(b" ");
+        // A URL has but one reading: nothing in it ends a line.
+        url.write_target(head.out);
+        head.out.put(b" HTTP/1.1\r\n");
+        head.begin_field("host");
+        url.write_host(head.out);
         head.out.put(b"\r\n");
         Self { head }
     }

@@ -131,6 +131,16 @@ impl<'o, 'a> Writer<'o, 'a> {
         self
     }
 
+    /// A number that may be negative.
+    pub fn i64(&mut self, value: i64) -> &mut Self {
+        self.between();
+        if value < 0 {
+            self.out.put_byte(b'-');
+        }
+        self.out.put_u64(value.unsigned_abs());
+        self
+    }
+
     /// `true` or `false`.
     pub fn bool(&mut self, value: bool) -> &mut Self {
         self.raw(if value { b"true" } else { b"false" })
@@ -222,6 +232,9 @@ mod tests {
                     .array()
                     .end_array()
                     .u64(1)
+                    .i64(-1)
+                    .i64(i64::MIN)
+                    .i64(i64::MAX)
                     .bool(true)
                     .end_array()
                     .name("b")
@@ -234,7 +247,7 @@ mod tests {
                     .string_or_null(None)
                     .end_object();
             },
-            r#"{"data":[{},[],1,true],"b":null,"at":"007","c":"x","d":null}"#,
+            r#"{"data":[{},[],1,-1,-9223372036854775808,9223372036854775807,true],"b":null,"at":"007","c":"x","d":null}"#,
         );
     }
 }

@@ -5,11 +5,11 @@ use super::{Conn, Tables};
 use crate::idempotency::KeySlot;
 use crate::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
-    endpoint::Endpoint,
+    dispatch,
     event::{Event, Filter},
     log::Line,
     record::Keep,
-    service::{self, Job},
+    service::{self, Endpoint, Job},
     slab::Slot,
     text::Block,
 };
@@ -77,7 +77,7 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
             streams: [const { [const { Slot::new(StreamSlot::EMPTY) }; 2] }; JOBS],
             #[cfg(feature = "idempotency")]
             keys: [KeySlot::EMPTY; JOBS],
-            endpoints: [const { Slot::new(Endpoint::EMPTY) }; ENDPOINTS],
+            endpoints: [const { Slot::new(Endpoint::empty(Filter::NONE)) }; ENDPOINTS],
             lane: [const { Slot::new(Lane::closed(Filter::NONE)) }],
             lanes: [const { [const { Slot::new(Lane::closed(Filter::NONE)) }; 2] }; ENDPOINTS],
             log: [[Line::EMPTY; 2]; ENDPOINTS],
@@ -96,24 +96,26 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
     pub fn lend(&mut self, keep: Keep) -> Tables<'_> {
         Tables {
             service: service::Tables {
-                keep,
                 jobs: &mut self.jobs,
-                blocks: self.job_blocks.as_flattened_mut(),
-                endpoints: &mut self.endpoints,
                 #[cfg(feature = "idempotency")]
                 keys: &mut self.keys,
-                log: self.log.as_flattened_mut(),
-                log_answers: &mut [],
-                scratch: &mut self.scratch,
-                outbox: delivery::Tables {
-                    chains: &mut self.chains,
-                    events: self.events.as_flattened_mut(),
-                    streams: self.streams.as_flattened_mut(),
-                    lanes: match ENDPOINTS {
-                        0 => &mut self.lane,
-                        _ => self.lanes.as_flattened_mut(),
+                dispatch: dispatch::Tables {
+                    keep,
+                    blocks: self.job_blocks.as_flattened_mut(),
+                    endpoints: &mut self.endpoints,
+                    log: self.log.as_flattened_mut(),
+                    log_answers: &mut [],
+                    scratch: &mut self.scratch,
+                    outbox: delivery::Tables {
+                        chains: &mut self.chains,
+                        events: self.events.as_flattened_mut(),
+                        streams: self.streams.as_flattened_mut(),
+                        lanes: match ENDPOINTS {
+                            0 => &mut self.lane,
+                            _ => self.lanes.as_flattened_mut(),
+                        },
+                        attempts: &mut self.attempts,
                     },
-                    attempts: &mut self.attempts,
                 },
                 #[cfg(feature = "hub")]
                 feed: self.feed.as_flattened_mut(),

@@ -157,7 +157,7 @@ pub(super) fn create(server: &mut Server<'_>, now: Now, request: &Request<'_>) -
     if let Some(id) = job {
         let id = id.decode_into(server.decode).ok_or(Problem::Job)?;
         let job = server.service.find_job_text(id);
-        new.job = Some(job.ok_or(Problem::Job)?);
+        new.subject = Some(job.ok_or(Problem::Job)?);
     }
     let Ok(ix) = server.service.create_endpoint(now, new) else {
         return Err(full(&mut server.service));

@@ -3,9 +3,7 @@
 use super::Service;
 use crate::{
     delivery::{Flaw, ensure, len, used},
-    endpoint,
     job::Status,
-    slab::{Ix, List},
     text::blocks_for,
 };
 
@@ -17,9 +15,8 @@ impl Service<'_> {
     ///
     /// [`Flaw`] names the first thing that is not.
     pub fn audit(&self) -> Result<(), Flaw> {
-        self.outbox.audit()?;
+        self.dispatch.audit()?;
         self.audit_jobs()?;
-        self.audit_endpoints()?;
         self.audit_text()
     }
 
@@ -37,55 +34,21 @@ impl Service<'_> {
             // What waits for a worker needs no deadline; whatever else there is does.
             let timed = job.timer.get().is_some();
             ensure(timed != (job.state().status == Status::Pending), Flaw::Job)?;
-            let active = self.outbox.is_active(ix);
+            let active = self.dispatch.outbox.is_active(ix);
             ensure(active != job.state().status.is_terminal(), Flaw::Job)?;
         }
         Ok(())
     }
 
-    fn audit_endpoints(&self) -> Result<(), Flaw> {
-        let removed = used(&self.endpoints).filter(|(_, e)| e.removed).count();
-        let listed = len(&self.newest_endpoints, &self.endpoints);
-        let for_all = used(&self.endpoints).filter(|(_, e)| e.for_all && e.is_enabled());
-        let fits = listed + removed == self.endpoints.len()
-            && len(&self.for_all, &self.endpoints) == for_all.count()
-            && len(&self.leaving, &self.endpoints) == removed;
-        ensure(fits, Flaw::Endpoint)?;
-        for (ix, job) in used(&self.jobs) {
-            let mine = used(&self.endpoints).filter(|(_, e)| e.job == Some(ix) && !e.removed);
-            let wanting = len::<{ endpoint::WANTING }, _>(&job.wanting, &self.endpoints);
-            ensure(mine.count() == wanting, Flaw::Endpoint)?;
-        }
-        for (ix, endpoint) in used(&self.endpoints) {
-            // An endpoint narrowed to a job never outlives it, lest it hear of the next job in its slot.
-            let job = endpoint.job.is_none_or(|job| self.hangs(job, ix));
-            ensure(endpoint.removed || job, Flaw::Endpoint)?;
-            ensure(
-                endpoint.is_enabled() == self.outbox.is_open(ix),
-                Flaw::Endpoint,
-            )?;
-        }
-        Ok(())
-    }
-
-    /// Whether an endpoint hangs among those narrowed to a job.
-    fn hangs(&self, job: Ix, endpoint: Ix) -> bool {
-        let head = self.jobs.get(job).and_then(|job| job.wanting.head());
-        core::iter::successors(head, |ix| {
-            List::<{ endpoint::WANTING }>::next(&self.endpoints, *ix)
-        })
-        .any(|ix| ix == endpoint)
-    }
-
     fn audit_text(&self) -> Result<(), Flaw> {
         let jobs = used(&self.jobs).map(|(_, job)| job.request.blocks() + job.result.blocks());
-        let endpoints = used(&self.endpoints).map(|(_, endpoint)| endpoint.text.blocks());
+        let endpoints = used(&self.dispatch.endpoints).map(|(_, endpoint)| endpoint.text.blocks());
         ensure(
-            jobs.chain(endpoints).sum::<usize>() == self.pool.used(),
+            jobs.chain(endpoints).sum::<usize>() == self.dispatch.text.used(),
             Flaw::Text,
         )?;
         let under_way = used(&self.jobs).filter(|(_, job)| !job.state().status.is_terminal());
         let reserved = under_way.count() * blocks_for(self.limits.result_bytes_max());
-        ensure(reserved == self.pool.reserved(), Flaw::Text)
+        ensure(reserved == self.dispatch.text.reserved(), Flaw::Text)
     }
 }

@@ -6,7 +6,7 @@
 //! is on its way to the store no record of the next one comes out.
 
 use super::{
-    Attempt, AttemptResult, Attempted, Service,
+    Attempt, AttemptResult, Attempted, NOT_STARTED, Service,
     jobs::{Report, ReportError, Work},
 };
 use crate::{
@@ -189,9 +189,6 @@ impl PollError {
     }
 }
 
-/// What every error says that means it.
-pub(crate) const NOT_STARTED: &str = "records were put back, and work was not begun";
-
 impl core::fmt::Display for HandleError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.as_str())
@@ -227,7 +224,11 @@ impl Service<'_> {
                 let attempted = attempted.ok_or(HandleError::Attempt)?;
                 return Ok(Handled::Attempted(attempted));
             }
-            Input::Durable(batch) => self.durable(batch)?,
+            Input::Durable(batch) => {
+                if !self.dispatch.durable(&batch) {
+                    return Err(HandleError::Batch);
+                }
+            }
         }
         Ok(Handled::Taken)
     }
@@ -274,7 +275,7 @@ impl Service<'_> {
             return Ok(Some(output));
         }
         if ready.attempts
-            && let Some(attempt) = self.outbox.poll_attempt(now.instant)
+            && let Some(attempt) = self.dispatch.outbox.poll_attempt(now.instant)
         {
             return Ok(Some(Output::Attempt(attempt)));
         }
@@ -288,7 +289,7 @@ impl Service<'_> {
         now: Now,
         memory: &'m mut [u8],
     ) -> Result<Option<Output<'m>>, PollError> {
-        if self.committing {
+        if self.dispatch.course.is_committing() {
             return Ok(None);
         }
         // They have no deadline: what is too old goes when something is written in any case.
@@ -300,7 +301,7 @@ impl Service<'_> {
         if memory.len() < self.record_bytes_max() {
             return Err(PollError::ShortMemory);
         }
-        self.gathering = true;
+        self.dispatch.course.gather();
         if let Some((job, len)) = self.next_archived(memory) {
             let json = Value::new(memory.get(..len).unwrap_or_default());
             return Ok(Some(Output::Archive { job, json }));
@@ -309,38 +310,24 @@ impl Service<'_> {
             let value = len.and_then(|len| memory.get(..len)).map(Value::new);
             return Ok(Some(Output::Save { key, value }));
         }
-        self.gathering = false;
-        self.committing = true;
-        let number = self.outbox.seal();
-        Ok(Some(Output::Commit(Batch::new(self.machine, number))))
-    }
-
-    /// Lets go of what waited for a batch.
-    fn durable(&mut self, batch: Batch) -> Result<(), HandleError> {
-        let number = self.outbox.batch().wrapping_sub(1);
-        if !self.committing || batch != Batch::new(self.machine, number) {
-            return Err(HandleError::Batch);
-        }
-        self.committing = false;
-        self.outbox.committed(number);
-        Ok(())
+        Ok(Some(Output::Commit(self.dispatch.close_batch())))
     }
 
     /// When something is due next, though nothing comes: what [`Output::Sleep`] says.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        crate::time::earlier(self.job_timers.next(), self.outbox.poll_timeout())
+        crate::time::earlier(self.job_timers.next(), self.dispatch.outbox.poll_timeout())
     }
 
     /// Whether something has changed that is in no complete batch yet.
     #[must_use]
     pub const fn has_unsaved(&self) -> bool {
-        self.gathering || self.is_dirty()
+        self.dispatch.course.is_gathering() || self.is_dirty()
     }
 
     /// Whether everything that has happened is durable.
     #[must_use]
     pub const fn is_all_durable(&self) -> bool {
-        !self.committing && !self.has_unsaved()
+        !self.dispatch.course.is_committing() && !self.has_unsaved()
     }
 }

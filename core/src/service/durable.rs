@@ -46,7 +46,7 @@ impl Service<'_> {
     /// Whether an endpoint may be shown, and for one that is narrowed to a job, the event that left it as it may be.
     #[must_use]
     pub fn durable_endpoint(&self, ix: Ix) -> Durable<Option<Event>> {
-        let Some(endpoint) = self.endpoints.get(ix) else {
+        let Some(endpoint) = self.dispatch.endpoints.get(ix) else {
             return Durable::Nothing;
         };
         if !self.is_durable(endpoint.made) {
@@ -55,7 +55,7 @@ impl Service<'_> {
         if !self.is_durable(endpoint.changed) {
             return Durable::Soon;
         }
-        match endpoint.job.map(|job| self.durable_job(job)) {
+        match endpoint.subject.map(|job| self.durable_job(job)) {
             None => Durable::Is(None),
             Some(Durable::Is(event)) => Durable::Is(Some(event)),
             Some(Durable::Nothing | Durable::Soon) => Durable::Soon,

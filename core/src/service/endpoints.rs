@@ -1,83 +1,23 @@
-//! What happens to endpoints: they are registered, changed, tested, and removed.
+//! The endpoints of a service: its dispatcher's, narrowed to jobs and tested.
 
-use super::{CHANGED, NOT_STARTED, Service, Words, deliveries::event_id};
+use super::Service;
 use crate::{
-    delivery::Target,
-    endpoint::{self, Disabled, Endpoint, StoredSecret},
+    dispatch::{self, EndpointError},
+    endpoint,
     event::{Event, Filter, Kind},
     id::Id,
-    note::note,
-    signature::Secret,
-    slab::{Ix, Link},
-    text::Text,
+    slab::Ix,
     time::{Now, Timestamp},
 };
 
-/// An endpoint that somebody registers. Its strings are checked already; their lengths keep to
-/// [`Limits`](super::Limits).
-#[derive(Debug)]
-pub struct NewEndpoint<'a> {
-    /// Where deliveries go.
-    pub url: Words<'a>,
-    /// Which events it wants.
-    pub filter: Filter,
-    /// What somebody wrote to tell it from others.
-    pub description: Words<'a>,
-    /// What to sign with; made up where not given.
-    pub secret: Option<Secret>,
-    /// The only job whose events it gets.
-    pub job: Link,
-}
+/// A registered webhook.
+pub type Endpoint = endpoint::Endpoint<Filter>;
+
+/// An endpoint that somebody registers. Its subject is the only job whose events it gets.
+pub type NewEndpoint<'a> = dispatch::NewEndpoint<'a, Filter>;
 
 /// What of an endpoint to change. What is `None` stays.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct EndpointChange<'a> {
-    /// Where deliveries go.
-    pub url: Option<Words<'a>>,
-    /// Which events it wants.
-    pub filter: Option<Filter>,
-    /// What somebody wrote to tell it from others.
-    pub description: Option<Words<'a>>,
-    /// Whether anything is sent.
-    pub enabled: Option<bool>,
-}
-
-/// Why nothing was done to an endpoint. Nothing has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum EndpointError {
-    /// The driver: records were put back, and work was not begun.
-    NotStarted,
-    /// There is no such endpoint.
-    Unknown,
-    /// There is no room. Try again later.
-    Full,
-}
-
-impl EndpointError {
-    /// The error as a short sentence.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotStarted => NOT_STARTED,
-            Self::Unknown => "there is no such endpoint",
-            Self::Full => "there is no room",
-        }
-    }
-}
-
-impl core::fmt::Display for EndpointError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl core::error::Error for EndpointError {}
-
-/// Endpoints let go of in one call at most.
-const STEP: usize = 64;
-/// Dead letters sent again for one request at most.
-const REDELIVER_MAX: usize = 10_000;
+pub type EndpointChange<'a> = dispatch::EndpointChange<'a, Filter>;
 
 impl Service<'_> {
     /// Registers an endpoint. One that is narrowed to a job that has ended is sent its ending at once.
@@ -86,54 +26,16 @@ impl Service<'_> {
     ///
     /// [`EndpointError`] says why it was not.
     pub fn create_endpoint(&mut self, now: Now, new: NewEndpoint<'_>) -> Result<Ix, EndpointError> {
-        if !self.begin() {
-            return Err(EndpointError::NotStarted);
+        let (subject, filter) = (new.subject, new.filter);
+        let ix = self.dispatch.create_endpoint(now, new)?;
+        if let Some(event) = subject.and_then(|job| Some(self.jobs.get(job)?.last))
+            && event.kind.is_terminal()
+            && filter.matches(event.kind)
+        {
+            // Without room nothing is sent; the reply to the registration tells the ending too.
+            let _ = self.dispatch.send(ix, subject, event, &self.jobs);
         }
-        self.create(now, new).ok_or_else(|| {
-            self.counters.refused += 1;
-            EndpointError::Full
-        })
-    }
-
-    /// Makes an endpoint, if there is room for it. A call of its own, for the stack it takes.
-    #[inline(never)]
-    fn create(&mut self, now: Now, new: NewEndpoint<'_>) -> Link {
-        if self.endpoints.room() == 0 {
-            self.reap_endpoints();
-        }
-        let ix = self.endpoints.vacant()?;
-        let text = self.pool.store([new.url, new.description])?;
-        let for_all = new.job.is_none();
-        let room = self.outbox.is_vacant(ix)
-            && new.job.is_none_or(|job| self.outbox.admit_target(job))
-            && self.outbox.open_lane(ix, new.filter, for_all);
-        if !room {
-            self.pool.free(text);
-            return None;
-        }
-        let secret = match new.secret {
-            Some(secret) => secret,
-            None => Secret::from_random(self.random.bytes()),
-        };
-        let previous = self.newest_endpoint().and_then(|ix| self.endpoints.get(ix));
-        let previous = previous.map(|endpoint| endpoint.id);
-        let mut endpoint = Endpoint::EMPTY;
-        endpoint.id = Id::after(previous, now.timestamp, ix, &mut self.random);
-        endpoint.created_at = now.timestamp;
-        endpoint.filter = new.filter;
-        endpoint.job = new.job;
-        endpoint.text = text;
-        endpoint.secret = StoredSecret::new(&secret);
-        endpoint.for_all = for_all;
-        endpoint.made = self.batch();
-        self.endpoints.insert(endpoint)?;
-        self.newest_endpoints.push_front(&mut self.endpoints, ix);
-        self.tie(ix);
-        self.want(ix);
-        self.touch_endpoint(ix);
-        self.send_ending(ix);
-        note!(info, "endpoint in slot {}: registered", ix.get());
-        Some(ix)
+        Ok(ix)
     }
 
     /// Changes an endpoint. Enabling it again also forgives it its failures.
@@ -146,106 +48,17 @@ impl Service<'_> {
         ix: Ix,
         change: EndpointChange<'_>,
     ) -> Result<(), EndpointError> {
-        if !self.begin() {
-            return Err(EndpointError::NotStarted);
-        }
-        let endpoint = self.endpoints.get(ix).ok_or(EndpointError::Unknown)?;
-        let was_enabled = endpoint.is_enabled();
-        let enabled = change.enabled.unwrap_or(was_enabled);
-        let filter = change.filter.unwrap_or(endpoint.filter);
-        let (old_text, for_all) = (endpoint.text, endpoint.for_all);
-        let text = match (change.url, change.description) {
-            (None, None) => None,
-            (url, description) => Some(
-                self.copy_text(old_text, url, description)
-                    .ok_or(EndpointError::Full)?,
-            ),
-        };
-        if enabled && !was_enabled && !self.outbox.open_lane(ix, filter, for_all) {
-            if let Some(text) = text {
-                self.pool.free(text);
-            }
-            return Err(EndpointError::Full);
-        }
-        if let Some(text) = text {
-            self.pool.free(old_text);
-            if let Some(endpoint) = self.endpoints.get_mut(ix) {
-                endpoint.text = text;
-            }
-        }
-        if change.url.is_some() {
-            // How the one before has fared says nothing of this one.
-            self.outbox.forgive(ix);
-        }
-        if let Some(endpoint) = self.endpoints.get_mut(ix) {
-            endpoint.filter = filter;
-        }
-        self.outbox.set_filter(ix, filter);
-        match (was_enabled, enabled) {
-            (false, true) => {
-                if let Some(endpoint) = self.endpoints.get_mut(ix) {
-                    endpoint.disabled = Disabled::No;
-                    endpoint.failing_since = Timestamp::EPOCH;
-                }
-                self.want(ix);
-            }
-            (true, false) => self.disable(ix, Disabled::ByRequest),
-            _ => {}
-        }
-        self.touch_endpoint(ix);
-        Ok(())
+        self.dispatch.change_endpoint(ix, change)
     }
 
     /// Removes an endpoint, and with it all that it is owed.
     pub fn remove_endpoint(&mut self, ix: Ix) {
-        if self.begin() {
-            self.remove_endpoint_at(ix);
-        }
-    }
-
-    pub(super) fn remove_endpoint_at(&mut self, ix: Ix) {
-        let Some(endpoint) = self.endpoints.get(ix) else {
-            return;
-        };
-        if endpoint.removed {
-            return;
-        }
-        let (job, text) = (endpoint.job, endpoint.text);
-        self.unwant(ix);
-        self.untie(ix);
-        if let Some(job) = job {
-            let target = Target {
-                lane: ix,
-                callback: false,
-            };
-            self.outbox.close_target(job, target, true);
-        }
-        self.outbox.close_lane(ix, true);
-        self.newest_endpoints.remove(&mut self.endpoints, ix);
-        self.pool.free(text);
-        self.log.clear(ix);
-        if let Some(endpoint) = self.endpoints.get_mut(ix) {
-            endpoint.removed = true;
-            endpoint.secret = StoredSecret::NONE;
-            endpoint.previous = StoredSecret::NONE;
-            endpoint.text = Text::EMPTY;
-        }
-        self.touch_endpoint(ix);
-        self.leaving.push_back(&mut self.endpoints, ix);
-        note!(info, "endpoint in slot {}: removed", ix.get());
+        self.dispatch.remove_endpoint(ix);
     }
 
     /// Gives an endpoint a new secret; the old one signs too for a while.
     pub fn rotate_secret(&mut self, now: Now, ix: Ix) {
-        if !self.begin() {
-            return;
-        }
-        let secret = Secret::from_random(self.random.bytes());
-        let until = now.timestamp.after_ms(self.limits.secret_overlap_ms);
-        if let Some(endpoint) = self.endpoints.get_mut(ix) {
-            endpoint.rotate(&secret, until);
-        }
-        self.touch_endpoint(ix);
+        self.dispatch.rotate_secret(now, ix);
     }
 
     /// Sends a test event to an endpoint. Returns its id.
@@ -254,161 +67,18 @@ impl Service<'_> {
     ///
     /// [`EndpointError`] says why none was sent.
     pub fn test_endpoint(&mut self, now: Now, ix: Ix) -> Result<Id, EndpointError> {
-        if !self.begin() {
-            return Err(EndpointError::NotStarted);
-        }
-        let sequence = self.random.u64() as u32 >> 8;
         let event = Event {
             at: now.timestamp,
-            sequence,
+            sequence: self.dispatch.random.u64() as u32 >> 8,
             kind: Kind::Test,
             progress: 0,
         };
-        let target = Target {
-            lane: ix,
-            callback: false,
-        };
-        let endpoint = self.endpoints.get(ix).ok_or(EndpointError::Unknown)?;
-        let id = endpoint.id;
-        if !self.outbox.send(None, event, target) {
-            return Err(EndpointError::Full);
-        }
-        Ok(id.event(sequence, now.timestamp))
+        self.dispatch.send(ix, None, event, &self.jobs)
     }
 
     /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
     /// id. Returns how many.
     pub fn redeliver(&mut self, ix: Ix, since: Timestamp, event: Option<Id>) -> usize {
-        if !self.begin() {
-            return 0;
-        }
-        let (jobs, endpoints) = (&self.jobs, &self.endpoints);
-        self.outbox.redeliver(ix, REDELIVER_MAX, |job, letter| {
-            let is_it = |id| event_id(jobs, endpoints, job, ix, letter) == Some(id);
-            letter.at >= since && event.is_none_or(is_it)
-        })
-    }
-
-    /// Disables an endpoint: nothing is sent to it until somebody enables it again.
-    pub(super) fn disable(&mut self, ix: Ix, why: Disabled) {
-        self.unwant(ix);
-        let Some(endpoint) = self.endpoints.get_mut(ix) else {
-            return;
-        };
-        if !endpoint.is_enabled() {
-            return;
-        }
-        endpoint.disabled = why;
-        note!(warn, "endpoint in slot {}: disabled, {:?}", ix.get(), why);
-        self.outbox.close_lane(ix, false);
-        self.touch_endpoint(ix);
-    }
-
-    /// Hangs an enabled endpoint among those that want every job's events.
-    fn want(&mut self, ix: Ix) {
-        if self.endpoints.get(ix).is_some_and(|e| e.for_all) {
-            self.for_all.push_back(&mut self.endpoints, ix);
-        }
-    }
-
-    fn unwant(&mut self, ix: Ix) {
-        if let Some(endpoint) = self.endpoints.get(ix)
-            && endpoint.for_all
-            && endpoint.is_enabled()
-        {
-            self.for_all.remove(&mut self.endpoints, ix);
-        }
-    }
-
-    /// Hangs an endpoint that is narrowed to a job on that, enabled or not: it is forgotten with it.
-    fn tie(&mut self, ix: Ix) {
-        let job = self.endpoints.get(ix).and_then(|endpoint| endpoint.job);
-        if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
-            job.wanting.push_back(&mut self.endpoints, ix);
-        }
-    }
-
-    fn untie(&mut self, ix: Ix) {
-        let job = self.endpoints.get(ix).and_then(|endpoint| endpoint.job);
-        if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
-            job.wanting.remove(&mut self.endpoints, ix);
-        }
-    }
-
-    /// Puts a restored endpoint where it belongs.
-    pub(super) fn start_endpoint(&mut self, ix: Ix) {
-        self.tie(ix);
-        if self.endpoints.get(ix).is_some_and(Endpoint::is_enabled) {
-            self.want(ix);
-        }
-    }
-
-    /// Sends its job's ending to an endpoint that came too late for it.
-    fn send_ending(&mut self, ix: Ix) {
-        let Some(endpoint) = self.endpoints.get(ix) else {
-            return;
-        };
-        let Some(job) = endpoint.job.and_then(|job| self.jobs.get(job)) else {
-            return;
-        };
-        let event = job.last;
-        if event.kind.is_terminal() && endpoint.filter.matches(event.kind) {
-            let target = Target {
-                lane: ix,
-                callback: false,
-            };
-            // Without room nothing is sent; the reply to the registration tells the ending too.
-            let _ = self.outbox.send(endpoint.job, event, target);
-        }
-    }
-
-    /// Frees the slots of removed endpoints that their deliveries have let go of.
-    pub(super) fn reap_endpoints(&mut self) {
-        for _ in 0..STEP {
-            let Some(ix) = self.leaving.head() else {
-                return;
-            };
-            self.leaving.remove(&mut self.endpoints, ix);
-            if self.outbox.is_vacant(ix) {
-                self.endpoints.remove(ix);
-                self.endpoints.mark(ix, CHANGED);
-            } else {
-                self.leaving.push_back(&mut self.endpoints, ix);
-                return;
-            }
-        }
-    }
-
-    pub(super) fn touch_endpoint(&mut self, ix: Ix) {
-        if let Some(endpoint) = self.endpoints.get_mut(ix) {
-            endpoint.changed = self.outbox.batch();
-        }
-        self.endpoints.mark(ix, CHANGED);
-    }
-
-    /// Stores an endpoint's strings anew, with some of them replaced.
-    fn copy_text(
-        &mut self,
-        text: Text<2>,
-        url: Option<Words<'_>>,
-        description: Option<Words<'_>>,
-    ) -> Option<Text<2>> {
-        // What stays is copied through the scratch memory: a pool cannot read while it writes.
-        self.rendered = (Id::NONE, 0);
-        let mut out = crate::out::Out::new(self.scratch);
-        if url.is_none() {
-            self.pool.write(&text, endpoint::field::URL, &mut out);
-        }
-        let split = out.len();
-        if description.is_none() {
-            self.pool
-                .write(&text, endpoint::field::DESCRIPTION, &mut out);
-        }
-        let len = out.finish().ok()?;
-        let kept = core::str::from_utf8(self.scratch.get(..len)?).ok()?;
-        let (kept_url, kept_description) = kept.split_at_checked(split)?;
-        let url = url.unwrap_or(Words::Plain(kept_url));
-        let description = description.unwrap_or(Words::Plain(kept_description));
-        self.pool.store([url, description])
+        self.dispatch.redeliver(ix, since, event, &self.jobs)
     }
 }

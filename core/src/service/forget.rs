@@ -25,7 +25,7 @@ impl Service<'_> {
                 return false;
             };
             let may_go = self.jobs.get(ix).is_some_and(|job| self.may_go(job));
-            if may_go && self.outbox.drop_letters(ix) && self.forget(ix) {
+            if may_go && self.dispatch.outbox.drop_letters(ix) && self.forget(ix) {
                 return true;
             }
             at = List::<QUEUED>::next(&self.jobs, ix);
@@ -54,21 +54,19 @@ impl Service<'_> {
             return true;
         };
         let ended = job.state().status.is_terminal() && !job.stopping;
-        if !ended || !self.may_go(job) || !self.outbox.is_settled(ix) {
+        if !ended || !self.may_go(job) || !self.dispatch.outbox.is_settled(ix) {
             return false;
         }
         let (request, result, archiving) = (job.request, job.result, job.archiving);
-        while let Some(endpoint) = self.jobs.get(ix).and_then(|job| job.wanting.head()) {
-            self.remove_endpoint_at(endpoint);
-        }
+        self.dispatch.forget_subject(ix);
         if archiving {
             self.archiving.remove(&mut self.jobs, ix);
         }
         self.ended.remove(&mut self.jobs, ix);
         self.newest_jobs.remove(&mut self.jobs, ix);
         self.job_timers.clear(&mut self.jobs, ix);
-        self.pool.free(request);
-        self.pool.free(result);
+        self.dispatch.text.free(request);
+        self.dispatch.text.free(result);
         self.jobs.remove(ix);
         self.jobs.mark(ix, REQUEST | STATE);
         true

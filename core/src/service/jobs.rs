@@ -1,13 +1,13 @@
 //! What happens to jobs: they come in, are worked on, end, and are forgotten.
 
-use super::{Job, NOT_STARTED, REQUEST, STATE, Service, Words, targets::Targets};
+use super::{Job, NOT_STARTED, REQUEST, STATE, Service};
 use crate::{
     event::{Event, Kind},
     id::Id,
     job::{self, Happening, Refused, State, Status},
     note::note,
     slab::{Ix, Link},
-    text::blocks_for,
+    text::{Source, blocks_for},
     time::Now,
     url::is_absolute_uri,
 };
@@ -17,15 +17,15 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct NewJob<'a> {
     /// The video.
-    pub video_url: Words<'a>,
+    pub video_url: Source<'a>,
     /// The language it is in, if said.
-    pub source_language: Option<Words<'a>>,
+    pub source_language: Option<Source<'a>>,
     /// The language it shall be in.
-    pub target_language: Words<'a>,
+    pub target_language: Source<'a>,
     /// What the asker calls it.
-    pub reference: Option<Words<'a>>,
+    pub reference: Option<Source<'a>>,
     /// Where the asker wants to be told.
-    pub callback_url: Option<Words<'a>>,
+    pub callback_url: Option<Source<'a>>,
 }
 
 /// A job that was accepted, now or when the same request came before.
@@ -264,8 +264,8 @@ impl Service<'_> {
                 _ => {}
             }
         }
-        self.outbox.handle_timeout(now.instant);
-        self.reap_endpoints();
+        self.dispatch.outbox.handle_timeout(now.instant);
+        self.dispatch.reap_endpoints();
     }
 
     /// Makes a job, if there is room for all that can happen to it. A call of its own, for the stack it takes.
@@ -276,36 +276,36 @@ impl Service<'_> {
         }
         let strings = [
             new.video_url,
-            new.source_language.unwrap_or(Words::EMPTY),
+            new.source_language.unwrap_or(Source::EMPTY),
             new.target_language,
-            new.reference.unwrap_or(Words::EMPTY),
-            new.callback_url.unwrap_or(Words::EMPTY),
+            new.reference.unwrap_or(Source::EMPTY),
+            new.callback_url.unwrap_or(Source::EMPTY),
         ];
         let result_blocks = blocks_for(self.limits.result_bytes_max());
         let bytes = strings.iter().map(|words| words.bytes_len()).sum();
         for _ in 0..EVICTIONS_MAX {
-            let room = self.pool.room() >= blocks_for(bytes).saturating_add(result_blocks);
+            let room = self.dispatch.text.room() >= blocks_for(bytes).saturating_add(result_blocks);
             if room || !self.make_room() {
                 break;
             }
         }
         let ix = self.jobs.vacant()?;
         let has_callback = new.callback_url.is_some();
-        let request = self.pool.store(strings)?;
-        if !self.pool.reserve(result_blocks) {
-            self.pool.free(request);
+        let request = self.dispatch.text.store(strings)?;
+        if !self.dispatch.text.reserve(result_blocks) {
+            self.dispatch.text.free(request);
             return None;
         }
         let state_events = self.limits.state_events_max();
-        if !self.outbox.admit(ix, state_events, u32::from(has_callback)) {
-            self.pool.release(result_blocks);
-            self.pool.free(request);
+        if self.dispatch.admit(ix, state_events, has_callback).is_err() {
+            self.dispatch.text.release(result_blocks);
+            self.dispatch.text.free(request);
             return None;
         }
         let previous = self.newest_job().and_then(|ix| self.jobs.get(ix));
         let previous = previous.map(|job| job.id);
         let mut job = Job::EMPTY;
-        job.id = Id::after(previous, now.timestamp, ix, &mut self.random);
+        job.id = Id::after(previous, now.timestamp, ix, &mut self.dispatch.random);
         job.created_at = now.timestamp;
         job.has_callback = has_callback;
         job.has_reference = new.reference.is_some();
@@ -368,7 +368,10 @@ impl Service<'_> {
             _ => result,
         };
         // The room was set aside when the job was accepted.
-        let text = self.pool.store_reserved([Words::Plain(words)], reserved);
+        let text = self
+            .dispatch
+            .text
+            .store_reserved([Source::Plain(words)], reserved);
         let stopping = stop && from == Status::Processing;
         // One that claims its jobs has nobody here to tell: it learns of it when it reports next.
         #[cfg(feature = "hub")]
@@ -396,7 +399,7 @@ impl Service<'_> {
         let Some(job) = self.jobs.get_mut(ix) else {
             return;
         };
-        if self.outbox.is_durable(job.changed) {
+        if self.dispatch.outbox.is_durable(job.changed) {
             job.settled = job.last;
             job.unsettled_since = batch;
         }
@@ -417,7 +420,7 @@ impl Service<'_> {
         if job.last.sequence == 1 {
             job.created_at = at;
         }
-        let (event, wanting, callback) = (job.last, job.wanting.head(), job.has_callback);
+        let (event, callback) = (job.last, job.has_callback);
         #[cfg(feature = "hub")]
         self.feed.push(crate::feed::Told {
             job: job.id,
@@ -425,15 +428,8 @@ impl Service<'_> {
             batch,
         });
         self.jobs.mark(ix, STATE);
-        let callback = callback.then(|| self.callback_lane(ix)).flatten();
-        let targets = Targets {
-            endpoints: &self.endpoints,
-            kind,
-            narrowed: wanting,
-            for_all: self.for_all.head(),
-            callback,
-        };
-        self.outbox.publish(ix, event, targets);
+        // Progress for which there is no room is told to nobody: there will be more.
+        let _ = self.dispatch.tell(ix, event, callback, &self.jobs);
     }
 
     const fn count(&mut self, before: Status, after: Status) {

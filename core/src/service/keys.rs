@@ -25,7 +25,7 @@ impl Service<'_> {
     #[must_use]
     pub fn idempotency_key(&self, key: &[u8], body: &[u8]) -> IdempotencyKey {
         let mut hash = Sha256::new();
-        hash.update(&self.master);
+        hash.update(&self.dispatch.master);
         hash.update(b"idempotency key");
         hash.update(key);
         let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash.finish();

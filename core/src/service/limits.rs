@@ -3,9 +3,9 @@
 use super::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 use crate::{
     delivery::OutboxLimits,
+    dispatch,
     job::{State, changes_left},
     language::TAG_BYTES_MAX,
-    signature::KEY_BYTES_MAX,
 };
 
 /// What a service allows.
@@ -49,8 +49,6 @@ const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 const JOB_RECORD_BYTES: usize = 16 + 8 + 2 + 5 * 2;
 /// Bytes of a job's state beside its text: the event, the attempts, a length.
 const STATE_RECORD_BYTES: usize = 14 + 1 + 2;
-/// Bytes of an endpoint beside its texts: id, time, three bytes, its job, two secrets, two times, four lengths.
-const ENDPOINT_RECORD_BYTES: usize = 16 + 8 + 3 + 4 + 2 * KEY_BYTES_MAX + 2 * 8 + 4 * 2;
 
 const fn max(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
@@ -87,6 +85,18 @@ impl Limits {
         ..Self::SERVER
     };
 
+    /// What of it is a dispatcher's.
+    pub(super) const fn dispatch(&self) -> dispatch::Limits {
+        dispatch::Limits {
+            url_bytes_max: self.callback_bytes_max,
+            description_bytes_max: self.description_bytes_max,
+            secret_overlap_ms: self.secret_overlap_ms,
+            disable_after_ms: self.disable_after_ms,
+            attempt_ms: self.attempt_ms,
+            outbox: self.outbox,
+        }
+    }
+
     /// How many changes of state a job can go through at most: accepted, then started and lost again
     /// for each attempt, the last of which ends it.
     #[must_use]
@@ -103,7 +113,7 @@ impl Limits {
             + self.reference_bytes_max
             + self.callback_bytes_max
             + JOB_RECORD_BYTES;
-        let endpoint = self.callback_bytes_max + self.description_bytes_max + ENDPOINT_RECORD_BYTES;
+        let endpoint = self.dispatch().record_bytes_max(1);
         let state = self.result_bytes_max() + STATE_RECORD_BYTES;
         max(max(job, endpoint), state)
     }

@@ -1,8 +1,15 @@
-//! What happens to a translation, as the outbox sees it.
+//! What happens to a translation, and translations themselves, as their dispatcher sees them.
 
+use super::{Job, request_field, view};
 use crate::{
     delivery::Message,
+    dispatch::Subjects,
     event::{Event, Filter, Kind},
+    id::Id,
+    out::Out,
+    record::{Read, Stored, Write},
+    slab::{Ix, Slab},
+    text::{Pieces, Pool},
     time::Timestamp,
 };
 
@@ -20,6 +27,10 @@ impl Message for Event {
         self.at
     }
 
+    fn kind(&self) -> u8 {
+        self.kind as u8
+    }
+
     fn may_be_overtaken(&self) -> bool {
         self.kind == Kind::Progress
     }
@@ -30,5 +41,55 @@ impl Message for Event {
 
     fn passes(&self, filter: Filter) -> bool {
         filter.matches(self.kind)
+    }
+}
+
+impl Stored for Event {
+    fn write(&self, record: &mut Write<'_>) {
+        record.timestamp(self.at);
+        record.u32(self.sequence);
+        record.u8(self.kind as u8);
+        record.u8(self.progress);
+    }
+
+    fn read(record: &mut Read<'_>) -> Option<Self> {
+        let event = Self {
+            at: record.timestamp(),
+            sequence: record.u32(),
+            kind: Kind::from_u8(record.u8())?,
+            progress: record.u8(),
+        };
+        (event.progress <= 100).then_some(event)
+    }
+}
+
+impl Stored for Filter {
+    fn write(&self, record: &mut Write<'_>) {
+        record.u8(self.to_bits());
+    }
+
+    fn read(record: &mut Read<'_>) -> Option<Self> {
+        Some(Self::from_bits(record.u8()))
+    }
+}
+
+impl Subjects<Event> for Slab<'_, Job> {
+    fn id(&self, job: Ix) -> Option<Id> {
+        self.get(job).map(Job::id)
+    }
+
+    fn write_body(&self, job: Ix, event: &Event, text: &Pool<'_>, out: &mut Out<'_>) {
+        if let Some(job) = self.get(job) {
+            view::write_event(text, job, event, out);
+        }
+    }
+
+    fn write_test(&self, endpoint: Id, event: &Event, out: &mut Out<'_>) {
+        view::write_test(endpoint, event, out);
+    }
+
+    fn callback_url<'t>(&self, job: Ix, text: &'t Pool<'_>) -> Option<Pieces<'t>> {
+        let job = self.get(job)?;
+        Some(text.field(&job.request, request_field::CALLBACK_URL))
     }
 }

@@ -42,26 +42,23 @@ mod limits;
 mod message;
 mod records;
 mod restore;
-mod targets;
 mod view;
-mod words;
 #[cfg(feature = "hub")]
 mod workers;
 
 pub use crate::delivery::Flaw;
-pub use deliveries::{Attempt, AttemptResult, Attempted, RequestError};
-pub(crate) use door::NOT_STARTED;
+pub(crate) use crate::dispatch::NOT_STARTED;
+pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, RequestError, RestoreError};
+pub use deliveries::Attempt;
 pub use door::{HandleError, Handled, Input, Output, PollError, Ready};
 pub use durable::Durable;
-pub use endpoints::{EndpointChange, EndpointError, NewEndpoint};
+pub use endpoints::{Endpoint, EndpointChange, NewEndpoint};
 pub use job_slot::{Job, request_field};
 pub use jobs::{NewJob, Report, ReportError, SubmitError, Submitted};
 #[cfg(feature = "idempotency")]
 pub use keys::IdempotencyKey;
 pub use limits::Limits;
-pub use restore::RestoreError;
 pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
-pub use words::{Words, WordsBytes};
 #[cfg(feature = "hub")]
 pub use workers::{Claim, LeaseError};
 
@@ -71,54 +68,36 @@ use job_slot::{ALL, ARCHIVING, QUEUED, REQUEST, STATE};
 use crate::idempotency::{KeySlot, Keys};
 use crate::{
     delivery::Outbox,
-    endpoint::{self, Endpoint},
+    dispatch::{self, Dispatcher},
     event::Event,
     id::{Id, Prefix},
-    log::{Line, Log},
     random::Random,
-    record::{Keep, Key},
+    record::Keep,
     setup::{self, Lent, SetupError},
-    sha256::Sha256,
-    signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
-    text::{Block, Pool, blocks_for},
+    text::blocks_for,
     timer::Timers,
 };
 
 /// The tables of a service, lent by the caller. All zero bytes is an empty table.
 #[derive(Debug)]
 pub struct Tables<'a> {
-    /// What of it is kept for longer.
-    pub keep: Keep,
     /// One for each job.
     pub jobs: &'a mut [Slot<Job>],
-    /// Text of jobs and endpoints: 64 bytes each.
-    pub blocks: &'a mut [Block],
-    /// One for each endpoint.
-    pub endpoints: &'a mut [Slot<Endpoint>],
     /// One for each idempotency key. With the feature `idempotency`.
     #[cfg(feature = "idempotency")]
     pub keys: &'a mut [KeySlot],
-    /// Lines of the attempt log, divided among the endpoints.
-    pub log: &'a mut [Line],
-    /// Room for what receivers answered, divided among the lines.
-    pub log_answers: &'a mut [u8],
-    /// Room for the body of one event, and for one URL behind it.
-    pub scratch: &'a mut [u8],
-    /// Deliveries.
-    pub outbox: crate::delivery::Tables<'a, Event>,
+    /// Endpoints and deliveries; text of jobs is among that of endpoints. It says what is kept for longer.
+    pub dispatch: dispatch::Tables<'a, Event>,
     /// Room for the newest events of all jobs.
     #[cfg(feature = "hub")]
     pub feed: &'a mut [crate::feed::Told],
 }
 
-/// The mark of endpoints whose record has changed.
-const CHANGED: u8 = 1;
-
 impl Tables<'_> {
     /// Whether the tables are long enough for each other and for the limits.
     fn check(&self, limits: &Limits) -> Result<(), SetupError> {
-        let (jobs, outbox) = (self.jobs.len(), &self.outbox);
+        let (jobs, outbox) = (self.jobs.len(), &self.dispatch.outbox);
         let job_blocks = blocks_for(limits.result_bytes_max()).saturating_add(1);
         setup::at_least([
             (Lent::Jobs, jobs, 1),
@@ -132,14 +111,14 @@ impl Tables<'_> {
             (
                 Lent::Lanes,
                 outbox.lanes.len(),
-                self.endpoints.len().saturating_add(1),
+                self.dispatch.endpoints.len().saturating_add(1),
             ),
-            (Lent::Text, self.blocks.len(), job_blocks),
+            (Lent::Text, self.dispatch.blocks.len(), job_blocks),
             #[cfg(feature = "idempotency")]
             (Lent::Keys, self.keys.len(), 1),
             (
                 Lent::Scratch,
-                self.scratch.len(),
+                self.dispatch.scratch.len(),
                 limits.scratch_bytes_max(),
             ),
         ])
@@ -151,19 +130,10 @@ pub struct Service<'a> {
     jobs: Slab<'a, Job>,
     job_timers: Timers,
     keep: Keep,
-    pool: Pool<'a>,
-    endpoints: Slab<'a, Endpoint>,
     #[cfg(feature = "idempotency")]
     keys: Keys<'a>,
-    log: Log<'a>,
-    scratch: &'a mut [u8],
-    outbox: Outbox<'a, Event>,
+    dispatch: Dispatcher<'a, Event>,
     limits: Limits,
-    random: Random,
-    /// From which callback secrets and key hashes are made; durable.
-    master: [u8; 32],
-    master_key: SigningKey,
-    master_dirty: bool,
 
     /// All jobs, newest first.
     newest_jobs: List<ALL>,
@@ -175,38 +145,10 @@ pub struct Service<'a> {
     ended: List<QUEUED>,
     /// Jobs that have ended and are not in the archive yet.
     archiving: List<ARCHIVING>,
-    /// All endpoints, newest first.
-    newest_endpoints: List<{ endpoint::ALL }>,
-    /// Endpoints that get every job's events.
-    for_all: List<{ endpoint::WANTING }>,
-    /// Removed endpoints that their deliveries have not let go of yet.
-    leaving: List<{ endpoint::ALL }>,
-    /// The event whose body is in the scratch memory, and how long it is.
-    rendered: (Id, usize),
     processing: usize,
     counters: Counters,
-    stage: Stage,
-    /// What tells its batches from those of others.
-    machine: u32,
-    /// Whether records of the open batch have come out.
-    gathering: bool,
-    /// Whether a batch is on its way to the store.
-    committing: bool,
     #[cfg(feature = "hub")]
     feed: crate::feed::Feed<'a>,
-}
-
-/// How far a service has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Nothing has come in yet.
-    New,
-    /// Records are being put back; this one was the last.
-    Restoring(Key),
-    /// A record could not be put back, and all that comes is refused.
-    Failed(RestoreError),
-    /// It works.
-    Started,
 }
 
 impl core::fmt::Debug for Service<'_> {
@@ -214,7 +156,7 @@ impl core::fmt::Debug for Service<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Service")
             .field("jobs", &self.jobs.len())
-            .field("endpoints", &self.endpoints.len())
+            .field("endpoints", &self.dispatch.endpoints_len())
             .finish_non_exhaustive()
     }
 }
@@ -251,42 +193,23 @@ impl<'a> Service<'a> {
     /// [`SetupError`] names what is lent too little of for what `limits` allow.
     pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Result<Self, SetupError> {
         tables.check(&limits)?;
-        let mut random = Random::new(seed);
-        let keep = tables.keep;
+        let keep = tables.dispatch.keep;
         let records = keep.records();
-        let endpoints = tables.endpoints.len();
-        let master = random.bytes();
         Ok(Self {
             jobs: Slab::new(tables.jobs).with_marks(records),
             job_timers: Timers::NONE,
             keep,
-            pool: Pool::new(tables.blocks),
-            endpoints: Slab::new(tables.endpoints).with_marks(records),
             #[cfg(feature = "idempotency")]
             keys: Keys::new(tables.keys).with_marks(records),
-            log: Log::new(tables.log, tables.log_answers, endpoints)?,
-            scratch: tables.scratch,
-            outbox: Outbox::new(tables.outbox, limits.outbox, keep, endpoints)?,
+            dispatch: Dispatcher::new(tables.dispatch, limits.dispatch(), seed)?,
             limits,
-            master,
-            master_key: Secret::from_random(master).signing_key(),
-            master_dirty: records,
-            random,
             newest_jobs: List::EMPTY,
             waiting: List::EMPTY,
             stopping: List::EMPTY,
             ended: List::EMPTY,
             archiving: List::EMPTY,
-            newest_endpoints: List::EMPTY,
-            for_all: List::EMPTY,
-            leaving: List::EMPTY,
-            rendered: (Id::NONE, 0),
             processing: 0,
             counters: Counters::default(),
-            stage: Stage::New,
-            machine: machine_of(&master),
-            gathering: false,
-            committing: false,
             #[cfg(feature = "hub")]
             feed: crate::feed::Feed::new(tables.feed),
         })
@@ -294,10 +217,7 @@ impl<'a> Service<'a> {
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
     pub(crate) const fn begin(&mut self) -> bool {
-        if matches!(self.stage, Stage::New) {
-            self.stage = Stage::Started;
-        }
-        matches!(self.stage, Stage::Started)
+        self.dispatch.begin()
     }
 
     /// What it allows.
@@ -309,17 +229,26 @@ impl<'a> Service<'a> {
     /// Random bytes, for whoever works on top of the service or beside it.
     #[must_use]
     pub fn random_bytes(&mut self) -> [u8; 32] {
-        self.random.bytes()
+        self.dispatch.random_bytes()
     }
 
     pub(crate) const fn random(&mut self) -> &mut Random {
-        &mut self.random
+        &mut self.dispatch.random
     }
 
     /// What it has done since it started.
     #[must_use]
-    pub const fn counters(&self) -> &Counters {
-        &self.counters
+    pub const fn counters(&self) -> Counters {
+        let deliveries = self.dispatch.counters();
+        Counters {
+            attempts: deliveries.attempts,
+            delivered: deliveries.delivered,
+            dead: deliveries.dead,
+            refused: self.counters.refused + deliveries.refused,
+            #[cfg(feature = "hub")]
+            disabled: deliveries.disabled,
+            ..self.counters
+        }
     }
 
     /// How many jobs it holds.
@@ -337,13 +266,13 @@ impl<'a> Service<'a> {
     /// How many endpoints it holds.
     #[must_use]
     pub const fn endpoints_len(&self) -> usize {
-        self.endpoints.len()
+        self.dispatch.endpoints_len()
     }
 
     /// How many endpoints it has room for.
     #[must_use]
     pub const fn endpoints_capacity(&self) -> usize {
-        self.endpoints.capacity()
+        self.dispatch.endpoints_capacity()
     }
 
     /// How many jobs are with a worker.
@@ -362,7 +291,7 @@ impl<'a> Service<'a> {
     /// The deliveries.
     #[must_use]
     pub const fn outbox(&self) -> &Outbox<'a, Event> {
-        &self.outbox
+        self.dispatch.outbox()
     }
 
     /// The slot of the job with this id.
@@ -399,33 +328,31 @@ impl<'a> Service<'a> {
     /// The slot of the endpoint whose id this text is.
     #[must_use]
     pub fn find_endpoint_text(&self, id: &str) -> Link {
-        self.find_endpoint(Id::parse(Prefix::Endpoint, id)?)
+        self.dispatch.find_endpoint_text(id)
     }
 
     /// The slot of the endpoint with this id.
     #[must_use]
     pub fn find_endpoint(&self, id: Id) -> Link {
-        let ix = id.slot()?;
-        let endpoint = self.endpoints.get(ix)?;
-        (endpoint.id == id && !endpoint.removed).then_some(ix)
+        self.dispatch.find_endpoint(id)
     }
 
     /// The endpoint in a slot.
     #[must_use]
     pub fn endpoint(&self, ix: Ix) -> Option<&Endpoint> {
-        self.endpoints.get(ix)
+        self.dispatch.endpoint(ix)
     }
 
     /// The endpoint that was registered last.
     #[must_use]
     pub const fn newest_endpoint(&self) -> Link {
-        self.newest_endpoints.head()
+        self.dispatch.newest_endpoint()
     }
 
     /// The endpoint registered before the one in `ix`.
     #[must_use]
     pub fn older_endpoint(&self, ix: Ix) -> Link {
-        List::<{ endpoint::ALL }>::next(&self.endpoints, ix)
+        self.dispatch.older_endpoint(ix)
     }
 
     /// Whether ended jobs are kept for longer than memory does: see [`Output::Archive`].
@@ -436,18 +363,12 @@ impl<'a> Service<'a> {
 
     /// The batch of records that the next change belongs to.
     const fn batch(&self) -> u64 {
-        self.outbox.batch()
+        self.dispatch.outbox.batch()
     }
 
     /// Whether everything up to and with `batch` is durable.
     #[must_use]
     pub const fn is_durable(&self, batch: u64) -> bool {
-        self.outbox.is_durable(batch)
+        self.dispatch.outbox.is_durable(batch)
     }
-}
-
-/// What tells the batches of a machine from those of others, made from its first secret, which tells nothing of that.
-fn machine_of(master: &[u8; 32]) -> u32 {
-    let [a, b, c, d, ..] = Sha256::digest(master);
-    u32::from_be_bytes([a, b, c, d])
 }

@@ -6,7 +6,7 @@
 
 use super::{Job, Service, request_field};
 use crate::{
-    endpoint::{Endpoint, field},
+    endpoint::field,
     event::{Event, Kind},
     id::{Id, Prefix},
     json::{Writer, write_escaped},
@@ -26,14 +26,14 @@ impl Service<'_> {
     /// Writes a job as it is now.
     pub fn write_job(&self, ix: Ix, out: &mut Out<'_>) {
         if let Some(job) = self.jobs.get(ix) {
-            write_job(&self.pool, job, &job.last, out);
+            write_job(&self.dispatch.text, job, &job.last, out);
         }
     }
 
     /// Writes a job as `event` left it.
     pub fn write_job_as(&self, ix: Ix, event: &Event, out: &mut Out<'_>) {
         if let Some(job) = self.jobs.get(ix) {
-            write_job(&self.pool, job, event, out);
+            write_job(&self.dispatch.text, job, event, out);
         }
     }
 
@@ -46,7 +46,7 @@ impl Service<'_> {
                 kind: Kind::Pending,
                 progress: 0,
             };
-            write_job(&self.pool, job, &accepted, out);
+            write_job(&self.dispatch.text, job, &accepted, out);
         }
     }
 
@@ -59,20 +59,9 @@ impl Service<'_> {
 
     /// Writes the body of an event of a job.
     pub fn write_event(&self, job: Ix, event: &Event, out: &mut Out<'_>) {
-        let Some(job) = self.jobs.get(job) else {
-            return;
-        };
-        write_envelope(event.kind, event.at, out);
-        write_job(&self.pool, job, event, out);
-        out.put_byte(b'}');
-    }
-
-    /// Writes the body of a test of an endpoint.
-    pub(super) fn write_test(&self, endpoint: &Endpoint, at: Timestamp, out: &mut Out<'_>) {
-        write_envelope(Kind::Test, at, out);
-        out.put(b"{\"id\":\"");
-        endpoint.id.write(Prefix::Endpoint, out);
-        out.put(b"\"}}");
+        if let Some(job) = self.jobs.get(job) {
+            write_event(&self.dispatch.text, job, event, out);
+        }
     }
 
     /// Writes an endpoint, and for one that is narrowed to a job how `job` left that. With `with_secret`, its secret
@@ -84,7 +73,7 @@ impl Service<'_> {
         with_secret: bool,
         out: &mut Out<'_>,
     ) {
-        let Some(endpoint) = self.endpoints.get(ix) else {
+        let Some(endpoint) = self.dispatch.endpoints.get(ix) else {
             return;
         };
         let mut json = Writer::new(out);
@@ -92,9 +81,14 @@ impl Service<'_> {
             .name("id")
             .quoted(|out| endpoint.id.write(Prefix::Endpoint, out))
             .name("url")
-            .quoted(|out| escaped(self.pool.field(&endpoint.text, field::URL), out))
+            .quoted(|out| escaped(self.dispatch.text.field(&endpoint.text, field::URL), out))
             .name("description")
-            .quoted(|out| escaped(self.pool.field(&endpoint.text, field::DESCRIPTION), out))
+            .quoted(|out| {
+                escaped(
+                    self.dispatch.text.field(&endpoint.text, field::DESCRIPTION),
+                    out,
+                )
+            })
             .name("events")
             .array();
         for name in endpoint.filter.names() {
@@ -106,7 +100,10 @@ impl Service<'_> {
             .name("disabled_reason")
             .string_or_null(endpoint.disabled.as_str())
             .name("job");
-        let id = endpoint.job.and_then(|ix| self.jobs.get(ix)).map(Job::id);
+        let id = endpoint
+            .subject
+            .and_then(|ix| self.jobs.get(ix))
+            .map(Job::id);
         match id.zip(job) {
             Some((id, event)) => json
                 .quoted(|out| id.write(Prefix::Job, out))
@@ -127,8 +124,7 @@ impl Service<'_> {
     /// Writes line number `rank` of an endpoint's attempt log, 0 the newest. `false` where there is
     /// none.
     pub fn write_attempt_line(&self, endpoint: Ix, rank: usize, out: &mut Out<'_>) -> bool {
-        let count = self.endpoints.get(endpoint).map_or(0, |e| e.logged);
-        let Some((line, answer)) = self.log.newest(endpoint, count, rank) else {
+        let Some((line, answer)) = self.dispatch.attempt_line(endpoint, rank) else {
             return false;
         };
         write_line(line, answer, out);
@@ -144,7 +140,7 @@ fn write_line(line: &Line, answer: &[u8], out: &mut Out<'_>) {
         .name("event")
         .quoted(|out| line.event.write(Prefix::Event, out))
         .name("type")
-        .string(line.kind.as_str())
+        .string_or_null(Kind::from_u8(line.kind).map(Kind::as_str))
         .name("attempt")
         .u64(line.number.into())
         .name("status");
@@ -173,6 +169,21 @@ fn write_lossy(mut bytes: &[u8], out: &mut Out<'_>) {
         bytes = rest.get(bad..).unwrap_or_default();
     }
     write_escaped(out, bytes);
+}
+
+/// Writes the body of an event of a job.
+pub(super) fn write_event(text: &Pool<'_>, job: &Job, event: &Event, out: &mut Out<'_>) {
+    write_envelope(event.kind, event.at, out);
+    write_job(text, job, event, out);
+    out.put_byte(b'}');
+}
+
+/// Writes the body of a test of an endpoint.
+pub(super) fn write_test(endpoint: Id, event: &Event, out: &mut Out<'_>) {
+    write_envelope(event.kind, event.at, out);
+    out.put(b"{\"id\":\"");
+    endpoint.write(Prefix::Endpoint, out);
+    out.put(b"\"}}");
 }
 
 fn write_envelope(kind: Kind, at: Timestamp, out: &mut Out<'_>) {

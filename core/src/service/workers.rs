@@ -130,7 +130,7 @@ impl Service<'_> {
                 (Status::Error, why)
             }
         };
-        let kept = self.pool.all(&job.result).flatten().copied();
+        let kept = self.dispatch.text.all(&job.result).flatten().copied();
         job.state().status == status && kept.eq(result.bytes())
     }
 }

@@ -16,7 +16,9 @@ use dubhook_core::{
 impl Rig {
     /// An attempt begins: it must be allowed, in its turn, and well made.
     pub(super) fn begin(&mut self, service: &mut Service<'_>, attempt: &Attempt) {
-        let job = attempt.job.map(|ix| service.job(ix).expect("the job").id());
+        let job = attempt
+            .subject
+            .map(|ix| service.job(ix).expect("the job").id());
         let target = match job {
             Some(job) if attempt.target.callback => Target::Callback(job),
             _ => Target::Hook(
@@ -97,7 +99,7 @@ impl Rig {
         let at = self.now.timestamp;
         verify(&headers, body.as_bytes(), &keys, at, TOLERANCE_S).expect("S6: a signature");
         let id = Id::parse(Prefix::Event, id).expect("an event's id");
-        if attempt.job.is_none() {
+        if attempt.subject.is_none() {
             assert!(
                 self.durable.tests.contains(&id),
                 "S5: a test nobody asked for"

@@ -180,7 +180,7 @@ impl Rig {
             filter,
             description: "".into(),
             secret: None,
-            job: job.and_then(|id| service.find_job(id)),
+            subject: job.and_then(|id| service.find_job(id)),
         };
         let Ok(ix) = service.create_endpoint(self.now, new) else {
             return;

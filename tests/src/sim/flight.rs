@@ -57,7 +57,7 @@ impl Process<'_> {
         let service = self.server.service();
         let endpoint = service.endpoint(attempt.target.lane).map(|e| e.id);
         let job = attempt
-            .job
+            .subject
             .and_then(|ix| service.job(ix))
             .map(|job| job.id());
         let text = String::from_utf8_lossy(&memory).into_owned();

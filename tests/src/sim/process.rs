@@ -151,8 +151,15 @@ impl<'a> Process<'a> {
                 attempts: self.may_begin(world),
                 ..Ready::ALL
             };
-            let output = self.server.poll(now, ready, &mut memory);
-            match output.expect("a machine that works") {
+            let output = match self.server.poll(now, ready, &mut memory) {
+                Ok(output) => output,
+                Err(error) => {
+                    let text = format!("the machine does not work: {error:?}");
+                    world.oracle.fail("S14", text);
+                    return;
+                }
+            };
+            match output {
                 Output::Start { job, .. } => self.start(world, place.expect("a place"), job),
                 Output::Stop { job, .. } => self.stop(job),
                 Output::Attempt(attempt) => self.begin(world, now, &attempt),

@@ -17,8 +17,9 @@ use super::{
 use crate::{
     event::Filter,
     json::{Object, Str, Value},
-    service::{EndpointChange, NewEndpoint, Words},
+    service::{EndpointChange, NewEndpoint},
     signature::Secret,
+    text::Source,
 };
 
 /// The longest text of a secret: 64 bytes in Base64, and its prefix.
@@ -56,11 +57,11 @@ pub fn webhook<'b>(
         }
     };
     let endpoint = NewEndpoint {
-        url: Words::Json(url),
+        url: Source::Json(url),
         filter: filter(events)?.unwrap_or(Filter::ALL),
-        description: described(description, rules)?.map_or(Words::EMPTY, Words::Json),
+        description: described(description, rules)?.map_or(Source::EMPTY, Source::Json),
         secret,
-        job: None,
+        subject: None,
     };
     Ok((endpoint, optional_string(Field::Job, job)?))
 }
@@ -94,9 +95,9 @@ pub fn webhook_change<'b>(
         Some(_) => return Err(Problem::NotBool(Field::Enabled)),
     };
     Ok(EndpointChange {
-        url: url.map(Words::Json),
+        url: url.map(Source::Json),
         filter: filter(events)?,
-        description: described(description, rules)?.map(Words::Json),
+        description: described(description, rules)?.map(Source::Json),
         enabled,
     })
 }

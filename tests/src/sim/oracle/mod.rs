@@ -22,12 +22,11 @@ use crate::dump;
 use clients::Beliefs;
 use deliveries::Deliveries;
 use dubhook_core::{
-    endpoint::Endpoint,
     event::{Event, Filter, Kind},
     id::{Id, Prefix},
     out::Out,
     record::{Key, Table},
-    service::Service,
+    service::{Endpoint, Service},
     signature::Secret,
     slab::Ix,
     time::Timestamp,
@@ -224,7 +223,7 @@ impl Oracle {
 
     /// A new endpoint.
     fn meet(&mut self, service: &Service<'_>, ix: Ix, endpoint: &Endpoint) {
-        let job = endpoint.job.and_then(|ix| service.job(ix));
+        let job = endpoint.subject.and_then(|ix| service.job(ix));
         let hook = Hook {
             path: path(service, ix),
             filter: endpoint.filter,

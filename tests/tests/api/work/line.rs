@@ -3,7 +3,7 @@
 use super::{CLAIM, check_status, claimed, complete, machine, remote, turn, under, waiting};
 use crate::{check_problem, new_job};
 use dubhook_core::server::Drive;
-use dubhook_core::service::{NewJob, Words};
+use dubhook_core::{service::NewJob, text::Source};
 use dubhook_tests::caller::{Caller, request};
 use dubhook_tests::machine::{Machine, config};
 
@@ -46,9 +46,9 @@ fn workers_wait_in_line_and_each_job_calls_one() {
 }
 
 const TRANSLATION: NewJob<'_> = NewJob {
-    video_url: Words::Plain("https://v.test/1"),
+    video_url: Source::Plain("https://v.test/1"),
     source_language: None,
-    target_language: Words::Plain("es"),
+    target_language: Source::Plain("es"),
     reference: None,
     callback_url: None,
 };

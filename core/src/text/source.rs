@@ -5,19 +5,19 @@ use crate::json;
 /// A string that comes in: plain, or as it stands in a JSON document.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Words<'a> {
+pub enum Source<'a> {
     /// As it is.
     Plain(&'a str),
     /// Between the quotes of a JSON document.
     Json(json::Str<'a>),
 }
 
-impl<'a> Words<'a> {
+impl<'a> Source<'a> {
     /// No string.
     pub const EMPTY: Self = Self::Plain("");
 
     /// How many bytes it has.
-    pub(super) fn bytes_len(self) -> usize {
+    pub(crate) fn bytes_len(self) -> usize {
         match self {
             Self::Plain(text) => text.len(),
             Self::Json(text) => text.decoded_len(),
@@ -26,30 +26,30 @@ impl<'a> Words<'a> {
 
     /// Its bytes: UTF-8.
     #[must_use]
-    pub fn bytes(self) -> WordsBytes<'a> {
+    pub fn bytes(self) -> SourceBytes<'a> {
         let plain = match self {
             Self::Plain(text) => text,
             Self::Json(text) => match text.plain() {
                 Some(text) => text,
-                None => return WordsBytes(Spelled::Json(text.bytes())),
+                None => return SourceBytes(Spelled::Json(text.bytes())),
             },
         };
-        WordsBytes(Spelled::Plain(plain.bytes()))
+        SourceBytes(Spelled::Plain(plain.bytes()))
     }
 }
 
-impl<'a> IntoIterator for Words<'a> {
+impl<'a> IntoIterator for Source<'a> {
     type Item = u8;
-    type IntoIter = WordsBytes<'a>;
+    type IntoIter = SourceBytes<'a>;
 
-    fn into_iter(self) -> WordsBytes<'a> {
+    fn into_iter(self) -> SourceBytes<'a> {
         self.bytes()
     }
 }
 
-/// The bytes of [`Words`].
+/// The bytes of [`Source`].
 #[derive(Debug, Clone)]
-pub struct WordsBytes<'a>(Spelled<'a>);
+pub struct SourceBytes<'a>(Spelled<'a>);
 
 /// Most strings have no escapes, and are copied as they are.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ enum Spelled<'a> {
     Json(json::Decoded<'a>),
 }
 
-impl Iterator for WordsBytes<'_> {
+impl Iterator for SourceBytes<'_> {
     type Item = u8;
 
     fn next(&mut self) -> Option<u8> {
@@ -69,7 +69,7 @@ impl Iterator for WordsBytes<'_> {
     }
 }
 
-impl<'a> From<&'a str> for Words<'a> {
+impl<'a> From<&'a str> for Source<'a> {
     fn from(text: &'a str) -> Self {
         Self::Plain(text)
     }

@@ -1,0 +1,125 @@
+//! How endpoints fare: health, secrets, tests, dead letters.
+
+use super::*;
+use crate::{
+    dispatch::EndpointChange,
+    endpoint::Disabled,
+    signature::{Headers, Secret, verify},
+};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+#[test]
+fn one_that_is_gone_is_disabled_and_comes_back_when_it_is_enabled() {
+    bench(Keep::Nothing, |mut bench| {
+        let ix = bench.endpoint("http://all.test/", false);
+        bench.tell(FRONT, Kind::Opened, 0);
+        let (id, _) = bench.attempt().unwrap();
+        assert_eq!(bench.answer(id, 410).disabled, Some(Disabled::Gone));
+        bench.tell(FRONT, Kind::Closed, 0);
+        assert!(bench.attempt().is_none());
+        let change = EndpointChange {
+            enabled: Some(true),
+            ..EndpointChange::default()
+        };
+        bench.dispatcher.change_endpoint(ix, change).unwrap();
+        let again = bench
+            .dispatcher
+            .redeliver(ix, Timestamp::EPOCH, None, &bench.doors);
+        assert_eq!(
+            again, 1,
+            "the opening; of the closing it did not want to hear"
+        );
+        assert_eq!(bench.drain(204).len(), 1);
+    });
+}
+
+#[test]
+fn one_that_fails_for_five_days_is_disabled() {
+    bench(Keep::Nothing, |mut bench| {
+        bench.endpoint("http://all.test/", false);
+        let mut days = 0;
+        let why = loop {
+            bench.tell(FRONT, Kind::Opened, 0);
+            let mut why = None;
+            while let Some((id, _)) = bench.attempt() {
+                why = why.or(bench.answer(id, 500).disabled);
+            }
+            if why.is_some() {
+                break why;
+            }
+            bench.pass(DAY_MS);
+            days += 1;
+        };
+        assert_eq!((why, days), (Some(Disabled::Failing), 5));
+    });
+}
+
+#[test]
+fn both_secrets_sign_for_a_day_after_a_rotation() {
+    bench(Keep::Nothing, |mut bench| {
+        let ix = bench.endpoint("http://all.test/", false);
+        let secret = |bench: &Bench<'_>| {
+            let endpoint = bench.dispatcher.endpoint(ix).unwrap();
+            endpoint.secret.secret().unwrap()
+        };
+        let before = secret(&bench);
+        bench.dispatcher.rotate_secret(bench.now, ix);
+        let after = secret(&bench);
+        for (passed_ms, both) in [(0, true), (DAY_MS, false)] {
+            bench.pass(passed_ms);
+            bench.tell(FRONT, Kind::Opened, 0);
+            let (id, request) = bench.attempt().unwrap();
+            bench.answer(id, 204);
+            assert!(is_signed(&request, &after, bench.now));
+            assert_eq!(is_signed(&request, &before, bench.now), both);
+        }
+    });
+}
+
+fn is_signed(request: &str, secret: &Secret, now: Now) -> bool {
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let headers = Headers {
+        id: field(head, "webhook-id").as_bytes(),
+        timestamp: field(head, "webhook-timestamp").as_bytes(),
+        signature: field(head, "webhook-signature").as_bytes(),
+    };
+    let keys = [&secret.signing_key()];
+    verify(&headers, body.as_bytes(), keys, now.timestamp, 300).is_ok()
+}
+
+#[test]
+fn a_test_goes_to_one_endpoint_and_is_of_no_subject() {
+    bench(Keep::Nothing, |mut bench| {
+        bench.endpoint("http://one.test/", true);
+        let two = bench.endpoint("http://two.test/", true);
+        let test = bench.event(FRONT, Kind::Test, 0);
+        let id = bench.dispatcher.send(two, None, test, &bench.doors);
+        let (_, request) = bench.attempt().unwrap();
+        assert_eq!(
+            field(&request, "webhook-id"),
+            &*id.unwrap().text(Prefix::Event)
+        );
+        let name = bench.dispatcher.endpoint(two).unwrap().id;
+        let expect = format!("two.test {}", name.text(Prefix::Endpoint));
+        assert_eq!(summary(&request), expect);
+        assert!(bench.attempt().is_none());
+    });
+}
+
+#[test]
+fn each_attempt_leaves_a_line() {
+    bench(Keep::Nothing, |mut bench| {
+        let ix = bench.endpoint("http://all.test/", true);
+        bench.tell(FRONT, Kind::Closed, 0);
+        let (id, _) = bench.attempt().unwrap();
+        bench.pass(30);
+        bench.end(id, CLOSED);
+        let (line, answer) = bench.dispatcher.attempt_line(ix, 0).unwrap();
+        assert_eq!((line.kind, line.number), (Kind::Closed as u8, 1));
+        assert_eq!((line.error, line.duration_ms), (AttemptError::Closed, 30));
+        assert_eq!(answer, b"");
+        assert!(bench.dispatcher.attempt_line(ix, 1).is_none());
+        assert_eq!(bench.dispatcher.counters().attempts, 1);
+    });
+}

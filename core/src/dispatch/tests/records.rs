@@ -1,0 +1,114 @@
+//! What is written down comes back, and nothing leaves before it is.
+
+use super::*;
+use crate::record::Key;
+use std::collections::BTreeMap;
+
+type Store = BTreeMap<Key, Vec<u8>>;
+
+impl Bench<'_> {
+    /// Takes one batch into the store. `false` where there is none.
+    fn commit(&mut self, store: &mut Store) -> bool {
+        let mut memory = [0; 512];
+        let ready = Ready {
+            attempts: false,
+            ..Ready::ALL
+        };
+        loop {
+            match self.dispatcher.poll(self.now, ready, &mut memory).unwrap() {
+                Output::Save { key, value: None } => drop(store.remove(&key)),
+                Output::Save {
+                    key,
+                    value: Some(value),
+                } => drop(store.insert(key, value.to_vec())),
+                Output::Commit(batch) => {
+                    let input = Input::Durable(batch);
+                    let taken = self.dispatcher.handle(self.now, input, &self.doors);
+                    assert_eq!(taken, Ok(None));
+                    return true;
+                }
+                Output::Sleep(_) => return false,
+                Output::Attempt(_) => panic!("none was wanted"),
+            }
+        }
+    }
+
+    fn attempt_alone(&mut self) -> Option<AttemptId> {
+        let ready = Ready {
+            records: false,
+            ..Ready::ALL
+        };
+        match self.dispatcher.poll(self.now, ready, &mut []).unwrap() {
+            Output::Attempt(attempt) => Some(attempt.id),
+            _ => None,
+        }
+    }
+}
+
+#[test]
+fn nothing_leaves_before_it_is_durable() {
+    bench(Keep::Records, |mut bench| {
+        let mut store = Store::new();
+        bench.endpoint("http://all.test/", true);
+        bench.tell(FRONT, Kind::Opened, 0);
+        assert_eq!(bench.attempt_alone(), None);
+        assert!(bench.commit(&mut store));
+        assert!(!bench.commit(&mut store));
+        assert!(bench.attempt_alone().is_some());
+    });
+}
+
+#[test]
+fn records_become_the_same_dispatcher_again() {
+    let mut store = Store::new();
+    let mut memory = Box::new(Memory::new());
+    let mut before = Bench::over(&mut memory, Keep::Records);
+    before.admit();
+    before.endpoint("http://all.test/", false);
+    let new = NewEndpoint {
+        subject: Some(FRONT),
+        ..NewEndpoint::new("http://front.test/", true).unwrap()
+    };
+    before.dispatcher.create_endpoint(before.now, new).unwrap();
+    before.tell(FRONT, Kind::Opened, 0);
+    before.tell(FRONT, Kind::Reading, -5);
+    before.tell(BACK, Kind::Closed, 0);
+    before.commit(&mut store);
+    let id = before.attempt_alone().unwrap();
+    let expect = before.request(id);
+    before.answer(id, 500);
+    before.commit(&mut store);
+
+    let mut memory = Box::new(Memory::new());
+    let mut after = Bench::over(&mut memory, Keep::Records);
+    after.doors.ids = before.doors.ids;
+    for (key, value) in &store {
+        let (now, doors) = (before.now, &after.doors);
+        after.dispatcher.restore(now, *key, value, doors).unwrap();
+    }
+    after.admit();
+    after.dispatcher.start().unwrap();
+    assert_eq!(after.dispatcher.audit(), Ok(()));
+    let mut again = Store::new();
+    after.commit(&mut again);
+    assert_eq!(again, Store::new(), "nothing is new");
+
+    // What failed waits as long as it would have, and is the same to the byte but for the time of its signature.
+    after.now = before.now;
+    let mut hosts: Vec<String> = Vec::new();
+    let failed = field(&expect, "webhook-id");
+    while let Some(id) = after.attempt_alone() {
+        let request = after.request(id);
+        assert_ne!(
+            (field(&request, "host"), field(&request, "webhook-id")),
+            (field(&expect, "host"), failed)
+        );
+        hosts.push(field(&request, "host").into());
+        after.answer(id, 204);
+        after.commit(&mut again);
+    }
+    after.pass(6_000);
+    let id = after.attempt_alone().unwrap();
+    assert_eq!(summary(&after.request(id)), summary(&expect));
+    assert!(hosts.iter().any(|host| host == "own.test"), "{hosts:?}");
+}
