@@ -101,7 +101,6 @@
 pub mod address;
 pub mod api;
 pub mod client;
-mod cut;
 pub mod delivery;
 mod digits;
 pub mod dispatch;
@@ -130,6 +129,7 @@ mod sha256;
 pub mod signature;
 pub mod simulate;
 pub mod slab;
+mod split;
 pub mod text;
 pub mod time;
 pub mod timer;
