@@ -26,6 +26,10 @@
 //!
 //! | feature | with it | without it |
 //! | --- | --- | --- |
+//! | `webhook-api` | `/v1/webhooks` and what is below it | callbacks, and the webhooks that the program itself makes |
+//! | `lists` | lists of translations, webhooks and attempts | 405 where only the list is missing, else 404 |
+//! | `redelivery` | what failed is sent again on request | |
+//! | `idempotency` | [`idempotency`]: a request that is repeated makes no second translation | `Idempotency-Key` is passed over |
 //! | `guard` | [`address`]: which addresses webhooks may be sent to | **the driver answers for where attempts go** |
 //! | `language` | the grammar of language tags | a tag is 1 to 35 letters, digits and hyphens |
 //! | `problem-details` | `title` and `detail` in problem documents | `status` and `code` alone |

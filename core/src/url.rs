@@ -130,6 +130,14 @@ impl UrlError {
     }
 }
 
+impl core::fmt::Display for UrlError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for UrlError {}
+
 impl<'a> Url<'a> {
     /// Reads a URL of at most `bytes_max` bytes.
     ///

@@ -9,17 +9,22 @@ use dubhook_tests::wire::{ALONE, PATIENCE};
 use smol::{future, future::FutureExt, stream::StreamExt};
 use std::{net::TcpListener, time::Duration};
 
-/// A server on a free port whose jobs take 20 ms, and of which so many of a million fail.
-fn serve(errors_ppm: u32) -> Handle {
+/// A server on a free port whose jobs take so many milliseconds, and of which so many of a million fail.
+fn serve_for(ms: u64, errors_ppm: u32) -> Handle {
     let settings = Settings {
-        shortest_ms: 20,
-        longest_ms: 20,
+        shortest_ms: ms,
+        longest_ms: ms,
         errors_ppm,
         steps: 2,
     };
     let server = Server::builder().listen("127.0.0.1:0").capacity(100);
     let server = server.simulate(settings).bind().expect("a port");
     server.start().expect("a thread")
+}
+
+/// The same, of jobs that take 20 ms.
+fn serve(errors_ppm: u32) -> Handle {
+    serve_for(20, errors_ppm)
 }
 
 fn request() -> Request {
@@ -135,6 +140,30 @@ fn a_job_of_somebody_else_can_be_followed_even_after_its_end() {
         let other = one.follow("job_00000000000000000000000007").await.unwrap();
         assert!(matches!(other.wait().await, Err(Error::JobUnknown(_))));
         assert!(matches!(one.follow("job_7").await, Err(Error::JobId(_))));
+    }));
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_job_can_be_called_off_once() {
+    let server = serve_for(600_000, 0);
+    smol::block_on(soon(async {
+        let client = Client::new(server.url()).webhook("127.0.0.1", 0);
+        let job = client.translate(request()).await.unwrap();
+        let end = job.cancel().await.unwrap();
+        assert_eq!(end.status, Status::Canceled);
+        assert_eq!(job.wait().await.unwrap().sequence, end.sequence);
+        match job.cancel().await {
+            Err(Error::Refused(refusal)) => assert_eq!(refusal.code, "job_ended"),
+            other => panic!("{other:?}"),
+        }
+        let other = client
+            .follow("job_00000000000000000000000007")
+            .await
+            .unwrap();
+        assert!(matches!(other.cancel().await, Err(Error::JobUnknown(_))));
+        client.close().await.unwrap();
+        assert!(matches!(job.cancel().await, Err(Error::Closed)));
     }));
     server.stop().unwrap();
 }

@@ -30,9 +30,14 @@ PARTS = {
 }
 # What the device profile leaves out, and a device can add: features of the core, as its `Cargo.toml` names them.
 FEATURES = {
+    "webhook-api": "webhooks made, changed and removed over HTTP",
+    "webhook-api,redelivery": "the same, and what failed sent again",
+    "webhook-api,lists": "the same, and lists of them, of translations and of attempts",
+    "lists": "lists of translations alone",
+    "idempotency": "`Idempotency-Key`",
+    "problem-details": "sentences in problem documents",
     "guard": "the address guard",
     "language": "the grammar of language tags",
-    "problem-details": "sentences in problem documents",
 }
 # What is made with other crates does the same as `answers`, and has no budget.
 PEERS = {

@@ -322,7 +322,12 @@ impl Client<'_> {
         let is_wanted = self.canceling.take_if(|wanted| *wanted == id).is_some();
         match response.status {
             200 => {}
-            404 | 410 => return Ok(is_wanted.then_some(Update::JobUnknown(id))),
+            404 | 410 => {
+                if let Some(ix) = self.jobs.find(id) {
+                    self.jobs.forget(ix);
+                }
+                return Ok(is_wanted.then_some(Update::JobUnknown(id)));
+            }
             _ => return Ok(is_wanted.then(|| refused(Call::Cancel(id), response))),
         }
         let job: Translation<'b> = json::from_slice(response.body)?;

@@ -152,7 +152,7 @@ pub use read::{List, read_event};
 pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, DriveError, Receiver};
 pub use storage::ClientStorage;
 pub use submission::{CommandError, ListQuery};
-pub use webhook::{Outcome, Verdict, WebhookError, read_webhook};
+pub use webhook::{Delivery, Outcome, Verdict, WebhookError, read_webhook};
 
 use crate::{
     event::Kind,

@@ -7,7 +7,7 @@ use crate::{
     json::ReadError,
     model::Data,
     note::note,
-    signature::{Headers, SigningKey, TOLERANCE_S, VerifyError, verify},
+    signature::{Headers, MessageId, SigningKey, TOLERANCE_S, VerifyError, verify},
     time::{Now, Timestamp},
 };
 
@@ -115,8 +115,17 @@ impl core::fmt::Display for WebhookError {
 
 impl core::error::Error for WebhookError {}
 
+/// A webhook of the server's: verified, and read.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'b> {
+    /// The same at every attempt: what a receiver remembers to do things only once.
+    pub id: MessageId<'b>,
+    /// What it tells.
+    pub event: Event<'b>,
+}
+
 /// Verifies a request with the keys that are live and reads its event: all that whoever only receives needs, with no client
-/// and no state. What he remembers to do things only once is the request's `webhook-id`.
+/// and no state but the [ids](Delivery::id) of what came before.
 ///
 /// # Errors
 ///
@@ -125,13 +134,15 @@ pub fn read_webhook<'b, 'k>(
     request: &Request<'b>,
     keys: impl IntoIterator<Item = &'k SigningKey>,
     now: Timestamp,
-) -> Result<Event<'b>, WebhookError> {
+) -> Result<Delivery<'b>, WebhookError> {
     if request.method != Method::Post {
         return Err(WebhookError::NotPost);
     }
     let headers = Headers::from_fields(request.fields).map_err(WebhookError::Unverified)?;
-    verify(&headers, request.body, keys, now, TOLERANCE_S).map_err(WebhookError::Unverified)?;
-    read_event(request.body).map_err(WebhookError::Malformed)
+    let verified = verify(&headers, request.body, keys, now, TOLERANCE_S);
+    let id = verified.map_err(WebhookError::Unverified)?.id;
+    let event = read_event(request.body).map_err(WebhookError::Malformed)?;
+    Ok(Delivery { id, event })
 }
 
 impl From<WebhookError> for Outcome {
@@ -173,7 +184,7 @@ impl Client<'_> {
             return Err(Outcome::Closed);
         }
         let keys = self.keys.iter().flatten();
-        Ok(read_webhook(request, keys, now.timestamp)?)
+        Ok(read_webhook(request, keys, now.timestamp)?.event)
     }
 
     fn is_webhook_path(&self, request: &Request<'_>) -> bool {

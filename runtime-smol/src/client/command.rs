@@ -24,6 +24,8 @@ pub(super) enum Command {
     Translate(Request, Reply<Arc<Followed>>),
     /// Follow a job.
     Follow(Id, Reply<Arc<Followed>>),
+    /// Call a job off.
+    Cancel(Id, Reply<Translation>),
     /// Nobody holds a job any more.
     Unfollow(Id),
     /// End, and say when that is done.

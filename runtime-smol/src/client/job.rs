@@ -1,6 +1,11 @@
 //! A job that is followed.
 
-use super::{command::Followed, error::Error, model::Translation, task::Running};
+use super::{
+    command::{Command, Followed},
+    error::Error,
+    model::Translation,
+    task::Running,
+};
 use dubhook_core::id::Prefix;
 use std::sync::Arc;
 
@@ -10,15 +15,12 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct JobHandle {
     followed: Arc<Followed>,
-    _running: Arc<Running>,
+    running: Arc<Running>,
 }
 
 impl JobHandle {
     pub(super) const fn new(followed: Arc<Followed>, running: Arc<Running>) -> Self {
-        Self {
-            followed,
-            _running: running,
-        }
+        Self { followed, running }
     }
 
     /// Its name: `job_…`.
@@ -44,6 +46,18 @@ impl JobHandle {
     /// As [`latest`](Self::latest).
     pub async fn after(&self, sequence: u32) -> Result<Translation, Error> {
         self.followed.after(sequence).await
+    }
+
+    /// Calls it off, and returns how it is then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] where it has ended already, [`Error::JobUnknown`], [`Error::NoAnswer`], after which it may be called
+    /// off all the same, and [`Error::Closed`].
+    pub async fn cancel(&self) -> Result<Translation, Error> {
+        let id = self.followed.id;
+        let command = |reply| Command::Cancel(id, reply);
+        self.running.ask(command).await
     }
 
     /// Waits for its end. It may have completed, failed or been called off:

@@ -66,7 +66,7 @@ use dubhook_core::{
     signature::Secret,
 };
 use options::Options;
-use smol::{channel::bounded, lock::OnceCell};
+use smol::lock::OnceCell;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use subscriptions::Subscriptions;
 use task::Running;
@@ -250,7 +250,7 @@ impl Client {
     pub async fn close(&self) -> Result<(), Error> {
         match self.running.get() {
             None => Ok(()),
-            Some(running) => match ask(running, Command::Close).await {
+            Some(running) => match running.ask(Command::Close).await {
                 // It had ended already.
                 Err(Error::Closed) => Ok(()),
                 result => result,
@@ -269,13 +269,6 @@ impl Client {
 
     async fn call<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {
         let running = self.start().await?;
-        ask(&running, command).await
+        running.ask(command).await
     }
-}
-
-async fn ask<T>(running: &Running, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {
-    let (reply, answer) = bounded(1);
-    let sent = running.commands.try_send(command(reply));
-    sent.map_err(|_| Error::Closed)?;
-    answer.recv().await.map_err(|_| Error::Closed)?
 }

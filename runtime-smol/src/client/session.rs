@@ -54,6 +54,8 @@ pub(super) struct Session<'m> {
     asking: Vec<Waiting<Option<NewestStatus>>>,
     /// The first of them is with the machine.
     translating: VecDeque<(Request, Waiting<Arc<Followed>>)>,
+    /// The first of them is with the machine.
+    canceling: VecDeque<(Id, Waiting<Translation>)>,
     closing: Vec<Reply<()>>,
     jobs: HashMap<Id, Weak<Followed>>,
     /// What went wrong last on the way to the server, for people.
@@ -75,6 +77,7 @@ impl<'m> Session<'m> {
             registering: Vec::new(),
             asking: Vec::new(),
             translating: VecDeque::new(),
+            canceling: VecDeque::new(),
             closing: Vec::new(),
             jobs: HashMap::new(),
             trouble: String::new(),
@@ -112,6 +115,11 @@ impl<'m> Session<'m> {
             Command::Follow(id, reply) => {
                 let followed = self.follow(now, id);
                 answer(&reply, followed);
+            }
+            Command::Cancel(id, reply) => {
+                let waiting = self.waiting(now, reply);
+                self.canceling.push_back((id, waiting));
+                self.cancel_next(now);
             }
             Command::Unfollow(id) => self.unfollow(id),
             Command::Close(reply) => {
@@ -195,6 +203,7 @@ impl<'m> Session<'m> {
             Some(Update::Current(job)) => self.post(job.id, Ok(job.map(text))),
             Some(Update::JobUnknown(id)) => {
                 let name = id.text(Prefix::Job).as_str().to_owned();
+                self.canceled(id, &Err(Error::JobUnknown(name.clone())));
                 self.post(id, Err(Error::JobUnknown(name)));
             }
             Some(Update::Status(status)) => {
@@ -212,7 +221,12 @@ impl<'m> Session<'m> {
                     answer(&waiting.reply, Ok(()));
                 }
             }
-            Some(Update::Unregistered | Update::Canceled(_) | Update::List(_)) => {}
+            Some(Update::Canceled(job)) => {
+                let told = Ok(job.map(text));
+                self.canceled(job.id, &told);
+                self.post(job.id, told);
+            }
+            Some(Update::Unregistered | Update::List(_)) => {}
             Some(Update::Delayed { until, .. }) => self.give_up(until),
             Some(Update::Refused {
                 call,
@@ -221,6 +235,7 @@ impl<'m> Session<'m> {
             }) => self.refused(call, Error::Refused(refusal(status, &problem))),
         }
         self.submit_next(now);
+        self.cancel_next(now);
         if self.client.is_closed() {
             self.say_closed();
         }
@@ -257,6 +272,28 @@ impl<'m> Session<'m> {
             };
             self.submitted(Err(error));
         }
+    }
+
+    /// Gives the first job that is to be called off to the machine, unless it has one.
+    fn cancel_next(&mut self, now: Now) {
+        while let Some((id, waiting)) = self.canceling.front() {
+            match self.client.cancel(now, *id) {
+                Err(CommandError::Closed) => answer(&waiting.reply, Err(Error::Closed)),
+                // It has this one, or the one before.
+                _ => return,
+            }
+            self.canceling.pop_front();
+        }
+    }
+
+    /// A job that was to be called off has its answer.
+    fn canceled(&mut self, id: Id, told: &Result<Translation, Error>) {
+        self.canceling.retain(|(job, waiting)| {
+            if *job == id {
+                answer(&waiting.reply, told.clone());
+            }
+            *job != id
+        });
     }
 
     /// The first translation has its answer.
@@ -318,6 +355,13 @@ impl<'m> Session<'m> {
         if first.is_some_and(|(_, waiting)| waiting.is_late(until)) {
             self.client.withdraw();
         }
+        self.canceling.retain(|(_, waiting)| {
+            let is_late = waiting.is_late(until);
+            if is_late {
+                answer(&waiting.reply, Err(error.clone()));
+            }
+            !is_late
+        });
         self.translating.retain(|(_, waiting)| {
             let is_late = waiting.is_late(until);
             if is_late {
@@ -341,7 +385,8 @@ impl<'m> Session<'m> {
             }
             Call::Translate => self.submitted(Err(error)),
             Call::Job(id) => self.post(id, Err(error)),
-            Call::Check(_) | Call::Unregister(_) | Call::Cancel(_) | Call::List => {}
+            Call::Cancel(id) => self.canceled(id, &Err(error)),
+            Call::Check(_) | Call::Unregister(_) | Call::List => {}
         }
     }
 
@@ -371,6 +416,9 @@ impl<'m> Session<'m> {
             answer(&waiting.reply, Err(Error::Closed));
         }
         for (_, waiting) in self.translating.drain(..) {
+            answer(&waiting.reply, Err(Error::Closed));
+        }
+        for (_, waiting) in self.canceling.drain(..) {
             answer(&waiting.reply, Err(Error::Closed));
         }
         for (_, job) in self.jobs.drain() {

@@ -1,7 +1,7 @@
 //! The background task: it lends the machine memory, moves its bytes, and watches its clock.
 
 use super::{
-    command::Command,
+    command::{Command, Reply},
     driver::Driver,
     error::Error,
     options::{Options, WEBHOOK_PATH},
@@ -37,6 +37,19 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct Running {
     pub(super) commands: Sender<Command>,
     pub(super) webhook_url: Option<String>,
+}
+
+impl Running {
+    /// Has something done, and waits for what comes of it.
+    pub(super) async fn ask<T>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, Error> {
+        let (reply, answer) = bounded(1);
+        let sent = self.commands.try_send(command(reply));
+        sent.map_err(|_| Error::Closed)?;
+        answer.recv().await.map_err(|_| Error::Closed)?
+    }
 }
 
 impl Drop for Running {
