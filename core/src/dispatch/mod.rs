@@ -77,7 +77,7 @@
 //! let mut dispatcher = Dispatcher::new(storage.lend(Keep::Nothing), Limits::DEVICE, [7; 32]).unwrap();
 //! let slot = Ix::MIN;
 //! let door = Door(dispatcher.new_id(now, slot));
-//! dispatcher.create_endpoint(now, NewEndpoint::new("http://ward.test/doors", true)).unwrap();
+//! dispatcher.create_endpoint(now, NewEndpoint::new("http://ward.test/doors", true).unwrap()).unwrap();
 //! dispatcher.admit(slot, 0, false).unwrap();
 //!
 //! for (count, open) in [(1, true), (2, false), (3, true)] {
@@ -117,6 +117,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+pub use crate::delivery::{Attempt, AttemptId, Verdict};
 pub use answer::Answer;
 pub use attempt::{AttemptResult, Attempted};
 pub use course::RestoreError;

@@ -47,7 +47,7 @@ pub struct ServerStorage<
     decode: [u8; DECODE_BYTES],
     /// Eight for each job.
     #[cfg(feature = "hub")]
-    feed: [[crate::feed::Told; 8]; JOBS],
+    feed: [[crate::feed::Entry; 8]; JOBS],
     #[cfg(feature = "hub")]
     watches: [super::Watch; CONNS],
 }
@@ -89,7 +89,7 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
             scratch: [0; SCRATCH_BYTES],
             decode: [0; DECODE_BYTES],
             #[cfg(feature = "hub")]
-            feed: [[crate::feed::Told::EMPTY; 8]; JOBS],
+            feed: [[crate::feed::Entry::EMPTY; 8]; JOBS],
             #[cfg(feature = "hub")]
             watches: [super::Watch::EMPTY; CONNS],
         }

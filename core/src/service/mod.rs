@@ -93,7 +93,7 @@ pub struct Tables<'a> {
     pub dispatch: dispatch::Tables<'a, Event>,
     /// Room for the newest events of all jobs.
     #[cfg(feature = "hub")]
-    pub feed: &'a mut [crate::feed::Told],
+    pub feed: &'a mut [crate::feed::Entry],
 }
 
 impl Tables<'_> {
