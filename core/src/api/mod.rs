@@ -26,7 +26,7 @@
 //! };
 //! assert_eq!(read(r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#), Ok(()));
 //! let problem = read(r#"{"video_url":"https://v.test/1.mp4"}"#).unwrap_err();
-//! assert_eq!((problem.status(), problem.code()), (422, "missing_field"));
+//! assert_eq!((problem.status(), problem.code()), (422, "invalid_request"));
 //! ```
 
 mod body;

@@ -52,7 +52,7 @@
 //!     reference: None,
 //!     callback_url: None,
 //! };
-//! let slot = service.submit(now, &pressed, None).unwrap().job;
+//! let slot = service.submit(now, &pressed).unwrap().job;
 //!
 //! // Two numbers stand in for a store: the records that were put there, and those of them that are written.
 //! let (mut put, mut written) = (0, 0);
@@ -77,6 +77,8 @@
 //! assert_eq!(put, written);
 //! ```
 
+#[cfg(feature = "lists")]
+mod attempt_lines;
 mod audit;
 mod deliveries;
 mod door;
@@ -140,7 +142,7 @@ pub struct Tables<'a> {
     pub dispatch: dispatch::Tables<'a, Event>,
     /// Room for the newest events of all jobs.
     #[cfg(feature = "hub")]
-    pub feed: &'a mut [crate::feed::Told],
+    pub feed: &'a mut [crate::feed::Entry],
 }
 
 impl Tables<'_> {
