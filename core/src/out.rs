@@ -20,13 +20,13 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overflow;
 
-impl core::fmt::Display for Full {
+impl core::fmt::Display for Overflow {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("the lent memory is too short")
     }
 }
 
-impl core::error::Error for Full {}
+impl core::error::Error for Overflow {}
 
 /// A cursor that writes into a lent slice and remembers whether anything was cut off.
 ///
