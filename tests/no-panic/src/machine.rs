@@ -159,7 +159,7 @@ fn endpoints(world: &mut World<'_>) {
         filter: Filter::from_bits(world.byte),
         description: world.text.into(),
         secret: None,
-        job: Some(world.ix),
+        subject: Some(world.ix),
     };
     black_box(service.create_endpoint(world.now, new).is_ok());
     let change = EndpointChange {
