@@ -1,34 +1,22 @@
-//! A door that tells two receivers when it is opened and closed and how warm it is: the event library without translations.
+//! A door tells two receivers when it is opened and closed, and how warm it is: the event library without translations.
 //!
-//! `cargo run --example door_sensor http://127.0.0.1:9001/ http://127.0.0.1:9002/`: stop one of the receivers for a while.
-//! What it missed comes in order, but of the temperatures only the newest.
+//! `cargo run --example door_sensor http://127.0.0.1:9001/ http://127.0.0.1:9002/`: stop one of them for a while. What it
+//! missed comes in order, but of the temperatures only the newest.
 
-use std::{
-    fs::File,
-    io::{Read, Write},
-    net::TcpStream,
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
-    time::{Duration, Instant as Clock, SystemTime, UNIX_EPOCH},
+use dubhook_core::dispatch::{
+    Answer, AttemptResult, Dispatcher, Input, Kinds, Limits, NewEndpoint,
 };
+use dubhook_core::dispatch::{Output, Ready, Signal, Storage, Subjects};
+use dubhook_core::{delivery::Schedule, http::RecvBuf, id::Id, json::Writer, log::AttemptError};
+use dubhook_core::{out::Out, record::Keep, slab::Ix, text::Pool, time, url::Url};
+use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::{error::Error, net::TcpStream, thread, time::*};
 
-use dubhook_core::{
-    delivery::Schedule,
-    dispatch::{Answer, AttemptResult, Dispatcher, Input, Kinds, Limits, NewEndpoint},
-    dispatch::{Output, Ready, Signal, Storage, Subjects, Weight},
-    http::RecvBuf,
-    id::Id,
-    json::Writer,
-    log::AttemptError,
-    out::Out,
-    record::Keep,
-    slab::Ix,
-    text::Pool,
-    time::{Instant, Now, Timestamp},
-    url::Url,
-};
+/// The kinds of event, in the order in which they are seen here over and over.
+const KINDS: [&str; 4] = ["door.opened", "door.reading", "door.reading", "door.closed"];
 
-const KINDS: [&str; 3] = ["door.opened", "door.closed", "door.reading"];
-
+type Outcome = Result<(), Box<dyn Error>>;
 /// The only subject, by its id.
 struct Door(Id);
 
@@ -46,82 +34,65 @@ impl Subjects<Signal> for Door {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Outcome {
     let (door, seen) = channel();
-    std::thread::spawn(move || {
-        for (kind, tenths) in
-            (0..).map(|n| [(0, 0), (2, 195 - n), (2, 190 - n), (1, 0)][n as usize % 4])
-        {
-            door.send((kind, tenths)).expect("somebody looks");
-            std::thread::sleep(Duration::from_secs(1));
+    thread::spawn(move || {
+        for n in 0.. {
+            door.send(((n % 4) as u8, 195 - n)).expect("somebody looks");
+            thread::sleep(Duration::from_secs(1));
         }
     });
     let urls = std::env::args().skip(1).collect::<Vec<_>>();
     run(&urls, Schedule::new(&[1_000; 15]), &seen)
 }
 
-/// Tells the URLs what is seen of the door, a kind and a number, until that ends and nobody is owed anything.
-fn run(
-    urls: &[String],
-    schedule: Schedule,
-    seen: &Receiver<(u8, i32)>,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let (started, mut seed, slot) = (Clock::now(), [0; 32], Ix::MIN);
-    let now = || Now {
-        instant: Instant::from_ms(started.elapsed().as_millis() as u64),
-        timestamp: Timestamp::from_unix_ms(
-            UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64
-        ),
+/// Tells what is seen, a kind and a temperature, until nothing more is and nobody is owed anything.
+pub(crate) fn run(urls: &[String], again: Schedule, seen: &Receiver<(u8, i32)>) -> Outcome {
+    let (started, slot, mut sequence, mut over) = (Instant::now(), Ix::MIN, 0, false);
+    let now = || time::Now {
+        instant: time::Instant::from_ms(started.elapsed().as_millis() as u64),
+        timestamp: time::Timestamp::from_unix_ms(UNIX_EPOCH.elapsed().unwrap().as_millis() as u64),
     };
-    File::open("/dev/urandom")?.read_exact(&mut seed)?;
+    let (mut url, mut request, mut seed) = ([0; 120], [0; 1_024], [0; 32]);
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut seed)?;
     let mut limits = Limits::DEVICE;
-    limits.outbox.schedule = schedule;
+    limits.outbox.schedule = again;
     // One door, two endpoints, two attempts in flight, bodies of 192 bytes.
     let mut storage = Storage::<Signal, 1, 2, 2, 192>::new();
     let mut dispatcher = Dispatcher::new(storage.lend(Keep::Nothing), limits, seed)?;
     let door = Door(dispatcher.new_id(now(), slot));
     dispatcher.admit(slot, 0, false)?;
     for url in urls {
-        dispatcher.create_endpoint(now(), NewEndpoint::new(url, Kinds::ALL))?;
+        dispatcher.create_endpoint(now(), NewEndpoint::new(url, Kinds::ALL)?)?;
     }
-
-    let (mut url, mut request, mut sequence, mut ended) = ([0; 120], [0; 1_024], 0, false);
     loop {
-        match dispatcher.poll(now(), Ready::ALL, &mut [])? {
+        match dispatcher.poll(now(), Ready::ATTEMPTS, &mut [])? {
             Output::Attempt(attempt) => {
-                let url = dispatcher.attempt_url(attempt.id, &door, &mut url)?;
-                let len = dispatcher.write_attempt(now(), attempt.id, &url, &door, &mut request)?;
+                let id = attempt.id;
+                let url = dispatcher.attempt_url(id, &door, &mut url)?;
+                let len = dispatcher.write_attempt(now(), id, &url, &door, &mut request)?;
                 let result = send(&url, &request[..len], now());
                 let result = result.unwrap_or(AttemptResult::Failed(AttemptError::Connect));
-                println!("{}: {:?}: {result:?}", url.port(), attempt.event);
-                let input = Input::Attempt {
-                    id: attempt.id,
-                    result,
-                };
-                dispatcher.handle(now(), input, &door)?;
+                println!("port {}: {:?}: {result:?}", url.port(), attempt.event);
+                dispatcher.handle(now(), Input::Attempt { id, result }, &door)?;
             }
-            Output::Sleep(None) if ended => return Ok(()),
-            Output::Sleep(until) => {
-                let pause_ms = until.map_or(1_000, |until| until.ms_since(now().instant));
-                match seen.recv_timeout(Duration::from_millis(pause_ms)) {
+            Output::Sleep(None) if over => return Ok(()),
+            Output::Sleep(due) => {
+                let pause_ms = due.map_or(500, |due| due.ms_since(now().instant));
+                let pause = Duration::from_millis(pause_ms);
+                match seen.recv_timeout(pause) {
                     Ok((kind, value)) => {
                         sequence += 1;
-                        let weight = if kind == 2 {
-                            Weight::Reading
-                        } else {
-                            Weight::Change
-                        };
-                        let signal = Signal {
-                            at: now().timestamp,
-                            sequence,
-                            value,
-                            kind,
-                            weight,
-                        };
+                        let is_reading = KINDS[usize::from(kind)] == "door.reading";
+                        let made = [Signal::change, Signal::reading][usize::from(is_reading)];
+                        let signal = made(now().timestamp, sequence, kind, value);
                         dispatcher.publish(slot, signal, false, &door)?;
                     }
                     Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => ended = true,
+                    Err(RecvTimeoutError::Disconnected) => {
+                        over = true;
+                        thread::sleep(pause);
+                    }
                 }
             }
             Output::Save { .. } | Output::Commit(_) => unreachable!("nothing is kept"),
@@ -130,7 +101,7 @@ fn run(
 }
 
 /// Makes an attempt: a connection, a request, an answer.
-fn send(url: &Url<'_>, request: &[u8], now: Now) -> std::io::Result<AttemptResult<'static>> {
+fn send(url: &Url<'_>, request: &[u8], now: time::Now) -> std::io::Result<AttemptResult<'static>> {
     let mut socket = TcpStream::connect((url.host_text(), url.port()))?;
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
     socket.write_all(request)?;

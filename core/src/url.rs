@@ -29,10 +29,10 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::cut::split_once;
 use crate::digits::canonical;
 use crate::ip;
 use crate::out::Out;
+use crate::split::split_once;
 
 /// How a request travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +129,14 @@ impl UrlError {
         }
     }
 }
+
+impl core::fmt::Display for UrlError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for UrlError {}
 
 impl<'a> Url<'a> {
     /// Reads a URL of at most `bytes_max` bytes.

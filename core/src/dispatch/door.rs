@@ -53,6 +53,11 @@ impl Ready {
         attempts: true,
         records: true,
     };
+    /// Attempts alone: for a driver that keeps nothing, or gathers records elsewhere.
+    pub const ATTEMPTS: Self = Self {
+        attempts: true,
+        records: false,
+    };
 }
 
 /// The next thing to do.

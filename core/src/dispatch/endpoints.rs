@@ -11,6 +11,7 @@ use crate::{
     slab::{Ix, Link},
     text::{Source, Text},
     time::{Now, Timestamp},
+    url::{Url, UrlError},
 };
 
 /// An endpoint that somebody registers. Its strings are checked already; their lengths keep to
@@ -31,14 +32,19 @@ pub struct NewEndpoint<'a, F> {
 
 impl<'a, F> NewEndpoint<'a, F> {
     /// An endpoint for every subject's events that pass `filter`, with a secret that is made up.
-    pub const fn new(url: &'a str, filter: F) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`] says what is wrong with the URL.
+    pub fn new(url: &'a str, filter: F) -> Result<Self, UrlError> {
+        Url::parse(url, usize::MAX)?;
+        Ok(Self {
             url: Source::Plain(url),
             filter,
             description: Source::EMPTY,
             secret: None,
             subject: None,
-        }
+        })
     }
 }
 
@@ -77,6 +83,8 @@ pub enum EndpointError {
     Unknown,
     /// There is no room. Try again later.
     Full,
+    /// Whoever wants it: the URL or the description is longer than allowed.
+    TooLong,
 }
 
 impl EndpointError {
@@ -87,6 +95,7 @@ impl EndpointError {
             Self::NotStarted => NOT_STARTED,
             Self::Unknown => "there is no such endpoint",
             Self::Full => "there is no room",
+            Self::TooLong => "the URL or the description is too long",
         }
     }
 }
@@ -117,6 +126,9 @@ impl<E: Event> Dispatcher<'_, E> {
     ) -> Result<Ix, EndpointError> {
         if !self.begin() {
             return Err(EndpointError::NotStarted);
+        }
+        if !self.may_be_stored(Some(new.url), Some(new.description)) {
+            return Err(EndpointError::TooLong);
         }
         self.create(now, new).ok_or_else(|| {
             self.counters.refused += 1;
@@ -178,6 +190,9 @@ impl<E: Event> Dispatcher<'_, E> {
     ) -> Result<(), EndpointError> {
         if !self.begin() {
             return Err(EndpointError::NotStarted);
+        }
+        if !self.may_be_stored(change.url, change.description) {
+            return Err(EndpointError::TooLong);
         }
         let endpoint = self.endpoints.get(ix).ok_or(EndpointError::Unknown)?;
         let was_enabled = endpoint.is_enabled();
@@ -249,6 +264,7 @@ impl<E: Event> Dispatcher<'_, E> {
         self.outbox.close_lane(ix, true);
         self.newest_endpoints.remove(&mut self.endpoints, ix);
         self.text.free(text);
+        #[cfg(feature = "lists")]
         self.log.clear(ix);
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
             endpoint.removed = true;
@@ -399,6 +415,13 @@ impl<E: Event> Dispatcher<'_, E> {
             endpoint.changed = self.outbox.batch();
         }
         self.endpoints.mark(ix, CHANGED);
+    }
+
+    /// Whether these strings are as short as a record of them must be.
+    fn may_be_stored(&self, url: Option<Source<'_>>, description: Option<Source<'_>>) -> bool {
+        let len = |text: Option<Source<'_>>| text.map_or(0, Source::bytes_len);
+        len(url) <= self.limits.url_bytes_max
+            && len(description) <= self.limits.description_bytes_max
     }
 
     /// Stores an endpoint's strings anew, with some of them replaced.

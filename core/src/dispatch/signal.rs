@@ -40,6 +40,29 @@ pub struct Signal {
     pub weight: Weight,
 }
 
+impl Signal {
+    /// Something has changed.
+    #[must_use]
+    pub const fn change(at: Timestamp, sequence: u32, kind: u8, value: i32) -> Self {
+        Self {
+            at,
+            sequence,
+            value,
+            kind,
+            weight: Weight::Change,
+        }
+    }
+
+    /// Something was read, and takes the place of what was read before.
+    #[must_use]
+    pub const fn reading(at: Timestamp, sequence: u32, kind: u8, value: i32) -> Self {
+        Self {
+            weight: Weight::Reading,
+            ..Self::change(at, sequence, kind, value)
+        }
+    }
+}
+
 /// A set of kinds of signal: what an endpoint wants.
 ///
 /// ```

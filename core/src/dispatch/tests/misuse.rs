@@ -71,9 +71,14 @@ fn an_endpoint_that_is_not_there_is_unknown_and_not_full() {
         for _ in 0..2 {
             bench.endpoint("http://all.test/", true);
         }
-        let new = NewEndpoint::new("http://third.test/", true);
+        let new = NewEndpoint::new("http://third.test/", true).unwrap();
         let third = bench.dispatcher.create_endpoint(bench.now, new);
         assert_eq!(third, Err(EndpointError::Full));
+        let long = format!("http://all.test/{}", "a".repeat(120));
+        let new = NewEndpoint::new(&long, true).unwrap();
+        let long = bench.dispatcher.create_endpoint(bench.now, new);
+        assert_eq!(long, Err(EndpointError::TooLong));
+        assert!(NewEndpoint::new("all.test", true).is_err(), "no URL");
     });
 }
 

@@ -180,7 +180,7 @@ impl<'a> Bench<'a> {
     }
 
     fn endpoint(&mut self, url: &str, moves_only: bool) -> Ix {
-        let new = NewEndpoint::new(url, moves_only);
+        let new = NewEndpoint::new(url, moves_only).unwrap();
         self.dispatcher.create_endpoint(self.now, new).unwrap()
     }
 

@@ -67,7 +67,7 @@ fn records_become_the_same_dispatcher_again() {
     before.endpoint("http://all.test/", false);
     let new = NewEndpoint {
         subject: Some(FRONT),
-        ..NewEndpoint::new("http://front.test/", true)
+        ..NewEndpoint::new("http://front.test/", true).unwrap()
     };
     before.dispatcher.create_endpoint(before.now, new).unwrap();
     before.tell(FRONT, Kind::Opened, 0);

@@ -87,7 +87,7 @@ fn an_endpoint_narrowed_to_a_door_hears_of_no_other_and_goes_with_it() {
     bench(Keep::Nothing, |mut bench| {
         let new = NewEndpoint {
             subject: Some(FRONT),
-            ..NewEndpoint::new("http://front.test/", false)
+            ..NewEndpoint::new("http://front.test/", false).unwrap()
         };
         let ix = bench.dispatcher.create_endpoint(bench.now, new).unwrap();
         let id = bench.dispatcher.endpoint(ix).unwrap().id;

@@ -13,7 +13,7 @@ mod outbound;
 use cortex_m_rt::entry;
 use dubhook_core::{
     delivery::Schedule,
-    dispatch::{Dispatcher, Kinds, Limits, NewEndpoint, Signal, Storage, Subjects, Weight},
+    dispatch::{Dispatcher, Kinds, Limits, NewEndpoint, Signal, Storage, Subjects},
     id::Id,
     json::Writer,
     out::Out,
@@ -162,11 +162,11 @@ fn register(dispatcher: &mut Events, now: Now, settings: &Settings, name: &str) 
     out.put(b"http://10.0.2.2:");
     out.put(settings.get(name).unwrap_or_default().as_bytes());
     let url = core::str::from_utf8(out.written()).unwrap_or_default();
-    let secret = settings.get("secret");
-    let new = NewEndpoint {
-        secret: secret.and_then(|text| Secret::parse(text).ok()),
-        ..NewEndpoint::new(url, Kinds::ALL)
+    let Ok(mut new) = NewEndpoint::new(url, Kinds::ALL) else {
+        fail(b"door: the settings one=PORT and two=PORT are missing");
     };
+    let secret = settings.get("secret");
+    new.secret = secret.and_then(|text| Secret::parse(text).ok());
     if dispatcher.create_endpoint(now, new).is_err() {
         fail(b"door: there is no room for two receivers");
     }
@@ -206,20 +206,13 @@ impl House {
         let kind = (self.seen % 4) as u8;
         self.next = now.instant.after_ms(EVERY_MS);
         self.seen += 1;
-        let signal = Signal {
-            at: now.timestamp,
-            sequence: self.seen,
-            value: 195 - self.seen as i32,
-            kind,
-            weight: if READINGS.contains(&kind) {
-                Weight::Reading
-            } else {
-                Weight::Change
-            },
+        let made = if READINGS.contains(&kind) {
+            Signal::reading
+        } else {
+            Signal::change
         };
-        let told = self
-            .dispatcher
-            .publish(Ix::MIN, signal, false, &self.door);
+        let signal = made(now.timestamp, self.seen, kind, 195 - self.seen as i32);
+        let told = self.dispatcher.publish(Ix::MIN, signal, false, &self.door);
         if told.is_err() {
             host::line(|out| out.put(b"door: no room, nobody hears of it"));
         }

@@ -137,12 +137,14 @@ impl Outbound {
         };
         // The connection is new, so there is room for the longest request.
         self.sent = net.transmit(conn, |room| {
-            events
-                .write_attempt(now, id, &url, door, room)
-                .unwrap_or(0)
+            events.write_attempt(now, id, &url, door, room).unwrap_or(0)
         }) > 0;
         // Where nothing was written nobody is owed it any more.
-        if self.sent { None } else { failed(AttemptError::Closed) }
+        if self.sent {
+            None
+        } else {
+            failed(AttemptError::Closed)
+        }
     }
 
     fn receive(
