@@ -27,7 +27,7 @@ pub mod request_field {
 
 /// One translation.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct Job {
+pub struct JobSlot {
     pub(crate) id: Id,
     pub(crate) created_at: Timestamp,
     /// What happened to it last: its status, progress and sequence.
@@ -75,7 +75,7 @@ pub(super) const REQUEST: u8 = 1;
 /// The mark of jobs whose record of what became of them has changed.
 pub(super) const STATE: u8 = 2;
 
-impl Job {
+impl JobSlot {
     /// A filler for empty slots: all zero.
     pub const EMPTY: Self = Self {
         id: Id::NONE,
@@ -124,7 +124,7 @@ impl Job {
     }
 }
 
-impl Node<ALL> for Job {
+impl Node<ALL> for JobSlot {
     fn links(&self) -> &Links {
         &self.of_all
     }
@@ -133,7 +133,7 @@ impl Node<ALL> for Job {
     }
 }
 
-impl Node<QUEUED> for Job {
+impl Node<QUEUED> for JobSlot {
     fn links(&self) -> &Links {
         &self.queued
     }
@@ -142,7 +142,7 @@ impl Node<QUEUED> for Job {
     }
 }
 
-impl Node<ARCHIVING> for Job {
+impl Node<ARCHIVING> for JobSlot {
     fn links(&self) -> &Links {
         &self.to_archive
     }
@@ -151,7 +151,7 @@ impl Node<ARCHIVING> for Job {
     }
 }
 
-impl Timed for Job {
+impl Timed for JobSlot {
     fn timer(&self) -> &Timer {
         &self.timer
     }
