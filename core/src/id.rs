@@ -54,7 +54,11 @@ impl Prefix {
 /// An id without its prefix: 128 bits. All zero is no id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromZeros)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Id(u128);
+pub struct Id {
+    /// The upper half. Two halves and not one number, which would want rows to begin at a multiple of 16 bytes.
+    high: u64,
+    low: u64,
+}
 
 /// An id as text, at most 30 bytes.
 pub type IdText = heapless::String<30>;
@@ -92,7 +96,7 @@ const NO_DIGIT: u8 = 0xff;
 
 impl Id {
     /// No id.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self { high: 0, low: 0 };
 
     /// A new id for what is made at `at` and lives in `slot`.
     #[must_use]
@@ -100,7 +104,7 @@ impl Id {
         let bytes = random.bytes();
         let (half, _) = bytes.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
         let noise = u128::from_be_bytes(*half) & (RANDOM_MASK | COUNT_START_MASK);
-        Self(
+        Self::from_bits(
             (u128::from(at.as_unix_ms()) << 80)
                 | VERSION
                 | VARIANT
@@ -117,11 +121,11 @@ impl Id {
         let Some(previous) = previous else {
             return id;
         };
-        let at_ms = (previous.0 >> 80) as u64;
+        let at_ms = (previous.to_bits() >> 80) as u64;
         if at.as_unix_ms() > at_ms {
             return id;
         }
-        if previous.0 & COUNT_MASK == COUNT_MASK {
+        if previous.to_bits() & COUNT_MASK == COUNT_MASK {
             return Self::new(
                 Timestamp::from_unix_ms(at_ms.saturating_add(1)),
                 slot,
@@ -129,41 +133,44 @@ impl Id {
             );
         }
         let order = u128::MAX << 80 | COUNT_MASK;
-        Self((previous.0 & order).wrapping_add(COUNT) | (id.0 & !order))
+        Self::from_bits((previous.to_bits() & order).wrapping_add(COUNT) | (id.to_bits() & !order))
     }
 
     /// The id of event number `sequence` that befell the thing with this id at `at`.
     #[must_use]
     pub const fn event(self, sequence: u32, at: Timestamp) -> Self {
-        let kept = self.0 & !(u128::MAX << 80) & !SLOT_MASK;
-        Self(((at.as_unix_ms() as u128) << 80) | kept | (sequence as u128 & SLOT_MASK))
+        let kept = self.to_bits() & !(u128::MAX << 80) & !SLOT_MASK;
+        Self::from_bits(((at.as_unix_ms() as u128) << 80) | kept | (sequence as u128 & SLOT_MASK))
     }
 
     /// The sequence of the event of `job` that this id names; `None` where it is no event of that job.
     #[cfg(feature = "hub")]
     #[must_use]
     pub fn sequence_in(self, job: Self) -> Option<u32> {
-        let sequence = (self.0 & SLOT_MASK) as u32;
-        let at = Timestamp::from_unix_ms((self.0 >> 80) as u64);
+        let sequence = (self.to_bits() & SLOT_MASK) as u32;
+        let at = Timestamp::from_unix_ms((self.to_bits() >> 80) as u64);
         (job.event(sequence, at) == self).then_some(sequence)
     }
 
     /// The slot that the id names, if it can name one.
     #[must_use]
     pub const fn slot(self) -> Option<Ix> {
-        Ix::new((self.0 & SLOT_MASK) as u32)
+        Ix::new((self.to_bits() & SLOT_MASK) as u32)
     }
 
     /// The id as a number, for records.
     #[must_use]
     pub const fn to_bits(self) -> u128 {
-        self.0
+        (self.high as u128) << 64 | self.low as u128
     }
 
     /// The id that a record holds.
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
-        Self(bits)
+        Self {
+            high: (bits >> 64) as u64,
+            low: bits as u64,
+        }
     }
 
     /// The id as text.
@@ -184,9 +191,9 @@ impl Id {
         if let Some((high, rest)) = letters.split_first_chunk_mut::<10>()
             && let Some((middle, low)) = rest.split_first_chunk_mut::<8>()
         {
-            write_letters((self.0 >> 80) as u64, high);
-            write_letters((self.0 >> 40) as u64, middle);
-            write_letters(self.0 as u64, low);
+            write_letters((self.to_bits() >> 80) as u64, high);
+            write_letters((self.to_bits() >> 40) as u64, middle);
+            write_letters(self.to_bits() as u64, low);
         }
         out.put(&letters);
     }
@@ -210,7 +217,7 @@ impl Id {
             }
             bits = (bits << 5) | u128::from(digit);
         }
-        Some(Self(bits))
+        Some(Self::from_bits(bits))
     }
 }
 

@@ -105,7 +105,6 @@
 pub mod address;
 pub mod api;
 pub mod client;
-mod cut;
 pub mod delivery;
 mod digits;
 pub mod dispatch;
@@ -134,10 +133,14 @@ mod sha256;
 pub mod signature;
 pub mod simulate;
 pub mod slab;
+mod split;
 pub mod text;
 pub mod time;
 pub mod timer;
 pub mod url;
+
+#[doc = include_str!("../embedding.md")]
+pub mod embedding {}
 
 /// What the package's README shows.
 #[cfg(doctest)]

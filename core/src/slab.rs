@@ -39,6 +39,8 @@ pub const SLOTS_MAX: usize = (1 << 24) - 1;
 
 /// One slot of a table: what the caller lends a slice of.
 #[derive(Debug, FromZeros)]
+// Whether a slot is in use is looked at together with how what lies in it begins.
+#[repr(C)]
 pub struct Slot<T> {
     /// `USED`, or the next free slot, or 0 where there is none.
     state: u32,

@@ -26,13 +26,14 @@ mod source;
 pub use source::{Source, SourceBytes};
 
 use crate::{out::Out, slab::Ix};
-use zerocopy::FromZeros;
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 /// Bytes of text that a block holds.
 pub const BLOCK_BYTES: usize = 60;
 
-/// A piece of the pool's memory: 64 bytes.
-#[derive(Debug, Clone, Copy, FromZeros)]
+/// A piece of the pool's memory: 64 bytes. Any bytes are a block, so memory of whatever kind can be lent as blocks.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
 pub struct Block {
     bytes: [u8; BLOCK_BYTES],
     /// The next block of the chain, or of the free list; 0 for none.

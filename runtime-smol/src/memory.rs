@@ -7,7 +7,7 @@ use dubhook_core::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
     dispatch,
     event::{Event, Filter},
-    feed::Told,
+    feed::Entry,
     idempotency::KeySlot,
     log::Line,
     record::{Keep, Key, Table},
@@ -17,7 +17,8 @@ use dubhook_core::{
     slab::{SLOTS_MAX, Slot},
     text::{BLOCK_BYTES, Block},
 };
-use zerocopy::FromZeros;
+use memmap2::MmapMut;
+use zerocopy::{FromBytes, FromZeros};
 
 /// How many things of each kind there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +96,7 @@ const REQUEST_BYTES: usize = 8 * BLOCK_BYTES;
 #[derive(Debug)]
 pub struct Memory {
     jobs: Box<[Slot<JobSlot>]>,
-    blocks: Box<[Block]>,
+    blocks: Text,
     endpoints: Box<[Slot<Endpoint>]>,
     keys: Box<[KeySlot]>,
     log: Box<[Line]>,
@@ -108,7 +109,7 @@ pub struct Memory {
     attempts: Box<[Slot<AttemptSlot>]>,
     conns: Box<[Slot<Conn>]>,
     decode: Box<[u8]>,
-    feed: Box<[Told]>,
+    feed: Box<[Entry]>,
     watches: Box<[Watch]>,
     simulated: Box<[SimSlot]>,
     keep: Keep,
@@ -134,7 +135,7 @@ impl Memory {
         let lanes = endpoints + CALLBACK_LANES;
         Self {
             jobs: zeroed(jobs),
-            blocks: zeroed(blocks),
+            blocks: Text::new(blocks),
             endpoints: zeroed(endpoints),
             keys: zeroed(jobs),
             log: zeroed(endpoints * LOG_LINES),
@@ -168,7 +169,7 @@ impl Memory {
             keys: &mut self.keys,
             dispatch: dispatch::Tables {
                 keep: self.keep,
-                blocks: &mut self.blocks,
+                blocks: self.blocks.lend(),
                 endpoints: &mut self.endpoints,
                 log: &mut self.log,
                 log_answers: &mut self.log_answers,
@@ -185,6 +186,46 @@ impl Memory {
         };
         (server, &mut self.simulated)
     }
+}
+
+/// The memory for text: the largest table, and the only one that is plain bytes.
+#[derive(Debug)]
+enum Text {
+    Heap(Box<[Block]>),
+    /// Where it is large the system is asked for large pages: a read of any one of a million jobs then finds its text
+    /// with fewer looks at the system's own tables.
+    Pages(MmapMut),
+}
+
+/// From how many bytes on large pages are asked for.
+const LARGE_BYTES: usize = 8 << 20;
+
+impl Text {
+    fn new(blocks: usize) -> Self {
+        let bytes = blocks * size_of::<Block>();
+        if bytes >= LARGE_BYTES
+            && let Some(pages) = map(bytes)
+        {
+            return Self::Pages(pages);
+        }
+        Self::Heap(zeroed(blocks))
+    }
+
+    fn lend(&mut self) -> &mut [Block] {
+        match self {
+            Self::Heap(blocks) => blocks,
+            // A mapping begins with a page and is as long as so many blocks.
+            Self::Pages(pages) => <[Block]>::mut_from_bytes(pages).unwrap_or_default(),
+        }
+    }
+}
+
+/// Zero bytes in large pages, if the system has such.
+fn map(bytes: usize) -> Option<MmapMut> {
+    let pages = MmapMut::map_anon(bytes).ok()?;
+    #[cfg(target_os = "linux")]
+    pages.advise(memmap2::Advice::HugePage).ok()?;
+    Some(pages)
 }
 
 /// A slice of zero bytes whose pages are not touched.
@@ -225,5 +266,13 @@ mod tests {
         assert_eq!(all.within(20_000), all);
         let small = Memory::new(Capacity::for_jobs(8), &Config::SERVER, Keep::Nothing);
         assert_eq!((small.jobs.len(), small.streams.len()), (8, 64));
+    }
+
+    #[test]
+    fn text_in_large_pages_is_as_long_as_it_was_asked_for() {
+        for blocks in [1, LARGE_BYTES / size_of::<Block>() + 7] {
+            let mut text = Text::new(blocks);
+            assert_eq!(text.lend().len(), blocks);
+        }
     }
 }

@@ -14,8 +14,10 @@ embedded_toolchain "$target"
 embedded_need python3 python3
 embedded_need llvm-readobj llvm
 
-# Noting stack sizes is unstable, and another flag means another build: it has a folder of its own.
-export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zemit-stack-sizes CARGO_PROFILE_RELEASE_OPT_LEVEL=z
+# Noting stack sizes is unstable, and other flags mean another build: it has a folder of its own. Code is not outlined there:
+# pieces that the outliner takes out of several functions keep no calling convention, so no register could be followed through
+# them. Each takes a return address of stack at most.
+export RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zemit-stack-sizes -Cllvm-args=-enable-machine-outliner=never" CARGO_PROFILE_RELEASE_OPT_LEVEL=z
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/frames
 program=$CARGO_TARGET_DIR/$target/release/dubhook-no-panic
 

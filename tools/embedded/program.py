@@ -7,6 +7,8 @@ import subprocess
 FUNCTION = re.compile(r"^([0-9a-f]+) <(.+)>:$")
 INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
 TARGET = re.compile(r"\b0x([0-9a-f]+) <")
+# What comes back here, whether it is always done or only if a condition holds.
+CALL = re.compile(r"^blx?(?:eq|ne|hs|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)?(?:\.[nw])?(?:\s|$)")
 # What branches without coming back here, when it leaves the function; `bl` is the one that does.
 BRANCH = re.compile(r"^(b[a-z]{0,2}(\.w|\.n)?|cbn?z)$")
 RETURNS = re.compile(r"^(bx[a-z]{0,2}\s+lr|(pop|ldm|ldmia)[a-z.]*\s.*\bpc\b|ldr[a-z.]*\s+pc)")
@@ -55,10 +57,11 @@ def read(path: str) -> dict[int, Function]:
             function.code.append((address, text_of_it))
             function.returns |= bool(RETURNS.match(text_of_it))
             function.frame += stack_taken(text_of_it)
-            if name == "blx" or (name == "bx" and match[3].strip() != "lr"):
+            calls = bool(CALL.match(name))
+            if name.startswith(("blx", "bx")) and match[3].strip() != "lr":
                 function.indirect_calls += 1
-            elif (name == "bl" or BRANCH.match(name)) and (target := TARGET.search(match[3])):
-                branches.append((function, address, name != "bl", int(target[1], 16)))
+            elif (calls or BRANCH.match(name)) and (target := TARGET.search(match[3])):
+                branches.append((function, address, not calls, int(target[1], 16)))
     for function, address, is_branch, target in branches:
         # A branch to another function's start is a tail call; one to its own start is a loop.
         if target in functions and not (is_branch and target == function.address):

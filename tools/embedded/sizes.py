@@ -85,6 +85,13 @@ def painted(folder: pathlib.Path, name: str, dubhook: str) -> int:
     return deepest(done.stdout)
 
 
+def table_rows(folder: pathlib.Path) -> list[tuple[str, int]]:
+    """What each row of a table takes, as the program `rows` says on the board."""
+    command = [str(FIRMWARE / "board.sh"), str(folder / "rows"), "0:80"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [(name, int(size)) for size, name in re.findall(r"^row (\d+) (.+?)\r?$", said, re.MULTILINE)]
+
+
 def row(what: str, size: Size) -> str:
     figures = (size.text, size.rodata, size.data, size.bss, size.frame, size.stack)
     return f"| {what} | " + " | ".join(f"{figure:,}" for figure in figures) + " |"
@@ -95,7 +102,12 @@ def feature_row(name: str, device: Size, more: Size) -> str:
     return f"| `{name}` | {FEATURES[name]} | " + " | ".join(f"{figure:,}" for figure in figures) + " |"
 
 
-def page(sizes: dict[str, Size], features: dict[str, Size], peers: dict[str, Size]) -> str:
+def page(
+    sizes: dict[str, Size],
+    features: dict[str, Size],
+    peers: dict[str, Size],
+    table: list[tuple[str, int]],
+) -> str:
     floor = sizes["nothing"]
     http, server, device, lamp = sizes["http"], sizes["server"], sizes["device"], sizes["lamp"]
     flash = lamp.text + lamp.rodata + lamp.data + 1_024
@@ -105,6 +117,7 @@ def page(sizes: dict[str, Size], features: dict[str, Size], peers: dict[str, Siz
         feature_row(name, device, features[f"server+{name}"]) for name in FEATURES
     )
     peer_rows = "\n".join(row(PEERS[name], size) for name, size in peers.items())
+    table_text = "\n".join(f"| {name} | {size:,} |" for name, size in table)
     verdicts = "\n".join(
         f"| {what} | {limit:,} | {value:,} | {'yes' if value <= limit else '**no**'} |"
         for what, limit, value in (
@@ -142,6 +155,16 @@ features share is counted in both. Records take nothing where they are not calle
 | what | at most | is | kept |
 | --- | ---: | ---: | --- |
 {verdicts}
+
+## What each thing takes of RAM
+
+Rows of the tables, in bytes, with what belongs to their slots: links, deadline, mark. What a machine has room for is the
+embedder's choice; the last lines are what one more of each takes in the memory of fixed size, with the text, events and
+streams that go with it.
+
+| what | bytes |
+| --- | ---: |
+{table_text}
 
 Per-connection state is at most 256 bytes plus the caller's buffers; the compiler checks that (`server/conn.rs`).
 
@@ -196,7 +219,7 @@ def main(folder: str, dubhook: str = "", *options: str) -> int:
     }
     # What a feature adds is weighed and not run.
     features = {f"server+{name}": measure(where, f"server+{name}", 0) for name in FEATURES}
-    (ROOT / "docs" / "sizes.md").write_text(page(sizes, features, peers))
+    (ROOT / "docs" / "sizes.md").write_text(page(sizes, features, peers, table_rows(where)))
     for name, size in peers.items():
         print(name, size)
     return report(sizes | features, "--accept" in options)

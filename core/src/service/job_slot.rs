@@ -26,14 +26,26 @@ pub mod request_field {
 }
 
 /// One translation.
+///
+/// What showing it takes comes first, then what changes with each step, then what few need: with its slot's own eight bytes
+/// each of the first two parts is as long as a line of a processor's cache.
 #[derive(Debug, Clone, Copy, FromZeros)]
+#[repr(C)]
 pub struct JobSlot {
     pub(crate) id: Id,
     pub(crate) created_at: Timestamp,
     /// What happened to it last: its status, progress and sequence.
     pub(crate) last: Event,
-    /// What had happened to it when it was durable last, while `last` is not.
-    pub(super) settled: Event,
+    pub(crate) request: Text<5>,
+
+    /// Output or error, once ended.
+    pub(crate) result: Text<1>,
+    /// The batch of records that makes it durable as it is.
+    pub(crate) changed: u64,
+    /// The end of its lease, or of its stay once it has ended.
+    pub(super) timer: Timer,
+    pub(super) of_all: Links,
+    pub(super) queued: Links,
     pub(crate) attempts: u8,
     /// Whether its `callback_url`, if it has one, wants to be told.
     pub(crate) has_callback: bool,
@@ -43,18 +55,12 @@ pub struct JobSlot {
     pub(crate) stopping: bool,
     /// Whether it hangs among those that must be put into the archive.
     pub(super) archiving: bool,
-    pub(crate) request: Text<5>,
-    /// Output or error, once ended.
-    pub(crate) result: Text<1>,
-    /// The batch of records that makes it durable as it is.
-    pub(crate) changed: u64,
+
+    /// What had happened to it when it was durable last, while `last` is not.
+    pub(super) settled: Event,
     /// The first batch with something that happened after `settled`.
     pub(super) unsettled_since: u64,
-    pub(super) of_all: Links,
-    pub(super) queued: Links,
     to_archive: Links,
-    /// The end of its lease, or of its stay once it has ended.
-    pub(super) timer: Timer,
     /// The sequence of the event with which its worker began; 0 where that is not known, or was taken back.
     #[cfg(feature = "hub")]
     pub(super) lease: u32,

@@ -164,7 +164,10 @@ impl<const KEYS: usize> Store<KEYS> {
     /// [`StoreError`]: then nothing of it may leave, and the server must be started anew.
     pub fn commit(&mut self, now: Now, server: &mut Server<'_>) -> Result<(), StoreError> {
         loop {
-            let (key, value) = self.item.split_first_chunk_mut().ok_or(StoreError::TooLarge)?;
+            let (key, value) = self
+                .item
+                .split_first_chunk_mut()
+                .ok_or(StoreError::TooLarge)?;
             let value = value.get_mut(..RECORD_BYTES_MAX).unwrap_or_default();
             let output = server.poll(now, Ready::RECORDS, value);
             match output.map_err(|_| StoreError::TooLarge)? {
