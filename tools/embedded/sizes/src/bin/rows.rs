@@ -12,7 +12,7 @@ use dubhook_core::{
     idempotency::KeySlot,
     log::Line,
     server::{Conn, ServerStorage},
-    service::Job,
+    service::JobSlot,
     slab::Slot,
     text::Block,
 };
