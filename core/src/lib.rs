@@ -103,7 +103,7 @@
 
 #[cfg(feature = "guard")]
 pub mod address;
-pub mod api;
+mod api;
 pub mod client;
 pub mod delivery;
 mod digits;
@@ -136,7 +136,7 @@ pub mod slab;
 mod split;
 pub mod text;
 pub mod time;
-pub mod timer;
+mod timer;
 pub mod url;
 
 /// What the package's README shows.

@@ -158,9 +158,6 @@ impl Node<ARCHIVING> for Job {
 }
 
 impl Timed for Job {
-    fn timer(&self) -> &Timer {
-        &self.timer
-    }
     fn timer_mut(&mut self) -> &mut Timer {
         &mut self.timer
     }
