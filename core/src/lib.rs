@@ -139,6 +139,9 @@ pub mod time;
 mod timer;
 pub mod url;
 
+#[doc = include_str!("../embedding.md")]
+pub mod embedding {}
+
 /// What the package's README shows.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

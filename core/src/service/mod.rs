@@ -28,6 +28,8 @@
 //! The contract of the driver: after any command or [`handle`](Service::handle), ask [`poll`](Service::poll) for the next
 //! thing to do until that is [`Output::Sleep`], and again when that says.
 
+#[cfg(feature = "lists")]
+mod attempt_lines;
 mod audit;
 mod deliveries;
 mod door;
