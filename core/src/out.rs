@@ -105,17 +105,6 @@ impl<'a> Out<'a> {
         }
     }
 
-    /// Lets `write` write into all the room there is, and takes as many bytes of it as that says. An error marks the output as
-    /// full.
-    pub fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> Result<usize, Overflow>) {
-        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
-        let room_len = room.len();
-        match write(room) {
-            Ok(len) if len <= room_len && !self.full => self.len = self.len.wrapping_add(len),
-            _ => self.full = true,
-        }
-    }
-
     /// Writes `value` in decimal, without leading zeros.
     pub fn put_u64(&mut self, mut value: u64) {
         let mut digits = [0u8; 20];
