@@ -106,7 +106,8 @@ fn what_is_there_is_described() {
     );
     // Lists of methods stand there too, which no path can hold.
     words.retain(|word| !word.contains(' '));
-    let mut paths: BTreeSet<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let whole = words.iter().filter(|word| word.starts_with('/'));
+    let mut paths: BTreeSet<String> = whole.map(|word| (*word).to_owned()).collect();
     let mut machine = Machine::sized::<4, 4, 4>(config());
     for one in &words {
         let by_id = format!("/v1/{one}/{{id}}");
