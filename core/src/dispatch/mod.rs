@@ -16,7 +16,7 @@
 //!
 //! **Nothing leaves before it is durable.** Every change belongs to the batch of records that is open. Its records come out
 //! one by one, and then the [batch](crate::record::Batch) itself; what speaks of the change comes out once that has come back.
-//! With [`Keep::Nothing`](crate::record::Keep::Nothing) there are no records and everything is durable at once.
+//! With [`Keep::Nothing`] there are no records and everything is durable at once.
 //!
 //! **Full is an answer.** A subject is admitted only with room for the events that it was admitted for, and for all that
 //! they cause; one that may be overtaken takes what room is left.
