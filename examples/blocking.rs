@@ -1,80 +1,112 @@
-//! The server machine over blocking sockets: one connection at a time, nothing kept, jobs done at once, nobody told.
+//! A whole server over `std::net`, with its records in a file: one connection and one delivery at a time, in one loop.
 //!
 //! `cargo run --example blocking`, then `curl -i 127.0.0.1:8001/v1/translations -H 'content-type: application/json'
-//! -d '{"video_url":"https://v.test/1.mp4","target_language":"es"}'`
+//! -d '{"video_url":"https://v.test/1.mp4","target_language":"es"}'`. Kill it, start it again: it still knows the job.
 
-use std::{
-    fs::File,
-    io::{Read, Result, Write},
-    net::{TcpListener, TcpStream},
-    time::{Duration, Instant as Clock, SystemTime, UNIX_EPOCH},
-};
+use std::io::{ErrorKind, Read, Result, Write};
+use std::net::{TcpListener, TcpStream};
+use std::{env, sync::mpsc::channel, thread, time::Duration};
 
-use dubhook_core::{
-    http::RecvBuf,
-    out::Out,
-    record::Keep,
-    server::{Config, Drive, Input, Output, Ready, Server, ServerStorage},
-    service::Report,
-    time::{Instant, Now, Timestamp},
-};
+use dubhook_core::server::{Config, Drive, Input, Output, Ready, Server, ServerStorage};
+use dubhook_core::{http::RecvBuf, out::Out, record::Keep, service::Report};
+use dubhook_examples::host::{self, Records, now};
 
-fn main() -> Result<()> {
-    let started = Clock::now();
-    let mut memory = Box::new(ServerStorage::<8, 4, 1, 4>::new());
-    let mut seed = [0; 32];
-    File::open("/dev/urandom")?.read_exact(&mut seed)?;
-    let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, seed).unwrap();
-    for socket in TcpListener::bind("127.0.0.1:8001")?.incoming() {
-        if let Err(error) = serve(&mut server, socket?, started) {
-            eprintln!("{error}");
-        }
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let listener = TcpListener::bind(env::args().nth(1).unwrap_or("127.0.0.1:8001".into()))?;
+    let mut records = Records::open(env::args().nth(2).unwrap_or("records".into()))?;
+    let mut config = Config::DEVICE;
+    config.guard.allow_loopback = true;
+    config.idle_ms = 1_000; // while one is served others wait
+
+    // Room for 8 jobs, 4 endpoints, a connection and an attempt at a delivery.
+    let mut storage = ServerStorage::<8, 4, 1, 1>::new();
+    let mut server = Server::new(storage.lend(Keep::Records), config, host::seed()?)?;
+    for (key, value) in &records.all {
+        server.restore(now(), *key, value)?;
     }
-    Ok(())
-}
+    server.start(now())?;
 
-/// The present moment on both clocks.
-fn now(started: Clock) -> Now {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH);
-    Now {
-        instant: Instant::from_ms(started.elapsed().as_millis() as u64),
-        timestamp: Timestamp::from_unix_ms(unix.unwrap_or_default().as_millis() as u64),
-    }
-}
-
-fn serve(server: &mut Server<'_>, mut socket: TcpStream, started: Clock) -> Result<()> {
-    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let (mut received, mut answer) = ([0; 1_536], [0; Config::DEVICE.answer_bytes_max()]);
+    println!("listening on http://{}", listener.local_addr()?);
+    let (accepted, sockets) = channel();
+    thread::spawn(move || {
+        let mut incoming = listener.incoming().flatten();
+        incoming.try_for_each(|socket| accepted.send(socket))
+    });
+    let mut memory = [0; Config::DEVICE.record_bytes_max()];
+    let mut request = [0; Config::DEVICE.attempt_bytes_max()];
+    let mut answer = [0; Config::DEVICE.answer_bytes_max()];
+    let mut received = [0; 1_536];
     let mut input = RecvBuf::new(&mut received, 0);
-    let Ok(conn) = server.accept(now(started)) else {
-        return socket.write_all(dubhook_core::server::REFUSED);
-    };
-    let ended = loop {
-        let mut out = Out::new(&mut answer);
-        let next = server.drive(now(started), conn, &mut input, &mut out);
-        let next = next.expect("room for any answer");
-        work(server, now(started));
-        if let Err(error) = socket.write_all(out.written()) {
-            break Err(error);
+    let mut conn = None;
+    loop {
+        // An answer does not wait for somebody else's receiver.
+        let attempts = conn.is_none();
+        let ready = Ready {
+            attempts,
+            ..Ready::ALL
+        };
+        match server.poll(now(), ready, &mut memory)? {
+            Output::Start { job, .. } => {
+                // Here it takes no time.
+                let report = Report::Completed("https://v.test/1.es.mp4");
+                server.handle(now(), Input::Report { job, report })?;
+            }
+            Output::Save { key, value } => records.save(key, value),
+            Output::Commit(batch) => {
+                records.commit()?;
+                server.handle(now(), Input::Durable(batch))?;
+            }
+            Output::Attempt(attempt) => {
+                let id = attempt.id;
+                let url = server.attempt_url(id, &mut memory)?;
+                let len = server.write_attempt(now(), id, &url, &mut request)?;
+                let result = host::send(&url, &config.guard, &request[..len]);
+                server.handle(now(), Input::Attempt { id, result })?;
+            }
+            // Whoever is connected is driven before each sleep.
+            Output::Drive(_) | Output::Stop { .. } | Output::Archive { .. } => {}
+            Output::Sleep(until) => {
+                let pause = host::until(until).max(Duration::from_millis(1));
+                let Some((socket, id)) = &mut conn else {
+                    if let Ok(socket) = sockets.recv_timeout(pause) {
+                        conn = Some((socket, server.accept(now())?));
+                    }
+                    continue;
+                };
+                let mut out = Out::new(&mut answer);
+                let next = server.drive(now(), *id, &mut input, &mut out)?;
+                if converse(socket, next, pause, &mut input, &out).is_err() {
+                    server.close(*id);
+                    input.discard_front(usize::MAX);
+                    conn = None;
+                }
+            }
         }
-        match next {
-            Drive::Input { .. } => match socket.read(input.room()) {
-                Ok(0) => break Ok(()),
-                Ok(len) => input.commit(len),
-                Err(error) => break Err(error),
-            },
-            // Nothing waits for a disk here, and there is no archive.
-            Drive::Flush | Drive::Wait => {}
-            Drive::Close | Drive::Lookup(_) => break Ok(()),
-        }
-    };
-    server.close(conn);
-    ended
+    }
 }
 
-fn work(server: &mut Server<'_>, now: Now) {
-    while let Ok(Output::Start { job, .. }) = server.poll(now, Ready::WORK, &mut []) {
-        let report = Report::Completed("https://v.test/1.es.mp4");
-        let _ = server.handle(now, Input::Report { job, report });
+/// Sends what is written, and receives for so long if more is wanted. It is an error where the connection is at its end.
+fn converse(
+    socket: &mut TcpStream,
+    next: Drive,
+    pause: Duration,
+    input: &mut RecvBuf<'_>,
+    out: &Out<'_>,
+) -> Result<()> {
+    socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+    socket.write_all(out.written())?;
+    match next {
+        Drive::Flush | Drive::Wait => return Ok(()),
+        Drive::Close | Drive::Lookup(_) => return Err(ErrorKind::ConnectionAborted.into()),
+        Drive::Input { .. } => socket.set_read_timeout(Some(pause))?,
+    }
+    match socket.read(input.room()) {
+        Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+        Ok(len) => {
+            input.commit(len);
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
     }
 }
