@@ -20,6 +20,14 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overflow;
 
+impl core::fmt::Display for Overflow {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the lent memory is too short")
+    }
+}
+
+impl core::error::Error for Overflow {}
+
 /// A cursor that writes into a lent slice and remembers whether anything was cut off.
 ///
 /// Everything is written through it, so that on small processors its functions are calls and not copies at each use.

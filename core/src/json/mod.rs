@@ -69,6 +69,14 @@ pub struct Error {
     pub kind: ErrorKind,
 }
 
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} (byte {})", self.kind.as_str(), self.offset)
+    }
+}
+
+impl core::error::Error for Error {}
+
 /// What is wrong with a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
