@@ -5,13 +5,13 @@
 //! anew.
 //!
 //! ```
-//! use dubhook_core::{event::{Event, Kind}, feed::{Feed, Told}, id::Id, time::Timestamp};
+//! use dubhook_core::{event::{Event, Kind}, feed::{Feed, Entry}, id::Id, time::Timestamp};
 //!
-//! let mut memory = [Told::EMPTY; 2];
+//! let mut memory = [Entry::EMPTY; 2];
 //! let mut feed = Feed::new(&mut memory);
 //! for sequence in 1..=3 {
 //!     let event = Event { at: Timestamp::EPOCH, sequence, kind: Kind::Progress, progress: 10 };
-//!     feed.push(Told { job: Id::from_bits(7), event, batch: 1 });
+//!     feed.push(Entry { job: Id::from_bits(7), event, batch: 1 });
 //! }
 //! assert_eq!((feed.start(), feed.end()), (1, 3), "the first one had to go");
 //! assert_eq!(feed.get(2).unwrap().event.sequence, 3);
@@ -23,7 +23,7 @@ use zerocopy::FromZeros;
 
 /// One event of the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
-pub struct Told {
+pub struct Entry {
     /// The job it happened to.
     pub job: Id,
     /// What happened.
@@ -32,7 +32,7 @@ pub struct Told {
     pub batch: u64,
 }
 
-impl Told {
+impl Entry {
     /// A filler for memory that is lent: all zero.
     pub const EMPTY: Self = Self {
         job: Id::NONE,
@@ -50,7 +50,7 @@ impl Told {
 /// The newest events of all jobs, as many as there is memory for.
 #[derive(Debug)]
 pub struct Feed<'a> {
-    ring: &'a mut [Told],
+    ring: &'a mut [Entry],
     /// The position of the next event.
     end: u64,
 }
@@ -58,12 +58,12 @@ pub struct Feed<'a> {
 impl<'a> Feed<'a> {
     /// A feed of which nothing was told yet. Without memory it keeps nothing.
     #[must_use]
-    pub const fn new(ring: &'a mut [Told]) -> Self {
+    pub const fn new(ring: &'a mut [Entry]) -> Self {
         Self { ring, end: 0 }
     }
 
     /// Tells one more event; the oldest makes room for it.
-    pub fn push(&mut self, told: Told) {
+    pub fn push(&mut self, told: Entry) {
         if let Some(place) = self.place(self.end).and_then(|at| self.ring.get_mut(at)) {
             *place = told;
             self.end += 1;
@@ -84,7 +84,7 @@ impl<'a> Feed<'a> {
 
     /// The event at a position, if it is still held.
     #[must_use]
-    pub fn get(&self, position: u64) -> Option<&Told> {
+    pub fn get(&self, position: u64) -> Option<&Entry> {
         if position < self.start() || position >= self.end {
             return None;
         }
@@ -112,8 +112,8 @@ mod tests {
     use crate::{event::Kind, time::Timestamp};
     use std::vec;
 
-    fn told(sequence: u32) -> Told {
-        Told {
+    fn told(sequence: u32) -> Entry {
+        Entry {
             job: Id::from_bits(u128::from(sequence % 3) << 30),
             event: Event {
                 at: Timestamp::from_unix_ms(sequence.into()),
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn it_holds_the_newest_and_finds_them_by_id() {
         for len in 0..5_u64 {
-            let mut memory = vec![Told::EMPTY; len as usize];
+            let mut memory = vec![Entry::EMPTY; len as usize];
             let mut feed = Feed::new(&mut memory);
             for sequence in 0..20_u32 {
                 feed.push(told(sequence));

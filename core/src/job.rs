@@ -14,12 +14,12 @@
 //! Terminal means terminal: whatever comes after is refused with a typed error and changes nothing.
 //!
 //! ```
-//! use dubhook_core::job::{Happening, State, Status, step};
+//! use dubhook_core::job::{Trigger, State, Status, step};
 //!
-//! let state = step(State::NEW, Happening::Start, 3).unwrap().state;
-//! let state = step(state, Happening::Complete, 3).unwrap().state;
+//! let state = step(State::NEW, Trigger::Start, 3).unwrap().state;
+//! let state = step(state, Trigger::Complete, 3).unwrap().state;
 //! assert_eq!(state.status, Status::Completed);
-//! assert!(step(state, Happening::Cancel, 3).is_err());
+//! assert!(step(state, Trigger::Cancel, 3).is_err());
 //! ```
 
 use crate::event::Kind;
@@ -125,7 +125,7 @@ impl State {
 /// What can happen to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Happening {
+pub enum Trigger {
     /// A worker takes it.
     Start,
     /// The worker says how much is done, 0 to 100.
@@ -172,11 +172,11 @@ pub enum Refused {
 /// # Errors
 ///
 /// [`Refused`] says why the step cannot be taken from this state.
-pub const fn step(state: State, happening: Happening, attempts_max: u8) -> Result<Step, Refused> {
-    use Happening::{Cancel, Complete, Fail, Lose, Progress, Release, Start};
+pub const fn step(state: State, trigger: Trigger, attempts_max: u8) -> Result<Step, Refused> {
     use Status::{Canceled, Completed, Error, Pending, Processing};
+    use Trigger::{Cancel, Complete, Fail, Lose, Progress, Release, Start};
 
-    let (status, progress, event) = match (state.status, happening) {
+    let (status, progress, event) = match (state.status, trigger) {
         (Completed | Error | Canceled, _) => return Err(Refused::Terminal),
 
         (Pending, Start) => (Processing, state.progress, Some(Kind::Processing)),
@@ -196,7 +196,7 @@ pub const fn step(state: State, happening: Happening, attempts_max: u8) -> Resul
         (Pending | Processing, Fail) => (Error, state.progress, Some(Kind::Error)),
         (Pending | Processing, Cancel) => (Canceled, state.progress, Some(Kind::Canceled)),
     };
-    let attempts = match happening {
+    let attempts = match trigger {
         Start => state.attempts.saturating_add(1),
         Release => state.attempts.saturating_sub(1),
         _ => state.attempts,
@@ -211,7 +211,7 @@ pub const fn step(state: State, happening: Happening, attempts_max: u8) -> Resul
     })
 }
 
-/// How many changes of state can still come at most, [`Happening::Release`] apart: what room must be kept for.
+/// How many changes of state can still come at most, [`Trigger::Release`] apart: what room must be kept for.
 #[must_use]
 pub const fn changes_left(state: State, attempts_max: u8) -> u8 {
     let starts = attempts_max.saturating_sub(state.attempts);
@@ -231,7 +231,7 @@ mod tests {
 
     /// The longest way from here, walked.
     fn longest(from: State, attempts_max: u8) -> u8 {
-        use Happening::*;
+        use Trigger::*;
         let ways = [Start, Complete, Fail, Cancel, Lose];
         let next = ways.map(|way| step(from, way, attempts_max));
         let lengths = next
@@ -263,15 +263,15 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(from: State, happening: Happening, expect: Result<(State, Option<Kind>), Refused>) {
-        let taken = step(from, happening, 2).map(|step| (step.state, step.event));
-        assert_eq!(taken, expect, "{from:?} {happening:?}");
+    fn check(from: State, trigger: Trigger, expect: Result<(State, Option<Kind>), Refused>) {
+        let taken = step(from, trigger, 2).map(|step| (step.state, step.event));
+        assert_eq!(taken, expect, "{from:?} {trigger:?}");
     }
 
     #[test]
     fn every_state_meets_everything_that_can_happen() {
-        use Happening::*;
         use Status::*;
+        use Trigger::*;
         let new = State::NEW;
         check(
             new,
@@ -284,8 +284,8 @@ mod tests {
             Cancel,
             Ok((state(Canceled, 0, 0), Some(Kind::Canceled))),
         );
-        for happening in [Progress(1), Complete, Lose, Release] {
-            check(new, happening, Err(Refused::NotStarted));
+        for trigger in [Progress(1), Complete, Lose, Release] {
+            check(new, trigger, Err(Refused::NotStarted));
         }
 
         let half = state(Processing, 50, 1);
@@ -324,8 +324,8 @@ mod tests {
         check(last, Lose, Ok((state(Error, 50, 2), Some(Kind::Error))));
 
         for status in [Completed, Error, Canceled] {
-            for happening in [Start, Progress(100), Complete, Fail, Cancel, Lose, Release] {
-                check(state(status, 100, 1), happening, Err(Refused::Terminal));
+            for trigger in [Start, Progress(100), Complete, Fail, Cancel, Lose, Release] {
+                check(state(status, 100, 1), trigger, Err(Refused::Terminal));
             }
         }
     }

@@ -12,12 +12,13 @@
 //! | --- | --- |
 //! | the machines | [`server`], [`client`] |
 //! | the service, and its API on paper | [`service`], [`api`] |
-//! | what they are made of | [`delivery`], [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`], [`model`] |
+//! | the event library | [`dispatch`], over [`delivery`] |
+//! | what is remembered | [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`], [`model`], [`text`] |
 //! | what goes over the wire | [`http`], [`json`], [`signature`], [`url`], [`address`], [`language`] |
-//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`text`], [`setup`] |
+//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`setup`] |
 //!
 //! Start with [`server`] for a whole translation server, [`service`] for one with another front end, [`client`] to be
-//! told by one, [`delivery`] for an outbox, or [`http`], [`json`] and [`signature`], which know nothing of jobs.
+//! told by one, [`dispatch`] to tell webhooks of events of your own, [`delivery`] for an outbox, or [`http`], [`json`] and [`signature`], which know nothing of jobs.
 //!
 //! # Features
 //!
@@ -105,7 +106,6 @@
 pub mod address;
 pub mod api;
 pub mod client;
-mod cut;
 pub mod delivery;
 mod digits;
 pub mod dispatch;
@@ -134,10 +134,14 @@ mod sha256;
 pub mod signature;
 pub mod simulate;
 pub mod slab;
+mod split;
 pub mod text;
 pub mod time;
 pub mod timer;
 pub mod url;
+
+#[doc = include_str!("../embedding.md")]
+pub mod embedding {}
 
 /// What the package's README shows.
 #[cfg(doctest)]

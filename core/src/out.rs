@@ -18,7 +18,7 @@
 
 /// The lent slice was too short for what should be written into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
+pub struct Overflow;
 
 /// A cursor that writes into a lent slice and remembers whether anything was cut off.
 ///
@@ -107,7 +107,7 @@ impl<'a> Out<'a> {
 
     /// Lets `write` write into all the room there is, and takes as many bytes of it as that says. An error marks the output as
     /// full.
-    pub fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> Result<usize, Full>) {
+    pub fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> Result<usize, Overflow>) {
         let room = self.bytes.get_mut(self.len..).unwrap_or_default();
         let room_len = room.len();
         match write(room) {
@@ -170,9 +170,13 @@ impl<'a> Out<'a> {
     ///
     /// # Errors
     ///
-    /// [`Full`] if anything was cut off.
-    pub const fn finish(self) -> Result<usize, Full> {
-        if self.full { Err(Full) } else { Ok(self.len) }
+    /// [`Overflow`] if anything was cut off.
+    pub const fn finish(self) -> Result<usize, Overflow> {
+        if self.full {
+            Err(Overflow)
+        } else {
+            Ok(self.len)
+        }
     }
 }
 
@@ -195,7 +199,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(room: usize, write: impl FnOnce(&mut Out<'_>), expect: Result<&[u8], Full>) {
+    fn check(room: usize, write: impl FnOnce(&mut Out<'_>), expect: Result<&[u8], Overflow>) {
         let mut memory = [0u8; 64];
         let mut out = Out::new(&mut memory[..room]);
         write(&mut out);
@@ -215,7 +219,7 @@ mod tests {
     #[test]
     fn output_is_all_or_nothing() {
         check(4, |o| o.put(b"abcd"), Ok(b"abcd"));
-        check(3, |o| o.put(b"abcd"), Err(Full));
+        check(3, |o| o.put(b"abcd"), Err(Overflow));
         // A short write after one that did not fit must not make a hole look whole.
         check(
             3,
@@ -223,7 +227,7 @@ mod tests {
                 o.put(b"abcd");
                 o.put_byte(b'x');
             },
-            Err(Full),
+            Err(Overflow),
         );
     }
 

@@ -24,7 +24,7 @@
 //! ```
 
 use crate::{
-    out::{Full, Out},
+    out::{Out, Overflow},
     slab::{Ix, Link},
     time::Timestamp,
 };
@@ -257,8 +257,8 @@ impl<'a> Write<'a> {
     ///
     /// # Errors
     ///
-    /// [`Full`] where the memory was too short for it.
-    pub const fn finish(self) -> Result<usize, Full> {
+    /// [`Overflow`] where the memory was too short for it.
+    pub const fn finish(self) -> Result<usize, Overflow> {
         self.0.finish()
     }
 }

@@ -106,6 +106,7 @@ pub(crate) fn at_least<const COUNT: usize>(
 }
 
 /// How much of what is lent each of so many `parts` gets: the same, and nothing is left over. Nothing for no parts.
+#[cfg(feature = "lists")]
 pub(crate) fn share(what: Lent, lent: usize, parts: usize) -> Result<usize, SetupError> {
     match lent.checked_rem(parts) {
         None | Some(0) => Ok(lent.checked_div(parts).unwrap_or(0)),

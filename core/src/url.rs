@@ -29,10 +29,10 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::cut::split_once;
 use crate::digits::canonical;
 use crate::ip;
 use crate::out::Out;
+use crate::split::split_once;
 
 /// How a request travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

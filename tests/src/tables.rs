@@ -4,7 +4,7 @@ use dubhook_core::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
     dispatch,
     event::{Event, Filter},
-    feed::Told,
+    feed::Entry,
     idempotency::KeySlot,
     log::Line,
     record::Keep,
@@ -74,7 +74,7 @@ pub struct Tables {
     streams: Vec<Slot<StreamSlot>>,
     lanes: Vec<Slot<Lane<Filter>>>,
     attempts: Vec<Slot<AttemptSlot>>,
-    feed: Vec<Told>,
+    feed: Vec<Entry>,
 }
 
 fn slots<T: Copy>(count: usize, filler: T) -> Vec<Slot<T>> {
@@ -98,7 +98,7 @@ impl Tables {
             streams: slots(sizes.streams, StreamSlot::EMPTY),
             lanes: slots(lanes, Lane::closed(Filter::NONE)),
             attempts: slots(sizes.attempts, AttemptSlot::EMPTY),
-            feed: vec![Told::EMPTY; sizes.events],
+            feed: vec![Entry::EMPTY; sizes.events],
         }
     }
 

@@ -5,6 +5,9 @@
 # Twice: at opt-level "s", and as the firmware is built. Whether a panic can be reached does not depend on the optimiser, but
 # whether it sees that none can does: at a plain "z" it keeps checks out of line, in copies and in Base64, that it sees
 # through otherwise.
+#
+#   no-panic.sh                     proves it
+#   no-panic.sh --overflow-checks   names the places that panic where the core is built with overflow checks
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../tests/no-panic"
 source ../../tools/embedded/toolchain.sh
@@ -45,6 +48,14 @@ gate() {
     fi
 }
 
+if [ "${1:-}" = --overflow-checks ]; then
+    export CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true
+    embedded_need python3 python3
+    embedded_need llvm-objdump llvm
+    links allow
+    ../../tools/embedded/panic_paths.py "${CARGO_TARGET_DIR:-target}/$target/release/dubhook-no-panic" || true
+    exit
+fi
 gate 'at opt-level "s"'
 export CARGO_PROFILE_RELEASE_OPT_LEVEL=z
 gate 'as the firmware is' --config "$EMBEDDED_FIRMWARE"

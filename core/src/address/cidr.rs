@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::class::{v4_prefix, v6_prefix};
-use crate::{cut::split_once, digits::canonical, ip};
+use crate::{digits::canonical, ip, split::split_once};
 
 /// A network: an address and how many of its bits count (RFC 4632 section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Cidr, Class, classify};
-use crate::cut::rsplit_once;
+use crate::split::rsplit_once;
 use crate::url::{Host, Url};
 
 /// The one error code for a callback that the guard refuses.

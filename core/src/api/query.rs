@@ -1,6 +1,6 @@
 //! The parameters of a query.
 
-use crate::cut::split_once;
+use crate::split::split_once;
 
 /// Walks over the names and values of a query, as they stand there.
 pub(super) struct Parameters<'q>(pub(super) Option<&'q str>);

@@ -1,6 +1,6 @@
 //! Which resource a path names, and which methods it has.
 
-use crate::{cut::split_once, http::Method};
+use crate::{http::Method, split::split_once};
 
 /// What a path names. Ids are as they stand in the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use super::{Field, Problem, query::Parameters};
 use crate::{
-    cut::split_once,
     digits::{canonical, decimal},
     http::Fields,
+    split::split_once,
 };
 
 /// The longest that an answer is held, in seconds; who prefers to wait longer waits so long.

@@ -4,7 +4,7 @@ use super::{
     Call, Change, Client, ExchangeId, List, Registration, Source, Translation, Update,
     jobs::JobState,
     read::{Registered, read_problem, read_status},
-    registration::{Happening, step},
+    registration::{Trigger, step},
 };
 use crate::{
     endpoint::Disabled,
@@ -155,7 +155,7 @@ impl Client<'_> {
     /// The client was not told what it should have been told, or the server was away: is the
     /// registration still there?
     fn suspect(&mut self, now: Instant) {
-        self.step(Happening::Checked { check_at: now });
+        self.step(Trigger::Checked { check_at: now });
     }
 
     /// The call has to be made again.
@@ -219,21 +219,21 @@ impl Client<'_> {
         if let Some(tries) = &mut self.closing {
             *tries = tries.saturating_sub(1);
             if *tries == 0 {
-                self.step(Happening::Removed);
+                self.step(Trigger::Removed);
             }
         }
     }
 
     fn take_registered<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
         if !matches!(response.status, 200 | 201) {
-            self.step(Happening::Refused);
+            self.step(Trigger::Refused);
             self.ask_everything(now.instant);
             return Ok(Some(refused(Call::Register, response)));
         }
         let endpoint = json::from_slice::<Registered<'_>>(response.body)?.id;
         self.unregistrable = (0, Instant::ZERO);
         let check_at = self.next_check(now.instant);
-        self.step(Happening::Registered { endpoint, check_at });
+        self.step(Trigger::Registered { endpoint, check_at });
         if self.closing.is_some() {
             return Ok(None);
         }
@@ -243,36 +243,36 @@ impl Client<'_> {
     }
 
     fn take_unregistered(&mut self) -> Option<Update<'static>> {
-        self.step(Happening::Removed);
+        self.step(Trigger::Removed);
         self.closing.map(|_| Update::Unregistered)
     }
 
     fn take_checked<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
         let check_at = self.next_check(now.instant);
-        let (happening, update) = match response.status {
+        let (trigger, update) = match response.status {
             200 => {
                 let endpoint: Registered<'_> = json::from_slice(response.body)?;
                 let by_request = Disabled::ByRequest.as_str().unwrap_or_default();
                 match endpoint.disabled_reason {
-                    _ if endpoint.enabled => (Happening::Checked { check_at }, None),
+                    _ if endpoint.enabled => (Trigger::Checked { check_at }, None),
                     // Somebody wants it so.
                     Some(reason) if reason == by_request => {
-                        (Happening::Checked { check_at }, Some(Update::SwitchedOff))
+                        (Trigger::Checked { check_at }, Some(Update::SwitchedOff))
                     }
-                    _ => (Happening::Disabled, None),
+                    _ => (Trigger::Disabled, None),
                 }
             }
-            404 | 410 => (Happening::Gone, Some(Update::RegistrationLost)),
+            404 | 410 => (Trigger::Gone, Some(Update::RegistrationLost)),
             _ => {
                 let endpoint = match self.registration {
                     Registration::Held { endpoint, .. } => endpoint,
                     _ => return Ok(None),
                 };
                 let update = refused(Call::Check(endpoint), response);
-                (Happening::Checked { check_at }, Some(update))
+                (Trigger::Checked { check_at }, Some(update))
             }
         };
-        self.step(happening);
+        self.step(trigger);
         Ok(update)
     }
 
@@ -442,9 +442,9 @@ impl Client<'_> {
         now.after_ms(self.config.timings.check_ms.into())
     }
 
-    pub(super) fn step(&mut self, happening: Happening) {
+    pub(super) fn step(&mut self, trigger: Trigger) {
         let before = self.registration;
-        self.registration = step(before, happening);
+        self.registration = step(before, trigger);
         if core::mem::discriminant(&before) != core::mem::discriminant(&self.registration) {
             note!(info, "registration: {:?}", self.registration);
         }

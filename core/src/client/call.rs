@@ -4,7 +4,7 @@ use super::{Client, Failure, Registration, Update, Webhook};
 use crate::{
     http::{HeadError, Method, RequestHead},
     id::{Id, Prefix},
-    out::{Full, Out},
+    out::{Out, Overflow},
     time::{Instant, Now},
 };
 
@@ -145,8 +145,8 @@ impl core::fmt::Display for PollError {
 
 impl core::error::Error for PollError {}
 
-impl From<Full> for PollError {
-    fn from(_: Full) -> Self {
+impl From<Overflow> for PollError {
+    fn from(_: Overflow) -> Self {
         Self::ShortOutput
     }
 }
@@ -280,7 +280,7 @@ impl Client<'_> {
         ]
     }
 
-    fn write_call(&self, call: Call, out: &mut Out<'_>) -> Result<(), Full> {
+    fn write_call(&self, call: Call, out: &mut Out<'_>) -> Result<(), Overflow> {
         let start = out.len();
         // Written once for its length, which stands before it, and once to stay.
         self.write_body(call, out);
@@ -289,13 +289,13 @@ impl Client<'_> {
         let fits = !out.is_full();
         out.rewind(start);
         if !fits {
-            return Err(Full);
+            return Err(Overflow);
         }
         let written = self.write_head(call, has_body.then_some(body_bytes), out);
         self.write_body(call, out);
         if written.is_err() || out.is_full() {
             out.rewind(start);
-            return Err(Full);
+            return Err(Overflow);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::{
     id::{Id, Prefix},
     json,
     model::{NewWebhook, Sensitive},
-    out::{Full, Out},
+    out::{Out, Overflow},
     random::Random,
     signature::{SECRET_TEXT_BYTES_MAX, Secret},
     url::{Scheme, Url, UrlError},
@@ -204,7 +204,7 @@ impl<'a> Webhook<'a> {
     }
 
     /// Writes what the server is asked to register.
-    pub(super) fn write_json(&self, secret: &Secret, room: &mut [u8]) -> Result<usize, Full> {
+    pub(super) fn write_json(&self, secret: &Secret, room: &mut [u8]) -> Result<usize, Overflow> {
         let mut memory = [0; SECRET_TEXT_BYTES_MAX];
         let mut text = Out::new(&mut memory);
         secret.write_text(&mut text);

@@ -139,7 +139,7 @@ mod receiver;
 mod registration;
 mod storage;
 mod submission;
-mod told;
+mod webhook;
 
 pub use answer::{Failure, HandleError, Input};
 pub use call::{Call, Deadline, Exchange, ExchangeId, Output, PollError, Reason};
@@ -152,7 +152,7 @@ pub use read::{List, read_event};
 pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, DriveError, Receiver};
 pub use storage::ClientStorage;
 pub use submission::{CommandError, ListQuery};
-pub use told::{Delivery, Outcome, Verdict, WebhookError, read_webhook};
+pub use webhook::{Delivery, Outcome, Verdict, WebhookError, read_webhook};
 
 use crate::{
     event::Kind,
@@ -167,7 +167,7 @@ use crate::{
 use call::Retry;
 use jobs::Jobs;
 use newest::Newest;
-use registration::{Happening, Registration};
+use registration::{Registration, Trigger};
 use submission::Submission;
 use zeroize::Zeroize;
 
@@ -354,7 +354,7 @@ impl<'a> Client<'a> {
             return;
         }
         if self.config.webhook.is_some() && !self.is_called_back() {
-            self.step(Happening::Start);
+            self.step(Trigger::Start);
             self.unregistrable = (0, Instant::ZERO);
         }
         if self.registration != Registration::Wanted {
@@ -509,7 +509,7 @@ impl<'a> Client<'a> {
     pub fn close(&mut self) {
         if self.closing.is_none() {
             self.closing = Some(CLOSE_TRIES);
-            self.step(Happening::Close);
+            self.step(Trigger::Close);
             self.retry = Retry::NONE;
         }
     }

@@ -36,7 +36,7 @@ pub(super) enum Registration {
 
 /// What can happen to a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Happening {
+pub(super) enum Trigger {
     /// Its owner wants to be told.
     Start,
     /// The server has made it.
@@ -56,15 +56,15 @@ pub(super) enum Happening {
 }
 
 /// Takes one step. What does not fit a state changes nothing.
-pub(super) const fn step(state: Registration, happening: Happening) -> Registration {
-    use Happening::{Checked, Close, Disabled, Gone, Registered, Removed, Start};
+pub(super) const fn step(state: Registration, trigger: Trigger) -> Registration {
     use Registration::{Held, Leaving, Off, Refused, Replacing, Wanted};
+    use Trigger::{Checked, Close, Disabled, Gone, Registered, Removed, Start};
 
-    match (state, happening) {
+    match (state, trigger) {
         (Off | Refused, Start) => Wanted,
         (Wanted, Registered { endpoint, check_at }) => Held { endpoint, check_at },
         (Off, Registered { endpoint, .. }) => Leaving(endpoint),
-        (Wanted, Happening::Refused) => Refused,
+        (Wanted, Trigger::Refused) => Refused,
 
         (Held { endpoint, .. }, Checked { check_at }) => Held { endpoint, check_at },
         (Held { .. }, Gone) => Wanted,
@@ -83,14 +83,14 @@ pub(super) const fn step(state: Registration, happening: Happening) -> Registrat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Happening::{Close, Disabled, Gone, Refused, Removed, Start};
+    use Trigger::{Close, Disabled, Gone, Refused, Removed, Start};
 
     const ID: Id = Id::from_bits(1);
-    const REGISTERED: Happening = Happening::Registered {
+    const REGISTERED: Trigger = Trigger::Registered {
         endpoint: ID,
         check_at: Instant::from_ms(7),
     };
-    const CHECKED: Happening = Happening::Checked {
+    const CHECKED: Trigger = Trigger::Checked {
         check_at: Instant::from_ms(8),
     };
     const HELD: Registration = held(7);
@@ -104,7 +104,7 @@ mod tests {
 
     /// Lets all of `path` happen, from the start of a life on.
     #[track_caller]
-    fn check(path: &[Happening], expect: Registration) {
+    fn check(path: &[Trigger], expect: Registration) {
         let end = path
             .iter()
             .fold(Registration::Off, |state, what| step(state, *what));

@@ -6,7 +6,7 @@ use crate::{
     job::Status,
     json,
     model::NewTranslation,
-    out::{Full, Out},
+    out::{Out, Overflow},
     random::Random,
 };
 
@@ -131,8 +131,8 @@ impl<'a> Submission<'a> {
         self.begin(Call::List, written)
     }
 
-    fn begin(&mut self, call: Call, written: Result<usize, Full>) -> Result<(), CommandError> {
-        let len = written.map_err(|Full| CommandError::TooLong)?;
+    fn begin(&mut self, call: Call, written: Result<usize, Overflow>) -> Result<(), CommandError> {
+        let len = written.map_err(|Overflow| CommandError::TooLong)?;
         self.len = len;
         self.call = Some(call);
         Ok(())

@@ -33,8 +33,11 @@
 //! Every operation is O(1) or O(log n), but for publishing, which must look at each endpoint that
 //! wants the event, and closing a lane, which is done a piece at a time.
 
+mod admission;
+mod attempt;
 mod audit;
 mod batches;
+mod callback_lanes;
 mod chain;
 #[cfg(test)]
 mod fairness;
@@ -47,15 +50,13 @@ mod outbox;
 #[cfg(test)]
 mod probing;
 mod restore;
-mod room;
 mod schedule;
 mod settle;
-mod shared;
 mod slots;
 mod stream;
 mod turns;
-mod types;
 
+pub use attempt::{Attempt, AttemptId, Failure, Outcome, SavedStream, Settled, Target, Verdict};
 pub use audit::Flaw;
 pub(crate) use audit::{ensure, len, used};
 pub use lane::Lane;
@@ -64,7 +65,6 @@ pub use message::Message;
 pub use outbox::{Outbox, Tables};
 pub use schedule::{JITTER_PERCENT, PAUSES_MAX, RETRY_AFTER_MS_MAX, Schedule};
 pub use slots::{AttemptSlot, Chain, EventSlot, StreamSlot};
-pub use types::{Attempt, AttemptId, Failure, Outcome, SavedStream, Settled, Target, Verdict};
 
 /// The list in which a subject's streams hang.
 const OF_SUBJECT: u8 = 0;

@@ -2,10 +2,10 @@
 
 use super::{
     CLOSING, IN_LANE, Message, NARROWED, OutboxLimits, QUEUED,
+    attempt::{Attempt, AttemptId, Outcome, Settled, Target, Verdict},
     lane::{Held, Lane, Pace},
     slots::{AttemptSlot, Chain, Chains, EventSlot, Phase, StreamSlot},
     turns::Rings,
-    types::{Attempt, AttemptId, Outcome, Settled, Target, Verdict},
 };
 use crate::{
     random::Random,

@@ -2,8 +2,8 @@
 
 use super::{
     CHANGED, Message, OF_SUBJECT, Outbox,
+    attempt::{SavedStream, Target},
     slots::{EventSlot, Phase, StreamSlot},
-    types::{SavedStream, Target},
 };
 use crate::{
     slab::{Ix, Link, List},

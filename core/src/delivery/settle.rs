@@ -2,8 +2,8 @@
 
 use super::{
     CHANGED, Message, OF_SUBJECT, Outbox, RETRY_AFTER_MS_MAX,
+    attempt::{Failure, Outcome, Target, Verdict},
     slots::{AttemptSlot, Phase, StreamSlot},
-    types::{Failure, Outcome, Target, Verdict},
 };
 use crate::{
     random::Random,

@@ -2,8 +2,8 @@
 
 use super::{
     CHANGED, CLOSING, Message, OF_SUBJECT, Outbox,
+    attempt::Target,
     slots::{EventSlot, Phase, StreamSlot},
-    types::Target,
 };
 use crate::slab::{Ix, Link, List};
 

@@ -2,11 +2,11 @@
 
 use super::{Dispatcher, Event, Subjects};
 use crate::{
-    delivery::{AttemptId, Failure, Outcome, Settled, Verdict},
+    delivery::{AttemptId, Failure, Outcome, Verdict},
     endpoint::Disabled,
     http::{self, Refusal, Response, ResponseError},
     id::Id,
-    log::{AttemptError, Line},
+    log::AttemptError,
     note::note,
     slab::{Ix, Link},
     time::{Instant, Now, Timestamp},
@@ -107,6 +107,9 @@ impl<E: Event> Dispatcher<'_, E> {
         subjects: &impl Subjects<E>,
     ) -> Option<Attempted> {
         let (outcome, status, error, answer) = judge(result);
+        // Only the log wants it.
+        #[cfg(not(feature = "lists"))]
+        let _ = answer;
         let settled = self
             .outbox
             .settle(now.instant, id, outcome, &mut self.random)?;
@@ -152,37 +155,11 @@ impl<E: Event> Dispatcher<'_, E> {
             if attempted.disabled.is_some() {
                 self.counters.disabled += 1;
             }
+            #[cfg(feature = "lists")]
             self.log_attempt(now, &settled, &attempted, answer);
             self.reap_endpoints();
         }
         Some(attempted)
-    }
-
-    fn log_attempt(
-        &mut self,
-        now: Now,
-        settled: &Settled<E>,
-        attempted: &Attempted,
-        answer: &[u8],
-    ) {
-        let (Some(event), Some(id)) = (settled.event, attempted.event) else {
-            return;
-        };
-        let line = Line {
-            at: now.timestamp,
-            event: id,
-            kind: event.kind(),
-            number: attempted.number,
-            error: attempted.error,
-            status: attempted.status,
-            duration_ms: attempted.duration_ms.try_into().unwrap_or(u32::MAX),
-            answer_bytes: 0,
-        };
-        let lane = settled.target.lane;
-        if let Some(endpoint) = self.endpoints.get_mut(lane) {
-            self.log.add(lane, endpoint.logged, line, answer);
-            endpoint.logged = endpoint.logged.wrapping_add(1);
-        }
     }
 
     /// Keeps an endpoint's health, and disables one that is beyond hope. Returns why, if so.

@@ -264,6 +264,7 @@ impl<E: Event> Dispatcher<'_, E> {
         self.outbox.close_lane(ix, true);
         self.newest_endpoints.remove(&mut self.endpoints, ix);
         self.text.free(text);
+        #[cfg(feature = "lists")]
         self.log.clear(ix);
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
             endpoint.removed = true;

@@ -106,6 +106,8 @@ mod door;
 mod endpoints;
 mod event;
 mod limits;
+#[cfg(feature = "lists")]
+mod logged;
 mod publish;
 mod records;
 mod request;
@@ -130,11 +132,12 @@ pub use storage::Storage;
 
 use course::Course;
 
+#[cfg(feature = "lists")]
+use crate::log::{Line, Log};
 use crate::{
     delivery::{self, Outbox},
     endpoint::{self, Endpoint},
     id::{Id, Prefix},
-    log::{Line, Log},
     random::Random,
     record::Keep,
     setup::{self, Lent, SetupError},
@@ -159,9 +162,11 @@ pub struct Tables<'a, E: Event> {
     pub blocks: &'a mut [Block],
     /// One for each endpoint.
     pub endpoints: &'a mut [Slot<Endpoint<E::Filter>>],
-    /// Lines of the attempt log, divided among the endpoints.
+    /// Lines of the attempt log, divided among the endpoints. With the feature `lists`.
+    #[cfg(feature = "lists")]
     pub log: &'a mut [Line],
     /// Room for what receivers answered, divided among the lines.
+    #[cfg(feature = "lists")]
     pub log_answers: &'a mut [u8],
     /// Room for the body of one event, and at least for a URL and a description.
     pub scratch: &'a mut [u8],
@@ -173,6 +178,7 @@ pub struct Tables<'a, E: Event> {
 pub struct Dispatcher<'a, E: Event> {
     pub(crate) text: Pool<'a>,
     pub(crate) endpoints: Slab<'a, Endpoint<E::Filter>>,
+    #[cfg(feature = "lists")]
     pub(crate) log: Log<'a>,
     pub(crate) outbox: Outbox<'a, E>,
     pub(crate) course: Course,
@@ -243,6 +249,7 @@ impl<'a, E: Event> Dispatcher<'a, E> {
         Ok(Self {
             text: Pool::new(tables.blocks),
             endpoints: Slab::new(tables.endpoints).with_marks(records),
+            #[cfg(feature = "lists")]
             log: Log::new(tables.log, tables.log_answers, endpoints)?,
             outbox: Outbox::new(tables.outbox, limits.outbox, tables.keep, endpoints)?,
             course: Course::new(&master),
@@ -354,13 +361,6 @@ impl<'a, E: Event> Dispatcher<'a, E> {
     #[must_use]
     pub fn older_endpoint(&self, ix: Ix) -> Link {
         List::<{ endpoint::ALL }>::next(&self.endpoints, ix)
-    }
-
-    /// Line number `rank` of an endpoint's attempt log, 0 the newest, with how the receiver's answer began.
-    #[must_use]
-    pub fn attempt_line(&self, endpoint: Ix, rank: usize) -> Option<(&Line, &[u8])> {
-        let count = self.endpoints.get(endpoint)?.logged;
-        self.log.newest(endpoint, count, rank)
     }
 
     /// Whether everything up to and with `batch` is durable.

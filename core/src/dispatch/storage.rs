@@ -1,10 +1,11 @@
 //! Memory of a fixed size for a dispatcher: for firmware, tests and examples.
 
 use super::{Event, Tables};
+#[cfg(feature = "lists")]
+use crate::log::Line;
 use crate::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
     endpoint::Endpoint,
-    log::Line,
     record::Keep,
     slab::Slot,
     text::Block,
@@ -33,6 +34,7 @@ pub struct Storage<
     /// One for each endpoint, and as many for callbacks.
     lanes: [[Slot<Lane<E::Filter>>; 2]; ENDPOINTS],
     blocks: [[Block; 4]; ENDPOINTS],
+    #[cfg(feature = "lists")]
     log: [[Line; 4]; ENDPOINTS],
     attempts: [Slot<AttemptSlot>; ATTEMPTS],
     scratch: [u8; BODY_BYTES],
@@ -71,6 +73,7 @@ impl<
             lane: [const { Slot::new(Lane::closed(E::NO_FILTER)) }],
             lanes: [const { [const { Slot::new(Lane::closed(E::NO_FILTER)) }; 2] }; ENDPOINTS],
             blocks: [[Block::EMPTY; 4]; ENDPOINTS],
+            #[cfg(feature = "lists")]
             log: [[Line::EMPTY; 4]; ENDPOINTS],
             attempts: [const { Slot::new(AttemptSlot::EMPTY) }; ATTEMPTS],
             scratch: [0; BODY_BYTES],
@@ -83,7 +86,9 @@ impl<
             keep,
             blocks: self.blocks.as_flattened_mut(),
             endpoints: &mut self.endpoints,
+            #[cfg(feature = "lists")]
             log: self.log.as_flattened_mut(),
+            #[cfg(feature = "lists")]
             log_answers: &mut [],
             scratch: &mut self.scratch,
             outbox: delivery::Tables {

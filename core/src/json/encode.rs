@@ -1,6 +1,6 @@
 //! From typed values to JSON: what serde's `Serialize` says, in the order in which it says it.
 
-use crate::out::Full;
+use crate::out::Overflow;
 use serde::Serialize;
 
 /// Writes a typed value into `memory`, and returns how many bytes it has.
@@ -24,9 +24,9 @@ use serde::Serialize;
 ///
 /// # Errors
 ///
-/// [`Full`] where it does not fit; a part of it may have been written then.
-pub fn to_slice<T: Serialize + ?Sized>(value: &T, memory: &mut [u8]) -> Result<usize, Full> {
-    let len = serde_json_core::to_slice(value, memory).map_err(|_| Full)?;
+/// [`Overflow`] where it does not fit; a part of it may have been written then.
+pub fn to_slice<T: Serialize + ?Sized>(value: &T, memory: &mut [u8]) -> Result<usize, Overflow> {
+    let len = serde_json_core::to_slice(value, memory).map_err(|_| Overflow)?;
     lower_escapes(memory.get_mut(..len).unwrap_or_default());
     Ok(len)
 }

@@ -23,17 +23,17 @@
 mod event;
 mod problem;
 mod sensitive;
+mod spelling;
 mod translation;
 mod webhook;
-mod words;
 mod work;
 
 pub use event::{Data, Event};
 pub use problem::Problem;
 pub use sensitive::Sensitive;
+pub use spelling::{endpoint_id, event_id, job_id, job_id_or_null};
 pub use translation::{NewTranslation, Newest, NewestStatus, Translation};
 pub use webhook::{Attempt, Attempts, NewWebhook, Redelivery, Webhook, WebhookChange};
-pub use words::{endpoint_id, event_id, job_id, job_id_or_null};
 pub use work::{Claim, Report};
 
 use serde::{Deserialize, Serialize};

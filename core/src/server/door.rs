@@ -163,6 +163,9 @@ impl Server<'_> {
     /// [`HandleError`] says why it was not taken.
     pub fn handle(&mut self, now: Now, input: Input<'_>) -> Result<Handled, HandleError> {
         self.check_clock(now);
+        if !self.service.begin() {
+            return Err(HandleError::NotStarted);
+        }
         let input = match input {
             Input::Report { job, report } => service::Input::Report { job, report },
             Input::Attempt { id, result } => service::Input::Attempt { id, result },

@@ -3,11 +3,12 @@
 use super::{Conn, Tables};
 #[cfg(feature = "idempotency")]
 use crate::idempotency::KeySlot;
+#[cfg(feature = "lists")]
+use crate::log::Line;
 use crate::{
     delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
     dispatch,
     event::{Event, Filter},
-    log::Line,
     record::Keep,
     service::{self, Endpoint, Job},
     slab::Slot,
@@ -38,6 +39,7 @@ pub struct ServerStorage<
     lanes: [[Slot<Lane<Filter>>; 2]; ENDPOINTS],
     /// The one for callbacks where there are no endpoints.
     lane: [Slot<Lane<Filter>>; 1],
+    #[cfg(feature = "lists")]
     log: [[Line; 2]; ENDPOINTS],
     attempts: [Slot<AttemptSlot>; ATTEMPTS],
     conns: [Slot<Conn>; CONNS],
@@ -45,7 +47,7 @@ pub struct ServerStorage<
     decode: [u8; DECODE_BYTES],
     /// Eight for each job.
     #[cfg(feature = "hub")]
-    feed: [[crate::feed::Told; 8]; JOBS],
+    feed: [[crate::feed::Entry; 8]; JOBS],
     #[cfg(feature = "hub")]
     watches: [super::Watch; CONNS],
 }
@@ -80,13 +82,14 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
             endpoints: [const { Slot::new(Endpoint::empty(Filter::NONE)) }; ENDPOINTS],
             lane: [const { Slot::new(Lane::closed(Filter::NONE)) }],
             lanes: [const { [const { Slot::new(Lane::closed(Filter::NONE)) }; 2] }; ENDPOINTS],
+            #[cfg(feature = "lists")]
             log: [[Line::EMPTY; 2]; ENDPOINTS],
             attempts: [const { Slot::new(AttemptSlot::EMPTY) }; ATTEMPTS],
             conns: [const { Slot::new(Conn::EMPTY) }; CONNS],
             scratch: [0; SCRATCH_BYTES],
             decode: [0; DECODE_BYTES],
             #[cfg(feature = "hub")]
-            feed: [[crate::feed::Told::EMPTY; 8]; JOBS],
+            feed: [[crate::feed::Entry::EMPTY; 8]; JOBS],
             #[cfg(feature = "hub")]
             watches: [super::Watch::EMPTY; CONNS],
         }
@@ -103,7 +106,9 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
                     keep,
                     blocks: self.job_blocks.as_flattened_mut(),
                     endpoints: &mut self.endpoints,
+                    #[cfg(feature = "lists")]
                     log: self.log.as_flattened_mut(),
+                    #[cfg(feature = "lists")]
                     log_answers: &mut [],
                     scratch: &mut self.scratch,
                     outbox: delivery::Tables {

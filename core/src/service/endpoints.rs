@@ -7,7 +7,7 @@ use crate::{
     event::{Event, Filter, Kind},
     id::Id,
     slab::Ix,
-    time::{Now, Timestamp},
+    time::Now,
 };
 
 /// A registered webhook.
@@ -77,8 +77,9 @@ impl Service<'_> {
     }
 
     /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
-    /// id. Returns how many.
-    pub fn redeliver(&mut self, ix: Ix, since: Timestamp, event: Option<Id>) -> usize {
+    /// id. Returns how many. With the feature `redelivery`.
+    #[cfg(feature = "redelivery")]
+    pub fn redeliver(&mut self, ix: Ix, since: crate::time::Timestamp, event: Option<Id>) -> usize {
         self.dispatch.redeliver(ix, since, event, &self.jobs)
     }
 }

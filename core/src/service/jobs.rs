@@ -4,7 +4,7 @@ use super::{Job, NOT_STARTED, REQUEST, STATE, Service};
 use crate::{
     event::{Event, Kind},
     id::Id,
-    job::{self, Happening, Refused, State, Status},
+    job::{self, Refused, State, Status, Trigger},
     note::note,
     slab::{Ix, Link},
     text::{Source, blocks_for},
@@ -178,22 +178,22 @@ impl Service<'_> {
         report: Report<'_>,
     ) -> Result<(), ReportError> {
         let ix = self.find_job(id).ok_or(ReportError::Unknown)?;
-        let (happening, result) = match report {
+        let (trigger, result) = match report {
             Report::Alive => {
                 let progress = self.jobs.get(ix).map_or(0, |job| job.last.progress);
-                (Happening::Progress(progress), "")
+                (Trigger::Progress(progress), "")
             }
-            Report::Progress(progress) => (Happening::Progress(progress), ""),
+            Report::Progress(progress) => (Trigger::Progress(progress), ""),
             // It is shown to others as it is: room for it is set aside, and none for escapes.
             Report::Completed(url)
                 if url.len() > self.limits.url_bytes_max || !is_absolute_uri(url) =>
             {
                 return Err(ReportError::OutputUrl);
             }
-            Report::Completed(url) => (Happening::Complete, url),
-            Report::Failed(why) => (Happening::Fail, why),
+            Report::Completed(url) => (Trigger::Complete, url),
+            Report::Failed(why) => (Trigger::Fail, why),
         };
-        let taken = self.happen(now, ix, happening, result);
+        let taken = self.happen(now, ix, trigger, result);
         if matches!(report, Report::Alive | Report::Progress(_))
             && self.jobs.get(ix).map(|job| job.state().status) == Some(Status::Processing)
         {
@@ -213,7 +213,7 @@ impl Service<'_> {
             return Err(ReportError::NotStarted);
         }
         let ix = self.find_job(id).ok_or(ReportError::Unknown)?;
-        self.happen(now, ix, Happening::Cancel, "")
+        self.happen(now, ix, Trigger::Cancel, "")
             .map_err(ReportError::Refused)?;
         Ok(ix)
     }
@@ -236,7 +236,7 @@ impl Service<'_> {
             return None;
         }
         let id = job.id;
-        self.happen(now, ix, Happening::Start, "").ok()?;
+        self.happen(now, ix, Trigger::Start, "").ok()?;
         Some(Work::Start(ix, id))
     }
 
@@ -255,7 +255,7 @@ impl Service<'_> {
             match self.jobs.get(ix).map(|job| job.state().status) {
                 Some(Status::Processing) => {
                     // The table of steps allows this from here; there is nothing else to do if not.
-                    let _ = self.happen(now, ix, Happening::Lose, LOST);
+                    let _ = self.happen(now, ix, Trigger::Lose, LOST);
                 }
                 Some(status) if status.is_terminal() && !self.forget(ix) => {
                     self.job_timers
@@ -324,14 +324,14 @@ impl Service<'_> {
         &mut self,
         now: Now,
         ix: Ix,
-        happening: Happening,
+        trigger: Trigger,
         result: &str,
     ) -> Result<(), Refused> {
         let Some(job) = self.jobs.get(ix) else {
             return Err(Refused::Terminal);
         };
         let before = job.state();
-        let step = job::step(before, happening, self.limits.attempts_max)?;
+        let step = job::step(before, trigger, self.limits.attempts_max)?;
         let Some(kind) = step.event else {
             return Ok(());
         };
@@ -348,8 +348,8 @@ impl Service<'_> {
                 self.waiting.push_back(&mut self.jobs, ix);
             }
             status => {
-                let lost = happening == Happening::Lose;
-                let called_off = happening == Happening::Cancel;
+                let lost = trigger == Trigger::Lose;
+                let called_off = trigger == Trigger::Cancel;
                 self.end(now, ix, before.status, called_off || lost, result, status);
             }
         }
@@ -422,7 +422,7 @@ impl Service<'_> {
         }
         let (event, callback) = (job.last, job.has_callback);
         #[cfg(feature = "hub")]
-        self.feed.push(crate::feed::Told {
+        self.feed.push(crate::feed::Entry {
             job: job.id,
             event,
             batch,

@@ -28,6 +28,8 @@
 //! The contract of the driver: after any command or [`handle`](Service::handle), ask [`poll`](Service::poll) for the next
 //! thing to do until that is [`Output::Sleep`], and again when that says.
 
+#[cfg(feature = "lists")]
+mod attempt_lines;
 mod audit;
 mod deliveries;
 mod door;
@@ -91,7 +93,7 @@ pub struct Tables<'a> {
     pub dispatch: dispatch::Tables<'a, Event>,
     /// Room for the newest events of all jobs.
     #[cfg(feature = "hub")]
-    pub feed: &'a mut [crate::feed::Told],
+    pub feed: &'a mut [crate::feed::Entry],
 }
 
 impl Tables<'_> {

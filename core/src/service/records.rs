@@ -40,10 +40,9 @@ impl Service<'_> {
             record
         } else {
             #[cfg(feature = "idempotency")]
-            if let Some((ix, some)) = self.write_next_key(&mut write) {
+            {
+                let (ix, some) = self.write_next_key(&mut write)?;
                 (Table::Key, ix.get(), some)
-            } else {
-                return None;
             }
             #[cfg(not(feature = "idempotency"))]
             return None;

@@ -5,7 +5,7 @@ use crate::{
     dispatch::RestoreError,
     event::{Event, Kind},
     id::Id,
-    job::{Happening, Status, changes_left},
+    job::{Status, Trigger, changes_left},
     language::looks_like_tag,
     record::{Key, Read, Stored, Table},
     slab::{Ix, List},
@@ -142,9 +142,9 @@ impl Service<'_> {
             return Ok(());
         }
         let taken = if self.dispatch.outbox.admit_events(ix, RELEASE_EVENTS) {
-            self.happen(now, ix, Happening::Release, "")
+            self.happen(now, ix, Trigger::Release, "")
         } else {
-            self.happen(now, ix, Happening::Lose, LOST)
+            self.happen(now, ix, Trigger::Lose, LOST)
         };
         taken.map_err(|_| RestoreError::Corrupt)
     }

@@ -7,7 +7,7 @@
 use super::{Report, ReportError, Service};
 use crate::{
     id::Id,
-    job::{Happening, Refused, Status},
+    job::{Refused, Status, Trigger},
     slab::Ix,
     time::Now,
 };
@@ -50,7 +50,7 @@ impl Service<'_> {
             return None;
         }
         let ix = self.waiting.head()?;
-        self.happen(now, ix, Happening::Start, "").ok()?;
+        self.happen(now, ix, Trigger::Start, "").ok()?;
         let job = self.jobs.get(ix)?;
         Some(Claim {
             job: ix,

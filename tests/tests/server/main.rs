@@ -3,6 +3,7 @@
 mod attacker;
 mod cases;
 mod deadlines;
+mod door;
 mod pages;
 mod pipelines;
 mod pressure;

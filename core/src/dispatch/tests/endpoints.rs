@@ -107,6 +107,7 @@ fn a_test_goes_to_one_endpoint_and_is_of_no_subject() {
     });
 }
 
+#[cfg(feature = "lists")]
 #[test]
 fn each_attempt_leaves_a_line() {
     bench(Keep::Nothing, |mut bench| {

@@ -12,7 +12,7 @@
 use crate::{
     api::{self, Field, Problem},
     event::Event,
-    feed::Told,
+    feed::Entry,
     http::{FieldLine, Request, ResponseHead},
     id::{Id, Prefix},
     out::Out,
@@ -265,7 +265,7 @@ impl Server<'_> {
             Durable::Is(event) if event.sequence > stream.sequence => event,
             _ => return Turn::Quiet,
         };
-        let told = Told {
+        let told = Entry {
             job,
             event,
             batch: 0,
@@ -283,7 +283,7 @@ impl Server<'_> {
 
     /// Writes one event whole, and before it that others were missed, or says that there is no room. `None` where its job
     /// has left memory.
-    fn write_told(&self, told: &Told, has_gap: bool, out: &mut Out<'_>) -> Option<bool> {
+    fn write_told(&self, told: &Entry, has_gap: bool, out: &mut Out<'_>) -> Option<bool> {
         let ix = self.service.find_job(told.job)?;
         let start = out.len();
         if has_gap {
