@@ -1,4 +1,15 @@
 //! One registered webhook: where to, what of, signed with what, and how it fares.
+//!
+//! ```
+//! use dubhook_core::{endpoint::Endpoint, signature::Secret, time::Timestamp};
+//!
+//! let at = Timestamp::from_unix_ms;
+//! let mut endpoint = Endpoint::empty(());
+//! endpoint.rotate(&Secret::from_random([1; 32]), at(0));
+//! endpoint.rotate(&Secret::from_random([2; 32]), at(1_000)); // till then the one before signs too
+//! assert_eq!(endpoint.live_keys(at(999)).count(), 2);
+//! assert_eq!(endpoint.live_keys(at(1_000)).count(), 1);
+//! ```
 
 use crate::{
     id::Id,
