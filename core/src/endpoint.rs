@@ -1,14 +1,22 @@
 //! One registered webhook: where to, what of, signed with what, and how it fares.
 //!
 //! ```
-//! use dubhook_core::{endpoint::Endpoint, signature::Secret, time::Timestamp};
+//! use dubhook_core::{endpoint::{Disabled, Endpoint}, signature::Secret, time::Timestamp};
 //!
-//! let at = Timestamp::from_unix_ms;
+//! // A filter is whatever its user has; this one has none.
 //! let mut endpoint = Endpoint::empty(());
-//! endpoint.rotate(&Secret::from_random([1; 32]), at(0));
-//! endpoint.rotate(&Secret::from_random([2; 32]), at(1_000)); // till then the one before signs too
-//! assert_eq!(endpoint.live_keys(at(999)).count(), 2);
-//! assert_eq!(endpoint.live_keys(at(1_000)).count(), 1);
+//! let (now, tomorrow) = (Timestamp::from_unix_ms(1_000), Timestamp::from_unix_ms(86_401_000));
+//!
+//! // For a day after a rotation both secrets sign, so that its receiver need not change at the same moment.
+//! endpoint.rotate(&Secret::from_random([1; 32]), now);
+//! endpoint.rotate(&Secret::from_random([2; 32]), tomorrow);
+//! assert_eq!(endpoint.live_keys(now).count(), 2);
+//! assert_eq!(endpoint.live_keys(tomorrow).count(), 1);
+//!
+//! assert!(endpoint.is_enabled());
+//! endpoint.disabled = Disabled::Gone;
+//! assert!(!endpoint.is_enabled());
+//! assert_eq!(endpoint.disabled.as_str(), Some("the receiver answered 410 Gone"));
 //! ```
 
 use crate::{

@@ -167,6 +167,28 @@ pub enum Refused {
     ProgressFell,
 }
 
+impl Refused {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminal => "the job has ended",
+            Self::Started => "the job is with a worker already",
+            Self::NotStarted => "the job is with no worker",
+            Self::ProgressRange => "progress is above 100",
+            Self::ProgressFell => "progress would fall",
+        }
+    }
+}
+
+impl core::fmt::Display for Refused {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for Refused {}
+
 /// Takes one step. `attempts_max` is how often a worker may start before a lost job is an error.
 ///
 /// # Errors

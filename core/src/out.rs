@@ -20,6 +20,14 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overflow;
 
+impl core::fmt::Display for Overflow {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the lent memory is too short")
+    }
+}
+
+impl core::error::Error for Overflow {}
+
 /// A cursor that writes into a lent slice and remembers whether anything was cut off.
 ///
 /// Everything is written through it, so that on small processors its functions are calls and not copies at each use.
@@ -101,17 +109,6 @@ impl<'a> Out<'a> {
                 *room = byte;
                 self.len = self.len.wrapping_add(1);
             }
-            _ => self.full = true,
-        }
-    }
-
-    /// Lets `write` write into all the room there is, and takes as many bytes of it as that says. An error marks the output as
-    /// full.
-    pub fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> Result<usize, Overflow>) {
-        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
-        let room_len = room.len();
-        match write(room) {
-            Ok(len) if len <= room_len && !self.full => self.len = self.len.wrapping_add(len),
             _ => self.full = true,
         }
     }

@@ -19,19 +19,29 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
-/// Reads a body into a type, and returns what the serializer makes of that again.
+/// Reads a body into a type. Returns that and what a serializer of others makes of it; our own makes the body of it again.
 #[track_caller]
 fn again<T: DeserializeOwned + Serialize>(body: &str) -> (T, String) {
     let mut memory = vec![0; body.len()];
     let value: T = read(body, &mut memory).unwrap_or_else(|error| panic!("{error}: {body}"));
     let mut written = vec![0; 2 * body.len() + 64];
     let len = json::to_slice(&value, &mut written).unwrap();
+    assert_eq!(str::from_utf8(&written[..len]).unwrap(), body);
+    let len = serde_json_core::to_slice(&value, &mut written).unwrap();
     written.truncate(len);
-    (value, String::from_utf8(written).unwrap())
+    (value, canonical(String::from_utf8(written).unwrap()))
 }
 
 fn read<'a, T: Deserialize<'a>>(body: &'a str, memory: &'a mut [u8]) -> Result<T, ReadError> {
     json::from_slice_in(body.as_bytes(), memory)
+}
+
+/// The other serializer writes the digits of `\u001F` large; RFC 8785, section 3.2.2.2, wants them small.
+fn canonical(mut text: String) -> String {
+    for code in (0u8..0x20).filter(|code| code & 0xf > 9) {
+        text = text.replace(&format!("\\u{code:04X}"), &format!("\\u{code:04x}"));
+    }
+    text
 }
 
 /// A request on the machine, and the answer's status and body as they are.
@@ -405,6 +415,9 @@ fn all_that_serde_asks_for_is_there() {
         map: [("a\n".to_owned(), i64::MIN), (String::new(), i64::MAX)].into(),
     };
     let body = serde_json::to_string(&all).unwrap();
+    let mut written = vec![0; body.len()];
+    assert_eq!(json::to_slice(&all, &mut written), Ok(body.len()));
+    assert_eq!(str::from_utf8(&written), Ok(body.as_str()));
     let mut memory = vec![0; body.len()];
     assert_eq!(read::<All>(&body, &mut memory), Ok(all));
 }
@@ -445,7 +458,15 @@ fn what_is_asked_for_is_written_without_what_is_not_said() {
     assert!(!format!("{new:?}").contains("whsec_"));
     let redelivery = Redelivery::<&str>::default();
     assert_eq!(json::to_slice(&redelivery, &mut memory), Ok(2));
-    assert!(json::to_slice(&new, &mut memory[..20]).is_err());
+    let short = json::to_slice(&new, &mut memory[..20]);
+    assert_eq!(short, Err(json::WriteError::NoRoom));
+    for none in [f64::NAN, f64::INFINITY] {
+        let written = json::to_slice(&none, &mut memory);
+        assert_eq!(written, Err(json::WriteError::Type));
+    }
+    let map = BTreeMap::from([(7, 8)]);
+    let written = json::to_slice(&map, &mut memory);
+    assert_eq!(written, Err(json::WriteError::Type));
 }
 
 #[test]

@@ -37,6 +37,14 @@ impl CidrError {
     }
 }
 
+impl core::fmt::Display for CidrError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for CidrError {}
+
 impl Cidr {
     /// Reads `10.0.0.0/8`, `fd00::/8`, or one address without a length.
     ///

@@ -343,7 +343,7 @@ impl Client<'_> {
 
     fn write_registration(&self, out: &mut Out<'_>) {
         if let Some(webhook) = &self.config.webhook {
-            out.fill(|room| webhook.write_json(&self.secret, room));
+            webhook.write_json(&self.secret, out);
         }
     }
 

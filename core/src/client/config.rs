@@ -6,7 +6,7 @@ use crate::{
     id::{Id, Prefix},
     json,
     model::{NewWebhook, Sensitive},
-    out::{Out, Overflow},
+    out::Out,
     random::Random,
     signature::{SECRET_TEXT_BYTES_MAX, Secret},
     url::{Scheme, Url, UrlError},
@@ -204,13 +204,13 @@ impl<'a> Webhook<'a> {
     }
 
     /// Writes what the server is asked to register.
-    pub(super) fn write_json(&self, secret: &Secret, room: &mut [u8]) -> Result<usize, Overflow> {
+    pub(super) fn write_json(&self, secret: &Secret, out: &mut Out<'_>) {
         let mut memory = [0; SECRET_TEXT_BYTES_MAX];
         let mut text = Out::new(&mut memory);
         secret.write_text(&mut text);
         let secret = core::str::from_utf8(text.written()).unwrap_or_default();
         let job = self.job.map(|job| job.text(Prefix::Job));
-        let written = self.with_url(|url| {
+        self.with_url(|url| {
             let new = NewWebhook {
                 events: Some(self.events),
                 description: Some(self.description),
@@ -218,10 +218,10 @@ impl<'a> Webhook<'a> {
                 job: job.as_deref(),
                 ..NewWebhook::new(url)
             };
-            json::to_slice(&new, room)
+            // All of it has JSON.
+            let _ = json::write(&new, out);
         });
         memory.zeroize();
-        written
     }
 
     /// The most bytes that this can be.

@@ -2,13 +2,7 @@
 //! answered.
 
 use super::Call;
-use crate::{
-    job::Status,
-    json,
-    model::NewTranslation,
-    out::{Out, Overflow},
-    random::Random,
-};
+use crate::{job::Status, json, model::NewTranslation, out::Out, random::Random};
 
 /// Which translations to list, and from where on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +95,8 @@ impl<'a> Submission<'a> {
         new: &NewTranslation<&str>,
         random: &mut Random,
     ) -> Result<(), CommandError> {
-        let written = json::to_slice(new, self.memory);
-        self.begin(Call::Translate, written)?;
+        let len = json::to_slice(new, self.memory).map_err(|_| CommandError::TooLong)?;
+        self.begin(Call::Translate, len);
         let [key @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]: [u8; 32] = random.bytes();
         self.key = key;
         self.may_lag = false;
@@ -127,15 +121,14 @@ impl<'a> Submission<'a> {
             out.put(b"&cursor=");
             out.put(cursor.as_bytes());
         }
-        let written = out.finish();
-        self.begin(Call::List, written)
+        let len = out.finish().map_err(|_| CommandError::TooLong)?;
+        self.begin(Call::List, len);
+        Ok(())
     }
 
-    fn begin(&mut self, call: Call, written: Result<usize, Overflow>) -> Result<(), CommandError> {
-        let len = written.map_err(|Overflow| CommandError::TooLong)?;
+    fn begin(&mut self, call: Call, len: usize) {
         self.len = len;
         self.call = Some(call);
-        Ok(())
     }
 
     pub(super) const fn end(&mut self) {

@@ -55,6 +55,14 @@ impl ResponseError {
     }
 }
 
+impl core::fmt::Display for ResponseError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for ResponseError {}
+
 impl From<Refusal> for ResponseError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)

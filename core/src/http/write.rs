@@ -20,6 +20,26 @@ pub enum HeadError {
     BadField,
 }
 
+impl HeadError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "the head does not fit into the lent memory",
+            Self::BadStartLine => "the first line of the head is not well-formed",
+            Self::BadField => "a field of the head is not well-formed, or frames the message",
+        }
+    }
+}
+
+impl core::fmt::Display for HeadError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for HeadError {}
+
 /// A field line that stands in the program: it is checked when that is compiled, so that writing it is a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldLine(&'static str);

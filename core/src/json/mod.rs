@@ -46,14 +46,14 @@ mod plain;
 mod scan;
 mod string;
 mod value;
-mod write;
+mod writer;
 
 pub use decode::{ReadError, ReadErrorKind, from_slice, from_slice_in, from_value};
-pub use encode::to_slice;
+pub use encode::{WriteError, to_slice, write};
 pub(crate) use lend::{FIRST_MEMBER_FIRST, short, word};
 pub use string::{Decoded, Str};
 pub use value::{Array, Duplicate, Items, Members, Number, NumberError, Object, Value};
-pub use write::{Writer, write_escaped, write_str};
+pub use writer::{Writer, write_escaped, write_str};
 
 /// How many arrays and objects may stand inside one another.
 pub const DEPTH_MAX: u32 = 32;
@@ -68,6 +68,14 @@ pub struct Error {
     /// What is wrong there.
     pub kind: ErrorKind,
 }
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} (byte {})", self.kind.as_str(), self.offset)
+    }
+}
+
+impl core::error::Error for Error {}
 
 /// What is wrong with a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,6 +53,25 @@ pub enum NumberError {
     OutOfRange,
 }
 
+impl NumberError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAnInteger => "the number is no integer without a sign",
+            Self::OutOfRange => "the number is too large",
+        }
+    }
+}
+
+impl core::fmt::Display for NumberError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for NumberError {}
+
 impl<'a> Number<'a> {
     /// The number's text.
     #[must_use]
@@ -160,6 +179,14 @@ pub struct Duplicate<'n> {
     /// The member's name.
     pub name: &'n str,
 }
+
+impl core::fmt::Display for Duplicate<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "the member {:?} occurs twice", self.name)
+    }
+}
+
+impl core::error::Error for Duplicate<'_> {}
 
 impl<'a> Object<'a> {
     /// The members in the order of the document, duplicates included.

@@ -45,21 +45,6 @@ impl Line {
 }
 
 /// The rings of all endpoints.
-///
-/// ```
-/// use dubhook_core::{log::{AttemptError, Line, Log}, slab::Ix};
-///
-/// // Two lines for each of two endpoints, each with three bytes of the answer.
-/// let (mut lines, mut answers) = ([Line::EMPTY; 4], [0; 12]);
-/// let mut log = Log::new(&mut lines, &mut answers, 2).unwrap();
-/// for count in 0..3 {
-///     let line = Line { status: 500 + count as u16, error: AttemptError::Status, ..Line::EMPTY };
-///     log.add(Ix::MIN, count, line, b"busy");
-/// }
-/// let newest = log.newest(Ix::MIN, 3, 0).unwrap();
-/// assert_eq!((newest.0.status, newest.1), (502, &b"bus"[..]));
-/// assert!(log.newest(Ix::MIN, 3, 2).is_none(), "the first one had to go");
-/// ```
 #[derive(Debug)]
 pub struct Log<'a> {
     lines: &'a mut [Line],

@@ -31,7 +31,7 @@
 //! # use dubhook_core::{http::RecvBuf, out::Out, time::{Instant, Now, Timestamp}};
 //! use dubhook_core::{record::Keep, server::{Config, Drive, Server, ServerStorage}};
 //!
-//! let mut memory = Box::new(ServerStorage::<8, 4, 2, 4>::new());
+//! let mut memory = ServerStorage::<8, 4, 2, 4>::new();
 //! let mut server = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [1; 32]).unwrap();
 //! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
 //!

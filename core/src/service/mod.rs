@@ -27,6 +27,55 @@
 //!
 //! The contract of the driver: after any command or [`handle`](Service::handle), ask [`poll`](Service::poll) for the next
 //! thing to do until that is [`Output::Sleep`], and again when that says.
+//!
+//! # A button that wants a translation
+//!
+//! ```
+//! use dubhook_core::{
+//!     job::Status,
+//!     record::Keep,
+//!     server::ServerStorage,
+//!     service::{Input, Limits, NewJob, Output, Ready, Report, Service},
+//!     text::Source,
+//!     time::{Instant, Now, Timestamp},
+//! };
+//!
+//! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
+//! let mut storage = ServerStorage::<4, 2, 0, 2>::new(); // 4 jobs, 2 endpoints, no connections, 2 attempts
+//! let tables = storage.lend(Keep::Records).service;
+//! let mut service = Service::new(tables, Limits::DEVICE, [7; 32]).unwrap();
+//!
+//! let pressed = NewJob {
+//!     video_url: Source::Plain("https://v.test/1.mp4"),
+//!     source_language: None,
+//!     target_language: Source::Plain("es"),
+//!     reference: None,
+//!     callback_url: None,
+//! };
+//! let slot = service.submit(now, &pressed).unwrap().job;
+//!
+//! // Two numbers stand in for a store: the records that were put there, and those of them that are written.
+//! let (mut put, mut written) = (0, 0);
+//! let mut memory = [0; Limits::DEVICE.record_bytes_max()];
+//! loop {
+//!     match service.poll(now, Ready::ALL, &mut memory).unwrap() {
+//!         Output::Save { .. } => put += 1,
+//!         Output::Commit(batch) => {
+//!             written = put;
+//!             service.handle(now, Input::Durable(batch)).unwrap();
+//!         }
+//!         Output::Start { job, .. } => {
+//!             assert!(written > 0, "nobody works on what a crash could take back");
+//!             let report = Report::Completed("https://v.test/1.es.mp4");
+//!             service.handle(now, Input::Report { job, report }).unwrap();
+//!         }
+//!         Output::Sleep(_) => break,
+//!         other => unreachable!("there is nobody to tell: {other:?}"),
+//!     }
+//! }
+//! assert_eq!(service.job(slot).unwrap().state().status, Status::Completed);
+//! assert_eq!(put, written);
+//! ```
 
 #[cfg(feature = "lists")]
 mod attempt_lines;

@@ -34,6 +34,25 @@ pub enum LeaseError {
     Report(ReportError),
 }
 
+impl LeaseError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "the job is no longer with this worker",
+            Self::Report(error) => error.as_str(),
+        }
+    }
+}
+
+impl core::fmt::Display for LeaseError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for LeaseError {}
+
 impl Service<'_> {
     /// Whether a job waits for a worker and may be started.
     #[must_use]

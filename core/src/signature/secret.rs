@@ -50,6 +50,14 @@ impl SecretError {
     }
 }
 
+impl core::fmt::Display for SecretError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for SecretError {}
+
 impl Secret {
     /// Reads `whsec_BASE64`, the prefix being optional.
     ///

@@ -75,6 +75,14 @@ impl VerifyError {
     }
 }
 
+impl core::fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for VerifyError {}
+
 impl<'a> Headers<'a> {
     /// Picks the three fields out of all the fields (name, value) of a request.
     ///

@@ -1,0 +1,5 @@
+//! What the examples share.
+
+pub mod async_host;
+pub mod driver;
+pub mod host;
