@@ -1,9 +1,9 @@
 //! Tables in memory that the caller lends, with handles that cannot go wrong.
 //!
-//! A [`Slab`] hands out slots of a lent slice. Memory that is all zero bytes is an empty slab, so a
+//! A slab hands out slots of a lent slice. Memory that is all zero bytes is an empty slab, so a
 //! table can be a `static` in `.bss` or fresh pages of the operating system that nobody has touched.
 //! Slots are named by [`Ix`], a number from 1 on, so that a link which leads nowhere is all zero too.
-//! [`List`] threads slots together without memory of its own, and so does a [mark](Slab::mark): what belongs to a slot
+//! A list threads slots together without memory of its own, and so does a mark: what belongs to a slot
 //! lies in the slot.
 
 mod book;

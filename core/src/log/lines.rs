@@ -61,6 +61,7 @@ impl<'a> Log<'a> {
     /// # Errors
     ///
     /// [`SetupError`] where lines, or bytes of answers, would be left over.
+    #[cfg(test)]
     pub(crate) fn new(
         lines: &'a mut [Line],
         answers: &'a mut [u8],
