@@ -158,9 +158,6 @@ impl Node<ARCHIVING> for JobSlot {
 }
 
 impl Timed for JobSlot {
-    fn timer(&self) -> &Timer {
-        &self.timer
-    }
     fn timer_mut(&mut self) -> &mut Timer {
         &mut self.timer
     }

@@ -335,7 +335,7 @@ impl<'a> Service<'a> {
     /// The newest events of all jobs, whether they are durable or not.
     #[cfg(feature = "hub")]
     #[must_use]
-    pub const fn feed(&self) -> &crate::feed::Feed<'a> {
+    pub(crate) const fn feed(&self) -> &crate::feed::Feed<'a> {
         &self.feed
     }
 
