@@ -56,6 +56,7 @@ mod hub;
 #[cfg(feature = "lists")]
 mod list;
 mod pressure;
+mod render;
 #[cfg(feature = "idempotency")]
 mod repeat;
 mod reply;
@@ -65,9 +66,9 @@ mod webhooks;
 
 pub use crate::service::{HandleError, Handled, PollError, Ready};
 pub use auth::ApiKey;
-pub use conn::{Conn, ConnId};
+pub use conn::{Conn, ConnId, Drive};
 pub use door::{AcceptError, Input, Output};
-pub use drive::{Drive, DriveError};
+pub use drive::DriveError;
 #[cfg(feature = "hub")]
 pub use hub::{Page, Watch};
 pub use storage::ServerStorage;
