@@ -159,6 +159,7 @@ impl<'a, T> Slab<'a, T> {
 
     /// Puts flags on a slot, one bit each: that its record must be written, for example. They outlive what lies in the
     /// slot, so that it can be heard that this is gone. A slot that is marked already keeps its place in the order.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn mark(&mut self, ix: Ix, flags: u8) {
         if self.has_marks {
             self.marks.put(&mut self.slots, ix, flags);
