@@ -3,20 +3,6 @@
 //! A ring in lent memory. Each event has a position that counts up by one; the ring holds the newest ones, and whoever
 //! reads on from a position learns where the oldest one is now. Nothing is written down: after a restart the feed begins
 //! anew.
-//!
-//! ```
-//! use dubhook_core::{event::{Event, Kind}, feed::{Feed, Entry}, id::Id, time::Timestamp};
-//!
-//! let mut memory = [Entry::EMPTY; 2];
-//! let mut feed = Feed::new(&mut memory);
-//! for sequence in 1..=3 {
-//!     let event = Event { at: Timestamp::EPOCH, sequence, kind: Kind::Progress, progress: 10 };
-//!     feed.push(Entry { job: Id::from_bits(7), event, batch: 1 });
-//! }
-//! assert_eq!((feed.start(), feed.end()), (1, 3), "the first one had to go");
-//! assert_eq!(feed.get(2).unwrap().event.sequence, 3);
-//! assert!(feed.get(0).is_none());
-//! ```
 
 use crate::{event::Event, id::Id};
 use zerocopy::FromZeros;
@@ -49,7 +35,7 @@ impl Entry {
 
 /// The newest events of all jobs, as many as there is memory for.
 #[derive(Debug)]
-pub struct Feed<'a> {
+pub(crate) struct Feed<'a> {
     ring: &'a mut [Entry],
     /// The position of the next event.
     end: u64,
@@ -58,12 +44,12 @@ pub struct Feed<'a> {
 impl<'a> Feed<'a> {
     /// A feed of which nothing was told yet. Without memory it keeps nothing.
     #[must_use]
-    pub const fn new(ring: &'a mut [Entry]) -> Self {
+    pub(crate) const fn new(ring: &'a mut [Entry]) -> Self {
         Self { ring, end: 0 }
     }
 
     /// Tells one more event; the oldest makes room for it.
-    pub fn push(&mut self, told: Entry) {
+    pub(crate) fn push(&mut self, told: Entry) {
         if let Some(place) = self.place(self.end).and_then(|at| self.ring.get_mut(at)) {
             *place = told;
             self.end += 1;
@@ -72,19 +58,19 @@ impl<'a> Feed<'a> {
 
     /// The position of the oldest event that is held.
     #[must_use]
-    pub const fn start(&self) -> u64 {
+    pub(crate) const fn start(&self) -> u64 {
         self.end.saturating_sub(self.ring.len() as u64)
     }
 
     /// The position of the next event: behind the newest.
-    #[must_use]
-    pub const fn end(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) const fn end(&self) -> u64 {
         self.end
     }
 
     /// The event at a position, if it is still held.
     #[must_use]
-    pub fn get(&self, position: u64) -> Option<&Entry> {
+    pub(crate) fn get(&self, position: u64) -> Option<&Entry> {
         if position < self.start() || position >= self.end {
             return None;
         }
@@ -93,7 +79,7 @@ impl<'a> Feed<'a> {
 
     /// The position of the event with this id, if it is still held. Looks at all of them: for whoever comes back, once.
     #[must_use]
-    pub fn find(&self, event: Id) -> Option<u64> {
+    pub(crate) fn find(&self, event: Id) -> Option<u64> {
         let mut positions = (self.start()..self.end).rev();
         positions.find(|at| self.get(*at).is_some_and(|told| told.id() == event))
     }

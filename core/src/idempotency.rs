@@ -4,18 +4,6 @@
 //! get the first answer, not a second job. Entries live for a fixed time, so they expire in the order
 //! in which they came: a ring. One is found by its key in a bucket, a chain through the slots themselves, of which there
 //! are as many as slots. Keys are stored as keyed hashes, which have one size and cannot be chosen so as to collide.
-//!
-//! ```
-//! use dubhook_core::{id::Id, idempotency::{Keys, KeySlot, Found}, time::Timestamp};
-//!
-//! let mut ring = [KeySlot::EMPTY; 2];
-//! let mut keys = Keys::new(&mut ring);
-//! let job = Id::from_bits(17);
-//! keys.insert([1; 16], [9; 8], job, Timestamp::from_unix_ms(1_000)).unwrap();
-//! assert_eq!(keys.find(&[1; 16], &[9; 8]), Some(Found::Same(job)));
-//! assert_eq!(keys.find(&[1; 16], &[8; 8]), Some(Found::Other));
-//! assert_eq!(keys.find(&[2; 16], &[9; 8]), None);
-//! ```
 
 use crate::{
     id::Id,
@@ -25,13 +13,13 @@ use crate::{
 use zerocopy::FromZeros;
 
 /// A keyed hash of an idempotency key.
-pub type KeyHash = [u8; 16];
+pub(crate) type KeyHash = [u8; 16];
 /// A hash of the request that came with it.
-pub type RequestHash = [u8; 8];
+pub(crate) type RequestHash = [u8; 8];
 
 /// What is kept of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The key.
     pub key: KeyHash,
     /// The request that came with it.
@@ -81,7 +69,7 @@ impl KeySlot {
 /// What is known of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Found {
+pub(crate) enum Found {
     /// It came with the same request, which made this job.
     Same(Id),
     /// It came with another request.
@@ -90,7 +78,7 @@ pub enum Found {
 
 /// The keys of the last day.
 #[derive(Debug)]
-pub struct Keys<'a> {
+pub(crate) struct Keys<'a> {
     ring: &'a mut [KeySlot],
     /// Slots whose record has changed.
     marks: Marks,
@@ -108,7 +96,7 @@ impl Markable for &mut [KeySlot] {
 impl<'a> Keys<'a> {
     /// No keys yet. Slots past [`SLOTS_MAX`] are left alone.
     #[must_use]
-    pub fn new(ring: &'a mut [KeySlot]) -> Self {
+    pub(crate) fn new(ring: &'a mut [KeySlot]) -> Self {
         let capacity = ring.len().min(SLOTS_MAX);
         Self {
             ring: ring.get_mut(..capacity).unwrap_or_default(),
@@ -121,38 +109,38 @@ impl<'a> Keys<'a> {
 
     /// The same keys, with marks on what has changed or without.
     #[must_use]
-    pub const fn with_marks(mut self, has_marks: bool) -> Self {
+    pub(crate) const fn with_marks(mut self, has_marks: bool) -> Self {
         self.has_marks = has_marks;
         self
     }
 
     /// How many keys are kept.
-    #[must_use]
-    pub const fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// How many keys can be kept.
     #[must_use]
-    pub const fn capacity(&self) -> usize {
+    pub(crate) const fn capacity(&self) -> usize {
         self.ring.len()
     }
 
     /// Whether no key is kept.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Whether no other key can be kept until one is forgotten.
     #[must_use]
-    pub const fn is_full(&self) -> bool {
+    pub(crate) const fn is_full(&self) -> bool {
         self.len >= self.ring.len()
     }
 
     /// What is known of `key`.
     #[must_use]
-    pub fn find(&self, key: &KeyHash, request: &RequestHash) -> Option<Found> {
+    pub(crate) fn find(&self, key: &KeyHash, request: &RequestHash) -> Option<Found> {
         let entry = self.get(self.search(key)?)?;
         Some(if entry.request == *request {
             Found::Same(entry.job)
@@ -162,7 +150,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Keeps a key that is not kept yet. `None` where there is no room; otherwise its slot.
-    pub fn insert(
+    pub(crate) fn insert(
         &mut self,
         key: KeyHash,
         request: RequestHash,
@@ -190,7 +178,7 @@ impl<'a> Keys<'a> {
 
     /// The oldest key.
     #[must_use]
-    pub fn oldest(&self) -> Option<&Entry> {
+    pub(crate) fn oldest(&self) -> Option<&Entry> {
         if self.len == 0 {
             return None;
         }
@@ -198,7 +186,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Forgets the oldest key and returns its slot.
-    pub fn forget_oldest(&mut self) -> Option<Ix> {
+    pub(crate) fn forget_oldest(&mut self) -> Option<Ix> {
         self.oldest()?;
         let ix = Ix::new(self.oldest as u32 + 1)?;
         self.vacate(ix);
@@ -210,26 +198,26 @@ impl<'a> Keys<'a> {
 
     /// What is in slot `ix`, for its record.
     #[must_use]
-    pub fn get(&self, ix: Ix) -> Option<&Entry> {
+    pub(crate) fn get(&self, ix: Ix) -> Option<&Entry> {
         let entry = &self.ring.get(ix.get() as usize - 1)?.entry;
         entry.is_some().then_some(entry)
     }
 
     /// The next slot whose record has changed.
-    pub fn pop_marked(&mut self) -> Link {
+    pub(crate) fn pop_marked(&mut self) -> Link {
         let (ix, _) = self.marks.pop(&mut self.ring)?;
         Some(ix)
     }
 
     /// Whether a record has changed.
     #[must_use]
-    pub const fn has_marked(&self) -> bool {
+    pub(crate) const fn has_marked(&self) -> bool {
         !self.marks.is_empty()
     }
 
     /// Puts a key back into its slot after a restart. `false` where it has no place.
     #[must_use]
-    pub fn restore(&mut self, ix: Ix, entry: Entry) -> bool {
+    pub(crate) fn restore(&mut self, ix: Ix, entry: Entry) -> bool {
         let room = ix.get() as usize <= self.ring.len() && self.get(ix).is_none();
         if !room || !entry.is_some() || self.search(&entry.key).is_some() {
             return false;
@@ -245,7 +233,7 @@ impl<'a> Keys<'a> {
     /// In a ring that has grown since, keys that went around its old end lie in two pieces; the older
     /// one is moved to the new end.
     #[must_use]
-    pub fn restore_done(&mut self) -> bool {
+    pub(crate) fn restore_done(&mut self) -> bool {
         let Some(final_slot) = self.ring.last().filter(|_| self.len > 0) else {
             return true;
         };

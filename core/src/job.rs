@@ -12,15 +12,6 @@
 //!
 //! [`step`] is that table: a state and what happened in, the next state and the event to tell out.
 //! Terminal means terminal: whatever comes after is refused with a typed error and changes nothing.
-//!
-//! ```
-//! use dubhook_core::job::{Trigger, State, Status, step};
-//!
-//! let state = step(State::NEW, Trigger::Start, 3).unwrap().state;
-//! let state = step(state, Trigger::Complete, 3).unwrap().state;
-//! assert_eq!(state.status, Status::Completed);
-//! assert!(step(state, Trigger::Cancel, 3).is_err());
-//! ```
 
 use crate::event::Kind;
 use zerocopy::FromZeros;
@@ -125,7 +116,7 @@ impl State {
 /// What can happen to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Trigger {
+pub(crate) enum Trigger {
     /// A worker takes it.
     Start,
     /// The worker says how much is done, 0 to 100.
@@ -144,7 +135,7 @@ pub enum Trigger {
 
 /// A step that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub(crate) struct Step {
     /// The state after it.
     pub state: State,
     /// What to tell; `None` where nothing changed.
@@ -194,7 +185,11 @@ impl core::error::Error for Refused {}
 /// # Errors
 ///
 /// [`Refused`] says why the step cannot be taken from this state.
-pub const fn step(state: State, trigger: Trigger, attempts_max: u8) -> Result<Step, Refused> {
+pub(crate) const fn step(
+    state: State,
+    trigger: Trigger,
+    attempts_max: u8,
+) -> Result<Step, Refused> {
     use Status::{Canceled, Completed, Error, Pending, Processing};
     use Trigger::{Cancel, Complete, Fail, Lose, Progress, Release, Start};
 
@@ -235,7 +230,7 @@ pub const fn step(state: State, trigger: Trigger, attempts_max: u8) -> Result<St
 
 /// How many changes of state can still come at most, [`Trigger::Release`] apart: what room must be kept for.
 #[must_use]
-pub const fn changes_left(state: State, attempts_max: u8) -> u8 {
+pub(crate) const fn changes_left(state: State, attempts_max: u8) -> u8 {
     let starts = attempts_max.saturating_sub(state.attempts);
     match state.status {
         Status::Completed | Status::Error | Status::Canceled => 0,

@@ -104,7 +104,7 @@
 
 #[cfg(feature = "guard")]
 pub mod address;
-pub mod api;
+mod api;
 pub mod client;
 pub mod delivery;
 mod digits;
@@ -137,7 +137,7 @@ pub mod slab;
 mod split;
 pub mod text;
 pub mod time;
-pub mod timer;
+mod timer;
 pub mod url;
 
 #[doc = include_str!("../embedding.md")]

@@ -33,7 +33,9 @@
 mod lines;
 
 #[cfg(feature = "lists")]
-pub use lines::{Line, Log};
+pub use lines::Line;
+#[cfg(feature = "lists")]
+pub(crate) use lines::Log;
 
 use zerocopy::FromZeros;
 

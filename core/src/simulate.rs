@@ -86,9 +86,6 @@ impl SimSlot {
 }
 
 impl Timed for SimSlot {
-    fn timer(&self) -> &Timer {
-        &self.timer
-    }
     fn timer_mut(&mut self) -> &mut Timer {
         &mut self.timer
     }

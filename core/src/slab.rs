@@ -5,19 +5,6 @@
 //! Slots are named by [`Ix`], a number from 1 on, so that a link which leads nowhere is all zero too.
 //! [`List`] threads slots together without memory of its own, and so does a [mark](Slab::mark): what belongs to a slot
 //! lies in the slot.
-//!
-//! ```
-//! use dubhook_core::slab::{Slab, Slot};
-//!
-//! let mut memory = [const { Slot::new(0u32) }; 2];
-//! let mut slab = Slab::new(&mut memory);
-//! let first = slab.insert(7).unwrap();
-//! let second = slab.insert(8).unwrap();
-//! assert!(slab.insert(9).is_none(), "a full table says so");
-//! slab.remove(first);
-//! assert_eq!(slab.get(second), Some(&8));
-//! assert_eq!(slab.get(first), None);
-//! ```
 
 mod book;
 mod marks;
@@ -80,7 +67,7 @@ impl<T> Markable for &mut [Slot<T>] {
 /// Looking a slot up is done in a hundred places: on small processors it is a call there, since a copy in each of them
 /// takes more flash than anything else in a server.
 #[derive(Debug)]
-pub struct Slab<'a, T> {
+pub(crate) struct Slab<'a, T> {
     slots: &'a mut [Slot<T>],
     book: Book,
     marks: Marks,
@@ -90,7 +77,7 @@ pub struct Slab<'a, T> {
 impl<'a, T> Slab<'a, T> {
     /// An empty table. Slots past [`SLOTS_MAX`] are left alone.
     #[must_use]
-    pub fn new(slots: &'a mut [Slot<T>]) -> Self {
+    pub(crate) fn new(slots: &'a mut [Slot<T>]) -> Self {
         let capacity = slots.len().min(SLOTS_MAX);
         Self {
             slots: slots.get_mut(..capacity).unwrap_or_default(),
@@ -102,44 +89,38 @@ impl<'a, T> Slab<'a, T> {
 
     /// The same table, with marks or without: where nobody asks for them, [`mark`](Self::mark) does nothing.
     #[must_use]
-    pub const fn with_marks(mut self, has_marks: bool) -> Self {
+    pub(crate) const fn with_marks(mut self, has_marks: bool) -> Self {
         self.has_marks = has_marks;
         self
     }
 
     /// How many slots are in use.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.book.len
-    }
-
-    /// Whether no slot is in use.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.book.len == 0
     }
 
     /// How many slots there are.
     #[must_use]
-    pub const fn capacity(&self) -> usize {
+    pub(crate) const fn capacity(&self) -> usize {
         self.slots.len()
     }
 
     /// How many slots are free.
     #[must_use]
-    pub const fn room(&self) -> usize {
+    pub(crate) const fn room(&self) -> usize {
         self.slots.len().saturating_sub(self.book.len)
     }
 
     /// Puts `value` into a free slot; `None` where there is none, and the value is gone.
-    pub fn insert(&mut self, value: T) -> Link {
+    pub(crate) fn insert(&mut self, value: T) -> Link {
         let ix = self.book.take(&mut self.slots);
         self.put(ix, value)
     }
 
     /// The slot that the next [`insert`](Self::insert) takes, for an id that must hold it.
     #[must_use]
-    pub fn vacant(&mut self) -> Link {
+    pub(crate) fn vacant(&mut self) -> Link {
         self.book.vacant(&mut self.slots)
     }
 
@@ -147,27 +128,27 @@ impl<'a, T> Slab<'a, T> {
     ///
     /// Only for tables from which nothing was removed yet. `None` where there is no such slot, or
     /// where it is in use.
-    pub fn insert_at(&mut self, ix: Ix, value: T) -> Link {
+    pub(crate) fn insert_at(&mut self, ix: Ix, value: T) -> Link {
         let ix = self.book.take_at(&mut self.slots, ix);
         self.put(ix, value)
     }
 
     /// Frees a slot. One that is free already is left alone.
-    pub fn remove(&mut self, ix: Ix) {
+    pub(crate) fn remove(&mut self, ix: Ix) {
         self.book.give(&mut self.slots, ix);
     }
 
     /// Puts flags on a slot, one bit each: that its record must be written, for example. They outlive what lies in the
     /// slot, so that it can be heard that this is gone. A slot that is marked already keeps its place in the order.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    pub fn mark(&mut self, ix: Ix, flags: u8) {
+    pub(crate) fn mark(&mut self, ix: Ix, flags: u8) {
         if self.has_marks {
             self.marks.put(&mut self.slots, ix, flags);
         }
     }
 
     /// Takes one flag, its lowest, off the slot that was marked first. With its last flag a slot is out of the order.
-    pub fn pop_marked(&mut self) -> Option<(Ix, u8)> {
+    pub(crate) fn pop_marked(&mut self) -> Option<(Ix, u8)> {
         self.marks.pop(&mut self.slots)
     }
 
@@ -184,7 +165,7 @@ impl<'a, T> Slab<'a, T> {
 
     /// Whether a slot is marked.
     #[must_use]
-    pub const fn has_marked(&self) -> bool {
+    pub(crate) const fn has_marked(&self) -> bool {
         !self.marks.is_empty()
     }
 
@@ -198,7 +179,7 @@ impl<'a, T> Slab<'a, T> {
     /// What is in a slot.
     #[must_use]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    pub fn get(&self, ix: Ix) -> Option<&T> {
+    pub(crate) fn get(&self, ix: Ix) -> Option<&T> {
         let slot = self.slots.get(ix.get() as usize - 1)?;
         (slot.state == USED).then_some(&slot.value)
     }
@@ -206,14 +187,14 @@ impl<'a, T> Slab<'a, T> {
     /// What is in a slot, to change it.
     #[must_use]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    pub fn get_mut(&mut self, ix: Ix) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, ix: Ix) -> Option<&mut T> {
         let slot = self.slots.get_mut(ix.get() as usize - 1)?;
         (slot.state == USED).then_some(&mut slot.value)
     }
 
     /// The first slot in use after `ix` (or from the start), for walks over everything: a restart's.
     #[must_use]
-    pub fn next_used(&self, after: Link) -> Link {
+    pub(crate) fn next_used(&self, after: Link) -> Link {
         let start = after.map_or(0, |ix| ix.get() as usize);
         let found = self
             .slots
@@ -226,21 +207,21 @@ impl<'a, T> Slab<'a, T> {
 
 /// The two links by which a slot hangs in a [`List`].
 #[derive(Debug, Clone, Copy, Default, FromZeros)]
-pub struct Links {
+pub(crate) struct Links {
     prev: Link,
     next: Link,
 }
 
 impl Links {
     /// Links that lead nowhere.
-    pub const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         prev: None,
         next: None,
     };
 }
 
 /// A slot that can hang in list number `LIST`.
-pub trait Node<const LIST: u8> {
+pub(crate) trait Node<const LIST: u8> {
     /// Its links in that list.
     fn links(&self) -> &Links;
     /// Its links in that list, to change them.
@@ -251,72 +232,81 @@ pub trait Node<const LIST: u8> {
 ///
 /// A slot hangs in at most one list of each number; the caller knows which.
 #[derive(Debug, Clone, Copy, Default, FromZeros)]
-pub struct List<const LIST: u8>(Ends);
+pub(crate) struct List<const LIST: u8>(Ends);
 
 impl<const LIST: u8> List<LIST> {
     /// A list with nothing in it.
-    pub const EMPTY: Self = Self(Ends::EMPTY);
+    pub(crate) const EMPTY: Self = Self(Ends::EMPTY);
 
     /// The first slot.
     #[must_use]
-    pub const fn head(&self) -> Link {
+    pub(crate) const fn head(&self) -> Link {
         self.0.head
     }
 
     /// The last slot.
     #[must_use]
-    pub const fn tail(&self) -> Link {
+    pub(crate) const fn tail(&self) -> Link {
         self.0.tail
     }
 
     /// Whether nothing hangs in it.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.0.head.is_none()
     }
 
     /// The slot after `ix`.
     #[must_use]
-    pub fn next<T: Node<LIST>>(slab: &Slab<'_, T>, ix: Ix) -> Link {
+    pub(crate) fn next<T: Node<LIST>>(slab: &Slab<'_, T>, ix: Ix) -> Link {
         slab.get(ix)?.links().next
     }
 
     /// The slot before `ix`.
     #[must_use]
-    pub fn prev<T: Node<LIST>>(slab: &Slab<'_, T>, ix: Ix) -> Link {
+    pub(crate) fn prev<T: Node<LIST>>(slab: &Slab<'_, T>, ix: Ix) -> Link {
         slab.get(ix)?.links().prev
     }
 
     /// Hangs `ix` behind the last slot.
-    pub fn push_back<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
+    pub(crate) fn push_back<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
         self.0.link(&mut Row::<LIST, _>(slab), self.0.tail, ix);
     }
 
     /// Hangs `ix` before the first slot.
-    pub fn push_front<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
+    pub(crate) fn push_front<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
         self.0.link(&mut Row::<LIST, _>(slab), None, ix);
     }
 
     /// Hangs `ix` behind `after`, which hangs in this list, or before the first slot.
-    pub fn insert_after<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, after: Link, ix: Ix) {
+    pub(crate) fn insert_after<T: Node<LIST>>(
+        &mut self,
+        slab: &mut Slab<'_, T>,
+        after: Link,
+        ix: Ix,
+    ) {
         self.0.link(&mut Row::<LIST, _>(slab), after, ix);
     }
 
     /// Takes the first slot off.
-    pub fn pop_front<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>) -> Link {
+    pub(crate) fn pop_front<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>) -> Link {
         let ix = self.0.head?;
         self.remove(slab, ix);
         Some(ix)
     }
 
     /// Takes `ix` off, which hangs in this list.
-    pub fn remove<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
+    pub(crate) fn remove<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, ix: Ix) {
         self.0.unlink(&mut Row::<LIST, _>(slab), ix);
     }
 
     /// Sorts the list so that `before` holds between neighbours: in place and stable. Stretches that are in order
     /// already are merged as they are, so it is O(n) where there are few and O(n log n) at worst.
-    pub fn sort<T: Node<LIST>>(&mut self, slab: &mut Slab<'_, T>, before: impl Fn(&T, &T) -> bool) {
+    pub(crate) fn sort<T: Node<LIST>>(
+        &mut self,
+        slab: &mut Slab<'_, T>,
+        before: impl Fn(&T, &T) -> bool,
+    ) {
         let mut row = sort::Sorting {
             row: Row::<LIST, _>(slab),
             before,

@@ -94,7 +94,7 @@ fn sum(lens: &[u16]) -> usize {
 /// How many blocks strings of `bytes` bytes in all take.
 #[must_use]
 #[cfg_attr(target_pointer_width = "32", inline(never))]
-pub const fn blocks_for(bytes: usize) -> usize {
+pub(crate) const fn blocks_for(bytes: usize) -> usize {
     bytes.div_ceil(BLOCK_BYTES)
 }
 

@@ -9,26 +9,6 @@
 //! that is later than all others, which most are, in a place that was last looked at long ago.
 //!
 //! A row that is to be freed or overwritten must have lost its deadline before.
-//!
-//! ```
-//! use dubhook_core::{slab::Ix, time::Instant, timer::{Timed, Timer, Timers}};
-//!
-//! struct Row(Timer);
-//! impl Timed for Row {
-//!     fn timer(&self) -> &Timer { &self.0 }
-//!     fn timer_mut(&mut self) -> &mut Timer { &mut self.0 }
-//! }
-//!
-//! let mut rows = &mut [const { Row(Timer::NONE) }; 4][..];
-//! let mut timers = Timers::NONE;
-//! let (tea, toast) = (Ix::new(1).unwrap(), Ix::new(2).unwrap());
-//! timers.set(&mut rows, tea, Instant::from_ms(180_000));
-//! timers.set(&mut rows, toast, Instant::from_ms(90_000));
-//! timers.set(&mut rows, tea, Instant::from_ms(60_000));
-//! assert_eq!(timers.next(), Some(Instant::from_ms(60_000)));
-//! assert_eq!(timers.pop_due(&mut rows, Instant::from_ms(59_999)), None);
-//! assert_eq!(timers.pop_due(&mut rows, Instant::from_ms(60_000)), Some(tea));
-//! ```
 
 mod tree;
 
@@ -74,15 +54,13 @@ impl Timer {
 }
 
 /// A row that can have a deadline.
-pub trait Timed {
-    /// Its part in the tree of deadlines.
-    fn timer(&self) -> &Timer;
+pub(crate) trait Timed {
     /// Its part in the tree of deadlines, to change it.
     fn timer_mut(&mut self) -> &mut Timer;
 }
 
 /// A table whose rows can have deadlines.
-pub trait Rows {
+pub(crate) trait Rows {
     /// A row's part in the tree; `None` where there is no such row.
     fn timer_mut(&mut self, ix: Ix) -> Option<&mut Timer>;
 }
@@ -101,14 +79,14 @@ impl<T: Timed> Rows for &mut [T] {
 
 /// The deadlines of one table's rows: always called with that table.
 #[derive(Debug)]
-pub struct Timers(Tree);
+pub(crate) struct Timers(Tree);
 
 impl Timers {
     /// No deadlines.
-    pub const NONE: Self = Self(Tree::EMPTY);
+    pub(crate) const NONE: Self = Self(Tree::EMPTY);
 
     /// Gives row `ix` the deadline `at`, in place of the one it may have. One that there is no row for is left alone.
-    pub fn set(&mut self, rows: &mut impl Rows, ix: Ix, at: Instant) {
+    pub(crate) fn set(&mut self, rows: &mut impl Rows, ix: Ix, at: Instant) {
         // On small processors all tables share the code of the tree.
         #[cfg(target_pointer_width = "32")]
         let rows: &mut dyn Rows = rows;
@@ -116,7 +94,7 @@ impl Timers {
     }
 
     /// Drops the deadline of row `ix`, if it has one.
-    pub fn clear(&mut self, rows: &mut impl Rows, ix: Ix) {
+    pub(crate) fn clear(&mut self, rows: &mut impl Rows, ix: Ix) {
         #[cfg(target_pointer_width = "32")]
         let rows: &mut dyn Rows = rows;
         self.0.remove(rows, ix);
@@ -124,7 +102,7 @@ impl Timers {
 
     /// The earliest deadline.
     #[must_use]
-    pub const fn next(&self) -> Option<Instant> {
+    pub(crate) const fn next(&self) -> Option<Instant> {
         match self.0.first() {
             Some((_, at)) => Some(Instant::from_ms(at)),
             None => None,
@@ -132,7 +110,7 @@ impl Timers {
     }
 
     /// Takes off the earliest deadline if it has come by `now`.
-    pub fn pop_due(&mut self, rows: &mut impl Rows, now: Instant) -> Link {
+    pub(crate) fn pop_due(&mut self, rows: &mut impl Rows, now: Instant) -> Link {
         let (ix, at) = self.0.first()?;
         if at > now.as_ms() {
             return None;
@@ -152,9 +130,6 @@ mod tests {
     struct Row(Timer);
 
     impl Timed for Row {
-        fn timer(&self) -> &Timer {
-            &self.0
-        }
         fn timer_mut(&mut self) -> &mut Timer {
             &mut self.0
         }

@@ -12,7 +12,7 @@ use dubhook_core::{
     log::Line,
     record::{Keep, Key, Table},
     server::{self, Config, Conn, Watch},
-    service::{self, Endpoint, Job, Limits},
+    service::{self, Endpoint, JobSlot, Limits},
     simulate::SimSlot,
     slab::{SLOTS_MAX, Slot},
     text::{BLOCK_BYTES, Block},
@@ -95,7 +95,7 @@ const REQUEST_BYTES: usize = 8 * BLOCK_BYTES;
 /// The memory of a server machine, and of the simulated translator beside it.
 #[derive(Debug)]
 pub struct Memory {
-    jobs: Box<[Slot<Job>]>,
+    jobs: Box<[Slot<JobSlot>]>,
     blocks: Text,
     endpoints: Box<[Slot<Endpoint>]>,
     keys: Box<[KeySlot]>,

@@ -8,7 +8,7 @@ use dubhook_core::{
     idempotency::KeySlot,
     log::Line,
     record::Keep,
-    service::{self, Endpoint, Job},
+    service::{self, Endpoint, JobSlot},
     slab::Slot,
     text::Block,
 };
@@ -63,7 +63,7 @@ impl Sizes {
 /// The tables of a service.
 #[derive(Debug)]
 pub struct Tables {
-    jobs: Vec<Slot<Job>>,
+    jobs: Vec<Slot<JobSlot>>,
     blocks: Vec<Block>,
     endpoints: Vec<Slot<Endpoint>>,
     keys: Vec<KeySlot>,
@@ -87,7 +87,7 @@ impl Tables {
     pub fn new(sizes: &Sizes) -> Self {
         let lanes = sizes.endpoints + sizes.callback_lanes;
         Self {
-            jobs: slots(sizes.jobs, Job::EMPTY),
+            jobs: slots(sizes.jobs, JobSlot::EMPTY),
             blocks: vec![Block::EMPTY; sizes.blocks],
             endpoints: slots(sizes.endpoints, Endpoint::empty(Filter::NONE)),
             keys: vec![KeySlot::EMPTY; sizes.keys],

@@ -11,7 +11,7 @@ use crate::{
 
 /// What the bodies of requests are held against.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
+pub(crate) struct Rules<'a> {
     /// How long their strings may be.
     pub limits: &'a Limits,
     /// Where deliveries may go. With the feature `guard`.
@@ -24,7 +24,7 @@ pub struct Rules<'a> {
 /// # Errors
 ///
 /// [`Problem::MediaType`], [`Problem::Json`] or [`Problem::NoObject`].
-pub fn read_object<'b>(request: &Request<'b>) -> Result<Object<'b>, Problem> {
+pub(crate) fn read_object<'b>(request: &Request<'b>) -> Result<Object<'b>, Problem> {
     if request.body.is_empty() {
         return Err(Problem::NoObject);
     }

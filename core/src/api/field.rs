@@ -3,7 +3,7 @@
 /// A member of a body, or a parameter of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Field {
+pub(crate) enum Field {
     /// `progress`.
     #[cfg(feature = "hub")]
     Progress,
@@ -67,7 +67,7 @@ pub enum Field {
 impl Field {
     /// Its name.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             #[cfg(feature = "hub")]
             Self::Progress => "progress",

@@ -45,21 +45,21 @@ mod webhook;
 #[cfg(feature = "hub")]
 mod work;
 
-pub use body::{Rules, read_object};
-pub use field::Field;
+pub(crate) use body::{Rules, read_object};
+pub(crate) use field::Field;
 #[cfg(feature = "lists")]
-pub use page::{Page, page};
-pub use problem::Problem;
-pub use route::{Methods, OfTranslation, Resource, route};
-pub use translation::translation;
+pub(crate) use page::page;
+pub(crate) use problem::Problem;
+pub(crate) use route::{Methods, OfTranslation, Resource, route};
+pub(crate) use translation::translation;
 #[cfg(feature = "hub")]
-pub use waiting::{WAIT_S_MAX, after_sequence, parameter, prefer_wait};
+pub(crate) use waiting::{after_sequence, parameter, prefer_wait};
 #[cfg(all(feature = "webhook-api", feature = "redelivery"))]
-pub use webhook::redelivery;
+pub(crate) use webhook::redelivery;
 #[cfg(feature = "webhook-api")]
-pub use webhook::{OfWebhook, webhook, webhook_change};
+pub(crate) use webhook::{OfWebhook, webhook, webhook_change};
 #[cfg(feature = "hub")]
-pub use work::{OfWork, claim, report};
+pub(crate) use work::{OfWork, claim, report};
 
 /// The longest string that is decoded, but for URLs and what is said of an error: a secret of 64 bytes in Base64, with its
 /// prefix.

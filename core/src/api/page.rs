@@ -5,7 +5,7 @@ use crate::{digits::canonical, job::Status};
 
 /// Which part of a list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page<'q> {
+pub(crate) struct Page<'q> {
     /// Only jobs of this status.
     pub status: Option<Status>,
     /// At most so many.
@@ -24,7 +24,7 @@ const LIMIT_MAX: u32 = 100;
 /// # Errors
 ///
 /// [`Problem::Limit`], [`Problem::Status`], or [`Problem::QueryTwice`] for a parameter that stands there twice.
-pub fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
+pub(crate) fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
     let mut page = Page {
         status: None,
         limit: LIMIT_DEFAULT,

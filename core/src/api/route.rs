@@ -5,7 +5,7 @@ use crate::{http::Method, split::split_once};
 /// What a path names. Ids are as they stand in the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Resource<'p> {
+pub(crate) enum Resource<'p> {
     /// `/status`.
     Status,
     /// `/healthz`.
@@ -39,7 +39,7 @@ pub enum Resource<'p> {
 /// What of a translation a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum OfTranslation {
+pub(crate) enum OfTranslation {
     /// Itself.
     Itself,
     /// `cancel`.
@@ -56,7 +56,7 @@ const COLLECTION: Methods = if cfg!(feature = "lists") {
 impl Resource<'_> {
     /// Its methods.
     #[must_use]
-    pub const fn methods(&self) -> Methods {
+    pub(crate) const fn methods(&self) -> Methods {
         match self {
             Self::Status
             | Self::Health
@@ -77,7 +77,7 @@ impl Resource<'_> {
 
     /// Whether it is for key holders only, where there are keys.
     #[must_use]
-    pub const fn is_guarded(&self) -> bool {
+    pub(crate) const fn is_guarded(&self) -> bool {
         match self {
             Self::Status | Self::Health | Self::Ready => false,
             #[cfg(feature = "hub")]
@@ -90,7 +90,7 @@ impl Resource<'_> {
 /// The methods that a resource can have. HEAD works wherever GET does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Methods {
+pub(crate) enum Methods {
     /// GET.
     Read,
     /// GET and POST.
@@ -104,7 +104,7 @@ pub enum Methods {
 impl Methods {
     /// As `Allow` lists them (RFC 9110, section 10.2.1).
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "GET, HEAD",
             Self::ReadAndPost => "GET, HEAD, POST",
@@ -115,7 +115,7 @@ impl Methods {
 
     /// Whether `method` is one of them.
     #[must_use]
-    pub const fn has(self, method: Method) -> bool {
+    pub(crate) const fn has(self, method: Method) -> bool {
         match method {
             Method::Get | Method::Head => !matches!(self, Self::Post),
             Method::Post => matches!(self, Self::Post | Self::ReadAndPost),
@@ -147,7 +147,7 @@ const OF_TRANSLATION: [(Option<&str>, OfTranslation); 2] = [
 
 /// The resource that `path` names.
 #[must_use]
-pub fn route(path: &str) -> Option<Resource<'_>> {
+pub(crate) fn route(path: &str) -> Option<Resource<'_>> {
     if let Some((_, resource)) = PATHS.iter().find(|(known, _)| *known == path) {
         return Some(*resource);
     }

@@ -17,7 +17,7 @@ use crate::{
 /// # Errors
 ///
 /// [`Problem`] says which member is wrong, and how.
-pub fn translation<'b>(
+pub(crate) fn translation<'b>(
     object: &Object<'b>,
     rules: &Rules<'_>,
     memory: &mut [u8],

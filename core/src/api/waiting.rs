@@ -8,12 +8,12 @@ use crate::{
 };
 
 /// The longest that an answer is held, in seconds; who prefers to wait longer waits so long.
-pub const WAIT_S_MAX: u32 = 60;
+pub(super) const WAIT_S_MAX: u32 = 60;
 
 /// For how many seconds the client prefers to wait for what it asks for, 60 at most (RFC 7240, section 4.3). The
 /// first `wait` counts; one that is no number of seconds is passed over, as a preference may be.
 #[must_use]
-pub fn prefer_wait(fields: &Fields<'_>) -> Option<u32> {
+pub(crate) fn prefer_wait(fields: &Fields<'_>) -> Option<u32> {
     let preferences = fields
         .all("prefer")
         .flat_map(|field| field.split(|byte| *byte == b','));
@@ -44,7 +44,7 @@ fn seconds(digits: &[u8]) -> Option<u32> {
 /// # Errors
 ///
 /// [`Problem::AfterSequence`], or [`Problem::QueryTwice`].
-pub fn after_sequence(query: Option<&str>) -> Result<u32, Problem> {
+pub(crate) fn after_sequence(query: Option<&str>) -> Result<u32, Problem> {
     match parameter(query, Field::AfterSequence)? {
         None => Ok(u32::MAX),
         Some(value) => canonical(value.as_bytes()).ok_or(Problem::AfterSequence),
@@ -56,7 +56,7 @@ pub fn after_sequence(query: Option<&str>) -> Result<u32, Problem> {
 /// # Errors
 ///
 /// [`Problem::QueryTwice`].
-pub fn parameter(query: Option<&str>, field: Field) -> Result<Option<&str>, Problem> {
+pub(crate) fn parameter(query: Option<&str>, field: Field) -> Result<Option<&str>, Problem> {
     let mut found = None;
     for (name, value) in Parameters(query) {
         if name == field.as_str() && found.replace(value).is_some() {

@@ -14,7 +14,7 @@ use crate::{
 /// What a worker says of its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum OfWork {
+pub(crate) enum OfWork {
     /// `progress`: it is at work.
     Progress,
     /// `complete`: it is done.
@@ -40,7 +40,7 @@ pub(super) fn route<'p>(name: &'p str, below: Option<&str>) -> Option<Resource<'
 /// # Errors
 ///
 /// [`Problem`] for what is no JSON object.
-pub fn claim(request: &Request<'_>) -> Result<(), Problem> {
+pub(crate) fn claim(request: &Request<'_>) -> Result<(), Problem> {
     if request.body.is_empty() {
         return Ok(());
     }
@@ -52,7 +52,7 @@ pub fn claim(request: &Request<'_>) -> Result<(), Problem> {
 /// # Errors
 ///
 /// [`Problem`] says which member is wrong, and how.
-pub fn report<'m>(
+pub(crate) fn report<'m>(
     request: &Request<'m>,
     what: OfWork,
     limits: &Limits,

@@ -118,9 +118,6 @@ impl Node<DUE> for Known {
 }
 
 impl Timed for Known {
-    fn timer(&self) -> &Timer {
-        &self.timer
-    }
     fn timer_mut(&mut self) -> &mut Timer {
         &mut self.timer
     }

@@ -124,9 +124,6 @@ impl<F> Node<0> for Lane<F> {
 }
 
 impl<F> Timed for Lane<F> {
-    fn timer(&self) -> &Timer {
-        &self.timer
-    }
     fn timer_mut(&mut self) -> &mut Timer {
         &mut self.timer
     }

@@ -145,9 +145,6 @@ impl Node<QUEUED> for StreamSlot {
 }
 
 impl Timed for StreamSlot {
-    fn timer(&self) -> &Timer {
-        &self.timer
-    }
     fn timer_mut(&mut self) -> &mut Timer {
         &mut self.timer
     }

@@ -46,7 +46,7 @@ impl Line {
 
 /// The rings of all endpoints.
 #[derive(Debug)]
-pub struct Log<'a> {
+pub(crate) struct Log<'a> {
     lines: &'a mut [Line],
     answers: &'a mut [u8],
     /// Lines of one endpoint.
@@ -61,7 +61,7 @@ impl<'a> Log<'a> {
     /// # Errors
     ///
     /// [`SetupError`] where lines, or bytes of answers, would be left over.
-    pub fn new(
+    pub(crate) fn new(
         lines: &'a mut [Line],
         answers: &'a mut [u8],
         endpoints: usize,
@@ -76,7 +76,7 @@ impl<'a> Log<'a> {
 
     /// Writes a line for an endpoint, which has had `count` of them before, over its oldest one. `answer` is how the
     /// receiver's body began.
-    pub fn add(&mut self, endpoint: Ix, count: u64, mut line: Line, answer: &[u8]) {
+    pub(crate) fn add(&mut self, endpoint: Ix, count: u64, mut line: Line, answer: &[u8]) {
         let Some(place) = self.place(endpoint, count) else {
             return;
         };
@@ -93,7 +93,7 @@ impl<'a> Log<'a> {
     }
 
     /// Forgets the lines of an endpoint that is gone.
-    pub fn clear(&mut self, endpoint: Ix) {
+    pub(crate) fn clear(&mut self, endpoint: Ix) {
         let start = (endpoint.get() as usize - 1).saturating_mul(self.depth);
         if let Some(ring) = self.lines.get_mut(start..start.saturating_add(self.depth)) {
             ring.fill(Line::EMPTY);
@@ -102,7 +102,7 @@ impl<'a> Log<'a> {
 
     /// Line number `rank` of an endpoint that has had `count` of them, with the answer's start: 0 is the newest.
     #[must_use]
-    pub fn newest(&self, endpoint: Ix, count: u64, rank: usize) -> Option<(&Line, &[u8])> {
+    pub(crate) fn newest(&self, endpoint: Ix, count: u64, rank: usize) -> Option<(&Line, &[u8])> {
         if rank >= self.depth {
             return None;
         }

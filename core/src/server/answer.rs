@@ -165,7 +165,7 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
             let id = server
                 .service
                 .job(submitted.job)
-                .map(crate::service::Job::id)
+                .map(crate::service::JobSlot::id)
                 .ok_or(Problem::Internal)?;
             Ok(Reply::Accepted(id))
         }

@@ -204,9 +204,6 @@ impl Node<{ super::hub::HELD }> for Conn {
 }
 
 impl Timed for Conn {
-    fn timer(&self) -> &Timer {
-        &self.timer
-    }
     fn timer_mut(&mut self) -> &mut Timer {
         &mut self.timer
     }

@@ -7,7 +7,7 @@ use crate::{
     id::{Id, Prefix},
     job::Status,
     out::Out,
-    service::{Durable, Job, Service},
+    service::{Durable, JobSlot, Service},
     slab::{Ix, Link},
 };
 
@@ -99,7 +99,7 @@ impl Listed {
 
     fn write_id(self, service: &Service<'_>, ix: Ix, out: &mut Out<'_>) {
         let id = match self {
-            Self::Jobs(_) => service.job(ix).map(Job::id),
+            Self::Jobs(_) => service.job(ix).map(JobSlot::id),
             #[cfg(feature = "webhook-api")]
             Self::Endpoints => service.endpoint(ix).map(|endpoint| endpoint.id),
         };

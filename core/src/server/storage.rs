@@ -10,7 +10,7 @@ use crate::{
     dispatch,
     event::{Event, Filter},
     record::Keep,
-    service::{self, Endpoint, Job},
+    service::{self, Endpoint, JobSlot},
     slab::Slot,
     text::Block,
 };
@@ -27,7 +27,7 @@ pub struct ServerStorage<
     const CONNS: usize,
     const ATTEMPTS: usize,
 > {
-    jobs: [Slot<Job>; JOBS],
+    jobs: [Slot<JobSlot>; JOBS],
     chains: [Chain; JOBS],
     job_blocks: [[Block; 12]; JOBS],
     events: [[Slot<EventSlot<Event>>; 6]; JOBS],
@@ -72,7 +72,7 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            jobs: [const { Slot::new(Job::EMPTY) }; JOBS],
+            jobs: [const { Slot::new(JobSlot::EMPTY) }; JOBS],
             chains: [Chain::EMPTY; JOBS],
             job_blocks: [[Block::EMPTY; 12]; JOBS],
             events: [const { [const { Slot::new(EventSlot::EMPTY) }; 6] }; JOBS],

@@ -3,7 +3,7 @@
 //! Both leave only when nobody needs them: a job when it owes nobody anything, its ending is durable and whoever
 //! follows it has been told, a key when it has expired or, for want of room, when its job has ended.
 
-use super::{Job, QUEUED, REQUEST, STATE, Service};
+use super::{JobSlot, QUEUED, REQUEST, STATE, Service};
 #[cfg(feature = "hub")]
 use crate::id::Id;
 use crate::slab::{Ix, List};
@@ -73,7 +73,7 @@ impl Service<'_> {
     }
 
     /// Whether nobody must still hear of a job's end, those aside to whom it owes deliveries.
-    fn may_go(&self, job: &Job) -> bool {
+    fn may_go(&self, job: &JobSlot) -> bool {
         #[cfg(feature = "hub")]
         if job.followers > 0 {
             return false;

@@ -31,7 +31,7 @@ pub mod request_field {
 /// each of the first two parts is as long as a line of a processor's cache.
 #[derive(Debug, Clone, Copy, FromZeros)]
 #[repr(C)]
-pub struct Job {
+pub struct JobSlot {
     pub(crate) id: Id,
     pub(crate) created_at: Timestamp,
     /// What happened to it last: its status, progress and sequence.
@@ -81,7 +81,7 @@ pub(super) const REQUEST: u8 = 1;
 /// The mark of jobs whose record of what became of them has changed.
 pub(super) const STATE: u8 = 2;
 
-impl Job {
+impl JobSlot {
     /// A filler for empty slots: all zero.
     pub const EMPTY: Self = Self {
         id: Id::NONE,
@@ -130,7 +130,7 @@ impl Job {
     }
 }
 
-impl Node<ALL> for Job {
+impl Node<ALL> for JobSlot {
     fn links(&self) -> &Links {
         &self.of_all
     }
@@ -139,7 +139,7 @@ impl Node<ALL> for Job {
     }
 }
 
-impl Node<QUEUED> for Job {
+impl Node<QUEUED> for JobSlot {
     fn links(&self) -> &Links {
         &self.queued
     }
@@ -148,7 +148,7 @@ impl Node<QUEUED> for Job {
     }
 }
 
-impl Node<ARCHIVING> for Job {
+impl Node<ARCHIVING> for JobSlot {
     fn links(&self) -> &Links {
         &self.to_archive
     }
@@ -157,10 +157,7 @@ impl Node<ARCHIVING> for Job {
     }
 }
 
-impl Timed for Job {
-    fn timer(&self) -> &Timer {
-        &self.timer
-    }
+impl Timed for JobSlot {
     fn timer_mut(&mut self) -> &mut Timer {
         &mut self.timer
     }

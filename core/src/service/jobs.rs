@@ -1,6 +1,6 @@
 //! What happens to jobs: they come in, are worked on, end, and are forgotten.
 
-use super::{Job, NOT_STARTED, REQUEST, STATE, Service};
+use super::{JobSlot, NOT_STARTED, REQUEST, STATE, Service};
 use crate::{
     event::{Event, Kind},
     id::Id,
@@ -304,7 +304,7 @@ impl Service<'_> {
         }
         let previous = self.newest_job().and_then(|ix| self.jobs.get(ix));
         let previous = previous.map(|job| job.id);
-        let mut job = Job::EMPTY;
+        let mut job = JobSlot::EMPTY;
         job.id = Id::after(previous, now.timestamp, ix, &mut self.dispatch.random);
         job.created_at = now.timestamp;
         job.has_callback = has_callback;

@@ -1,6 +1,6 @@
 //! What happens to a translation, and translations themselves, as their dispatcher sees them.
 
-use super::{Job, request_field, view};
+use super::{JobSlot, request_field, view};
 use crate::{
     delivery::Message,
     dispatch::Subjects,
@@ -73,9 +73,9 @@ impl Stored for Filter {
     }
 }
 
-impl Subjects<Event> for Slab<'_, Job> {
+impl Subjects<Event> for Slab<'_, JobSlot> {
     fn id(&self, job: Ix) -> Option<Id> {
-        self.get(job).map(Job::id)
+        self.get(job).map(JobSlot::id)
     }
 
     fn write_body(&self, job: Ix, event: &Event, text: &Pool<'_>, out: &mut Out<'_>) {

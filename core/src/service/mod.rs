@@ -104,7 +104,7 @@ pub use deliveries::Attempt;
 pub use door::{HandleError, Handled, Input, Output, PollError, Ready};
 pub use durable::Durable;
 pub use endpoints::{Endpoint, EndpointChange, NewEndpoint};
-pub use job_slot::{Job, request_field};
+pub use job_slot::{JobSlot, request_field};
 pub use jobs::{NewJob, Report, ReportError, SubmitError, Submitted};
 #[cfg(feature = "idempotency")]
 pub use keys::IdempotencyKey;
@@ -134,7 +134,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Tables<'a> {
     /// One for each job.
-    pub jobs: &'a mut [Slot<Job>],
+    pub jobs: &'a mut [Slot<JobSlot>],
     /// One for each idempotency key. With the feature `idempotency`.
     #[cfg(feature = "idempotency")]
     pub keys: &'a mut [KeySlot],
@@ -178,7 +178,7 @@ impl Tables<'_> {
 
 /// Jobs, endpoints and what is owed. See the [module](self) for how it works.
 pub struct Service<'a> {
-    jobs: Slab<'a, Job>,
+    jobs: Slab<'a, JobSlot>,
     job_timers: Timers,
     keep: Keep,
     #[cfg(feature = "idempotency")]
@@ -335,7 +335,7 @@ impl<'a> Service<'a> {
     /// The newest events of all jobs, whether they are durable or not.
     #[cfg(feature = "hub")]
     #[must_use]
-    pub const fn feed(&self) -> &crate::feed::Feed<'a> {
+    pub(crate) const fn feed(&self) -> &crate::feed::Feed<'a> {
         &self.feed
     }
 
@@ -360,7 +360,7 @@ impl<'a> Service<'a> {
 
     /// The job in a slot.
     #[must_use]
-    pub fn job(&self, ix: Ix) -> Option<&Job> {
+    pub fn job(&self, ix: Ix) -> Option<&JobSlot> {
         self.jobs.get(ix)
     }
 

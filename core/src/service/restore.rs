@@ -1,6 +1,6 @@
 //! How what a service has written down comes back.
 
-use super::{Job, Service, jobs::LOST};
+use super::{JobSlot, Service, jobs::LOST};
 use crate::{
     dispatch::RestoreError,
     event::{Event, Kind},
@@ -150,7 +150,7 @@ impl Service<'_> {
     }
 
     fn restore_request(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
-        let mut job = Job::EMPTY;
+        let mut job = JobSlot::EMPTY;
         job.id = Id::from_bits(read.u128());
         job.created_at = read.timestamp();
         job.has_callback = read.bool();

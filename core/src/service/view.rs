@@ -4,7 +4,7 @@
 //! once said: the request, the event, and with the ending its result. So an event's body is the same
 //! bytes at every attempt.
 
-use super::{Job, Service, request_field};
+use super::{JobSlot, Service, request_field};
 use crate::{
     endpoint::field,
     event::{Event, Kind},
@@ -102,7 +102,7 @@ impl Service<'_> {
         let id = endpoint
             .subject
             .and_then(|ix| self.jobs.get(ix))
-            .map(Job::id);
+            .map(JobSlot::id);
         match id.zip(job) {
             Some((id, event)) => json
                 .quoted(|out| id.write(Prefix::Job, out))
@@ -122,7 +122,7 @@ impl Service<'_> {
 }
 
 /// Writes the body of an event of a job.
-pub(super) fn write_event(text: &Pool<'_>, job: &Job, event: &Event, out: &mut Out<'_>) {
+pub(super) fn write_event(text: &Pool<'_>, job: &JobSlot, event: &Event, out: &mut Out<'_>) {
     write_envelope(event.kind, event.at, out);
     write_job(text, job, event, out);
     out.put_byte(b'}');
@@ -145,7 +145,7 @@ fn write_envelope(kind: Kind, at: Timestamp, out: &mut Out<'_>) {
 }
 
 /// Writes a job as `event` left it.
-fn write_job(pool: &Pool<'_>, job: &Job, event: &Event, out: &mut Out<'_>) {
+fn write_job(pool: &Pool<'_>, job: &JobSlot, event: &Event, out: &mut Out<'_>) {
     let text = |field| pool.field(&job.request, field);
     out.put(b"{\"id\":\"");
     job.id.write(Prefix::Job, out);

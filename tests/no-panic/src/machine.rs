@@ -38,7 +38,6 @@ fn routes(world: &mut World<'_>) {
         black_box(resource.is_guarded());
     }
     black_box(api::page(Some(world.text)).is_ok());
-    world.problem.write(&mut Out::new(world.room));
     black_box(Filter::from_bits(world.byte).add(world.text));
     black_box(Kind::parse(world.text));
 }

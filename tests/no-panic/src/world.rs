@@ -1,7 +1,6 @@
 //! What gates take their arguments from: anything could be in it.
 
 use dubhook_core::{
-    api::Problem,
     client::{self, Client, ExchangeId, Receiver},
     http::{Limits, RequestParser, ResponseParser},
     id::Id,
@@ -51,8 +50,6 @@ pub struct World<'a> {
     pub secret: Secret,
     /// A key.
     pub key: SigningKey,
-    /// What is wrong.
-    pub problem: Problem,
     /// A slot.
     pub ix: Ix,
     /// An id.

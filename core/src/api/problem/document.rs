@@ -5,7 +5,7 @@ use crate::{json, out::Out};
 
 impl Problem {
     /// Writes the problem document.
-    pub fn write(&self, out: &mut Out<'_>) {
+    pub(crate) fn write(&self, out: &mut Out<'_>) {
         let parts = self.parts();
         let status = self.status();
         let mut json = json::Writer::new(out);

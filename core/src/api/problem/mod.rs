@@ -12,7 +12,7 @@ use crate::{http::Refusal, json};
 /// people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Problem {
+pub(crate) enum Problem {
     /// The bytes are no request that a server should take.
     Http(Refusal),
     /// The request did not arrive in time.
@@ -171,22 +171,16 @@ macro_rules! parts {
 impl Problem {
     /// The status.
     #[must_use]
-    pub const fn status(&self) -> u16 {
+    pub(crate) const fn status(&self) -> u16 {
         match self {
             Self::Http(refusal) => refusal.status(),
             _ => self.parts().status,
         }
     }
 
-    /// The code: it never changes, so programs can tell problems apart by it.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        self.parts().code
-    }
-
     /// How many seconds to stay away, if there is hope.
     #[must_use]
-    pub const fn retry_after_s(&self) -> Option<u8> {
+    pub(crate) const fn retry_after_s(&self) -> Option<u8> {
         match self {
             Self::Full(seconds) => Some(*seconds),
             Self::Stopping => Some(5),

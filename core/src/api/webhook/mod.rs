@@ -5,8 +5,8 @@ mod redelivery;
 mod route;
 
 #[cfg(feature = "redelivery")]
-pub use redelivery::redelivery;
-pub use route::OfWebhook;
+pub(crate) use redelivery::redelivery;
+pub(crate) use route::OfWebhook;
 pub(super) use route::route;
 
 use super::{
@@ -31,7 +31,7 @@ const SECRET_TEXT_BYTES_MAX: usize = super::STRING_BYTES_MAX;
 /// # Errors
 ///
 /// [`Problem`] says which member is wrong, and how.
-pub fn webhook<'b>(
+pub(crate) fn webhook<'b>(
     object: &Object<'b>,
     rules: &Rules<'_>,
     memory: &mut [u8],
@@ -71,7 +71,7 @@ pub fn webhook<'b>(
 /// # Errors
 ///
 /// [`Problem`] says which member is wrong, and how.
-pub fn webhook_change<'b>(
+pub(crate) fn webhook_change<'b>(
     object: &Object<'b>,
     rules: &Rules<'_>,
     memory: &mut [u8],

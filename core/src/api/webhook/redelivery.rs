@@ -21,7 +21,7 @@ const TIME_TEXT_BYTES_MAX: usize = 24;
 /// # Errors
 ///
 /// [`Problem::Since`] for anything that is no time, [`Problem::Event`] for what is no id of an event.
-pub fn redelivery(
+pub(crate) fn redelivery(
     object: Option<&Object<'_>>,
     memory: &mut [u8],
 ) -> Result<(Timestamp, Option<Id>), Problem> {

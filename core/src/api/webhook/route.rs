@@ -5,7 +5,7 @@ use crate::api::{Methods, Resource, route::find};
 /// What of a webhook a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum OfWebhook {
+pub(crate) enum OfWebhook {
     /// Itself.
     Itself,
     /// `test`.

@@ -32,7 +32,13 @@ use crate::{
 pub(in crate::server) const HELD: u8 = 1;
 
 /// The start of one list of held connections: what the caller lends a slice of. All zero is an empty list.
-pub type Watch = List<HELD>;
+#[derive(Debug, Clone, Copy, zerocopy::FromZeros)]
+pub struct Watch(List<HELD>);
+
+impl Watch {
+    /// A list with nothing in it: all zero.
+    pub const EMPTY: Self = Self(List::EMPTY);
+}
 
 /// Who is held, and for what.
 #[derive(Debug)]
@@ -40,7 +46,7 @@ pub(in crate::server) struct Held<'a> {
     /// Those who wait for one job, by its slot.
     watches: &'a mut [Watch],
     /// Streams of the events of all jobs.
-    streams: Watch,
+    streams: List<HELD>,
     /// How many connections are held.
     count: usize,
     /// How far in the feed those who wait have been told.
@@ -48,7 +54,7 @@ pub(in crate::server) struct Held<'a> {
     /// The batch that makes all durable that left the feed before they were told.
     missed: Option<u64>,
     /// Those who wait for work, first come first.
-    pub(super) claims: Watch,
+    pub(super) claims: List<HELD>,
     /// The one of them that was called because there is work, until it has looked.
     pub(super) called: Link,
 }
@@ -57,24 +63,24 @@ impl<'a> Held<'a> {
     pub(in crate::server) const fn new(watches: &'a mut [Watch]) -> Self {
         Self {
             watches,
-            streams: Watch::EMPTY,
+            streams: List::EMPTY,
             count: 0,
             seen: 0,
             missed: None,
-            claims: Watch::EMPTY,
+            claims: List::EMPTY,
             called: None,
         }
     }
 
     /// The list of those who wait for a job.
-    fn watch(&mut self, job: Id) -> Option<&mut Watch> {
+    fn watch(&mut self, job: Id) -> Option<&mut List<HELD>> {
         let slot = job.slot()?.get() as usize;
         let at = slot.checked_rem(self.watches.len())?;
-        self.watches.get_mut(at)
+        Some(&mut self.watches.get_mut(at)?.0)
     }
 
     /// The list in which a connection hangs while it owes this answer.
-    fn list(&mut self, reply: &Reply) -> Option<&mut Watch> {
+    fn list(&mut self, reply: &Reply) -> Option<&mut List<HELD>> {
         match (followed(reply), reply) {
             (Some(job), _) => self.watch(job),
             (None, Reply::Events(_)) => Some(&mut self.streams),

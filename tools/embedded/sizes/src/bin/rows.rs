@@ -12,7 +12,7 @@ use dubhook_core::{
     idempotency::KeySlot,
     log::Line,
     server::{Conn, ServerStorage},
-    service::Job,
+    service::JobSlot,
     slab::Slot,
     text::Block,
 };
@@ -24,7 +24,7 @@ type Server<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const
 
 /// What is printed: a name, and how many bytes.
 const ROWS: [(&str, usize); 17] = [
-    ("a job", size_of::<Slot<Job>>()),
+    ("a job", size_of::<Slot<JobSlot>>()),
     ("its chain of events", size_of::<Chain>()),
     (
         "an event that somebody is owed",
