@@ -66,6 +66,10 @@ impl Timer {
     }
 }
 
+/// Whether a new deadline is looked for a place from both ends first. On small processors tables are short, and the way
+/// from the root alone takes less flash.
+const FROM_THE_ENDS: bool = cfg!(not(target_pointer_width = "32"));
+
 /// A tree of deadlines.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -123,7 +127,7 @@ impl Tree {
         if self.first.is_none() || at < self.first_at {
             (self.first, self.first_at) = (Some(ix), at);
         }
-        if self.last.is_none() || at >= self.last_at {
+        if FROM_THE_ENDS && (self.last.is_none() || at >= self.last_at) {
             (self.last, self.last_at) = (Some(ix), at);
         }
         self.mend(rows, above);
@@ -132,10 +136,10 @@ impl Tree {
     /// Below which row a new deadline belongs, and on which side of it.
     fn place<R: Rows + ?Sized>(&self, rows: &mut R, at: u64) -> (Link, Side) {
         // Nothing is below the first row on its early side, nor below the last one on its late side.
-        if at >= self.last_at {
+        if FROM_THE_ENDS && at >= self.last_at {
             return (self.last, Side::Late);
         }
-        if at < self.first_at {
+        if FROM_THE_ENDS && at < self.first_at {
             return (self.first, Side::Early);
         }
         let (mut above, mut side) = (None, Side::Early);
@@ -166,7 +170,7 @@ impl Tree {
             let first = self.first.and_then(|first| rows.timer_mut(first));
             self.first_at = first.map_or(0, |first| first.at);
         }
-        if self.last == Some(ix) {
+        if FROM_THE_ENDS && self.last == Some(ix) {
             self.last = early.0.or(timer.above);
             let last = self.last.and_then(|last| rows.timer_mut(last));
             self.last_at = last.map_or(0, |last| last.at);
