@@ -107,8 +107,8 @@ impl Retry {
 )]
 #[must_use = "it comes out once"]
 pub enum Output {
-    /// Send the request that is in the output, and hand back its [answer](Input::Answer) or its
-    /// [failure](Input::Failure).
+    /// Send the request that is in the output, and hand back its [answer](super::Input::Answer) or its
+    /// [failure](super::Input::Failure).
     Send(Exchange),
     /// The answer to this request is overdue, and is given up: close the connection.
     Abandon {
