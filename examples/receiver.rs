@@ -51,7 +51,7 @@ fn take(it: &Request<'_>, key: &SigningKey, taken: &mut Taken) -> Result<(), Web
     let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64;
     let delivery = read_webhook(it, [key], Timestamp::from_unix_ms(now))?;
     let id = Vec::from_slice(delivery.id.as_bytes()).unwrap_or_default();
-    if !taken.iter().any(|known| *known == id) {
+    if !taken.contains(&id) {
         println!("{:?}", delivery.event);
         taken.write(id);
     }

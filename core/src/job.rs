@@ -10,7 +10,7 @@
 //!     └─────► canceled  cancel
 //! ```
 //!
-//! [`step`] is that table: a state and what happened in, the next state and the event to tell out.
+//! `step` is that table: a state and what happened in, the next state and the event to tell out.
 //! Terminal means terminal: whatever comes after is refused with a typed error and changes nothing.
 
 use crate::event::Kind;

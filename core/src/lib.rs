@@ -11,11 +11,11 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | the machines | [`server`], [`client`] |
-//! | the service, and its API on paper | [`service`], [`api`] |
+//! | the service, and its API on paper | [`service`], `api` |
 //! | the event library | [`dispatch`], over [`delivery`] |
 //! | what is remembered | [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`], [`model`], [`text`] |
 //! | what goes over the wire | [`http`], [`json`], [`signature`], [`url`], [`address`], [`language`] |
-//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], [`timer`], [`setup`] |
+//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], `timer`, [`setup`] |
 //!
 //! Start with [`server`] for a whole translation server, [`service`] for one with another front end, [`client`] to be
 //! told by one, [`dispatch`] to tell webhooks of events of your own, [`delivery`] for an outbox, or [`http`], [`json`] and [`signature`], which know nothing of jobs.

@@ -4,30 +4,6 @@
 //! of this run. What the receiver answered is kept with each line as far as there is room.
 //!
 //! The lines are there with the feature `lists`; without it there is why an attempt failed, and no memory of it.
-//!
-//! ```
-//! use dubhook_core::{id::Id, log::{AttemptError, Line, Log}, slab::Ix, time::Timestamp};
-//!
-//! // Two lines for each of two endpoints, and with each 16 bytes of what was answered.
-//! let (mut lines, mut answers) = ([Line::EMPTY; 4], [0; 64]);
-//! let mut log = Log::new(&mut lines, &mut answers, 2).unwrap();
-//! let endpoint = Ix::MIN;
-//! for number in 1..=3 {
-//!     let line = Line {
-//!         at: Timestamp::from_unix_ms(1_795_510_800_000),
-//!         event: Id::from_bits(7),
-//!         number,
-//!         error: AttemptError::Status,
-//!         status: 500,
-//!         duration_ms: 12,
-//!         ..Line::EMPTY
-//!     };
-//!     log.add(endpoint, u64::from(number) - 1, line, b"out of paper");
-//! }
-//! let (line, answer) = log.newest(endpoint, 3, 0).unwrap();
-//! assert_eq!((line.number, answer), (3, &b"out of paper"[..]));
-//! assert_eq!(log.newest(endpoint, 3, 2), None, "the third one lies over the first");
-//! ```
 
 #[cfg(feature = "lists")]
 mod lines;

@@ -94,10 +94,8 @@ impl fmt::Display for SetupError {
 impl core::error::Error for SetupError {}
 
 /// Looks for what is shorter than it must be.
-pub(crate) fn at_least<const COUNT: usize>(
-    lent: [(Lent, usize, usize); COUNT],
-) -> Result<(), SetupError> {
-    for (what, lent, needed) in lent {
+pub(crate) fn at_least(lent: &[(Lent, usize, usize)]) -> Result<(), SetupError> {
+    for &(what, lent, needed) in lent {
         if lent < needed {
             return Err(SetupError { what, lent, needed });
         }
@@ -105,11 +103,11 @@ pub(crate) fn at_least<const COUNT: usize>(
     Ok(())
 }
 
-/// How much of what is lent each of so many `parts` gets: the same, and nothing is left over. Nothing for no parts.
+/// Whether what is lent can be divided among so many `parts`, and nothing is left over.
 #[cfg(feature = "lists")]
-pub(crate) fn share(what: Lent, lent: usize, parts: usize) -> Result<usize, SetupError> {
+pub(crate) fn divides(what: Lent, lent: usize, parts: usize) -> Result<(), SetupError> {
     match lent.checked_rem(parts) {
-        None | Some(0) => Ok(lent.checked_div(parts).unwrap_or(0)),
+        None | Some(0) => Ok(()),
         Some(rest) => Err(SetupError {
             what,
             lent,

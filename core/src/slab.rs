@@ -1,9 +1,9 @@
 //! Tables in memory that the caller lends, with handles that cannot go wrong.
 //!
-//! A [`Slab`] hands out slots of a lent slice. Memory that is all zero bytes is an empty slab, so a
+//! A slab hands out slots of a lent slice. Memory that is all zero bytes is an empty slab, so a
 //! table can be a `static` in `.bss` or fresh pages of the operating system that nobody has touched.
 //! Slots are named by [`Ix`], a number from 1 on, so that a link which leads nowhere is all zero too.
-//! [`List`] threads slots together without memory of its own, and so does a [mark](Slab::mark): what belongs to a slot
+//! A list threads slots together without memory of its own, and so does a mark: what belongs to a slot
 //! lies in the slot.
 
 mod book;
@@ -140,6 +140,7 @@ impl<'a, T> Slab<'a, T> {
 
     /// Puts flags on a slot, one bit each: that its record must be written, for example. They outlive what lies in the
     /// slot, so that it can be heard that this is gone. A slot that is marked already keeps its place in the order.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn mark(&mut self, ix: Ix, flags: u8) {
         if self.has_marks {
             self.marks.put(&mut self.slots, ix, flags);

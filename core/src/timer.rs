@@ -86,6 +86,7 @@ impl Timers {
     pub(crate) const NONE: Self = Self(Tree::EMPTY);
 
     /// Gives row `ix` the deadline `at`, in place of the one it may have. One that there is no row for is left alone.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn set(&mut self, rows: &mut impl Rows, ix: Ix, at: Instant) {
         // On small processors all tables share the code of the tree.
         #[cfg(target_pointer_width = "32")]
@@ -94,6 +95,7 @@ impl Timers {
     }
 
     /// Drops the deadline of row `ix`, if it has one.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn clear(&mut self, rows: &mut impl Rows, ix: Ix) {
         #[cfg(target_pointer_width = "32")]
         let rows: &mut dyn Rows = rows;

@@ -22,9 +22,9 @@ def main(program: str, _dubhook: str, loss_percent: str) -> None:
         told = sorted(first.values(), key=receiver.told.index)
         return [event.job["sequence"] for event in told if event.kind != "door.reading"]
 
-    opened_and_closed = [n for n in range(1, 41) if n % 4 in (0, 1)]
+    opened_and_closed = [n for n in range(1, 25) if n % 4 in (0, 1)]
     door.wait_for("door: the connection was refused or could not be made")
-    rig.until("the first receiver was told", lambda: len(moves(one)) >= 4)
+    rig.until("the first receiver was told", lambda: len(moves(one)) >= 2)
     two = rig.Receiver(late_port)
     for name, receiver in [("first", one), ("second", two)]:
         rig.until(f"the {name} was told all", lambda r=receiver: len(moves(r)) == len(opened_and_closed))
@@ -32,7 +32,7 @@ def main(program: str, _dubhook: str, loss_percent: str) -> None:
         signed = all(told.is_signed_with(secret) for told in receiver.told)
         rig.check(signed, f"what the {name} was told is signed")
     readings = [told for told in two.told if told.kind == "door.reading"]
-    rig.check(len(readings) < 20, f"of 20 readings the second was told {len(readings)}: those that still counted")
+    rig.check(len(readings) < 12, f"of 12 readings the second was told {len(readings)}: those that still counted")
 
 
 rig.main(main)

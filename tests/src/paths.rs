@@ -307,7 +307,7 @@ impl Bench {
         loop {
             let output = self.server.poll(self.now, Ready::RECORDS, &mut self.output);
             match output.expect("room for a record") {
-                Output::Save { .. } => {}
+                Output::Save { .. } | Output::Archive { .. } => {}
                 Output::Commit(batch) => {
                     let taken = self.server.handle(self.now, Input::Durable(batch));
                     taken.expect("its own batch");

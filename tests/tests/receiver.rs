@@ -35,6 +35,12 @@ fn request(secret: u8, id: &str, body: &str) -> String {
 }
 
 #[test]
+fn it_is_short() {
+    let program = include_str!("../../examples/receiver.rs");
+    assert!(program.lines().count() < 60);
+}
+
+#[test]
 fn each_webhook_is_verified_taken_once_read_and_answered() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -11,11 +11,11 @@ use dubhook_tests::machine::{Machine, at};
 
 type Storage = ServerStorage<4, 2, 2, 2>;
 
-fn refused(config: Config<'_>, shorten: impl FnOnce(&mut Tables<'_>)) -> Option<SetupError> {
+fn refused(config: &Config<'_>, shorten: impl FnOnce(&mut Tables<'_>)) -> Option<SetupError> {
     let mut memory = Box::new(Storage::new());
     let mut tables = memory.lend(Keep::Records);
     shorten(&mut tables);
-    Server::new(tables, config, [1; 32]).err()
+    Server::new(tables, *config, [1; 32]).err()
 }
 
 /// Cuts a lent slice.
@@ -29,7 +29,7 @@ macro_rules! cut {
 
 #[track_caller]
 fn check(what: Lent, needed: usize, shorten: impl FnOnce(&mut Tables<'_>)) {
-    let error = refused(Config::DEVICE, shorten).expect("refused");
+    let error = refused(&Config::DEVICE, shorten).expect("refused");
     assert_eq!((error.what, error.needed), (what, needed), "{error}");
     assert!(error.lent < needed && error.to_string().contains(&needed.to_string()));
 }
@@ -38,7 +38,7 @@ fn check(what: Lent, needed: usize, shorten: impl FnOnce(&mut Tables<'_>)) {
 fn what_belongs_together_is_checked_when_the_machine_is_made() {
     let config = Config::DEVICE;
     let limits = &config.service;
-    assert_eq!(refused(config, |_| ()), None);
+    assert_eq!(refused(&config, |_| ()), None);
     check(Lent::Jobs, 1, |t| cut!(t.service.jobs, 0));
     check(Lent::Chains, 4, |t| {
         cut!(t.service.dispatch.outbox.chains, 3)
@@ -84,7 +84,7 @@ fn memory_that_is_shorter_than_the_limits_allow_is_refused() {
         },
         ..Config::DEVICE
     };
-    assert!(refused(longer, |_| ()).is_some());
+    assert!(refused(&longer, |_| ()).is_some());
 }
 
 #[test]

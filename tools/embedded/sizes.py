@@ -22,10 +22,12 @@ PARTS = {
     "nothing": "nothing: start, fault handlers, one line on the console",
     "answers": "HTTP and JSON: a status is asked for and set",
     "http": "HTTP request and answer, signing and verifying",
+    "events": "the event library: a door, 2 endpoints, 4 deliveries, nothing kept",
     "client": "the client machine",
     "server": "the server machine: 8 jobs, 4 webhooks, 16 deliveries, 2 connections",
     "device": "the same as the device profile: none of the features below",
     "lamp": "`lamp`: the client, smoltcp, the board",
+    "door": "`door`: the event library, smoltcp, the board",
     "kiosk": "`kiosk`: the server, smoltcp, the board, sequential-storage",
 }
 # What the device profile leaves out, and a device can add: features of the core, as its `Cargo.toml` names them.
@@ -75,7 +77,7 @@ def deepest(text: str) -> int:
 
 def painted(folder: pathlib.Path, name: str, dubhook: str) -> int:
     """Runs a program to its end, or through its check, and reads how deep its stack has been."""
-    if name in ("lamp", "kiosk"):
+    if name in ("lamp", "door", "kiosk"):
         command = [FIRMWARE / f"{name}.py", folder / name, dubhook, "0"]
     else:
         command = [FIRMWARE / "board.sh", folder / name, "0:80"]

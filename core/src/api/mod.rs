@@ -4,30 +4,6 @@
 //! [`translation`] and its like read bodies into requests that can only be right, and [`Problem`] is
 //! everything that can be wrong, each with its status, its stable code and a sentence that helps. The
 //! [`server`](crate::server) machine puts them to work.
-//!
-//! ```
-//! use dubhook_core::{
-//!     address::Guard,
-//!     api::{Field, Problem, Resource, Rules, route, translation},
-//!     http::Method,
-//!     json,
-//!     service::Limits,
-//! };
-//!
-//! let resource = route("/v1/translations").unwrap();
-//! assert_eq!(resource, Resource::Translations);
-//! assert!(resource.methods().has(Method::Post));
-//! assert_eq!(route("/v1/transitions"), None);
-//!
-//! let rules = Rules { limits: &Limits::DEVICE, guard: &Guard::default() };
-//! let read = |body: &str| {
-//!     let object = json::object(body.as_bytes()).unwrap();
-//!     translation(&object, &rules, &mut [0; 120]).map(|_| ())
-//! };
-//! assert_eq!(read(r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#), Ok(()));
-//! let problem = read(r#"{"video_url":"https://v.test/1.mp4"}"#).unwrap_err();
-//! assert_eq!((problem.status(), problem.code()), (422, "invalid_request"));
-//! ```
 
 mod body;
 mod field;

@@ -101,6 +101,10 @@ impl Retry {
 
 /// The next thing to do.
 #[derive(Debug, Clone, Copy)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is no heap to put the larger one in, and it is taken apart at once"
+)]
 #[must_use = "it comes out once"]
 pub enum Output {
     /// Send the request that is in the output, and hand back its [answer](super::Input::Answer) or its

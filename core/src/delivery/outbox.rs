@@ -31,6 +31,19 @@ pub struct Tables<'a, E: Message> {
     pub attempts: &'a mut [Slot<AttemptSlot>],
 }
 
+impl<E: Message> Tables<'_, E> {
+    /// Whether something could be delivered with them, to so many endpoints.
+    pub(crate) fn check(&self, endpoints: usize) -> Result<(), SetupError> {
+        setup::at_least(&[
+            (Lent::Lanes, self.lanes.len(), endpoints.max(1)),
+            (Lent::Chains, self.chains.len(), 1),
+            (Lent::Events, self.events.len(), 1),
+            (Lent::Streams, self.streams.len(), 1),
+            (Lent::Attempts, self.attempts.len(), 1),
+        ])
+    }
+}
+
 /// Streams whose pause ended, or that a closing lane must let go, taken in one call at most.
 const STEP: usize = 64;
 
@@ -84,18 +97,22 @@ impl<'a, E: Message> Outbox<'a, E> {
         keep: Keep,
         endpoints: usize,
     ) -> Result<Self, SetupError> {
-        setup::at_least([
-            (Lent::Lanes, tables.lanes.len(), endpoints.max(1)),
-            (Lent::Chains, tables.chains.len(), 1),
-            (Lent::Events, tables.events.len(), 1),
-            (Lent::Streams, tables.streams.len(), 1),
-            (Lent::Attempts, tables.attempts.len(), 1),
-        ])?;
+        tables.check(endpoints)?;
+        Ok(Self::of(tables, limits, keep, endpoints))
+    }
+
+    /// An outbox of tables that were looked at.
+    pub(crate) fn of(
+        tables: Tables<'a, E>,
+        limits: OutboxLimits,
+        keep: Keep,
+        endpoints: usize,
+    ) -> Self {
         let mut lanes = Slab::new(tables.lanes);
         while lanes.len() < endpoints && lanes.insert(Lane::closed(E::NO_FILTER)).is_some() {}
         while lanes.insert(Lane::shared(E::NO_FILTER)).is_some() {}
         let records = keep.records();
-        Ok(Self {
+        Self {
             chains: Chains(tables.chains),
             events: Slab::new(tables.events).with_marks(records),
             streams: Slab::new(tables.streams).with_marks(records),
@@ -121,7 +138,7 @@ impl<'a, E: Message> Outbox<'a, E> {
             targets_own: 0,
             streams_active: 0,
             events_kept: 0,
-        })
+        }
     }
 
     /// Opens a lane for an endpoint with this filter. `for_all` says that it gets the events of every

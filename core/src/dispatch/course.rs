@@ -83,6 +83,7 @@ impl Course {
     }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) const fn begin(&mut self) -> bool {
         if matches!(self.stage, Stage::New) {
             self.stage = Stage::Started;

@@ -174,6 +174,23 @@ pub struct Tables<'a, E: Event> {
     pub outbox: delivery::Tables<'a, E>,
 }
 
+impl<E: Event> Tables<'_, E> {
+    /// Whether they are long enough for each other and for the limits.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), SetupError> {
+        let endpoints = self.endpoints.len();
+        let texts_bytes = limits
+            .url_bytes_max
+            .saturating_add(limits.description_bytes_max);
+        setup::at_least(&[
+            (Lent::Scratch, self.scratch.len(), texts_bytes),
+            (Lent::Text, self.blocks.len(), endpoints.min(1)),
+        ])?;
+        #[cfg(feature = "lists")]
+        Log::check(self.log, self.log_answers, endpoints)?;
+        self.outbox.check(endpoints)
+    }
+}
+
 /// Endpoints, what they are owed, and how they fare. See the [module](self) for how it works.
 pub struct Dispatcher<'a, E: Event> {
     pub(crate) text: Pool<'a>,
@@ -231,27 +248,22 @@ impl<'a, E: Event> Dispatcher<'a, E> {
     ///
     /// [`SetupError`] names what is lent too little of for what `limits` allow.
     pub fn new(tables: Tables<'a, E>, limits: Limits, seed: [u8; 32]) -> Result<Self, SetupError> {
-        let texts_bytes = limits
-            .url_bytes_max
-            .saturating_add(limits.description_bytes_max);
-        setup::at_least([
-            (Lent::Scratch, tables.scratch.len(), texts_bytes),
-            (
-                Lent::Text,
-                tables.blocks.len(),
-                tables.endpoints.len().min(1),
-            ),
-        ])?;
+        tables.check(&limits)?;
+        Ok(Self::of(tables, limits, seed))
+    }
+
+    /// A dispatcher of tables that were looked at.
+    pub(crate) fn of(tables: Tables<'a, E>, limits: Limits, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
         let records = tables.keep.records();
         let endpoints = tables.endpoints.len();
         let master = random.bytes();
-        Ok(Self {
+        Self {
             text: Pool::new(tables.blocks),
             endpoints: Slab::new(tables.endpoints).with_marks(records),
             #[cfg(feature = "lists")]
-            log: Log::new(tables.log, tables.log_answers, endpoints)?,
-            outbox: Outbox::new(tables.outbox, limits.outbox, tables.keep, endpoints)?,
+            log: Log::of(tables.log, tables.log_answers, endpoints),
+            outbox: Outbox::of(tables.outbox, limits.outbox, tables.keep, endpoints),
             course: Course::new(&master),
             random,
             counters: Counters::default(),
@@ -264,7 +276,7 @@ impl<'a, E: Event> Dispatcher<'a, E> {
             newest_endpoints: List::EMPTY,
             for_all: List::EMPTY,
             leaving: List::EMPTY,
-        })
+        }
     }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.

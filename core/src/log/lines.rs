@@ -61,17 +61,34 @@ impl<'a> Log<'a> {
     /// # Errors
     ///
     /// [`SetupError`] where lines, or bytes of answers, would be left over.
+    #[cfg(test)]
     pub(crate) fn new(
         lines: &'a mut [Line],
         answers: &'a mut [u8],
         endpoints: usize,
     ) -> Result<Self, SetupError> {
-        Ok(Self {
-            depth: setup::share(Lent::Log, lines.len(), endpoints)?,
-            answer_bytes: setup::share(Lent::LogAnswers, answers.len(), lines.len())?,
+        Self::check(lines, answers, endpoints)?;
+        Ok(Self::of(lines, answers, endpoints))
+    }
+
+    /// Whether the memory can be divided so.
+    pub(crate) fn check(
+        lines: &[Line],
+        answers: &[u8],
+        endpoints: usize,
+    ) -> Result<(), SetupError> {
+        setup::divides(Lent::Log, lines.len(), endpoints)?;
+        setup::divides(Lent::LogAnswers, answers.len(), lines.len())
+    }
+
+    /// A log in memory that can be divided so.
+    pub(crate) fn of(lines: &'a mut [Line], answers: &'a mut [u8], endpoints: usize) -> Self {
+        Self {
+            depth: lines.len().checked_div(endpoints).unwrap_or(0),
+            answer_bytes: answers.len().checked_div(lines.len()).unwrap_or(0),
             lines,
             answers,
-        })
+        }
     }
 
     /// Writes a line for an endpoint, which has had `count` of them before, over its oldest one. `answer` is how the

@@ -5,22 +5,22 @@
 
 #[cfg(feature = "hub")]
 use super::hub;
-#[cfg(feature = "lists")]
-use super::list::{self, Listed};
 #[cfg(feature = "idempotency")]
 use super::repeat;
 #[cfg(feature = "webhook-api")]
 use super::webhooks;
 use super::{
     ApiKey, Server, auth,
-    conn::{Reply, Sought},
+    reply::{Answer, Reply, Sought, full},
 };
+#[cfg(feature = "lists")]
+use super::{list, reply::Listed};
 use crate::{
     api::{self, OfTranslation, Problem, Resource},
     http::{Method, Request},
     id::{Id, Prefix},
     note::note,
-    service::{ReportError, Service, SubmitError},
+    service::{ReportError, SubmitError},
     time::Now,
 };
 
@@ -39,8 +39,6 @@ pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -
         }
     }
 }
-
-pub(super) type Answer = Result<Reply, Problem>;
 
 /// The resource that a request is for, if its head alone does not tell what is wrong; none for the server itself.
 pub(super) fn admit<'r>(
@@ -136,15 +134,6 @@ fn of_job(server: &mut Server<'_>, now: Now, what: OfTranslation, name: &str) ->
         }
     }
     Ok(Reply::Job(id))
-}
-
-/// Up to how many seconds whoever finds no room is told to stay away; spread out, so that they do not all
-/// come back at once.
-const STAY_AWAY_S_MAX: u64 = 30;
-
-pub(super) fn full(service: &mut Service<'_>) -> Problem {
-    let seconds = 1 + service.random().below(STAY_AWAY_S_MAX);
-    Problem::Full(seconds as u8)
 }
 
 #[inline(never)]

@@ -1,5 +1,6 @@
 //! One connection: what it is reading, what it owes an answer, and until when.
 
+use super::reply::Reply;
 use crate::{
     api::Problem,
     http::{Method, RequestParser, Version},
@@ -9,6 +10,10 @@ use crate::{
     time::Instant,
     timer::{Timed, Timer},
 };
+
+/// The lists of held connections, by what they wait for.
+#[cfg(feature = "hub")]
+pub(in crate::server) const HELD: u8 = 1;
 
 /// Names a connection. A stale one names nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,73 +32,6 @@ impl ConnId {
     }
 }
 
-/// An answer that is still to be written.
-#[derive(Debug, Clone, Copy)]
-// With a tag of its own "nothing" is 0, so a table of idle connections is in `.bss` and takes no flash.
-#[repr(u8)]
-pub(super) enum Reply {
-    /// Nothing is owed.
-    None,
-    /// Something is wrong.
-    Problem(Problem),
-    /// The client may send its body: an interim answer, before another one.
-    Continue,
-    /// The newest job in one word.
-    Status,
-    /// All is well.
-    Health { ready: bool },
-    /// A job as it is.
-    Job(Id),
-    /// A job that may be in the archive.
-    Archived { id: Id, sought: Sought },
-    /// A job as it was accepted.
-    Accepted(Id),
-    /// A list, newest first: what comes after this one, or all.
-    #[cfg(feature = "lists")]
-    List {
-        of: super::list::Listed,
-        after: Option<Id>,
-        limit: u8,
-    },
-    /// What was asked about an endpoint.
-    #[cfg(feature = "webhook-api")]
-    Webhook(super::webhooks::Owed),
-    /// Done, and nothing to say.
-    #[cfg(any(feature = "webhook-api", feature = "hub"))]
-    NoContent,
-    /// What the server can do (`OPTIONS *`).
-    Options,
-    /// A job once it has come past this sequence or ended, or as it is at this time.
-    #[cfg(feature = "hub")]
-    Wait { job: Id, after: u32, until: Instant },
-    /// Events as they happen.
-    #[cfg(feature = "hub")]
-    Events(super::hub::Stream),
-    /// A page of the caller's, and how much of its body is out; none before its head is.
-    #[cfg(feature = "hub")]
-    Page { at: usize, sent: Option<usize> },
-    /// The server's own figures.
-    #[cfg(feature = "hub")]
-    Metrics,
-    /// A job for a worker, once there is one, or that there is none at this time.
-    #[cfg(feature = "hub")]
-    Claim { until: Instant },
-    /// The job that a worker has claimed.
-    #[cfg(feature = "hub")]
-    Claimed(crate::service::Claim),
-}
-
-/// Why a job is looked up in the archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sought {
-    /// To be shown.
-    Read,
-    /// To be called off.
-    Cancel,
-    /// The request that made it came again.
-    Repeat,
-}
-
 /// What the connection's deadline stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waiting {
@@ -110,6 +48,27 @@ pub(super) enum Waiting {
     /// For something to happen, until the deadline.
     #[cfg(feature = "hub")]
     Held,
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub enum Drive {
+    /// More bytes. Send what is in the output first.
+    Input {
+        /// So many at least are missing, though fewer may come at once.
+        bytes_min: usize,
+    },
+    /// An answer that is not ready. [`poll`](super::Server::poll) names the connection when it is. Send what is in
+    /// the output, and receive nothing until then.
+    Wait,
+    /// What the archive has under this id. Look it up and tell with [`answer_lookup`](super::Server::answer_lookup).
+    Lookup(Id),
+    /// Room for the next answer. Send what is in the output and drive on.
+    Flush,
+    /// Its end. Send what is in the output, close the connection and say so with [`close`](super::Server::close).
+    Close,
 }
 
 /// The state of one connection: what the caller lends a slice of.
@@ -194,7 +153,7 @@ impl Conn {
 }
 
 #[cfg(feature = "hub")]
-impl Node<{ super::hub::HELD }> for Conn {
+impl Node<{ HELD }> for Conn {
     fn links(&self) -> &Links {
         &self.held_in
     }

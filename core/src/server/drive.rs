@@ -4,38 +4,16 @@
 use super::hub;
 use super::{
     Server, answer,
-    conn::{ConnId, Reply, Sought, Waiting},
-    reply::{Content, FORGOTTEN},
+    conn::{ConnId, Drive, Waiting},
+    reply::{FORGOTTEN, Reply, Sought, Written},
 };
 use crate::{
     api::Problem,
     http::{Method, Phase, Progress, RecvBuf},
-    id::Id,
     out::Out,
     slab::Ix,
     time::Now,
 };
-
-/// What a connection waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use]
-pub enum Drive {
-    /// More bytes. Send what is in the output first.
-    Input {
-        /// So many at least are missing, though fewer may come at once.
-        bytes_min: usize,
-    },
-    /// An answer that is not ready. [`poll`](Server::poll) names the connection when it is. Send what is in
-    /// the output, and receive nothing until then.
-    Wait,
-    /// What the archive has under this id. Look it up and tell with [`answer_lookup`](Server::answer_lookup).
-    Lookup(Id),
-    /// Room for the next answer. Send what is in the output and drive on.
-    Flush,
-    /// Its end. Send what is in the output, close the connection and say so with [`close`](Server::close).
-    Close,
-}
 
 /// Why a connection was not driven. Nothing has changed, and what was received is all there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,16 +40,6 @@ impl core::fmt::Display for DriveError {
 }
 
 impl core::error::Error for DriveError {}
-
-/// What became of an answer.
-pub(super) enum Written {
-    /// It is in the output.
-    Whole,
-    /// The output has no room for it.
-    NoRoom,
-    /// It speaks of what is not durable yet.
-    NotDurable,
-}
 
 impl Server<'_> {
     /// Reads requests out of `input` and writes their answers to `out`, until it needs something.
@@ -230,14 +198,14 @@ impl Server<'_> {
         let Reply::Archived { sought, .. } = conn.reply else {
             return Ok(Drive::Flush);
         };
-        let content = match (found, sought) {
-            (Some(json), Sought::Read | Sought::Repeat) => Content::Kept(json),
-            (Some(_), Sought::Cancel) => Content::Problem(Problem::Ended),
-            (None, Sought::Repeat) => Content::Problem(FORGOTTEN),
-            (None, _) => Content::Problem(Problem::NoSuchJob),
+        let reply = match (found, sought) {
+            (Some(_), Sought::Read | Sought::Repeat) => conn.reply,
+            (Some(_), Sought::Cancel) => Reply::Problem(Problem::Ended),
+            (None, Sought::Repeat) => Reply::Problem(FORGOTTEN),
+            (None, _) => Reply::Problem(Problem::NoSuchJob),
         };
         let start = out.len();
-        let written = self.write_answer(conn, &content, out);
+        let written = self.write_answer(conn, &reply, found.unwrap_or_default(), out);
         if written.is_err() || out.is_full() {
             out.rewind(start);
             // With an empty output it would never fit.

@@ -1,11 +1,13 @@
 //! Lists: as many items as are wanted and fit, and a cursor if there are more. With the feature `lists`.
 
-use super::{Server, answer::Answer, conn::Reply, drive::Written, reply::LOOKED_AT_MAX};
+use super::{
+    Server,
+    reply::{Answer, LOOKED_AT_MAX, Listed, Reply, Written},
+};
 use crate::{
     api::{self, Problem},
     http::Request,
     id::{Id, Prefix},
-    job::Status,
     out::Out,
     service::{Durable, JobSlot, Service},
     slab::{Ix, Link},
@@ -21,16 +23,6 @@ enum Item {
 
 /// The most bytes after a list's last item.
 const TAIL_BYTES_MAX: usize = 64;
-
-/// What a list shows.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Listed {
-    /// Jobs: all, or those of one status.
-    Jobs(Option<Status>),
-    /// Endpoints.
-    #[cfg(feature = "webhook-api")]
-    Endpoints,
-}
 
 impl Listed {
     /// What the ids of its things begin with.

@@ -56,6 +56,7 @@ mod hub;
 #[cfg(feature = "lists")]
 mod list;
 mod pressure;
+mod render;
 #[cfg(feature = "idempotency")]
 mod repeat;
 mod reply;
@@ -65,9 +66,9 @@ mod webhooks;
 
 pub use crate::service::{HandleError, Handled, PollError, Ready};
 pub use auth::ApiKey;
-pub use conn::{Conn, ConnId};
+pub use conn::{Conn, ConnId, Drive};
 pub use door::{AcceptError, Input, Output};
-pub use drive::{Drive, DriveError};
+pub use drive::DriveError;
 #[cfg(feature = "hub")]
 pub use hub::{Page, Watch};
 pub use storage::ServerStorage;
@@ -270,15 +271,18 @@ impl<'a> Server<'a> {
     /// # Errors
     ///
     /// [`SetupError`] names what is lent too little of for what `config` allows.
+    // A call of its own on small processors: a copy of it for each caller takes more flash.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn new(tables: Tables<'a>, config: Config<'a>, seed: [u8; 32]) -> Result<Self, SetupError> {
-        setup::at_least([
+        setup::at_least(&[
             (Lent::Connections, tables.conns.len(), 1),
             (Lent::Decode, tables.decode.len(), config.decode_bytes_max()),
             #[cfg(feature = "hub")]
             (Lent::Watches, tables.watches.len(), 1),
         ])?;
+        tables.service.check(&config.service)?;
         Ok(Self {
-            service: Service::new(tables.service, config.service, seed)?,
+            service: Service::of(tables.service, config.service, seed),
             config,
             conns: Slab::new(tables.conns),
             timers: Timers::NONE,

@@ -2,8 +2,7 @@
 
 use super::{
     Server,
-    answer::{Answer, full},
-    conn::{Reply, Sought},
+    reply::{Answer, Reply, Sought, full},
 };
 use crate::{
     api::Problem,

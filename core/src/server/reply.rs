@@ -1,220 +1,179 @@
-//! Answers as bytes.
+//! What a connection is owed, until it is written: the one description of an answer, which names things and holds none of
+//! them, so that it shows them as they are when they may be shown.
 
+#[cfg(feature = "lists")]
+use crate::job::Status;
 #[cfg(feature = "hub")]
-use super::hub;
-#[cfg(feature = "webhook-api")]
-use super::webhooks;
-use super::{
-    Server,
-    conn::{Conn, Reply, Sought},
-    drive::Written,
-};
+use crate::time::Instant;
 use crate::{
     api::Problem,
-    event::Event,
-    http::{CONTINUE, Date, FieldLine, HeadError, ResponseHead},
-    id::Prefix,
-    out::Out,
-    service::{self, Durable},
-    slab::Ix,
+    http::FieldLine,
+    id::Id,
+    service::{Durable, Service},
 };
 
-/// How many jobs are looked at for one answer: it bounds the work of a call. A page that ends there has a cursor
-/// all the same.
-pub(super) const LOOKED_AT_MAX: usize = 1_000;
-
-const JSON: FieldLine = FieldLine::new("content-type: application/json\r\n");
-const PROBLEM_JSON: FieldLine = FieldLine::new("content-type: application/problem+json\r\n");
-/// What others may not keep: secrets, and states that change.
-pub(super) const NO_STORE: FieldLine = FieldLine::new("cache-control: no-store\r\n");
-
-/// What is wrong where a request was made before, and its job is no longer kept.
-#[cfg(feature = "idempotency")]
-pub(super) const FORGOTTEN: Problem = Problem::IdempotencyForgotten;
-#[cfg(not(feature = "idempotency"))]
-pub(super) const FORGOTTEN: Problem = Problem::NoSuchJob;
-
-/// What an answer shows: all of it is there and durable.
-pub(super) enum Content<'j> {
+/// An answer that is still to be written.
+#[derive(Debug, Clone, Copy)]
+// With a tag of its own "nothing" is 0, so a table of idle connections is in `.bss` and takes no flash.
+#[repr(u8)]
+pub(super) enum Reply {
+    /// Nothing is owed.
+    None,
+    /// Something is wrong.
     Problem(Problem),
-    /// How something stands, in one word.
-    Status(&'static str),
-    Job(Ix, Event),
-    /// A job as the archive has it: its JSON.
-    Kept(&'j [u8]),
-    Accepted(Ix),
+    /// The client may send its body: an interim answer, before another one.
+    Continue,
+    /// The newest job in one word.
+    Status,
+    /// All is well.
+    Health { ready: bool },
+    /// A job as it is.
+    Job(Id),
+    /// A job that may be in the archive.
+    Archived { id: Id, sought: Sought },
+    /// A job as it was accepted.
+    Accepted(Id),
+    /// A list, newest first: what comes after this one, or all.
     #[cfg(feature = "lists")]
     List {
-        of: super::list::Listed,
-        from: crate::slab::Link,
+        of: Listed,
+        after: Option<Id>,
         limit: u8,
     },
+    /// What was asked about an endpoint.
     #[cfg(feature = "webhook-api")]
-    Webhook(webhooks::Shown),
+    Webhook(Owed),
+    /// Done, and nothing to say.
+    #[cfg(any(feature = "webhook-api", feature = "hub"))]
+    NoContent,
+    /// What the server can do (`OPTIONS *`).
+    Options,
+    /// A job once it has come past this sequence or ended, or as it is at this time.
+    #[cfg(feature = "hub")]
+    Wait { job: Id, after: u32, until: Instant },
+    /// Events as they happen.
+    #[cfg(feature = "hub")]
+    Events(Stream),
+    /// A page of the caller's, and how much of its body is out; none before its head is.
+    #[cfg(feature = "hub")]
+    Page { at: usize, sent: Option<usize> },
+    /// The server's own figures.
     #[cfg(feature = "hub")]
     Metrics,
-    /// A job as it is with the worker that has claimed it.
+    /// A job for a worker, once there is one, or that there is none at this time.
     #[cfg(feature = "hub")]
-    Claimed(crate::service::Claim, Event),
-    Nothing,
+    Claim { until: Instant },
+    /// The job that a worker has claimed.
+    #[cfg(feature = "hub")]
+    Claimed(crate::service::Claim),
 }
 
-/// The methods that some path or other has.
+/// Why a job is looked up in the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// To be shown.
+    Read,
+    /// To be called off.
+    Cancel,
+    /// The request that made it came again.
+    Repeat,
+}
+
+/// What a list shows.
+#[cfg(feature = "lists")]
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Listed {
+    /// Jobs: all, or those of one status.
+    Jobs(Option<Status>),
+    /// Endpoints.
+    #[cfg(feature = "webhook-api")]
+    Endpoints,
+}
+
+/// An answer about endpoints that is still to be written.
 #[cfg(feature = "webhook-api")]
-const METHODS: &[u8] = b"GET, HEAD, POST, PATCH, DELETE, OPTIONS";
-#[cfg(not(feature = "webhook-api"))]
-const METHODS: &[u8] = b"GET, HEAD, POST, OPTIONS";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Owed {
+    /// An endpoint as it is.
+    Itself(Id),
+    /// An endpoint that was just made, with its secret.
+    Created(Id),
+    /// An endpoint with its new secret.
+    Rotated(Id),
+    /// The newest attempts to an endpoint.
+    #[cfg(feature = "lists")]
+    Attempts(Id),
+    /// A test was sent: this event.
+    Tested(Id),
+    /// So many dead letters were sent again.
+    #[cfg(feature = "redelivery")]
+    Redelivered(usize),
+}
 
-impl Server<'_> {
-    /// Writes the answer that a connection is owed. On anything but [`Written::Whole`] the output is to be rewound.
-    pub(super) fn render(&self, conn: &Conn, out: &mut Out<'_>) -> Written {
-        if matches!(conn.reply, Reply::Continue) {
-            out.put(CONTINUE);
-            return if out.is_full() {
-                Written::NoRoom
-            } else {
-                Written::Whole
-            };
-        }
-        if !self.service.is_durable(conn.barrier) {
-            return Written::NotDurable;
-        }
-        match self
-            .look_up(&conn.reply)
-            .and_then(|content| self.write_answer(conn, &content, out))
-        {
-            Ok(()) if out.is_full() => Written::NoRoom,
-            Ok(()) => Written::Whole,
-            Err(written) => written,
-        }
-    }
-
-    /// What the answer shows, as it is at this moment.
-    fn look_up(&self, reply: &Reply) -> Result<Content<'static>, Written> {
-        let service = &self.service;
-        Ok(match *reply {
-            Reply::Problem(problem) => Content::Problem(problem),
-            Reply::Health { ready } => Content::Status(if ready { "ready" } else { "ok" }),
-            #[cfg(feature = "hub")]
-            Reply::Metrics => Content::Metrics,
-            Reply::Status => match self.newest_durable()? {
-                Some(event) => Content::Status(event.kind.status().simple()),
-                None => Content::Problem(Problem::NoJobYet),
-            },
-            Reply::Job(id) => match service.find_job(id) {
-                Some(ix) => Content::Job(ix, known(service.durable_job(ix))?),
-                None => Content::Problem(Problem::NoSuchJob),
-            },
-            // What was accepted is shown as it was then; its batch was waited for.
-            Reply::Accepted(id) => match service.find_job(id) {
-                Some(ix) => Content::Accepted(ix),
-                // Only a repeated request can find that its job has ended and left while the answer waited.
-                None => Content::Problem(FORGOTTEN),
-            },
-            #[cfg(feature = "webhook-api")]
-            Reply::Webhook(owed) => match webhooks::look_up(service, &owed)? {
-                Some(shown) => Content::Webhook(shown),
-                None => Content::Problem(Problem::NoSuchEndpoint),
-            },
+#[cfg(feature = "webhook-api")]
+impl Owed {
+    /// The endpoint that it is about, where that must still be there.
+    pub(super) const fn endpoint(&self) -> Option<Id> {
+        match *self {
+            Self::Itself(id) | Self::Created(id) | Self::Rotated(id) => Some(id),
             #[cfg(feature = "lists")]
-            Reply::List { of, after, limit } => match self.start_of_list(of, after) {
-                Some(from) => Content::List { of, from, limit },
-                None => Content::Problem(Problem::Cursor),
-            },
-            #[cfg(any(feature = "webhook-api", feature = "hub"))]
-            Reply::NoContent => Content::Nothing,
-            Reply::Options | Reply::None | Reply::Continue | Reply::Archived { .. } => {
-                Content::Nothing
-            }
-            // What is held, and what is written in parts, before anything is looked up.
-            #[cfg(feature = "hub")]
-            Reply::Wait { .. } | Reply::Claim { .. } | Reply::Events(_) | Reply::Page { .. } => {
-                Content::Nothing
-            }
-            #[cfg(feature = "hub")]
-            Reply::Claimed(claim) => self.claimed(&claim)?,
-        })
-    }
-
-    /// How the newest job stands that may be shown.
-    fn newest_durable(&self) -> Result<Option<Event>, Written> {
-        let mut at = self.service.newest_job();
-        for _ in 0..LOOKED_AT_MAX {
-            let Some(ix) = at else {
-                return Ok(None);
-            };
-            match self.service.durable_job(ix) {
-                Durable::Is(event) => return Ok(Some(event)),
-                Durable::Nothing => at = self.service.older_job(ix),
-                Durable::Soon => break,
-            }
+            Self::Attempts(id) => Some(id),
+            Self::Tested(_) => None,
+            #[cfg(feature = "redelivery")]
+            Self::Redelivered(_) => None,
         }
-        Err(Written::NotDurable)
     }
 
-    /// Writes a whole answer.
-    pub(super) fn write_answer(
-        &self,
-        conn: &Conn,
-        content: &Content<'_>,
-        out: &mut Out<'_>,
-    ) -> Result<(), Written> {
-        let length = start_head(&self.date, conn, content, out)
-            .line(NO_STORE)
-            .connection(conn.keep_alive && !self.stopping, conn.version)
-            .finish_with_length_later()
-            .map_err(no_room)?;
-        self.write_content(content, out)?;
-        let body = length.fill_in(out);
-        if conn.head_only && !out.is_full() {
-            // The length is that of the body which GET would send (RFC 9110, section 9.3.2).
-            out.rewind(body);
-        }
-        Ok(())
-    }
-
-    /// A call of its own, for the stack it takes.
-    #[inline(never)]
-    fn write_content(&self, content: &Content<'_>, out: &mut Out<'_>) -> Result<(), Written> {
-        match *content {
-            Content::Problem(problem) => problem.write(out),
-            Content::Status(status) => {
-                out.put(b"{\"status\":\"");
-                out.put(status.as_bytes());
-                out.put(b"\"}");
-            }
-            Content::Job(ix, event) => self.service.write_job_as(ix, &event, out),
-            Content::Kept(json) => out.put(json),
-            Content::Accepted(ix) => self.write_accepted(ix, out),
+    /// The status of the answer.
+    pub(super) const fn status(&self) -> u16 {
+        match self {
+            Self::Itself(_) | Self::Rotated(_) => 200,
+            Self::Created(_) => 201,
             #[cfg(feature = "lists")]
-            Content::List { of, from, limit } => self.write_list(of, from, limit, out)?,
-            #[cfg(feature = "webhook-api")]
-            Content::Webhook(ref shown) => webhooks::write(self, shown, out),
-            #[cfg(feature = "hub")]
-            Content::Metrics => hub::write_metrics(self, out),
-            #[cfg(feature = "hub")]
-            Content::Claimed(claim, event) => self.write_claimed(&claim, &event, out),
-            Content::Nothing => {}
+            Self::Attempts(_) => 200,
+            Self::Tested(_) => 202,
+            #[cfg(feature = "redelivery")]
+            Self::Redelivered(_) => 202,
         }
-        Ok(())
     }
+}
 
-    /// A job as it was accepted; with a callback also the secret that only this answer shows.
-    fn write_accepted(&self, ix: Ix, out: &mut Out<'_>) {
-        self.service.write_job_accepted(ix, out);
-        let Some(job) = self.service.job(ix) else {
-            return;
-        };
-        if job.request.is_empty(service::request_field::CALLBACK_URL) {
-            return;
-        }
-        if let Some(secret) = self.service.callback_secret(Some(ix)) {
-            out.rewind(out.len().saturating_sub(1));
-            out.put(b",\"callback_secret\":\"");
-            secret.write_text(out);
-            out.put(b"\"}");
-        }
+/// Where a stream is.
+#[cfg(feature = "hub")]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stream {
+    /// The job whose events it has; none for those of all.
+    pub(super) job: Id,
+    /// Of one job: the sequence that was sent last.
+    pub(super) sequence: u32,
+    /// The position in the feed of what it looks at next.
+    pub(super) at: u64,
+    /// Whether its head was sent.
+    pub(super) has_begun: bool,
+    /// Whether it must say that events were missed.
+    pub(super) has_gap: bool,
+}
+
+#[cfg(feature = "hub")]
+impl Stream {
+    /// The job whose events it has, if not all.
+    pub(super) fn job(&self) -> Option<Id> {
+        (self.job != Id::NONE).then_some(self.job)
     }
+}
+
+/// What a request is answered.
+pub(super) type Answer = Result<Reply, Problem>;
+
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It is in the output.
+    Whole,
+    /// The output has no room for it.
+    NoRoom,
+    /// It speaks of what is not durable yet.
+    NotDurable,
 }
 
 /// What may be shown of something that somebody knows the name of.
@@ -225,90 +184,24 @@ pub(super) fn known<T>(state: Durable<T>) -> Result<T, Written> {
     }
 }
 
-/// The names and values of our heads are our own, so all that can be wrong is the room.
-fn no_room(_: HeadError) -> Written {
-    Written::NoRoom
-}
+/// How many jobs are looked at for one answer: it bounds the work of a call. A page that ends there has a cursor
+/// all the same.
+pub(super) const LOOKED_AT_MAX: usize = 1_000;
 
-/// Writes the start of a head: the status, and the fields that depend on what is answered.
-fn start_head<'o, 'm>(
-    date: &Date,
-    conn: &Conn,
-    content: &Content<'_>,
-    out: &'o mut Out<'m>,
-) -> ResponseHead<'o, 'm> {
-    let head = ResponseHead::new(out, status(content, &conn.reply)).date_as(date);
-    let head = match content {
-        Content::Problem(_) => head.line(PROBLEM_JSON),
-        Content::Nothing => head,
-        #[cfg(feature = "hub")]
-        Content::Metrics => head.line(hub::METRICS_TEXT),
-        _ => head.line(JSON),
-    };
-    let mut memory = [0; 64];
-    let mut value = Out::new(&mut memory);
-    match special_field(content, &conn.reply, &mut value) {
-        Some(name) => head.field(name, value.written()),
-        None => head,
-    }
-}
+/// What others may not keep: secrets, and states that change.
+pub(super) const NO_STORE: FieldLine = FieldLine::new("cache-control: no-store\r\n");
 
-fn status(content: &Content<'_>, reply: &Reply) -> u16 {
-    match (content, reply) {
-        (Content::Problem(problem), _) => problem.status(),
-        (
-            Content::Kept(_),
-            Reply::Archived {
-                sought: Sought::Repeat,
-                ..
-            },
-        ) => 202,
-        (Content::Accepted(_), _) => 202,
-        (Content::Nothing, _) => 204,
-        #[cfg(feature = "webhook-api")]
-        (_, Reply::Webhook(owed)) => owed.status(),
-        _ => 200,
-    }
-}
+/// What is wrong where a request was made before, and its job is no longer kept.
+#[cfg(feature = "idempotency")]
+pub(super) const FORGOTTEN: Problem = Problem::IdempotencyForgotten;
+#[cfg(not(feature = "idempotency"))]
+pub(super) const FORGOTTEN: Problem = Problem::NoSuchJob;
 
-/// The name of the field that answers of this kind have and others do not, and into `value` its value.
-fn special_field(
-    content: &Content<'_>,
-    reply: &Reply,
-    value: &mut Out<'_>,
-) -> Option<&'static str> {
-    let (collection, prefix, id) = match (content, *reply) {
-        (Content::Problem(Problem::Method(methods)), _) => {
-            value.put(methods.as_str().as_bytes());
-            return Some("allow");
-        }
-        // RFC 9110, section 11.6.1: a 401 says how to do better.
-        (Content::Problem(Problem::Unauthorized), _) => {
-            value.put(b"Bearer");
-            return Some("www-authenticate");
-        }
-        (Content::Problem(problem), _) => {
-            value.put_u64(problem.retry_after_s()?.into());
-            return Some("retry-after");
-        }
-        (_, Reply::Options) => {
-            value.put(METHODS);
-            return Some("allow");
-        }
-        // RFC 9110, section 10.2.2: where what was made is now.
-        (
-            _,
-            Reply::Accepted(id)
-            | Reply::Archived {
-                id,
-                sought: Sought::Repeat,
-            },
-        ) => ("/v1/translations/", Prefix::Job, id),
-        #[cfg(feature = "webhook-api")]
-        (_, Reply::Webhook(webhooks::Owed::Created(id))) => ("/v1/webhooks/", Prefix::Endpoint, id),
-        _ => return None,
-    };
-    value.put(collection.as_bytes());
-    id.write(prefix, value);
-    Some("location")
+/// Up to how many seconds whoever finds no room is told to stay away; spread out, so that they do not all
+/// come back at once.
+const STAY_AWAY_S_MAX: u64 = 30;
+
+pub(super) fn full(service: &mut Service<'_>) -> Problem {
+    let seconds = 1 + service.random().below(STAY_AWAY_S_MAX);
+    Problem::Full(seconds as u8)
 }

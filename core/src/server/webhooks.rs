@@ -4,14 +4,10 @@
 
 use super::{
     Server,
-    answer::{Answer, full},
-    conn::Reply,
-    drive::Written,
-    reply::known,
+    reply::{Answer, Owed, Reply, Written, full, known},
 };
 use crate::{
     api::{self, OfWebhook, Problem},
-    event::Event,
     http::{Method, Request},
     id::{Id, Prefix},
     out::Out,
@@ -20,98 +16,44 @@ use crate::{
     time::Now,
 };
 
-/// An answer about endpoints that is still to be written.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Owed {
-    /// An endpoint as it is.
-    Itself(Id),
-    /// An endpoint that was just made, with its secret.
-    Created(Id),
-    /// An endpoint with its new secret.
-    Rotated(Id),
-    /// The newest attempts to an endpoint.
-    #[cfg(feature = "lists")]
-    Attempts(Id),
-    /// A test was sent: this event.
-    Tested(Id),
-    /// So many dead letters were sent again.
-    #[cfg(feature = "redelivery")]
-    Redelivered(usize),
-}
-
-impl Owed {
-    /// The status of the answer.
-    pub(super) const fn status(&self) -> u16 {
-        match self {
-            Self::Itself(_) | Self::Rotated(_) => 200,
-            Self::Created(_) => 201,
-            #[cfg(feature = "lists")]
-            Self::Attempts(_) => 200,
-            Self::Tested(_) => 202,
-            #[cfg(feature = "redelivery")]
-            Self::Redelivered(_) => 202,
-        }
-    }
-}
-
-/// What such an answer shows: all of it is there and durable.
-pub(super) enum Shown {
-    Endpoint {
-        ix: Ix,
-        job: Option<Event>,
-        secret: bool,
-    },
-    #[cfg(feature = "lists")]
-    Attempts(Ix),
-    Tested(Id),
-    #[cfg(feature = "redelivery")]
-    Redelivered(usize),
-}
-
-/// What the answer shows, as it is at this moment. `None` where the endpoint has been removed.
-pub(super) fn look_up(service: &Service<'_>, owed: &Owed) -> Result<Option<Shown>, Written> {
-    let (id, secret) = match *owed {
-        Owed::Itself(id) => (id, false),
-        Owed::Created(id) | Owed::Rotated(id) => (id, true),
-        #[cfg(feature = "lists")]
-        Owed::Attempts(id) => (id, false),
-        Owed::Tested(event) => return Ok(Some(Shown::Tested(event))),
-        #[cfg(feature = "redelivery")]
-        Owed::Redelivered(count) => return Ok(Some(Shown::Redelivered(count))),
+/// Whether the endpoint that an answer is about is there, and all that it shows is durable.
+pub(super) fn is_there(service: &Service<'_>, owed: &Owed) -> Result<bool, Written> {
+    let Some(id) = owed.endpoint() else {
+        return Ok(true);
     };
     let Some(ix) = service.find_endpoint(id) else {
-        return Ok(None);
+        return Ok(false);
     };
-    let job = known(service.durable_endpoint(ix))?;
-    #[cfg(feature = "lists")]
-    if let Owed::Attempts(_) = owed {
-        return Ok(Some(Shown::Attempts(ix)));
-    }
-    Ok(Some(Shown::Endpoint { ix, job, secret }))
+    known(service.durable_endpoint(ix))?;
+    Ok(true)
 }
 
 /// Writes what an answer shows.
-pub(super) fn write(server: &Server<'_>, shown: &Shown, out: &mut Out<'_>) {
-    match shown {
-        Shown::Endpoint { ix, job, secret } => {
-            server
-                .service
-                .write_endpoint(*ix, job.as_ref(), *secret, out);
-        }
-        #[cfg(feature = "lists")]
-        Shown::Attempts(ix) => server.write_attempts(*ix, out),
-        Shown::Tested(event) => {
+pub(super) fn write(server: &Server<'_>, owed: &Owed, out: &mut Out<'_>) -> Result<(), Written> {
+    let service = &server.service;
+    let endpoint = owed.endpoint().and_then(|id| service.find_endpoint(id));
+    match (owed, endpoint) {
+        (Owed::Tested(event), _) => {
             out.put(b"{\"event\":\"");
             event.write(Prefix::Event, out);
             out.put(b"\"}");
         }
         #[cfg(feature = "redelivery")]
-        Shown::Redelivered(count) => {
+        (Owed::Redelivered(count), _) => {
             out.put(b"{\"redelivered\":");
             out.put_u64(*count as u64);
             out.put(b"}");
         }
+        #[cfg(feature = "lists")]
+        (Owed::Attempts(_), Some(ix)) => server.write_attempts(ix, out),
+        (_, Some(ix)) => {
+            let shows_secret = matches!(owed, Owed::Created(_) | Owed::Rotated(_));
+            let job = known(service.durable_endpoint(ix))?;
+            service.write_endpoint(ix, job.as_ref(), shows_secret, out);
+        }
+        (_, None) => {}
     }
+    Ok(())
 }
 
 /// Does what a request asks for of the endpoint of that name.

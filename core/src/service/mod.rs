@@ -147,10 +147,10 @@ pub struct Tables<'a> {
 
 impl Tables<'_> {
     /// Whether the tables are long enough for each other and for the limits.
-    fn check(&self, limits: &Limits) -> Result<(), SetupError> {
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), SetupError> {
         let (jobs, outbox) = (self.jobs.len(), &self.dispatch.outbox);
         let job_blocks = blocks_for(limits.result_bytes_max()).saturating_add(1);
-        setup::at_least([
+        setup::at_least(&[
             (Lent::Jobs, jobs, 1),
             (Lent::Chains, outbox.chains.len(), jobs),
             (
@@ -172,7 +172,8 @@ impl Tables<'_> {
                 self.dispatch.scratch.len(),
                 limits.scratch_bytes_max(),
             ),
-        ])
+        ])?;
+        self.dispatch.check(&limits.dispatch())
     }
 }
 
@@ -244,15 +245,20 @@ impl<'a> Service<'a> {
     /// [`SetupError`] names what is lent too little of for what `limits` allow.
     pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Result<Self, SetupError> {
         tables.check(&limits)?;
+        Ok(Self::of(tables, limits, seed))
+    }
+
+    /// A service of tables that were looked at.
+    pub(crate) fn of(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Self {
         let keep = tables.dispatch.keep;
         let records = keep.records();
-        Ok(Self {
+        Self {
             jobs: Slab::new(tables.jobs).with_marks(records),
             job_timers: Timers::NONE,
             keep,
             #[cfg(feature = "idempotency")]
             keys: Keys::new(tables.keys).with_marks(records),
-            dispatch: Dispatcher::new(tables.dispatch, limits.dispatch(), seed)?,
+            dispatch: Dispatcher::of(tables.dispatch, limits.dispatch(), seed),
             limits,
             newest_jobs: List::EMPTY,
             waiting: List::EMPTY,
@@ -263,7 +269,7 @@ impl<'a> Service<'a> {
             counters: Counters::default(),
             #[cfg(feature = "hub")]
             feed: crate::feed::Feed::new(tables.feed),
-        })
+        }
     }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.

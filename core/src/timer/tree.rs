@@ -66,14 +66,20 @@ impl Timer {
     }
 }
 
+/// Whether a new deadline is looked for a place from both ends first. On small processors tables are short, and the way
+/// from the root alone takes less flash.
+const FROM_THE_ENDS: bool = cfg!(not(target_pointer_width = "32"));
+
 /// A tree of deadlines.
 #[derive(Debug)]
 pub(super) struct Tree {
     root: Link,
-    /// The row with the earliest deadline.
+    /// The row with the earliest deadline, and that deadline, so that nobody has to look at the row.
     first: Link,
-    /// That deadline, so that nobody has to look at the row.
     first_at: u64,
+    /// The row with the latest deadline, and that deadline: most are later than all others when they are set.
+    last: Link,
+    last_at: u64,
 }
 
 // The caller's rows are always those of the same table, and a row that is named has a timer. Where that does not hold a
@@ -83,6 +89,8 @@ impl Tree {
         root: None,
         first: None,
         first_at: 0,
+        last: None,
+        last_at: 0,
     };
 
     #[cfg(test)]
@@ -110,20 +118,7 @@ impl Tree {
             }
             self.remove(rows, ix);
         }
-        let (mut above, mut side) = (None, Side::Early);
-        let mut next = self.root;
-        while let Some(row) = next {
-            let Some(timer) = rows.timer_mut(row) else {
-                return;
-            };
-            side = if at < timer.at {
-                Side::Early
-            } else {
-                Side::Late
-            };
-            above = Some(row);
-            next = timer.below(side).0;
-        }
+        let (above, side) = self.place(rows, at);
         if let Some(timer) = rows.timer_mut(ix) {
             timer.at = at;
             timer.is_set = true;
@@ -132,7 +127,33 @@ impl Tree {
         if self.first.is_none() || at < self.first_at {
             (self.first, self.first_at) = (Some(ix), at);
         }
+        if FROM_THE_ENDS && (self.last.is_none() || at >= self.last_at) {
+            (self.last, self.last_at) = (Some(ix), at);
+        }
         self.mend(rows, above);
+    }
+
+    /// Below which row a new deadline belongs, and on which side of it.
+    fn place<R: Rows + ?Sized>(&self, rows: &mut R, at: u64) -> (Link, Side) {
+        // Nothing is below the first row on its early side, nor below the last one on its late side.
+        if FROM_THE_ENDS && at >= self.last_at {
+            return (self.last, Side::Late);
+        }
+        if FROM_THE_ENDS && at < self.first_at {
+            return (self.first, Side::Early);
+        }
+        let (mut above, mut side) = (None, Side::Early);
+        let mut next = self.root;
+        while let Some((row, timer)) = next.and_then(|row| Some((row, rows.timer_mut(row)?))) {
+            side = if at < timer.at {
+                Side::Early
+            } else {
+                Side::Late
+            };
+            above = Some(row);
+            next = timer.below(side).0;
+        }
+        (above, side)
     }
 
     /// Takes the deadline of a row off, if it has one.
@@ -144,10 +165,15 @@ impl Tree {
         let timer = core::mem::replace(timer, Timer::NONE);
         let (early, late) = (timer.below(Side::Early), timer.below(Side::Late));
         if self.first == Some(ix) {
-            // Nothing is earlier, so what is later is one row at most.
+            // Nothing is below it on its early side, so on the other one there is one row at most.
             self.first = late.0.or(timer.above);
             let first = self.first.and_then(|first| rows.timer_mut(first));
             self.first_at = first.map_or(0, |first| first.at);
+        }
+        if FROM_THE_ENDS && self.last == Some(ix) {
+            self.last = early.0.or(timer.above);
+            let last = self.last.and_then(|last| rows.timer_mut(last));
+            self.last_at = last.map_or(0, |last| last.at);
         }
         let side = self.side_in(rows, timer.above, ix);
         let (Some(_), Some(late_row)) = (early.0, late.0) else {
@@ -201,12 +227,15 @@ impl Tree {
     /// Balances a row below which something has changed, and those above it as far as that has made them deeper or
     /// less deep.
     fn mend<R: Rows + ?Sized>(&mut self, rows: &mut R, mut changed: Link) {
-        while let Some(ix) = changed {
-            let ix = self.balance(rows, ix);
+        while let Some(mut ix) = changed {
             let Some(timer) = rows.timer_mut(ix) else {
                 return;
             };
-            let (height, above) = (timer.height(), timer.above);
+            let (mut height, above) = (timer.height(), timer.above);
+            if let Some(deep) = timer.lopsided() {
+                ix = self.balance(rows, ix, deep);
+                height = rows.timer_mut(ix).map_or(0, |timer| timer.height());
+            }
             let Some(timer) = above.and_then(|above| rows.timer_mut(above)) else {
                 return;
             };
@@ -219,18 +248,12 @@ impl Tree {
         }
     }
 
-    /// Turns a row and what is below it so that neither side is too deep. Returns the row that is on top then.
-    fn balance<R: Rows + ?Sized>(&mut self, rows: &mut R, ix: Ix) -> Ix {
-        let Some(timer) = rows.timer_mut(ix) else {
-            return ix;
-        };
-        let Some(deep) = timer.lopsided() else {
-            return ix;
-        };
-        let Some(below) = timer.below(deep).0 else {
-            return ix;
-        };
-        if let Some(timer) = rows.timer_mut(below)
+    /// Turns a row that is too deep on one side, and what is below it, so that neither side is. Returns the row that is
+    /// on top then.
+    fn balance<R: Rows + ?Sized>(&mut self, rows: &mut R, ix: Ix, deep: Side) -> Ix {
+        let below = rows.timer_mut(ix).and_then(|timer| timer.below(deep).0);
+        if let Some(below) = below
+            && let Some(timer) = rows.timer_mut(below)
             && timer.below(deep).1 < timer.below(deep.other()).1
         {
             self.lift(rows, below, deep.other());

@@ -16,7 +16,10 @@ use crate::{
     http::{FieldLine, Request, ResponseHead},
     id::{Id, Prefix},
     out::Out,
-    server::{Drive, Server, answer::Answer, conn::Reply, reply},
+    server::{
+        Drive, Server,
+        reply::{Answer, NO_STORE, Reply, Stream},
+    },
     service::Durable,
     slab::Ix,
     time::Now,
@@ -32,28 +35,6 @@ const EVENT_STREAM: FieldLine = FieldLine::new("content-type: text/event-stream\
 const RETRY: &[u8] = b"retry: 1000\n\n";
 const ALIVE: &[u8] = b":\n\n";
 const GAP: &[u8] = b"event: stream.gap\ndata: {\"type\":\"stream.gap\"}\n\n";
-
-/// Where a stream is.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::server) struct Stream {
-    /// The job whose events it has; none for those of all.
-    job: Id,
-    /// Of one job: the sequence that was sent last.
-    sequence: u32,
-    /// The position in the feed of what it looks at next.
-    at: u64,
-    /// Whether its head was sent.
-    has_begun: bool,
-    /// Whether it must say that events were missed.
-    has_gap: bool,
-}
-
-impl Stream {
-    /// The job whose events it has, if not all.
-    pub(super) fn job(&self) -> Option<Id> {
-        (self.job != Id::NONE).then_some(self.job)
-    }
-}
 
 /// What became of a turn of a stream.
 enum Turn {
@@ -199,7 +180,7 @@ impl Server<'_> {
         let head = ResponseHead::new(out, 200)
             .date_as(&self.date)
             .line(EVENT_STREAM)
-            .line(reply::NO_STORE)
+            .line(NO_STORE)
             // A proxy that gathers an answer before it passes it on would make old news of events.
             .field("x-accel-buffering", b"no")
             .connection(false, conn.version)

@@ -21,15 +21,13 @@ use crate::{
     id::Id,
     out::Out,
     server::{
-        Drive, Server, answer,
-        conn::{Reply, Waiting},
+        Drive, Server,
+        conn::{HELD, Waiting},
+        reply::{Reply, full},
     },
     slab::{Ix, Link, List},
     time::{Instant, Now},
 };
-
-/// The lists of held connections, by what they wait for.
-pub(in crate::server) const HELD: u8 = 1;
 
 /// The start of one list of held connections: what the caller lends a slice of. All zero is an empty list.
 #[derive(Debug, Clone, Copy, zerocopy::FromZeros)]
@@ -175,7 +173,7 @@ impl Server<'_> {
         };
         if !conn.held {
             if self.held.count >= held_max {
-                return Err(answer::full(&mut self.service));
+                return Err(full(&mut self.service));
             }
             let reply = conn.reply;
             conn.held = true;

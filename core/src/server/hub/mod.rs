@@ -19,8 +19,8 @@ mod work;
 pub use held::Watch;
 pub use page::Page;
 
-pub(super) use events::{Stream, events};
-pub(super) use held::{HELD, Held};
+pub(super) use events::events;
+pub(super) use held::Held;
 pub(super) use metrics::{METRICS_BYTES_MAX, METRICS_TEXT, Traffic, write_metrics};
 pub(super) use page::page_instead;
 pub(super) use wait::read;

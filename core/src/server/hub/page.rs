@@ -9,7 +9,10 @@ use crate::{
     api::{Methods, Problem},
     http::{FieldLine, Request, ResponseHead},
     out::Out,
-    server::{Drive, Server, conn::Reply, reply::NO_STORE},
+    server::{
+        Drive, Server,
+        reply::{NO_STORE, Reply},
+    },
     slab::Ix,
     time::Now,
 };

@@ -4,7 +4,10 @@ use crate::{
     api,
     http::Request,
     id::Id,
-    server::{Drive, Server, answer::Answer, conn::Reply},
+    server::{
+        Drive, Server,
+        reply::{Answer, Reply},
+    },
     service::Durable,
     slab::Ix,
     time::{Instant, Now},

@@ -6,17 +6,13 @@
 
 use crate::{
     api::{self, OfWork, Problem},
-    event::Event,
     http::Request,
     id::{Id, Prefix},
     job::Refused,
     out::Out,
     server::{
         Drive, Server,
-        answer::Answer,
-        conn::{Reply, Sought},
-        drive::Written,
-        reply::{Content, known},
+        reply::{Answer, Reply, Sought, Written, known},
     },
     service::{Claim, LeaseError, ReportError},
     slab::Ix,
@@ -130,23 +126,29 @@ impl Server<'_> {
         }
     }
 
-    /// What to show of a claim: the job, unless it was called off or lost while the answer waited.
-    pub(in crate::server) fn claimed(&self, claim: &Claim) -> Result<Content<'static>, Written> {
-        if !self.service.is_claimed(claim) {
-            return Ok(Content::Nothing);
+    /// What to answer to a claim: the job, unless it was called off or lost while the answer waited.
+    pub(in crate::server) fn settled_claim(&self, claim: Claim) -> Result<Reply, Written> {
+        if !self.service.is_claimed(&claim) {
+            return Ok(Reply::NoContent);
         }
-        let event = known(self.service.durable_job(claim.job))?;
-        Ok(Content::Claimed(*claim, event))
+        known(self.service.durable_job(claim.job))?;
+        Ok(Reply::Claimed(claim))
     }
 
     /// Writes a job as its worker is given it.
-    pub(in crate::server) fn write_claimed(&self, claim: &Claim, event: &Event, out: &mut Out<'_>) {
+    pub(in crate::server) fn write_claimed(
+        &self,
+        claim: &Claim,
+        out: &mut Out<'_>,
+    ) -> Result<(), Written> {
+        let event = known(self.service.durable_job(claim.job))?;
         out.put(b"{\"job\":");
-        self.service.write_job_as(claim.job, event, out);
+        self.service.write_job_as(claim.job, &event, out);
         out.put(b",\"lease\":");
         out.put_u64(claim.lease.into());
         out.put(b",\"lease_ms\":");
         out.put_u64(self.config.service.lease_ms);
         out.put(b"}");
+        Ok(())
     }
 }

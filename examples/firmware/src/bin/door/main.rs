@@ -40,9 +40,9 @@ const BODY_BYTES: usize = 192;
 /// Bytes of a URL here.
 const URL_BYTES: usize = 32;
 /// How often something is seen of the door, in milliseconds.
-const EVERY_MS: u64 = 300;
+const EVERY_MS: u64 = 500;
 /// How often it is opened, which is as often as it is closed.
-const MOVES: u32 = 10;
+const MOVES: u32 = 6;
 /// What fails is made again after a second.
 const SCHEDULE: Schedule = Schedule::new(&[1_000; 15]);
 

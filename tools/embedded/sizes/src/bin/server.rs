@@ -50,10 +50,11 @@ fn main() -> ! {
         end(false);
     };
     let mut request = received(SUBMISSION, input);
+    let mut told = 0;
     while server.drive(now, conn, &mut request, &mut Out::new(output)) == Ok(Drive::Wait) {
-        work(now, server, output);
+        told += work(now, server, output);
     }
-    let told = work(now, server, output);
+    told += work(now, server, output);
     black_box(server.poll(at(60_000), Ready::NONE, output).is_ok());
     server.close(conn);
     let stopped = server.handle(at(60_000), Input::Shutdown);
