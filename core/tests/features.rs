@@ -36,7 +36,7 @@ fn answer(requests: &[(&str, &str, &str, &str)]) -> String {
         )
         .into_bytes();
         let len = bytes.len();
-        let mut output = [0; 4_096];
+        let mut output = [0; Config::DEVICE.answer_bytes_max()];
         let mut out = Out::new(&mut output);
         let mut input = RecvBuf::new(&mut bytes, len);
         let _ = server.drive(NOW, conn, &mut input, &mut out).unwrap();

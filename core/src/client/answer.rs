@@ -20,6 +20,7 @@ use crate::{
 
 /// Something that has happened in the world.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Input<'i, 'b> {
     /// The answer to a request that came out.
     Answer {

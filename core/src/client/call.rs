@@ -44,10 +44,12 @@ impl Call {
 
 /// Which exchange an answer belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ExchangeId(u32);
 
 /// A request that was written and waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "the request must be sent, and its answer or failure handed back"]
 pub struct Exchange {
     /// To hand back with the answer.
@@ -60,6 +62,7 @@ pub struct Exchange {
 
 /// When something is to be done, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Deadline {
     /// When.
     pub at: Instant,
@@ -100,11 +103,12 @@ impl Retry {
 }
 
 /// The next thing to do.
-#[derive(Debug, Clone, Copy)]
 #[allow(
     clippy::large_enum_variant,
     reason = "there is no heap to put the larger one in, and it is taken apart at once"
 )]
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "it comes out once"]
 pub enum Output {
     /// Send the request that is in the output, and hand back its [answer](super::Input::Answer) or its

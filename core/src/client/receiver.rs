@@ -32,12 +32,12 @@ pub struct Receiver {
 }
 
 /// What a connection needs next.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[allow(
     clippy::large_enum_variant,
     reason = "there is no heap to put the larger one in, and it is taken apart at once"
 )]
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub enum Drive<'b> {
     /// More bytes. Send what is in the output first.

@@ -101,6 +101,19 @@ pub struct Response<'b> {
     pub body: &'b [u8],
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Response<'_> {
+    /// Says how it went and how long it is: fields and body may hold secrets.
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Response {{ status: {}, body: {} B }}",
+            self.status,
+            self.body.len()
+        );
+    }
+}
+
 /// Reads the answer to one request. All zero is the start of the answer to a GET whose body is
 /// kept.
 ///
