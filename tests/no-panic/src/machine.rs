@@ -1,9 +1,9 @@
-//! Gates to the machines: the HTTP API, the service's commands, its records, its deliveries.
+//! Gates to the machines: the HTTP API, the service's commands, its records, its deliveries. Routes and bodies are reached
+//! through the server, which alone reads them.
 
 use core::hint::black_box;
 
 use dubhook_core::{
-    api,
     event::{Filter, Kind},
     http::RecvBuf,
     id::{Id, Prefix},
@@ -19,8 +19,7 @@ use dubhook_core::{
 use crate::{Gate, world::World};
 
 pub(crate) const GATES: &[Gate] = &[
-    routes,
-    bodies,
+    names,
     server_new,
     server_connections,
     server_door,
@@ -32,31 +31,9 @@ pub(crate) const GATES: &[Gate] = &[
     simulated_work,
 ];
 
-fn routes(world: &mut World<'_>) {
-    if let Some(resource) = api::route(world.text) {
-        black_box(resource.methods().as_str());
-        black_box(resource.is_guarded());
-    }
-    black_box(api::page(Some(world.text)).is_ok());
+fn names(world: &mut World<'_>) {
     black_box(Filter::from_bits(world.byte).add(world.text));
     black_box(Kind::parse(world.text));
-}
-
-fn bodies(world: &mut World<'_>) {
-    let rules = &api::Rules {
-        limits: &world.config.service,
-        guard: &world.config.guard,
-    };
-    let Some(request) = world.request.request(world.bytes) else {
-        return;
-    };
-    let Ok(object) = api::read_object(&request) else {
-        return;
-    };
-    black_box(api::translation(&object, rules, world.room).is_ok());
-    black_box(api::webhook(&object, rules, world.room).is_ok());
-    black_box(api::webhook_change(&object, rules, world.room).is_ok());
-    black_box(api::redelivery(Some(&object), world.room).is_ok());
 }
 
 fn server_new(world: &mut World<'_>) {
