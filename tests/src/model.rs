@@ -95,6 +95,8 @@ pub enum Standing {
     Dead,
     /// It may be paid whenever: a dead letter that was asked for again.
     Loose,
+    /// It may be paid, or not: see [`Model::underway`].
+    Open,
 }
 
 /// Everything that a service must remember.
@@ -110,6 +112,9 @@ pub struct Model {
     pub keys: BTreeMap<u8, (u8, Id)>,
     /// Tests that were asked for, by the event's id.
     pub tests: BTreeSet<Id>,
+    /// Progress that is in flight: of which job to whom. An endpoint that is switched off meanwhile hears on if that was
+    /// sent in its turn, and does not if it was sent again. Progress is owed to nobody, so which it is stands nowhere here.
+    pub underway: BTreeSet<(Target, Id)>,
 }
 
 impl Model {
@@ -170,19 +175,27 @@ impl Model {
         }
         let callback = job.callback.then_some(Target::Callback(id));
         // One that is switched off while an attempt is in flight hears on until that has ended.
-        let hooks = self.hooks.iter().filter(|(hook, wants)| {
-            let listens = wants.enabled || self.is_due(Target::Hook(**hook), id);
-            listens && wants.filter.matches(kind) && wants.job.is_none_or(|job| job == id)
+        let hooks = self.hooks.iter().filter_map(|(hook, wants)| {
+            let wanted = wants.filter.matches(kind) && wants.job.is_none_or(|job| job == id);
+            let hook = Target::Hook(*hook);
+            let standing = if wants.enabled || self.is_due(hook, id) {
+                Standing::Due
+            } else if self.underway.contains(&(hook, id)) {
+                Standing::Open
+            } else {
+                return None;
+            };
+            wanted.then_some((hook, standing))
         });
-        let hooks = hooks.map(|(hook, _)| Target::Hook(*hook));
-        let targets: Vec<Target> = hooks.chain(callback).collect();
-        for target in targets {
+        let callback = callback.map(|callback| (callback, Standing::Due));
+        let owed: Vec<_> = hooks.chain(callback).collect();
+        for (target, standing) in owed {
             let debt = Debt {
                 target,
                 job: id,
                 sequence,
             };
-            self.debts.insert(debt, Standing::Due);
+            self.debts.insert(debt, standing);
         }
     }
 
@@ -242,7 +255,8 @@ impl Model {
                 Standing::Due => busy
                     .iter()
                     .any(|b| (b.target, b.job) == (debt.target, debt.job)),
-                _ => in_flight.contains(debt),
+                Standing::Open => true,
+                Standing::Dead | Standing::Loose => in_flight.contains(debt),
             };
             if debt.target == Target::Hook(id) && !spared {
                 *standing = Standing::Dead;

@@ -56,6 +56,94 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+const fn submit(callback: bool) -> Op {
+    Op::Submit {
+        callback,
+        key: None,
+        body: 0,
+    }
+}
+
+/// What was found once, by name.
+#[test]
+fn what_was_found_once() {
+    let register = Op::Register {
+        filter: 0x7f,
+        job: None,
+    };
+    let progress = Op::Report(0, Step::Progress(1));
+    let complete = Op::Report(0, Step::Complete);
+    let check = |name, sizes, ops: &[Op]| {
+        println!("{name}");
+        Rig::new(sizes).run(ops);
+    };
+    check(
+        "switched off while progress is in flight, and the job ends",
+        Sizes::ROOMY,
+        &[
+            submit(false),
+            Op::Seal,
+            Op::Sync,
+            Op::Start,
+            register.clone(),
+            progress.clone(),
+            Op::Seal,
+            Op::Sync,
+            Op::Enable(0, false),
+            complete,
+        ],
+    );
+    check(
+        "switched off while progress is in flight, and the lease runs out",
+        Sizes::TIGHT,
+        &[
+            submit(false),
+            Op::Seal,
+            Op::Sync,
+            Op::Start,
+            register,
+            progress,
+            Op::Seal,
+            Op::Sync,
+            Op::Enable(0, false),
+            Op::Pass(70_000),
+        ],
+    );
+    // A job for which there is no room to go back to those that wait fails; no worker is stopped for it.
+    check(
+        "a restart with no room for another try",
+        Sizes::TIGHT,
+        &[
+            submit(true),
+            Op::Seal,
+            Op::Sync,
+            Op::Settle(0, Reply::Error),
+            Op::Start,
+            submit(true),
+            Op::Seal,
+            Op::Sync,
+            submit(true),
+            Op::Seal,
+            submit(false),
+            Op::Start,
+            Op::Sync,
+            Op::Start,
+            Op::Seal,
+            Op::Sync,
+            Op::Crash,
+            Op::Start,
+            Op::Start,
+            Op::Start,
+            Op::Start,
+            Op::Settle(0, Reply::Ok),
+            submit(false),
+            Op::Seal,
+            Op::Sync,
+            Op::Crash,
+        ],
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 3_000, ..ProptestConfig::default() })]
 

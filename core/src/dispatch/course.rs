@@ -92,7 +92,7 @@ impl Course {
     }
 
     /// Whether records are being put back.
-    pub(super) const fn is_restoring(&self) -> bool {
+    pub(crate) const fn is_restoring(&self) -> bool {
         matches!(self.stage, Stage::Restoring(_))
     }
 

@@ -372,7 +372,8 @@ impl Service<'_> {
             .dispatch
             .text
             .store_reserved([Source::Plain(words)], reserved);
-        let stopping = stop && from == Status::Processing;
+        // A worker of the run before is there no longer.
+        let stopping = stop && from == Status::Processing && !self.dispatch.course.is_restoring();
         // One that claims its jobs has nobody here to tell: it learns of it when it reports next.
         #[cfg(feature = "hub")]
         let stopping = stopping && !self.limits.remote_workers;

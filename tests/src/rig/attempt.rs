@@ -12,6 +12,7 @@ use dubhook_core::{
     service::{Attempt, HandleError, Handled, Input, Service},
     signature::{Headers, Secret, TOLERANCE_S, verify},
 };
+use std::collections::BTreeSet;
 
 impl Rig {
     /// An attempt begins: it must be allowed, in its turn, and well made.
@@ -44,6 +45,16 @@ impl Rig {
             job,
             event,
         });
+        self.model.underway = self.underway();
+    }
+
+    /// Progress that is in flight: of which job to whom.
+    fn underway(&self) -> BTreeSet<(Target, Id)> {
+        let flights = self.in_flight.iter();
+        let progress = flights.filter(|flight| flight.event.kind == Kind::Progress);
+        progress
+            .filter_map(|flight| Some((flight.target, flight.job?)))
+            .collect()
     }
 
     fn check_turn(&self, target: Target, job: Id, event: &Event) {
@@ -56,7 +67,8 @@ impl Rig {
             sequence: event.sequence,
         };
         let before: Vec<u32> = self.model.before(debt).collect();
-        if self.model.debts.get(&debt) != Some(&Standing::Loose) {
+        let standing = self.model.debts.get(&debt);
+        if !matches!(standing, Some(Standing::Loose | Standing::Open)) {
             assert!(
                 before.is_empty(),
                 "S4: {event:?} overtakes on its way to {target:?}"
@@ -116,6 +128,7 @@ impl Rig {
         }
         let at = usize::from(at) % self.in_flight.len();
         let flight = self.in_flight.remove(at);
+        self.model.underway = self.underway();
         let ended = || Input::Attempt {
             id: flight.id,
             result: reply.result(),

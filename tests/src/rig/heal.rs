@@ -68,8 +68,11 @@ impl Rig {
     /// What endpoints are owed and nobody got.
     fn missing(&self) -> Vec<(&Debt, &Standing)> {
         let debts = self.model.debts.iter();
-        let missing = debts
-            .filter(|(debt, _)| !self.got.contains(debt) && matches!(debt.target, Target::Hook(_)));
+        let missing = debts.filter(|(debt, standing)| {
+            !self.got.contains(debt)
+                && matches!(debt.target, Target::Hook(_))
+                && **standing != Standing::Open
+        });
         missing.collect()
     }
 

@@ -190,6 +190,7 @@ impl Rig {
 
     fn crash(&mut self) {
         self.model = self.durable.clone();
+        self.model.underway.clear();
         self.batches.clear();
         self.in_flight.clear();
         let off = self.model.hooks.iter().filter(|(_, hook)| !hook.enabled);
