@@ -109,6 +109,24 @@ fn what_was_found_once() {
             Op::Pass(70_000),
         ],
     );
+    check(
+        "a batch is on its way when everything comes to its end",
+        Sizes::TIGHT,
+        &[
+            submit(false),
+            submit(false),
+            Op::Seal,
+            Op::Sync,
+            submit(false),
+            Op::Start,
+            submit(false),
+            Op::Seal,
+            Op::Sync,
+            Op::Start,
+            Op::Start,
+            Op::Seal,
+        ],
+    );
     // A job for which there is no room to go back to those that wait fails; no worker is stopped for it.
     check(
         "a restart with no room for another try",

@@ -20,10 +20,7 @@ impl Rig {
             for at in 0..self.model.jobs.len() as u8 {
                 self.apply(service, &Op::Report(at, Step::Complete));
             }
-            self.apply(service, &Op::Seal);
-            while !self.batches.is_empty() {
-                self.apply(service, &Op::Sync);
-            }
+            self.save_all(service);
             while !self.in_flight.is_empty() {
                 self.apply(service, &Op::Settle(0, Reply::Ok));
             }
@@ -53,6 +50,14 @@ impl Rig {
         }
         self.check_debts(service);
         self.check_empty(service);
+    }
+
+    /// Writes down all there is, what came after a batch that was on its way as well.
+    fn save_all(&mut self, service: &mut Service<'_>) {
+        while !self.all_durable(service) {
+            self.apply(service, &Op::Seal);
+            self.apply(service, &Op::Sync);
+        }
     }
 
     /// What nobody got must be a dead letter that is still there, or was pushed out.
