@@ -251,16 +251,19 @@ impl Model {
             .copied()
             .collect();
         for (debt, standing) in &mut self.debts {
-            let spared = match standing {
-                Standing::Due => busy
-                    .iter()
-                    .any(|b| (b.target, b.job) == (debt.target, debt.job)),
-                Standing::Open => true,
-                Standing::Dead | Standing::Loose => in_flight.contains(debt),
-            };
-            if debt.target == Target::Hook(id) && !spared {
-                *standing = Standing::Dead;
+            if debt.target != Target::Hook(id) {
+                continue;
             }
+            let turn = busy
+                .iter()
+                .any(|b| (b.target, b.job) == (debt.target, debt.job));
+            *standing = match standing {
+                Standing::Due if turn => Standing::Due,
+                Standing::Due if self.underway.contains(&(debt.target, debt.job)) => Standing::Open,
+                Standing::Open => Standing::Open,
+                Standing::Loose if in_flight.contains(debt) => Standing::Loose,
+                _ => Standing::Dead,
+            };
         }
     }
 

@@ -110,6 +110,42 @@ fn what_was_found_once() {
         ],
     );
     check(
+        "switched off while progress is in flight, and then it wants something else",
+        Sizes::TIGHT,
+        &[
+            submit(false),
+            submit(false),
+            Op::Register {
+                filter: 0x7f,
+                job: Some(1),
+            },
+            Op::Seal,
+            Op::Sync,
+            Op::Start,
+            submit(false),
+            Op::Register {
+                filter: 0x7f,
+                job: None,
+            },
+            Op::Register {
+                filter: 0x2f,
+                job: Some(3),
+            },
+            submit(true),
+            Op::Report(4, Step::Progress(1)),
+            Op::Rotate(0),
+            Op::Seal,
+            Op::Sync,
+            Op::Crash,
+            Op::Test(0),
+            Op::Test(0),
+            submit(false),
+            Op::Settle(0, Reply::Ok),
+            Op::Enable(2, false),
+            Op::Filter(2, 0x38),
+        ],
+    );
+    check(
         "a batch is on its way when everything comes to its end",
         Sizes::TIGHT,
         &[

@@ -36,16 +36,14 @@ impl Service<'_> {
             } else {
                 (Table::State, ix.get(), self.write_state(ix, &mut write))
             }
-        } else if let Some(record) = self.dispatch.write_record(now, &mut write) {
-            record
         } else {
+            let record = self.dispatch.write_record(now, &mut write);
             #[cfg(feature = "idempotency")]
-            {
+            let record = record.or_else(|| {
                 let (ix, some) = self.write_next_key(&mut write)?;
-                (Table::Key, ix.get(), some)
-            }
-            #[cfg(not(feature = "idempotency"))]
-            return None;
+                Some((Table::Key, ix.get(), some))
+            });
+            record?
         };
         let len = write.finish().ok();
         Some((Key { table, slot }, len.filter(|_| some)))
