@@ -45,10 +45,10 @@ pub(crate) enum Field {
     #[cfg(feature = "webhook-api")]
     Enabled,
     /// `since`.
-    #[cfg(feature = "redelivery")]
+    #[cfg(all(feature = "webhook-api", feature = "redelivery"))]
     Since,
     /// `event`.
-    #[cfg(feature = "redelivery")]
+    #[cfg(all(feature = "webhook-api", feature = "redelivery"))]
     Event,
     /// `status`.
     #[cfg(feature = "lists")]
@@ -94,9 +94,9 @@ impl Field {
             Self::Job => "job",
             #[cfg(feature = "webhook-api")]
             Self::Enabled => "enabled",
-            #[cfg(feature = "redelivery")]
+            #[cfg(all(feature = "webhook-api", feature = "redelivery"))]
             Self::Since => "since",
-            #[cfg(feature = "redelivery")]
+            #[cfg(all(feature = "webhook-api", feature = "redelivery"))]
             Self::Event => "event",
             #[cfg(feature = "lists")]
             Self::Status => "status",

@@ -70,10 +70,10 @@ pub(crate) enum Problem {
     #[cfg(any(feature = "webhook-api", feature = "hub"))]
     Job,
     /// `since` is no point in time.
-    #[cfg(feature = "redelivery")]
+    #[cfg(all(feature = "webhook-api", feature = "redelivery"))]
     Since,
     /// `event` is no id of an event.
-    #[cfg(feature = "redelivery")]
+    #[cfg(all(feature = "webhook-api", feature = "redelivery"))]
     Event,
     /// A parameter of the query stands there twice.
     #[cfg(any(feature = "lists", feature = "hub"))]
@@ -268,12 +268,12 @@ impl Problem {
                 Job,
                 "There is no translation with this id, or it is no longer kept."
             ),
-            #[cfg(feature = "redelivery")]
+            #[cfg(all(feature = "webhook-api", feature = "redelivery"))]
             Self::Since => parts!(
                 Since,
                 "It must be a time in UTC, such as 2026-11-24T09:00:00Z."
             ),
-            #[cfg(feature = "redelivery")]
+            #[cfg(all(feature = "webhook-api", feature = "redelivery"))]
             Self::Event => parts!(Event, "It must be the id of an event, as in webhook-id."),
             #[cfg(any(feature = "lists", feature = "hub"))]
             Self::QueryTwice(_) => parts!("The parameter occurs twice."),
