@@ -66,7 +66,7 @@ pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant>
 pub struct Timestamp(u64);
 
 /// A point in calendar time as text, 24 bytes.
-pub type TimestampText = heapless::String<24>;
+type TimestampText = heapless::String<24>;
 
 /// The last millisecond of the year 9999, the last one RFC 3339 can write.
 const UNIX_MS_MAX: u64 = 253_402_300_799_999;
@@ -214,7 +214,7 @@ impl Timestamp {
 
     /// RFC 3339 in UTC with milliseconds, always 24 bytes: `2026-11-24T09:00:00.123Z`.
     #[must_use]
-    pub fn text(self) -> TimestampText {
+    pub fn text(self) -> heapless::String<24> {
         let mut memory = [0; 24];
         let mut out = Out::new(&mut memory);
         self.write_rfc3339(&mut out);

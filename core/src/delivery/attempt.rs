@@ -34,7 +34,7 @@ impl AttemptId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Attempt<E> {
-    /// Its name, for [`settle`](super::Outbox::settle).
+    /// Its name, to tell how it went.
     pub id: AttemptId,
     /// The subject that the event befell; none for a test.
     pub subject: Link,
@@ -49,7 +49,7 @@ pub struct Attempt<E> {
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The receiver has it.
     Delivered,
     /// The receiver does not have it, or did not say so.
@@ -66,7 +66,7 @@ pub enum Outcome {
 /// Kinds of failure, by what they say about the receiver's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Failure {
+pub(crate) enum Failure {
     /// It answered, and not with success.
     Refused,
     /// It, or something before it, is overloaded: 429, 502, 503 or 504.
@@ -94,7 +94,7 @@ pub enum Verdict {
 
 /// An attempt that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settled<E> {
+pub(crate) struct Settled<E> {
     /// The subject that the event befell; none for a test or a delivery no longer owed.
     pub subject: Link,
     /// The event, if it is still owed or was just delivered.
@@ -111,9 +111,24 @@ pub struct Settled<E> {
     pub held_ms: u64,
 }
 
+/// How much is owed, and what became of what was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owed {
+    /// Streams that are to be sent: what one target is owed of one subject.
+    pub streams: usize,
+    /// Deliveries that were given up and are kept.
+    pub dead_letters: usize,
+    /// Deliveries that were given up and had to make room.
+    pub letters_dropped: u64,
+    /// Events that somebody is owed.
+    pub events: usize,
+    /// Attempts in flight.
+    pub attempts: usize,
+}
+
 /// A stream as its record holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SavedStream {
+pub(crate) struct SavedStream {
     /// The subject; none for a test.
     pub subject: Link,
     /// Where to.

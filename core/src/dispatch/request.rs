@@ -80,14 +80,13 @@ impl<E: Event> Dispatcher<'_, E> {
         subjects: &impl Subjects<E>,
         out: &mut Out<'_>,
     ) -> Option<()> {
-        let pieces = if attempt.target.callback {
-            subjects.callback_url(attempt.subject?, &self.text)?
+        if attempt.target.callback {
+            for piece in subjects.callback_url(attempt.subject?, &self.text)? {
+                out.put(piece);
+            }
         } else {
             let endpoint = self.endpoints.get(attempt.target.lane)?;
-            self.text.field(&endpoint.text, endpoint::field::URL)
-        };
-        for piece in pieces {
-            out.put(piece);
+            self.text.write(&endpoint.text, endpoint::field::URL, out);
         }
         Some(())
     }

@@ -72,6 +72,11 @@ impl Server<'_> {
         self.service.remove_endpoint(ix);
     }
 
+    /// Gives an endpoint a new secret; what is sent to it is signed with the old one too for a while.
+    pub fn rotate_secret(&mut self, now: Now, ix: Ix) {
+        self.service.rotate_secret(now, ix);
+    }
+
     /// Sends a test event to an endpoint. Returns its id.
     ///
     /// # Errors

@@ -96,7 +96,6 @@ impl<'m> From<service::Output<'m>> for Output<'m> {
             service::Output::Save { key, value } => Self::Save { key, value },
             service::Output::Archive { job, json } => Self::Archive { job, json },
             service::Output::Commit(batch) => Self::Commit(batch),
-            service::Output::Sleep(until) => Self::Sleep(until),
         }
     }
 }

@@ -12,17 +12,17 @@ use crate::{
 use zerocopy::FromZeros;
 
 /// The strings of a job's request, by their place in its [`Text`].
-pub mod request_field {
+pub(crate) mod request_field {
     /// The video.
-    pub const VIDEO_URL: usize = 0;
+    pub(crate) const VIDEO_URL: usize = 0;
     /// The language it is in; empty where not said.
-    pub const SOURCE_LANGUAGE: usize = 1;
+    pub(crate) const SOURCE_LANGUAGE: usize = 1;
     /// The language it shall be in.
-    pub const TARGET_LANGUAGE: usize = 2;
+    pub(crate) const TARGET_LANGUAGE: usize = 2;
     /// What the asker calls it; empty where not said.
-    pub const REFERENCE: usize = 3;
+    pub(crate) const REFERENCE: usize = 3;
     /// Where the asker wants to be told; empty where not said.
-    pub const CALLBACK_URL: usize = 4;
+    pub(crate) const CALLBACK_URL: usize = 4;
 }
 
 /// One translation.

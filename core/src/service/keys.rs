@@ -42,7 +42,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`SubmitError`] says why nothing was accepted.
-    pub fn submit_once(
+    pub(crate) fn submit_once(
         &mut self,
         now: Now,
         new: &NewJob<'_>,

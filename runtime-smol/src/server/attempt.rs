@@ -9,7 +9,7 @@ use crate::{
     exchange::{Answer, Failure, send as send_rest},
 };
 use dubhook_core::{
-    delivery::Verdict,
+    dispatch::Verdict,
     http::{self, Method, RecvBuf, Refusal, ResponseError},
     id::Prefix,
     log::AttemptError,

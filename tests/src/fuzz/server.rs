@@ -284,8 +284,8 @@ impl World<'_> {
         assert_eq!(server.conns_len(), self.callers.len());
         let service = server.service();
         assert!(service.jobs_len() <= SLOTS.0 && service.endpoints_len() <= SLOTS.1);
-        assert!(service.outbox().attempts_in_flight() <= 4);
-        self.gave_up |= service.outbox().dead_letters() > 0;
+        assert!(service.owed().attempts <= 4);
+        self.gave_up |= service.owed().dead_letters > 0;
     }
 
     /// Reads what was answered on a connection: at once, before anybody else is answered.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::machine::field;
 use dubhook_core::{
-    delivery::AttemptId,
+    dispatch::AttemptId,
     http::{self, BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress},
     log::AttemptError,
     server::{Handled, Input},
@@ -88,7 +88,7 @@ impl Process<'_> {
                 .queue
                 .push(0, Event::Late(receiver, memory.clone()));
         }
-        let deadline = self.server.service().attempt_deadline(now);
+        let deadline = self.server.attempt_deadline(now);
         let flight = Flight {
             attempt: attempt.id,
             told,
