@@ -148,7 +148,7 @@ impl Id {
     /// The sequence of the event of `job` that this id names; `None` where it is no event of that job.
     #[cfg(feature = "hub")]
     #[must_use]
-    pub fn sequence_in(self, job: Self) -> Option<u32> {
+    pub(crate) fn sequence_in(self, job: Self) -> Option<u32> {
         let sequence = (self.to_bits() & SLOT_MASK) as u32;
         let at = Timestamp::from_unix_ms((self.to_bits() >> 80) as u64);
         (job.event(sequence, at) == self).then_some(sequence)

@@ -269,7 +269,6 @@ impl<'a> Pool<'a> {
     }
 
     /// The pieces of string number `field`, in order. A piece may end inside a UTF-8 character.
-    #[must_use]
     pub fn field<const FIELDS: usize>(
         &self,
         text: &Text<FIELDS>,

@@ -114,7 +114,7 @@ impl Timestamp {
 
     /// The date and the time of day.
     #[must_use]
-    pub const fn calendar(self) -> Calendar {
+    pub(crate) const fn calendar(self) -> Calendar {
         // Days until the year 9999 and what is made of them fit 32 bits, which divide faster.
         let seconds = self.0 / 1_000;
         let days = (seconds / 86_400) as u32;
@@ -151,7 +151,7 @@ impl Timestamp {
     ///
     /// Years before 1970 and after 9999 have none; neither has a leap second.
     #[must_use]
-    pub fn from_calendar(c: &Calendar) -> Option<Self> {
+    pub(crate) fn from_calendar(c: &Calendar) -> Option<Self> {
         if !matches!(c.year, 1970..=9999) || c.month == 0 || c.day == 0 {
             return None;
         }
@@ -252,7 +252,7 @@ pub(crate) fn set_two(text: &mut [u8], at: usize, value: u8) {
 
 /// A date and a time of day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Calendar {
+pub(crate) struct Calendar {
     /// Year, 1970 to 9999.
     pub year: u16,
     /// Month, 1 to 12.

@@ -104,10 +104,7 @@ fn write(
             reference: Some(Source::Plain(&key)),
             callback_url: None,
         };
-        let key = server
-            .service()
-            .idempotency_key(key.as_bytes(), url.as_bytes());
-        server.submit_once(now, &new, key)?;
+        server.submit_once(now, &new, key.as_bytes(), url.as_bytes())?;
         if number % BATCH_JOBS == BATCH_JOBS - 1 || number == jobs - 1 {
             commit(now, server, &mut batch, disk)?;
             while let Ok(Output::Start { job, .. }) = server.poll(now, Ready::WORK, &mut []) {

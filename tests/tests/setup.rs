@@ -109,10 +109,7 @@ fn a_device_without_endpoints_tells_callbacks() {
     let body = r#"{"video_url":"https://a.test/v.mp4","target_language":"es","callback_url":"http://127.0.0.1:3120/"}"#;
     assert_eq!(machine.call("POST", "/v1/translations", body).0, 202);
     let (attempt, request) = machine.attempt().expect("an attempt");
-    assert!(
-        attempt.target.callback
-            && request.starts_with("POST / HTTP/1.1\r\nhost: 127.0.0.1:3120\r\n")
-    );
+    assert!(attempt.callback && request.starts_with("POST / HTTP/1.1\r\nhost: 127.0.0.1:3120\r\n"));
     let settled = machine.settle(&attempt, 200).expect("in flight");
     assert_eq!(settled.verdict, Verdict::Delivered);
 }

@@ -150,7 +150,7 @@ pub use config::{
 pub use jobs::JobState;
 use jobs::Known;
 pub use read::{List, read_event};
-pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, DriveError, Receiver};
+pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, Receiver};
 pub use storage::{ClientMemory, ClientStorage, JOB_BYTES};
 pub use submission::{CommandError, ListQuery};
 pub use webhook::{Delivery, Outcome, Verdict, WebhookError, read_webhook};

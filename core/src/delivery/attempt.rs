@@ -5,7 +5,7 @@ use crate::{slab::Ix, slab::Link, time::Instant};
 /// Someone who may be owed an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Target {
+pub(crate) struct Target {
     /// The lane that limits the attempts to it.
     pub lane: Ix,
     /// Whether it is the subject's own `callback_url`, which gets every event; its lane is shared with
@@ -40,8 +40,10 @@ pub struct Attempt<E> {
     pub subject: Link,
     /// The event to send.
     pub event: E,
-    /// Where to.
-    pub target: Target,
+    /// The slot of the endpoint that it goes to; for a callback, of the lane that it shares with others.
+    pub lane: Ix,
+    /// Whether it goes to the subject's own `callback_url`.
+    pub callback: bool,
     /// Which attempt of this delivery it is, from 1.
     pub number: u8,
 }

@@ -56,8 +56,8 @@ mod slots;
 mod stream;
 mod turns;
 
-pub use attempt::{Attempt, AttemptId, Owed, Target, Verdict};
-pub(crate) use attempt::{Failure, Outcome, SavedStream, Settled};
+pub use attempt::{Attempt, AttemptId, Owed, Verdict};
+pub(crate) use attempt::{Failure, Outcome, SavedStream, Settled, Target};
 pub use audit::Flaw;
 pub(crate) use audit::{ensure, len, used};
 pub(crate) use lane::Lane;

@@ -389,7 +389,8 @@ impl<E: Message> Outbox<'_, E> {
             },
             subject,
             event: self.head_of(ix)?.event,
-            target: Target { lane, callback },
+            lane,
+            callback,
             number,
         })
     }
@@ -408,10 +409,8 @@ impl<E: Message> Outbox<'_, E> {
                 id,
                 subject: self.streams.get(ix)?.subject,
                 event: self.head_of(ix)?.event,
-                target: Target {
-                    lane: slot.lane?,
-                    callback,
-                },
+                lane: slot.lane?,
+                callback,
                 number: slot.number,
             })
         }))

@@ -117,9 +117,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-pub use crate::delivery::{
-    Attempt, AttemptId, Message, OutboxLimits, Owed, Schedule, Target, Verdict,
-};
+pub use crate::delivery::{Attempt, AttemptId, Message, OutboxLimits, Owed, Schedule, Verdict};
 pub use answer::Answer;
 pub use attempt::{AttemptResult, Attempted};
 pub use course::RestoreError;
@@ -127,9 +125,9 @@ pub use door::{HandleError, Input, Output, PollError, Ready};
 pub use endpoints::{EndpointChange, EndpointError, NewEndpoint};
 pub use event::{Event, Subjects};
 pub use limits::Limits;
-pub use publish::{AdmitError, PublishError};
+pub use publish::SubjectError;
 pub use request::RequestError;
-pub use signal::{Kinds, Signal, Weight};
+pub use signal::{Kinds, Signal};
 pub use storage::Storage;
 
 use course::Course;

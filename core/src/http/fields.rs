@@ -62,7 +62,6 @@ impl<'b> Fields<'b> {
     }
 
     /// Names, as they were sent, and values without the whitespace around them.
-    #[must_use]
     pub fn iter(&self) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + Clone + use<'b> {
         Lines { rest: self.lines }.map_while(|line| split(line).ok())
     }

@@ -565,7 +565,7 @@ impl<'de> TypedMembers<'_, 'de> {
         loop {
             match (self.members.next(), &self.order) {
                 (None, Order::First(name, object)) => {
-                    self.members = Members::of(&object);
+                    self.members = Members::of(object);
                     self.order = Order::Others(name);
                 }
                 (Some((name, _)), Order::First(first, _)) if name != *first => {}

@@ -21,7 +21,8 @@ impl Server<'_> {
         self.service.submit(now, new)
     }
 
-    /// Accepts a job, or finds the one that the same request made before. With the feature `idempotency`.
+    /// Accepts a job, or finds the one that the same request made before: `key` is what its sender calls it, and `request`
+    /// tells it from others that are called the same. With the feature `idempotency`.
     ///
     /// # Errors
     ///
@@ -31,8 +32,10 @@ impl Server<'_> {
         &mut self,
         now: Now,
         new: &NewJob<'_>,
-        key: crate::service::IdempotencyKey,
+        key: &[u8],
+        request: &[u8],
     ) -> Result<Submitted, SubmitError> {
+        let key = self.service.idempotency_key(key, request);
         self.service.submit_once(now, new, key)
     }
 

@@ -65,12 +65,11 @@ mod storage;
 #[cfg(feature = "webhook-api")]
 mod webhooks;
 
-pub use crate::service::{HandleError, Handled, PollError, Ready};
+pub use crate::service::{HandleError, PollError, Ready};
 pub use auth::ApiKey;
 use conn::Conn;
 pub use conn::{ConnId, Drive};
 pub use door::{AcceptError, Input, Output};
-pub use drive::DriveError;
 #[cfg(feature = "hub")]
 pub use hub::Page;
 #[cfg(feature = "hub")]

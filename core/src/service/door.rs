@@ -38,16 +38,6 @@ pub(crate) enum Input<'a> {
     Durable(Batch),
 }
 
-/// What came of something that has happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Handled {
-    /// It was taken.
-    Taken,
-    /// An attempt has ended, for whoever keeps a log.
-    Attempted(Attempted),
-}
-
 /// Why something that has happened was not taken. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -207,7 +197,11 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`HandleError`] says why it was not taken.
-    pub(crate) fn handle(&mut self, now: Now, input: Input<'_>) -> Result<Handled, HandleError> {
+    pub(crate) fn handle(
+        &mut self,
+        now: Now,
+        input: Input<'_>,
+    ) -> Result<Option<Attempted>, HandleError> {
         if !self.begin() {
             return Err(HandleError::NotStarted);
         }
@@ -219,7 +213,7 @@ impl Service<'_> {
             Input::Attempt { id, result } => {
                 let attempted = self.handle_attempt(now, id, result);
                 let attempted = attempted.ok_or(HandleError::Attempt)?;
-                return Ok(Handled::Attempted(attempted));
+                return Ok(Some(attempted));
             }
             Input::Durable(batch) => {
                 if !self.dispatch.durable(&batch) {
@@ -227,7 +221,7 @@ impl Service<'_> {
                 }
             }
         }
-        Ok(Handled::Taken)
+        Ok(None)
     }
 
     /// The next thing to do at this moment, if there is one.

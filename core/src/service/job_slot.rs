@@ -3,7 +3,7 @@
 use crate::{
     event::Event,
     id::Id,
-    job::State,
+    job::{State, Status},
     slab::{Links, Node},
     text::Text,
     time::Timestamp,
@@ -115,12 +115,24 @@ impl JobSlot {
 
     /// Where it is in its life.
     #[must_use]
-    pub const fn state(&self) -> State {
+    pub(crate) const fn state(&self) -> State {
         State {
             status: self.last.kind.status(),
             progress: self.last.progress,
             attempts: self.attempts,
         }
+    }
+
+    /// Its status.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        self.last.kind.status()
+    }
+
+    /// How often a worker has started on it.
+    #[must_use]
+    pub const fn attempts(&self) -> u8 {
+        self.attempts
     }
 
     /// What happened to it last.

@@ -72,7 +72,7 @@
 //!         other => unreachable!("there is nobody to tell: {other:?}"),
 //!     }
 //! }
-//! assert_eq!(server.service().job(slot).unwrap().state().status, Status::Completed);
+//! assert_eq!(server.service().job(slot).unwrap().status(), Status::Completed);
 //! assert_eq!(put, written);
 //! ```
 
@@ -100,7 +100,7 @@ pub use crate::delivery::{Flaw, Owed};
 pub(crate) use crate::dispatch::NOT_STARTED;
 pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, RequestError, RestoreError};
 pub use deliveries::Attempt;
-pub use door::{HandleError, Handled, PollError, Ready};
+pub use door::{HandleError, PollError, Ready};
 pub(crate) use door::{Input, Output};
 pub(crate) use durable::Durable;
 pub(crate) use endpoints::{Endpoint, EndpointChange, NewEndpoint};
@@ -108,7 +108,7 @@ pub use job_slot::JobSlot;
 pub(crate) use job_slot::request_field;
 pub use jobs::{NewJob, Report, ReportError, SubmitError, Submitted};
 #[cfg(feature = "idempotency")]
-pub use keys::IdempotencyKey;
+pub(crate) use keys::IdempotencyKey;
 pub use limits::Limits;
 pub(crate) use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 #[cfg(feature = "hub")]

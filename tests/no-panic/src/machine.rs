@@ -71,9 +71,6 @@ fn server_door(world: &mut World<'_>) {
 
 fn jobs(world: &mut World<'_>) {
     let server = &mut *world.server;
-    let key = server
-        .service()
-        .idempotency_key(world.text.as_bytes(), world.bytes);
     let new = NewJob {
         video_url: world.text.into(),
         source_language: Some(world.text.into()),
@@ -82,7 +79,11 @@ fn jobs(world: &mut World<'_>) {
         callback_url: Some(world.text.into()),
     };
     black_box(server.submit(world.now, &new).is_ok());
-    black_box(server.submit_once(world.now, &new, key).is_ok());
+    black_box(
+        server
+            .submit_once(world.now, &new, world.text.as_bytes(), world.bytes)
+            .is_ok(),
+    );
     for report in [
         Report::Alive,
         Report::Progress(world.byte),

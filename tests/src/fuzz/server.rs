@@ -177,12 +177,11 @@ impl World<'_> {
             }
             13 => {
                 if let Some((attempt, request)) = machine.attempt() {
-                    let target = attempt.target;
-                    let endpoint = machine.server.service().endpoint(target.lane);
+                    let endpoint = machine.server.service().endpoint(attempt.lane);
                     let receiver = endpoint
-                        .filter(|_| !target.callback)
+                        .filter(|_| !attempt.callback)
                         .map(|endpoint| endpoint.id);
-                    let is_in_order = target.callback || !self.gave_up;
+                    let is_in_order = attempt.callback || !self.gave_up;
                     self.known.delivered(receiver, is_in_order, &request);
                     machine.settle(
                         &attempt,

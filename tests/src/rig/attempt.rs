@@ -10,7 +10,7 @@ use dubhook_core::{
     event::{Event, Kind},
     id::{Id, Prefix},
     server::{Input, Server},
-    service::{Attempt, HandleError, Handled},
+    service::{Attempt, HandleError},
     signature::{Headers, Secret, TOLERANCE_S, verify},
 };
 
@@ -21,11 +21,11 @@ impl Rig {
             .subject
             .map(|ix| server.service().job(ix).expect("the job").id());
         let target = match job {
-            Some(job) if attempt.target.callback => Target::Callback(job),
+            Some(job) if attempt.callback => Target::Callback(job),
             _ => Target::Hook(
                 server
                     .service()
-                    .endpoint(attempt.target.lane)
+                    .endpoint(attempt.lane)
                     .expect("the endpoint")
                     .id,
             ),
@@ -126,7 +126,7 @@ impl Rig {
             id: flight.id,
             result: reply.result(),
         };
-        let Ok(Handled::Attempted(attempted)) = server.handle(self.now, ended()) else {
+        let Ok(Some(attempted)) = server.handle(self.now, ended()) else {
             panic!("it is in flight");
         };
         let again = server.handle(self.now, ended());

@@ -140,9 +140,8 @@ impl Rig {
         };
         let request = [u8::from(callback), body];
         let known = key.and_then(|key| self.model.keys.get(&key).copied());
-        let hash = key.map(|key| server.service().idempotency_key(&[key], &request));
-        let submitted = match hash {
-            Some(hash) => server.submit_once(self.now, &new, hash),
+        let submitted = match key {
+            Some(key) => server.submit_once(self.now, &new, &[key], &request),
             None => server.submit(self.now, &new),
         };
         match submitted {

@@ -197,7 +197,7 @@ impl Rig {
             let kind = last.kind;
             assert!(matches!(kind, Kind::Pending | Kind::Error), "{kind:?}");
             self.model.tell(id, kind, last.progress, self.now.timestamp);
-            let attempts = job.state().attempts;
+            let attempts = job.attempts();
             self.model.jobs.get_mut(&id).expect("the job").attempts = attempts;
         }
     }
@@ -309,7 +309,7 @@ impl Rig {
             let ix = server.service().find_job(*id).expect("S1: the job");
             let held = server.service().job(ix).expect("the job");
             assert_eq!(held.last_event(), job.last(), "S2: {id:?}");
-            assert_eq!(held.state().attempts, job.attempts);
+            assert_eq!(held.attempts(), job.attempts);
         }
         for (id, hook) in &self.model.hooks {
             let ix = server
