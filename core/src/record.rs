@@ -282,7 +282,7 @@ impl<'a> Read<'a> {
 
     /// Whether everything was read, and nothing was wrong with it.
     #[must_use]
-    pub(crate) const fn is_done(&self) -> bool {
+    pub const fn is_done(&self) -> bool {
         matches!(self.rest, Some([]))
     }
 

@@ -56,8 +56,10 @@ mod slots;
 mod stream;
 mod turns;
 
+#[cfg(feature = "lists")]
+pub(crate) use attempt::Settled;
 pub use attempt::{Attempt, AttemptId, Owed, Verdict};
-pub(crate) use attempt::{Failure, Outcome, SavedStream, Settled, Target};
+pub(crate) use attempt::{Failure, Outcome, SavedStream, Target};
 pub use audit::Flaw;
 pub(crate) use audit::{ensure, len, used};
 pub(crate) use lane::Lane;

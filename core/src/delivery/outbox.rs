@@ -487,6 +487,7 @@ impl<E: Message> Outbox<'_, E> {
     }
 
     /// How many attempts may be in flight.
+    #[cfg(feature = "hub")]
     #[must_use]
     pub(crate) const fn attempts_capacity(&self) -> usize {
         self.attempts.capacity()

@@ -325,12 +325,6 @@ impl<'a, E: Event> Dispatcher<'a, E> {
         self.outbox.owed()
     }
 
-    /// The deliveries.
-    #[must_use]
-    pub(crate) const fn outbox(&self) -> &Outbox<'a, E> {
-        &self.outbox
-    }
-
     /// How many bytes of memory are enough for any record. The filter's and the event's part is taken as at most 64 bytes.
     #[must_use]
     pub const fn record_bytes_max(&self) -> usize {

@@ -83,6 +83,7 @@ pub(crate) use date::Date;
 pub use date::{parse_date, render_date, retry_after};
 pub use fields::{Fields, Repeated};
 pub use method::Method;
+#[cfg(feature = "problem-details")]
 pub(crate) use reason::reason;
 pub use refusal::Refusal;
 pub use request::{Progress, Request, RequestParser};

@@ -45,6 +45,7 @@ impl Service<'_> {
 
     /// Whether an endpoint may be shown, and for one that is narrowed to a job, the event that left it as it may be.
     #[must_use]
+    #[cfg(feature = "webhook-api")]
     pub(crate) fn durable_endpoint(&self, ix: Ix) -> Durable<Option<Event>> {
         let Some(endpoint) = self.dispatch.endpoints.get(ix) else {
             return Durable::Nothing;

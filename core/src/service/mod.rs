@@ -119,7 +119,6 @@ use job_slot::{ALL, ARCHIVING, QUEUED, REQUEST, STATE};
 #[cfg(feature = "idempotency")]
 use crate::idempotency::{KeySlot, Keys};
 use crate::{
-    delivery::Outbox,
     dispatch::{self, Dispatcher},
     event::Event,
     id::{Id, Prefix},
@@ -306,6 +305,7 @@ impl<'a> Service<'a> {
     }
 
     /// How many jobs it has room for.
+    #[cfg(feature = "hub")]
     #[must_use]
     pub(crate) const fn jobs_capacity(&self) -> usize {
         self.jobs.capacity()
@@ -318,6 +318,7 @@ impl<'a> Service<'a> {
     }
 
     /// How many endpoints it has room for.
+    #[cfg(feature = "hub")]
     #[must_use]
     pub(crate) const fn endpoints_capacity(&self) -> usize {
         self.dispatch.endpoints_capacity()
@@ -343,9 +344,10 @@ impl<'a> Service<'a> {
     }
 
     /// The deliveries.
+    #[cfg(feature = "hub")]
     #[must_use]
-    pub(crate) const fn outbox(&self) -> &Outbox<'a, Event> {
-        self.dispatch.outbox()
+    pub(crate) const fn outbox(&self) -> &crate::delivery::Outbox<'a, Event> {
+        &self.dispatch.outbox
     }
 
     /// The slot of the job with this id.
