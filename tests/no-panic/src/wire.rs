@@ -79,7 +79,7 @@ fn request(world: &mut World<'_>) {
         black_box(request.path.len());
         black_box(request.fields.get(world.text));
         black_box(request.fields.get_unique(world.text).is_ok());
-        for field in request.fields {
+        for field in request.fields.iter() {
             black_box(field);
         }
     }
