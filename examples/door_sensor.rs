@@ -6,9 +6,10 @@
 use dubhook_core::dispatch::{
     Answer, AttemptResult, Dispatcher, Input, Kinds, Limits, NewEndpoint,
 };
-use dubhook_core::dispatch::{Output, Ready, Signal, Storage, Subjects};
-use dubhook_core::{delivery::Schedule, http::RecvBuf, id::Id, json::Writer, log::AttemptError};
-use dubhook_core::{out::Out, record::Keep, slab::Ix, text::Pool, time, url::Url};
+use dubhook_core::dispatch::{Output, Ready, Schedule, Signal, Storage, Subjects};
+use dubhook_core::id::{Id, Ix};
+use dubhook_core::{http::RecvBuf, json::Writer, log::AttemptError, out::Out, record::Keep};
+use dubhook_core::{text::Pool, time, url::Url};
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::{error::Error, net::TcpStream, thread, time::*};

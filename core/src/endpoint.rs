@@ -1,23 +1,4 @@
 //! One registered webhook: where to, what of, signed with what, and how it fares.
-//!
-//! ```
-//! use dubhook_core::{endpoint::{Disabled, Endpoint}, signature::Secret, time::Timestamp};
-//!
-//! // A filter is whatever its user has; this one has none.
-//! let mut endpoint = Endpoint::empty(());
-//! let (now, tomorrow) = (Timestamp::from_unix_ms(1_000), Timestamp::from_unix_ms(86_401_000));
-//!
-//! // For a day after a rotation both secrets sign, so that its receiver need not change at the same moment.
-//! endpoint.rotate(&Secret::from_random([1; 32]), now);
-//! endpoint.rotate(&Secret::from_random([2; 32]), tomorrow);
-//! assert_eq!(endpoint.live_keys(now).count(), 2);
-//! assert_eq!(endpoint.live_keys(tomorrow).count(), 1);
-//!
-//! assert!(endpoint.is_enabled());
-//! endpoint.disabled = Disabled::Gone;
-//! assert!(!endpoint.is_enabled());
-//! assert_eq!(endpoint.disabled.as_str(), Some("the receiver answered 410 Gone"));
-//! ```
 
 use crate::{
     id::Id,
@@ -29,11 +10,11 @@ use crate::{
 use zerocopy::FromZeros;
 
 /// The most bytes of key that a secret may have.
-pub const SECRET_BYTES_MAX: usize = KEY_BYTES_MAX;
+pub(crate) const SECRET_BYTES_MAX: usize = KEY_BYTES_MAX;
 
 /// A secret as a table holds it, and what it does to the hash, so that this is worked out once and not for each message.
 #[derive(Clone, Copy, FromZeros)]
-pub struct StoredSecret {
+pub(crate) struct StoredSecret {
     len: u8,
     bytes: [u8; SECRET_BYTES_MAX],
     keyed: Keyed,
@@ -48,7 +29,7 @@ impl core::fmt::Debug for StoredSecret {
 
 impl StoredSecret {
     /// No secret: all zero.
-    pub const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         len: 0,
         bytes: [0; SECRET_BYTES_MAX],
         keyed: Keyed::NONE,
@@ -56,7 +37,7 @@ impl StoredSecret {
 
     /// Holds a secret's key.
     #[must_use]
-    pub fn new(secret: &Secret) -> Self {
+    pub(crate) fn new(secret: &Secret) -> Self {
         let mut stored = Self::NONE;
         let key = secret.bytes();
         if let Some(room) = stored.bytes.get_mut(..key.len()) {
@@ -69,19 +50,19 @@ impl StoredSecret {
 
     /// The key; empty if there is none.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len.into()).unwrap_or_default()
     }
 
     /// The secret, if there is one.
     #[must_use]
-    pub fn secret(&self) -> Option<Secret> {
+    pub(crate) fn secret(&self) -> Option<Secret> {
         Secret::from_bytes(self.bytes()).ok()
     }
 
     /// The key ready to sign with, if there is one.
     #[must_use]
-    pub fn signing_key(&self) -> Option<SigningKey> {
+    pub(crate) fn signing_key(&self) -> Option<SigningKey> {
         (self.len > 0).then(|| SigningKey::from_keyed(self.keyed))
     }
 }
@@ -118,11 +99,11 @@ impl Disabled {
 }
 
 /// The strings of an endpoint, by their place in its [`Text`].
-pub mod field {
+pub(crate) mod field {
     /// Where deliveries go.
-    pub const URL: usize = 0;
+    pub(crate) const URL: usize = 0;
     /// What somebody wrote to tell it from others.
-    pub const DESCRIPTION: usize = 1;
+    pub(crate) const DESCRIPTION: usize = 1;
 }
 
 /// A registered webhook.
@@ -139,23 +120,23 @@ pub struct Endpoint<F> {
     /// The only subject whose events it gets; none for every one's.
     pub subject: Link,
     /// URL and description.
-    pub text: Text<2>,
+    pub(crate) text: Text<2>,
     /// What deliveries are signed with.
-    pub secret: StoredSecret,
+    pub(crate) secret: StoredSecret,
     /// What they were signed with before, and are too until `previous_until`.
-    pub previous: StoredSecret,
+    pub(crate) previous: StoredSecret,
     /// When the previous secret ends.
-    pub previous_until: Timestamp,
+    pub(crate) previous_until: Timestamp,
     /// Since when every attempt has failed; the epoch while that is not so.
-    pub failing_since: Timestamp,
+    pub(crate) failing_since: Timestamp,
     /// Whether it was removed and only waits for its deliveries to let go of it.
-    pub removed: bool,
+    pub(crate) removed: bool,
     /// Whether it gets every subject's events.
-    pub for_all: bool,
+    pub(crate) for_all: bool,
     /// The batch of records that makes it durable at all.
-    pub made: u64,
+    pub(crate) made: u64,
     /// The batch of records that makes it durable as it is.
-    pub changed: u64,
+    pub(crate) changed: u64,
     /// How many lines the attempt log has had for it.
     pub(crate) logged: u64,
     pub(crate) of_all: Links,
@@ -170,7 +151,7 @@ pub(crate) const WANTING: u8 = 1;
 impl<F> Endpoint<F> {
     /// A filler for empty slots; with a filter that is all zero it is all zero.
     #[must_use]
-    pub const fn empty(filter: F) -> Self {
+    pub(crate) const fn empty(filter: F) -> Self {
         Self {
             id: Id::NONE,
             created_at: Timestamp::EPOCH,
@@ -199,15 +180,21 @@ impl<F> Endpoint<F> {
         self.disabled == Disabled::No && !self.removed
     }
 
+    /// The secret that deliveries are signed with.
+    #[must_use]
+    pub fn secret(&self) -> Option<Secret> {
+        self.secret.secret()
+    }
+
     /// Makes `secret` the current one, and keeps the one before alive until `until`.
-    pub fn rotate(&mut self, secret: &Secret, until: Timestamp) {
+    pub(crate) fn rotate(&mut self, secret: &Secret, until: Timestamp) {
         self.previous = self.secret;
         self.previous_until = until;
         self.secret = StoredSecret::new(secret);
     }
 
     /// The keys that are live at `at`, newest first.
-    pub fn live_keys(&self, at: Timestamp) -> impl Iterator<Item = SigningKey> + '_ {
+    pub(crate) fn live_keys(&self, at: Timestamp) -> impl Iterator<Item = SigningKey> + '_ {
         let previous = (at < self.previous_until).then_some(&self.previous);
         [Some(&self.secret), previous]
             .into_iter()
@@ -231,5 +218,27 @@ impl<F> Node<WANTING> for Endpoint<F> {
     }
     fn links_mut(&mut self) -> &mut Links {
         &mut self.wanting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn for_a_while_after_a_rotation_both_secrets_sign() {
+        let (now, later) = (
+            Timestamp::from_unix_ms(1_000),
+            Timestamp::from_unix_ms(2_000),
+        );
+        let mut endpoint = Endpoint::empty(());
+        endpoint.rotate(&Secret::from_random([1; 32]), now);
+        endpoint.rotate(&Secret::from_random([2; 32]), later);
+        assert_eq!(endpoint.live_keys(now).count(), 2);
+        assert_eq!(endpoint.live_keys(later).count(), 1);
+        let shown = endpoint.secret().unwrap();
+        assert_eq!(shown.bytes(), Secret::from_random([2; 32]).bytes());
+        endpoint.disabled = Disabled::Gone;
+        assert!(!endpoint.is_enabled());
     }
 }

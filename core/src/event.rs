@@ -72,12 +72,6 @@ impl Kind {
         all.find(|kind| kind.as_str() == name).copied()
     }
 
-    /// Whether the job changed its status; such an event is never left out.
-    #[must_use]
-    pub const fn is_state_change(self) -> bool {
-        !matches!(self, Self::Progress | Self::Test)
-    }
-
     /// Whether the job has ended with it.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
@@ -86,7 +80,7 @@ impl Kind {
 
     /// The kind with that number, as records hold it.
     #[must_use]
-    pub fn from_u8(number: u8) -> Option<Self> {
+    pub(crate) fn from_u8(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }
 }

@@ -9,7 +9,7 @@ use zerocopy::FromZeros;
 
 /// One event of the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The job it happened to.
     pub job: Id,
     /// What happened.
@@ -20,7 +20,7 @@ pub struct Entry {
 
 impl Entry {
     /// A filler for memory that is lent: all zero.
-    pub const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         job: Id::NONE,
         event: Event::NOTHING_YET,
         batch: 0,
@@ -28,7 +28,7 @@ impl Entry {
 
     /// The event's id: its `webhook-id`.
     #[must_use]
-    pub const fn id(&self) -> Id {
+    pub(crate) const fn id(&self) -> Id {
         self.job.event(self.event.sequence, self.event.at)
     }
 }

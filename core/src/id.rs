@@ -13,7 +13,7 @@
 //! sequence in place of the slot; it need not be stored and is the same at every attempt.
 //!
 //! ```
-//! use dubhook_core::{id::{Id, Prefix}, random::Random, slab::Ix, time::Timestamp};
+//! use dubhook_core::{id::{Id, Ix, Prefix}, random::Random, time::Timestamp};
 //!
 //! let mut random = Random::new([1; 32]);
 //! let at = Timestamp::from_unix_ms(1_795_510_800_123);
@@ -24,7 +24,9 @@
 //! assert_eq!(id.slot(), Ix::new(5));
 //! ```
 
-use crate::{out::Out, random::Random, slab::Ix, time::Timestamp};
+pub use crate::slab::{Ix, SLOTS_MAX};
+
+use crate::{out::Out, random::Random, time::Timestamp};
 use zerocopy::FromZeros;
 
 /// What kind of thing an id names.
@@ -61,7 +63,7 @@ pub struct Id {
 }
 
 /// An id as text, at most 30 bytes.
-pub type IdText = heapless::String<30>;
+pub(crate) type IdText = heapless::String<30>;
 
 const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u128 = (1 << SLOT_BITS) - 1;
@@ -146,7 +148,7 @@ impl Id {
     /// The sequence of the event of `job` that this id names; `None` where it is no event of that job.
     #[cfg(feature = "hub")]
     #[must_use]
-    pub fn sequence_in(self, job: Self) -> Option<u32> {
+    pub(crate) fn sequence_in(self, job: Self) -> Option<u32> {
         let sequence = (self.to_bits() & SLOT_MASK) as u32;
         let at = Timestamp::from_unix_ms((self.to_bits() >> 80) as u64);
         (job.event(sequence, at) == self).then_some(sequence)
@@ -175,7 +177,7 @@ impl Id {
 
     /// The id as text.
     #[must_use]
-    pub fn text(self, prefix: Prefix) -> IdText {
+    pub fn text(self, prefix: Prefix) -> heapless::String<30> {
         let mut memory = [0u8; 30];
         let mut out = Out::new(&mut memory);
         self.write(prefix, &mut out);

@@ -47,7 +47,7 @@ impl Entry {
 
 /// Memory for one key.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct KeySlot {
+pub(crate) struct KeySlot {
     entry: Entry,
     /// The slot after this one in its bucket.
     next: Link,
@@ -58,7 +58,7 @@ pub struct KeySlot {
 
 impl KeySlot {
     /// An empty slot: all zero.
-    pub const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         entry: Entry::NONE,
         next: None,
         bucket: None,

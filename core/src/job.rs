@@ -95,7 +95,7 @@ impl Kind {
 
 /// What of a job changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
-pub struct State {
+pub(crate) struct State {
     /// Where it is in its life.
     pub status: Status,
     /// How much is done, 0 to 100. Never falls.
@@ -106,7 +106,7 @@ pub struct State {
 
 impl State {
     /// A job just accepted.
-    pub const NEW: Self = Self {
+    pub(crate) const NEW: Self = Self {
         status: Status::Pending,
         progress: 0,
         attempts: 0,

@@ -12,13 +12,14 @@
 //! | --- | --- |
 //! | the machines | [`server`], [`client`] |
 //! | the service, and its API on paper | [`service`], `api` |
-//! | the event library | [`dispatch`], over [`delivery`] |
-//! | what is remembered | [`job`], [`event`], `feed`, [`endpoint`], [`idempotency`], [`log`], [`record`], [`simulate`], [`model`], [`text`] |
+//! | the event library | [`dispatch`], over `delivery` |
+//! | what is remembered | [`job`], [`event`], `feed`, [`endpoint`], `idempotency`, [`log`], [`record`], [`simulate`], [`model`], [`text`] |
 //! | what goes over the wire | [`http`], [`json`], [`signature`], [`url`], [`address`], [`language`] |
-//! | the ground | [`time`], [`out`], [`id`], [`random`], [`slab`], `timer`, [`setup`] |
+//! | the ground | [`time`], [`out`], [`id`], [`random`], `slab`, `timer`, [`setup`] |
 //!
-//! Start with [`server`] for a whole translation server, [`service`] for one with another front end, [`client`] to be
-//! told by one, [`dispatch`] to tell webhooks of events of your own, [`delivery`] for an outbox, or [`http`], [`json`] and [`signature`], which know nothing of jobs.
+//! Start with [`server`] for a whole translation server, also with a front end of your own ([`service`]), [`client`] to be
+//! told by one, [`dispatch`] to tell webhooks of events of your own, or [`http`], [`json`] and [`signature`], which know
+//! nothing of jobs.
 //!
 //! # Features
 //!
@@ -30,7 +31,7 @@
 //! | `webhook-api` | `/v1/webhooks` and what is below it | callbacks, and the webhooks that the program itself makes |
 //! | `lists` | lists of translations, webhooks and attempts | 405 where only the list is missing, else 404 |
 //! | `redelivery` | what failed is sent again on request | |
-//! | `idempotency` | [`idempotency`]: a request that is repeated makes no second translation | `Idempotency-Key` is passed over |
+//! | `idempotency` | a request that is repeated makes no second translation | `Idempotency-Key` is passed over |
 //! | `guard` | [`address`]: which addresses webhooks may be sent to | **the driver answers for where attempts go** |
 //! | `language` | the grammar of language tags | a tag is 1 to 35 letters, digits and hyphens |
 //! | `problem-details` | `title` and `detail` in problem documents | `status` and `code` alone |
@@ -106,17 +107,17 @@
 pub mod address;
 mod api;
 pub mod client;
-pub mod delivery;
+mod delivery;
 mod digits;
 pub mod dispatch;
 pub mod endpoint;
 pub mod event;
 #[cfg(feature = "hub")]
-pub mod feed;
+mod feed;
 pub mod http;
 pub mod id;
 #[cfg(feature = "idempotency")]
-pub mod idempotency;
+mod idempotency;
 mod ip;
 pub mod job;
 pub mod json;
@@ -133,7 +134,7 @@ pub mod setup;
 mod sha256;
 pub mod signature;
 pub mod simulate;
-pub mod slab;
+mod slab;
 mod split;
 pub mod text;
 pub mod time;

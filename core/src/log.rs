@@ -9,7 +9,7 @@
 mod lines;
 
 #[cfg(feature = "lists")]
-pub use lines::Line;
+pub(crate) use lines::Line;
 #[cfg(feature = "lists")]
 pub(crate) use lines::Log;
 

@@ -5,16 +5,16 @@
 //! only later, and as something else.
 //!
 //! ```
-//! use dubhook_core::{delivery::{Outbox, OutboxLimits, Tables}, record::Keep, setup::Lent};
-//! # use dubhook_core::event::Event;
+//! use dubhook_core::{record::Keep, server::{Config, Server, ServerStorage}, setup::Lent};
 //!
-//! let tables = Tables::<Event> { chains: &mut [], events: &mut [], streams: &mut [], lanes: &mut [], attempts: &mut [] };
-//! let error = Outbox::new(tables, OutboxLimits::STANDARD, Keep::Nothing, 4).unwrap_err();
-//! assert_eq!((error.what, error.lent, error.needed), (Lent::Lanes, 0, 4));
-//! assert_eq!(error.to_string(), "the table of lanes has a length of 0 where 4 is needed");
+//! let mut memory = ServerStorage::<4, 2, 0, 2>::new(); // no connections
+//! let error = Server::new(memory.lend(Keep::Nothing), Config::DEVICE, [7; 32]).unwrap_err();
+//! assert_eq!((error.what, error.lent, error.needed), (Lent::Connections, 0, 1));
+//! assert_eq!(error.to_string(), "the table of connections has a length of 0 where 1 is needed");
 //! ```
 
 use core::fmt;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// What is lent to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,24 @@ impl Lent {
             Self::Watches => "the table of watches",
         }
     }
+}
+
+/// Where a machine's memory comes from if how much it is to be is known only at run time: see
+/// [`ServerMemory`](crate::server::ServerMemory). A machine of a fixed size needs none.
+pub trait Heap {
+    /// Rows of a table.
+    type Rows<T>: AsMut<[T]>;
+    /// Rows that any bytes are. They are by far the most, so that it may be worth while to keep them elsewhere.
+    type Plain<T: FromBytes + IntoBytes>: AsMut<[T]>;
+
+    /// So many rows, each made by `empty`.
+    fn rows<T>(len: usize, empty: impl Fn() -> T) -> Self::Rows<T>;
+
+    /// So many rows that are all zero: the operating system has such pages, and nobody need touch them.
+    fn zeroed<T: FromZeros>(len: usize) -> Self::Rows<T>;
+
+    /// So many rows that any bytes are, and these are all zero.
+    fn plain<T: FromBytes + IntoBytes>(len: usize) -> Self::Plain<T>;
 }
 
 /// A machine cannot work with what the embedder has lent it.

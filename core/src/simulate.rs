@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use dubhook_core::simulate::{Settings, SimSlot, Simulator, Step};
-//! use dubhook_core::{id::Id, slab::Ix, time::Instant};
+//! use dubhook_core::{id::{Id, Ix}, time::Instant};
 //!
 //! let mut slots = [SimSlot::EMPTY; 4];
 //! let settings = Settings { shortest_ms: 500, longest_ms: 500, errors_ppm: 0, steps: 2 };

@@ -19,7 +19,7 @@ use zerocopy::FromZeros;
 pub type Ix = NonZeroU32;
 
 /// A link to a slot, or to none.
-pub type Link = Option<Ix>;
+pub(crate) type Link = Option<Ix>;
 
 /// The most slots a table may have, so that a slot's number fits the 24 bits that an id keeps for it.
 pub const SLOTS_MAX: usize = (1 << 24) - 1;
@@ -28,7 +28,7 @@ pub const SLOTS_MAX: usize = (1 << 24) - 1;
 #[derive(Debug, FromZeros)]
 // Whether a slot is in use is looked at together with how what lies in it begins.
 #[repr(C)]
-pub struct Slot<T> {
+pub(crate) struct Slot<T> {
     /// `USED`, or the next free slot, or 0 where there is none.
     state: u32,
     /// The place's own, whatever lies in it: see [`Marks`].
@@ -39,7 +39,7 @@ pub struct Slot<T> {
 impl<T> Slot<T> {
     /// An empty slot. `value` is a filler; all zero bytes keep a static table out of flash.
     #[must_use]
-    pub const fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self {
             state: 0,
             mark: 0,

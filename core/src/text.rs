@@ -5,25 +5,12 @@
 //! in chains of 64-byte blocks from one pool that the caller lends. A [`Text`] is the strings of one
 //! thing, end to end in one chain; each is read back as the pieces it lies in.
 //!
-//! What must not fail later can be counted in advance: [`Pool::reserve`] sets blocks aside that only
-//! [`Pool::store_reserved`] takes.
-//!
-//! ```
-//! use dubhook_core::text::{Block, Pool};
-//!
-//! let mut memory = [const { Block::EMPTY }; 4];
-//! let mut pool = Pool::new(&mut memory);
-//! let url = "https://example.test/a/rather/long/path/so/that/it/takes/two/blocks.mp4";
-//! let text = pool.store([url.bytes(), "es".bytes()]).unwrap();
-//! let read: Vec<u8> = pool.field(&text, 1).flatten().copied().collect();
-//! assert_eq!(read, b"es");
-//! pool.free(text);
-//! assert_eq!(pool.room(), 4);
-//! ```
+//! What must not fail later can be counted in advance: `Pool::reserve` sets blocks aside that only
+//! `Pool::store_reserved` takes.
 
 mod source;
 
-pub use source::{Source, SourceBytes};
+pub use source::Source;
 
 use crate::{out::Out, slab::Ix};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
@@ -34,7 +21,7 @@ pub const BLOCK_BYTES: usize = 60;
 /// A piece of the pool's memory: 64 bytes. Any bytes are a block, so memory of whatever kind can be lent as blocks.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
-pub struct Block {
+pub(crate) struct Block {
     bytes: [u8; BLOCK_BYTES],
     /// The next block of the chain, or of the free list; 0 for none.
     next: u32,
@@ -42,7 +29,7 @@ pub struct Block {
 
 impl Block {
     /// A block with nothing in it: all zero.
-    pub const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         bytes: [0; BLOCK_BYTES],
         next: 0,
     };
@@ -111,7 +98,7 @@ pub struct Pool<'a> {
 impl<'a> Pool<'a> {
     /// A pool of which nothing is used.
     #[must_use]
-    pub const fn new(blocks: &'a mut [Block]) -> Self {
+    pub(crate) const fn new(blocks: &'a mut [Block]) -> Self {
         Self {
             blocks,
             free: 0,
@@ -123,13 +110,13 @@ impl<'a> Pool<'a> {
 
     /// How many blocks hold text.
     #[must_use]
-    pub const fn used(&self) -> usize {
+    pub(crate) const fn used(&self) -> usize {
         self.used
     }
 
     /// How many blocks are set aside.
     #[must_use]
-    pub const fn reserved(&self) -> usize {
+    pub(crate) const fn reserved(&self) -> usize {
         self.reserved
     }
 
@@ -145,7 +132,7 @@ impl<'a> Pool<'a> {
     /// Sets `blocks` aside for [`store_reserved`](Self::store_reserved). `false`, and nothing is
     /// changed, where there are not so many.
     #[must_use]
-    pub const fn reserve(&mut self, blocks: usize) -> bool {
+    pub(crate) const fn reserve(&mut self, blocks: usize) -> bool {
         if blocks > self.room() {
             return false;
         }
@@ -154,7 +141,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Gives back what was set aside.
-    pub const fn release(&mut self, blocks: usize) {
+    pub(crate) const fn release(&mut self, blocks: usize) {
         self.reserved = self.reserved.saturating_sub(blocks);
     }
 
@@ -172,7 +159,7 @@ impl<'a> Pool<'a> {
     /// Stores strings in blocks that were set aside before: `reserved` of them, which are given back
     /// to the pool whether used or not.
     #[must_use]
-    pub fn store_reserved<const FIELDS: usize>(
+    pub(crate) fn store_reserved<const FIELDS: usize>(
         &mut self,
         fields: [impl IntoIterator<Item = u8> + Clone; FIELDS],
         reserved: usize,
@@ -282,8 +269,11 @@ impl<'a> Pool<'a> {
     }
 
     /// The pieces of string number `field`, in order. A piece may end inside a UTF-8 character.
-    #[must_use]
-    pub fn field<const FIELDS: usize>(&self, text: &Text<FIELDS>, field: usize) -> Pieces<'_> {
+    pub fn field<const FIELDS: usize>(
+        &self,
+        text: &Text<FIELDS>,
+        field: usize,
+    ) -> impl Iterator<Item = &[u8]> + use<'_, FIELDS> {
         let (before, rest) = text.lens.split_at_checked(field).unwrap_or_default();
         let len = rest.first().copied().unwrap_or_default();
         self.pieces(text.head, sum(before), len.into())
@@ -291,7 +281,7 @@ impl<'a> Pool<'a> {
 
     /// The pieces of all strings, end to end.
     #[must_use]
-    pub fn all<const FIELDS: usize>(&self, text: &Text<FIELDS>) -> Pieces<'_> {
+    pub(crate) fn all<const FIELDS: usize>(&self, text: &Text<FIELDS>) -> Pieces<'_> {
         self.pieces(text.head, 0, text.bytes_total())
     }
 
@@ -345,7 +335,7 @@ impl<'a> Pool<'a> {
 
 /// The pieces in which a string lies; see [`Pool::field`].
 #[derive(Debug, Clone)]
-pub struct Pieces<'a> {
+pub(crate) struct Pieces<'a> {
     blocks: &'a [Block],
     block: u32,
     at: usize,

@@ -66,7 +66,7 @@ pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant>
 pub struct Timestamp(u64);
 
 /// A point in calendar time as text, 24 bytes.
-pub type TimestampText = heapless::String<24>;
+type TimestampText = heapless::String<24>;
 
 /// The last millisecond of the year 9999, the last one RFC 3339 can write.
 const UNIX_MS_MAX: u64 = 253_402_300_799_999;
@@ -114,7 +114,7 @@ impl Timestamp {
 
     /// The date and the time of day.
     #[must_use]
-    pub const fn calendar(self) -> Calendar {
+    pub(crate) const fn calendar(self) -> Calendar {
         // Days until the year 9999 and what is made of them fit 32 bits, which divide faster.
         let seconds = self.0 / 1_000;
         let days = (seconds / 86_400) as u32;
@@ -151,7 +151,7 @@ impl Timestamp {
     ///
     /// Years before 1970 and after 9999 have none; neither has a leap second.
     #[must_use]
-    pub fn from_calendar(c: &Calendar) -> Option<Self> {
+    pub(crate) fn from_calendar(c: &Calendar) -> Option<Self> {
         if !matches!(c.year, 1970..=9999) || c.month == 0 || c.day == 0 {
             return None;
         }
@@ -214,7 +214,7 @@ impl Timestamp {
 
     /// RFC 3339 in UTC with milliseconds, always 24 bytes: `2026-11-24T09:00:00.123Z`.
     #[must_use]
-    pub fn text(self) -> TimestampText {
+    pub fn text(self) -> heapless::String<24> {
         let mut memory = [0; 24];
         let mut out = Out::new(&mut memory);
         self.write_rfc3339(&mut out);
@@ -252,7 +252,7 @@ pub(crate) fn set_two(text: &mut [u8], at: usize, value: u8) {
 
 /// A date and a time of day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Calendar {
+pub(crate) struct Calendar {
     /// Year, 1970 to 9999.
     pub year: u16,
     /// Month, 1 to 12.

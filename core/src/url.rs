@@ -47,7 +47,7 @@ pub enum Scheme {
 impl Scheme {
     /// The port if the URL names none (RFC 9110 section 4.2).
     #[must_use]
-    pub const fn default_port(self) -> u16 {
+    pub(crate) const fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,

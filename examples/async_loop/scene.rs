@@ -51,7 +51,7 @@ pub(crate) fn server<'a>(
         Some(job) => println!(
             "knows {}: {}",
             job.id().text(Prefix::Job),
-            job.state().status.as_str()
+            job.status().as_str()
         ),
     }
     Ok(ServerDriver::new(server))

@@ -3,7 +3,7 @@
 
 use crate::figures::Figures;
 use dubhook_core::{
-    delivery::AttemptId,
+    dispatch::AttemptId,
     http::RecvBuf,
     out::Out,
     record::Keep,

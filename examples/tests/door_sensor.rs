@@ -4,7 +4,7 @@
 #[expect(dead_code, reason = "a program's `main` is not called here")]
 mod door_sensor;
 
-use dubhook_core::delivery::Schedule;
+use dubhook_core::dispatch::Schedule;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener},

@@ -4,21 +4,17 @@
 //! without backing them, so a capacity of a million jobs costs address space at the start, and memory only as jobs come.
 
 use dubhook_core::{
-    delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
-    dispatch,
-    event::{Event, Filter},
-    feed::Entry,
-    idempotency::KeySlot,
-    log::Line,
+    id::SLOTS_MAX,
     record::{Keep, Key, Table},
-    server::{self, Config, Conn, Watch},
-    service::{self, Endpoint, JobSlot, Limits},
+    server::{Config, ServerMemory, Sizes, Tables},
+    service::Limits,
+    setup::Heap,
     simulate::SimSlot,
-    slab::{SLOTS_MAX, Slot},
-    text::{BLOCK_BYTES, Block},
+    text::BLOCK_BYTES,
 };
 use memmap2::MmapMut;
-use zerocopy::{FromBytes, FromZeros};
+use std::marker::PhantomData;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// How many things of each kind there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,22 +91,7 @@ const REQUEST_BYTES: usize = 8 * BLOCK_BYTES;
 /// The memory of a server machine, and of the simulated translator beside it.
 #[derive(Debug)]
 pub struct Memory {
-    jobs: Box<[Slot<JobSlot>]>,
-    blocks: Text,
-    endpoints: Box<[Slot<Endpoint>]>,
-    keys: Box<[KeySlot]>,
-    log: Box<[Line]>,
-    log_answers: Box<[u8]>,
-    scratch: Box<[u8]>,
-    chains: Box<[Chain]>,
-    events: Box<[Slot<EventSlot<Event>>]>,
-    streams: Box<[Slot<StreamSlot>]>,
-    lanes: Box<[Slot<Lane<Filter>>]>,
-    attempts: Box<[Slot<AttemptSlot>]>,
-    conns: Box<[Slot<Conn>]>,
-    decode: Box<[u8]>,
-    feed: Box<[Entry]>,
-    watches: Box<[Watch]>,
+    server: ServerMemory<Zeroed>,
     simulated: Box<[SimSlot]>,
     keep: Keep,
 }
@@ -119,103 +100,98 @@ impl Memory {
     /// Memory for so much, within the limits of `config`, for a server of which so much is kept.
     #[must_use]
     pub fn new(capacity: Capacity, config: &Config<'_>, keep: Keep) -> Self {
-        let Capacity {
-            jobs,
-            endpoints,
-            connections,
-            attempts,
-        } = capacity;
-        let limits = &config.service;
-        let result_bytes = limits.url_bytes_max.max(limits.error_bytes_max);
-        let job_bytes = REQUEST_BYTES + result_bytes.next_multiple_of(BLOCK_BYTES);
-        let endpoint_bytes = limits.callback_bytes_max + limits.description_bytes_max;
-        let blocks = (jobs * job_bytes + endpoints * endpoint_bytes) / BLOCK_BYTES;
-        let events = (jobs * usize::from(limits.state_events_max())).min(SLOTS_MAX);
-        let streams = jobs * STREAMS_PER_JOB;
-        let lanes = endpoints + CALLBACK_LANES;
         Self {
-            jobs: zeroed(jobs),
-            blocks: Text::new(blocks),
-            endpoints: zeroed(endpoints),
-            keys: zeroed(jobs),
-            log: zeroed(endpoints * LOG_LINES),
-            log_answers: zeroed(endpoints * LOG_LINES * LOG_ANSWER_BYTES),
-            scratch: zeroed(config.scratch_bytes_max()),
-            chains: zeroed(jobs),
-            events: zeroed(events),
-            streams: zeroed(streams),
-            lanes: zeroed(lanes),
-            attempts: zeroed(attempts),
-            conns: (0..connections).map(|_| Slot::new(Conn::EMPTY)).collect(),
-            decode: zeroed(config.decode_bytes_max()),
-            feed: zeroed(FEED_EVENTS),
-            watches: zeroed(connections),
-            simulated: zeroed(jobs),
+            server: ServerMemory::new(&sizes(capacity, &config.service), config),
+            simulated: zeroed(capacity.jobs),
             keep,
         }
     }
 
     /// Lends the memory: to the server machine, and to a simulated translator.
-    pub fn lend(&mut self) -> (server::Tables<'_>, &mut [SimSlot]) {
-        let outbox = delivery::Tables {
-            chains: &mut self.chains,
-            events: &mut self.events,
-            streams: &mut self.streams,
-            lanes: &mut self.lanes,
-            attempts: &mut self.attempts,
-        };
-        let service = service::Tables {
-            jobs: &mut self.jobs,
-            keys: &mut self.keys,
-            dispatch: dispatch::Tables {
-                keep: self.keep,
-                blocks: self.blocks.lend(),
-                endpoints: &mut self.endpoints,
-                log: &mut self.log,
-                log_answers: &mut self.log_answers,
-                scratch: &mut self.scratch,
-                outbox,
-            },
-            feed: &mut self.feed,
-        };
-        let server = server::Tables {
-            service,
-            conns: &mut self.conns,
-            decode: &mut self.decode,
-            watches: &mut self.watches,
-        };
-        (server, &mut self.simulated)
+    pub fn lend(&mut self) -> (Tables<'_>, &mut [SimSlot]) {
+        (self.server.lend(self.keep), &mut self.simulated)
+    }
+}
+
+/// How long the tables of a server with this capacity are.
+fn sizes(capacity: Capacity, limits: &Limits) -> Sizes {
+    let Capacity {
+        jobs,
+        endpoints,
+        connections,
+        attempts,
+    } = capacity;
+    let result_bytes = limits.url_bytes_max.max(limits.error_bytes_max);
+    let job_bytes = REQUEST_BYTES + result_bytes.next_multiple_of(BLOCK_BYTES);
+    let endpoint_bytes = limits.callback_bytes_max + limits.description_bytes_max;
+    Sizes {
+        jobs,
+        blocks: (jobs * job_bytes + endpoints * endpoint_bytes) / BLOCK_BYTES,
+        endpoints,
+        keys: jobs,
+        events: (jobs * usize::from(limits.state_events_max())).min(SLOTS_MAX),
+        streams: jobs * STREAMS_PER_JOB,
+        lanes: endpoints + CALLBACK_LANES,
+        attempts,
+        conns: connections,
+        log: endpoints * LOG_LINES,
+        log_answer_bytes: LOG_ANSWER_BYTES,
+        feed: FEED_EVENTS,
+    }
+}
+
+/// Memory of zero bytes, as the operating system gives it away.
+#[derive(Debug)]
+pub(crate) struct Zeroed;
+
+impl Heap for Zeroed {
+    type Rows<T> = Box<[T]>;
+    type Plain<T: FromBytes + IntoBytes> = Plain<T>;
+
+    fn rows<T>(len: usize, empty: impl Fn() -> T) -> Box<[T]> {
+        (0..len).map(|_| empty()).collect()
+    }
+
+    fn zeroed<T: FromZeros>(len: usize) -> Box<[T]> {
+        zeroed(len)
+    }
+
+    fn plain<T: FromBytes + IntoBytes>(len: usize) -> Plain<T> {
+        Plain::new(len)
     }
 }
 
 /// The memory for text: the largest table, and the only one that is plain bytes.
 #[derive(Debug)]
-enum Text {
-    Heap(Box<[Block]>),
+pub(crate) enum Plain<T> {
+    /// Where the allocator puts it.
+    Heap(Box<[T]>),
     /// Where it is large the system is asked for large pages: a read of any one of a million jobs then finds its text
     /// with fewer looks at the system's own tables.
-    Pages(MmapMut),
+    Pages(MmapMut, PhantomData<T>),
 }
 
 /// From how many bytes on large pages are asked for.
 const LARGE_BYTES: usize = 8 << 20;
 
-impl Text {
-    fn new(blocks: usize) -> Self {
-        let bytes = blocks * size_of::<Block>();
+impl<T: FromBytes + IntoBytes> Plain<T> {
+    fn new(len: usize) -> Self {
+        let bytes = len * size_of::<T>();
         if bytes >= LARGE_BYTES
             && let Some(pages) = map(bytes)
         {
-            return Self::Pages(pages);
+            return Self::Pages(pages, PhantomData);
         }
-        Self::Heap(zeroed(blocks))
+        Self::Heap(zeroed(len))
     }
+}
 
-    fn lend(&mut self) -> &mut [Block] {
+impl<T: FromBytes + IntoBytes> AsMut<[T]> for Plain<T> {
+    fn as_mut(&mut self) -> &mut [T] {
         match self {
-            Self::Heap(blocks) => blocks,
-            // A mapping begins with a page and is as long as so many blocks.
-            Self::Pages(pages) => <[Block]>::mut_from_bytes(pages).unwrap_or_default(),
+            Self::Heap(rows) => rows,
+            // A mapping begins with a page and is as long as so many rows.
+            Self::Pages(pages, _) => <[T]>::mut_from_bytes(pages).unwrap_or_default(),
         }
     }
 }
@@ -264,15 +240,15 @@ mod tests {
         let all = Capacity::for_jobs(100_000);
         assert_eq!(all.within(usize::MAX), all);
         assert_eq!(all.within(20_000), all);
-        let small = Memory::new(Capacity::for_jobs(8), &Config::SERVER, Keep::Nothing);
-        assert_eq!((small.jobs.len(), small.streams.len()), (8, 64));
+        let small = sizes(Capacity::for_jobs(8), &Limits::SERVER);
+        assert_eq!((small.jobs, small.streams), (8, 64));
     }
 
     #[test]
     fn text_in_large_pages_is_as_long_as_it_was_asked_for() {
-        for blocks in [1, LARGE_BYTES / size_of::<Block>() + 7] {
-            let mut text = Text::new(blocks);
-            assert_eq!(text.lend().len(), blocks);
+        for rows in [1, LARGE_BYTES / 64 + 7] {
+            let mut text = Plain::<[u8; 64]>::new(rows);
+            assert_eq!(text.as_mut().len(), rows);
         }
     }
 }

@@ -2,11 +2,11 @@
 //! times how long a start on them takes instead.
 
 use dubhook_core::{
+    dispatch::NewEndpoint,
     event::Filter,
-    record::Keep,
-    record::Table,
-    server::Config,
-    service::{Input, NewEndpoint, NewJob, Output, Ready, Report, Service},
+    record::{Keep, Table},
+    server::{Config, Input, Output, Ready, Server},
+    service::{NewJob, Report},
     text::Source,
     time::Now,
 };
@@ -46,23 +46,23 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
     if !directory.exists() {
         let mut memory = Memory::new(capacity, &config, Keep::Archive);
         let (memory, _) = memory.lend();
-        let mut service = Service::new(memory.service, config.service, [1; 32])?;
-        return write(jobs, clock, &mut service, &Disk::open(directory)?);
+        let mut server = Server::new(memory, config, [1; 32])?;
+        return write(jobs, clock, &mut server, &Disk::open(directory)?);
     }
     let started = Instant::now();
     let disk = Disk::open(directory)?;
     let opened = started.elapsed();
     let mut memory = Memory::new(capacity, &config, Keep::Archive);
     let (memory, _) = memory.lend();
-    let mut service = Service::new(memory.service, config.service, [2; 32])?;
+    let mut server = Server::new(memory, config, [2; 32])?;
     let mut count = [0_usize; Table::ALL.len()];
     let now = clock.now();
     disk.load(&mut |key, value| {
         count[key.table as usize] += 1;
-        service.restore(now, key, value)
+        server.restore(now, key, value)
     })?;
     let loaded = started.elapsed();
-    service.start(now)?;
+    server.start(now)?;
     let total = started.elapsed();
     println!(
         "{} records ({count:?}): {total:.2?} in all; open {opened:.2?}, load {:.2?}, begin {:.2?}",
@@ -77,7 +77,7 @@ fn run(records: usize, directory: &Path) -> Result<(), Box<dyn Error>> {
 fn write(
     jobs: usize,
     clock: Clock,
-    service: &mut Service<'_>,
+    server: &mut Server<'_>,
     disk: &Disk,
 ) -> Result<(), Box<dyn Error>> {
     let mut batch = Batch::default();
@@ -91,7 +91,7 @@ fn write(
                 secret: None,
                 subject: None,
             };
-            service.create_endpoint(now, endpoint)?;
+            server.create_endpoint(now, endpoint)?;
         }
         let (url, key) = (
             format!("https://videos.test/uploads/2026/11/24/{number}.mp4"),
@@ -104,18 +104,17 @@ fn write(
             reference: Some(Source::Plain(&key)),
             callback_url: None,
         };
-        let key = service.idempotency_key(key.as_bytes(), url.as_bytes());
-        service.submit_once(now, &new, key)?;
+        server.submit_once(now, &new, key.as_bytes(), url.as_bytes())?;
         if number % BATCH_JOBS == BATCH_JOBS - 1 || number == jobs - 1 {
-            commit(now, service, &mut batch, disk)?;
-            while let Ok(Output::Start { job, .. }) = service.poll(now, Ready::WORK, &mut []) {
+            commit(now, server, &mut batch, disk)?;
+            while let Ok(Output::Start { job, .. }) = server.poll(now, Ready::WORK, &mut []) {
                 if number % 20 != 0 {
                     let output = format!("https://videos.test/dubbed/{number}.mp4");
                     let report = Report::Completed(&output);
-                    service.handle(now, Input::Report { job, report })?;
+                    server.handle(now, Input::Report { job, report })?;
                 }
             }
-            commit(now, service, &mut batch, disk)?;
+            commit(now, server, &mut batch, disk)?;
         }
     }
     Ok(())
@@ -123,19 +122,19 @@ fn write(
 
 fn commit(
     now: Now,
-    service: &mut Service<'_>,
+    server: &mut Server<'_>,
     batch: &mut Batch,
     disk: &Disk,
 ) -> Result<(), Box<dyn Error>> {
     let mut memory = vec![0; 16 * 1024];
     batch.clear();
     loop {
-        match service.poll(now, Ready::RECORDS, &mut memory)? {
+        match server.poll(now, Ready::RECORDS, &mut memory)? {
             Output::Archive { job, json } => batch.add_archived(job, &json),
             Output::Save { key, value } => batch.add(key, value.as_deref()),
             Output::Commit(written) => {
                 disk.write(batch)?;
-                service.handle(now, Input::Durable(written))?;
+                server.handle(now, Input::Durable(written))?;
                 return Ok(());
             }
             _ => return Ok(()),

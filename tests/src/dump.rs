@@ -1,6 +1,10 @@
 //! A service as text: what two services that must be the same are compared by.
 
-use dubhook_core::{id::Id, out::Out, service::Service, slab::Ix};
+use dubhook_core::{
+    id::{Id, Ix},
+    out::Out,
+    service::Service,
+};
 
 /// The places of all jobs, newest first.
 pub fn jobs<'s>(service: &'s Service<'_>) -> impl Iterator<Item = Ix> + 's {
@@ -30,12 +34,10 @@ pub fn dump(service: &Service<'_>) -> Vec<String> {
     let jobs = jobs(service).map(|ix| written(|out| service.write_job(ix, out)));
     let hooks = endpoints(service);
     let hooks = hooks.map(|ix| written(|out| service.write_endpoint(ix, None, true, out)));
-    let outbox = service.outbox();
+    let owed = service.owed();
     let owed = format!(
         "{} live, {} dead, {} events",
-        outbox.streams_live(),
-        outbox.dead_letters(),
-        outbox.events_len()
+        owed.streams, owed.dead_letters, owed.events
     );
     jobs.chain(hooks).chain([owed]).collect()
 }

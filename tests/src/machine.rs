@@ -5,9 +5,7 @@ use dubhook_core::{
     id::Id,
     out::Out,
     record::{Batch, Keep, Key},
-    server::{
-        Config, ConnId, Drive, HandleError, Handled, Input, Output, Ready, Server, ServerStorage,
-    },
+    server::{Config, ConnId, Drive, HandleError, Input, Output, Ready, Server, ServerStorage},
     service::{Attempt, AttemptResult, Attempted, Report},
     time::{Instant, Now, Timestamp},
 };
@@ -339,8 +337,9 @@ impl<'m> MachineIn<'m> {
     /// # Errors
     ///
     /// [`HandleError`] where it does.
-    pub fn try_report(&mut self, job: Id, report: Report<'_>) -> Result<Handled, HandleError> {
-        self.server.handle(self.now, Input::Report { job, report })
+    pub fn try_report(&mut self, job: Id, report: Report<'_>) -> Result<(), HandleError> {
+        let input = Input::Report { job, report };
+        self.server.handle(self.now, input).map(drop)
     }
 
     /// The next webhook attempt.
@@ -383,10 +382,8 @@ impl<'m> MachineIn<'m> {
     /// Settles an attempt.
     pub fn settle_as(&mut self, attempt: &Attempt, result: AttemptResult<'_>) -> Option<Attempted> {
         let id = attempt.id;
-        match self.server.handle(self.now, Input::Attempt { id, result }) {
-            Ok(Handled::Attempted(attempted)) => Some(attempted),
-            _ => None,
-        }
+        let input = Input::Attempt { id, result };
+        self.server.handle(self.now, input).ok()?
     }
 }
 

@@ -6,13 +6,14 @@
 use crate::machine::at;
 use dubhook_core::{
     client::read_event,
+    dispatch::NewEndpoint,
     event::Filter,
     http::RecvBuf,
     id::{Id, Prefix},
     out::Out,
     record::Keep,
     server::{Config, ConnId, Drive, Input, Output, Ready, Server},
-    service::{Attempt, AttemptResult, NewEndpoint, NewJob, Report},
+    service::{Attempt, AttemptResult, NewJob, Report},
     signature::{Headers, Secret, SigningKey, TOLERANCE_S, verify},
     time::Now,
 };

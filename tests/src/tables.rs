@@ -1,17 +1,11 @@
-//! Memory for a service, of any size: small tables are full soon.
+//! Memory for a server, of any size: small tables are full soon.
 
 use dubhook_core::{
-    delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
-    dispatch,
-    event::{Event, Filter},
-    feed::Entry,
-    idempotency::KeySlot,
-    log::Line,
     record::Keep,
-    service::{self, Endpoint, JobSlot},
-    slab::Slot,
-    text::Block,
+    server::{self, Config, ServerMemory},
+    setup::Heap,
 };
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// How large each table is.
 #[derive(Debug, Clone, Copy)]
@@ -60,69 +54,54 @@ impl Sizes {
     };
 }
 
-/// The tables of a service.
+/// Rows in vectors.
 #[derive(Debug)]
-pub struct Tables {
-    jobs: Vec<Slot<JobSlot>>,
-    blocks: Vec<Block>,
-    endpoints: Vec<Slot<Endpoint>>,
-    keys: Vec<KeySlot>,
-    log: Vec<Line>,
-    scratch: Vec<u8>,
-    chains: Vec<Chain>,
-    events: Vec<Slot<EventSlot<Event>>>,
-    streams: Vec<Slot<StreamSlot>>,
-    lanes: Vec<Slot<Lane<Filter>>>,
-    attempts: Vec<Slot<AttemptSlot>>,
-    feed: Vec<Entry>,
-}
+pub struct Vectors;
 
-fn slots<T: Copy>(count: usize, filler: T) -> Vec<Slot<T>> {
-    (0..count).map(|_| Slot::new(filler)).collect()
-}
+impl Heap for Vectors {
+    type Rows<T> = Vec<T>;
+    type Plain<T: FromBytes + IntoBytes> = Vec<T>;
 
-impl Tables {
-    /// Empty tables.
-    #[must_use]
-    pub fn new(sizes: &Sizes) -> Self {
-        let lanes = sizes.endpoints + sizes.callback_lanes;
-        Self {
-            jobs: slots(sizes.jobs, JobSlot::EMPTY),
-            blocks: vec![Block::EMPTY; sizes.blocks],
-            endpoints: slots(sizes.endpoints, Endpoint::empty(Filter::NONE)),
-            keys: vec![KeySlot::EMPTY; sizes.keys],
-            log: vec![Line::EMPTY; 4 * sizes.endpoints],
-            scratch: vec![0; 8_192],
-            chains: vec![Chain::EMPTY; sizes.jobs],
-            events: slots(sizes.events, EventSlot::EMPTY),
-            streams: slots(sizes.streams, StreamSlot::EMPTY),
-            lanes: slots(lanes, Lane::closed(Filter::NONE)),
-            attempts: slots(sizes.attempts, AttemptSlot::EMPTY),
-            feed: vec![Entry::EMPTY; sizes.events],
-        }
+    fn rows<T>(len: usize, empty: impl Fn() -> T) -> Vec<T> {
+        (0..len).map(|_| empty()).collect()
     }
 
-    /// Lends them to a service that writes records.
-    pub fn lend(&mut self) -> service::Tables<'_> {
-        service::Tables {
-            jobs: &mut self.jobs,
-            keys: &mut self.keys,
-            dispatch: dispatch::Tables {
-                keep: Keep::Records,
-                blocks: &mut self.blocks,
-                endpoints: &mut self.endpoints,
-                log: &mut self.log,
-                log_answers: &mut [],
-                scratch: &mut self.scratch,
-                outbox: delivery::Tables {
-                    chains: &mut self.chains,
-                    events: &mut self.events,
-                    streams: &mut self.streams,
-                    lanes: &mut self.lanes,
-                    attempts: &mut self.attempts,
-                },
-            },
-            feed: &mut self.feed,
-        }
+    fn zeroed<T: FromZeros>(len: usize) -> Vec<T> {
+        Self::rows(len, T::new_zeroed)
+    }
+
+    fn plain<T: FromBytes + IntoBytes>(len: usize) -> Vec<T> {
+        Self::zeroed(len)
+    }
+}
+
+/// The tables of a server.
+#[derive(Debug)]
+pub struct Tables(ServerMemory<Vectors>);
+
+impl Tables {
+    /// Empty tables, for so many connections.
+    #[must_use]
+    pub fn new(sizes: &Sizes, conns: usize, config: &Config<'_>) -> Self {
+        let sizes = server::Sizes {
+            jobs: sizes.jobs,
+            blocks: sizes.blocks,
+            endpoints: sizes.endpoints,
+            keys: sizes.keys,
+            events: sizes.events,
+            streams: sizes.streams,
+            lanes: sizes.endpoints + sizes.callback_lanes,
+            attempts: sizes.attempts,
+            conns,
+            log: 4 * sizes.endpoints,
+            log_answer_bytes: 0,
+            feed: sizes.events,
+        };
+        Self(ServerMemory::new(&sizes, config))
+    }
+
+    /// Lends them to a server that writes records.
+    pub fn lend(&mut self) -> server::Tables<'_> {
+        self.0.lend(Keep::Records)
     }
 }

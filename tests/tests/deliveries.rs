@@ -1,7 +1,7 @@
 //! Webhook deliveries over real sockets: what a receiver does, and what comes of it.
 
 use dubhook_core::{
-    delivery::Schedule,
+    dispatch::Schedule,
     service::Limits,
     signature::{Headers, Secret, TOLERANCE_S, verify},
     time::Timestamp,

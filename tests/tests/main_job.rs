@@ -1,7 +1,7 @@
 //! The main job in virtual time: a translation is asked for, worked on, and told of by signed webhook.
 
 use dubhook_core::{
-    delivery::Verdict,
+    dispatch::Verdict,
     service::Report,
     signature::{Headers, Secret, TOLERANCE_S, verify},
 };

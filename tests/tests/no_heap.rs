@@ -275,7 +275,7 @@ fn a_translation_is_asked_for_made_and_told_without_a_heap() {
         world.store.restore(world.now, &mut restored);
         let job = restored.service().find_job(id);
         let job = restored.service().job(job.unwrap()).unwrap();
-        assert_eq!(job.state().status, Status::Completed);
+        assert_eq!(job.status(), Status::Completed);
     });
     assert_eq!(count, 0, "the machines asked for memory");
 }

@@ -1,6 +1,6 @@
 //! Receivers that misbehave, lie about where they are, or send elsewhere, over real sockets.
 
-use dubhook_core::{delivery::Schedule, service::Limits};
+use dubhook_core::{dispatch::Schedule, service::Limits};
 use dubhook_smol::{
     resolve::Resolve,
     server::{Builder, Server},

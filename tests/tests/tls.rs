@@ -1,6 +1,6 @@
 //! TLS over real sockets: whom the server calls, whom the client asks, and what the server itself serves.
 
-use dubhook_core::{delivery::Schedule, service::Limits, simulate::Settings};
+use dubhook_core::{dispatch::Schedule, service::Limits, simulate::Settings};
 use dubhook_smol::{
     client::{Client, Error, Request, Status},
     net::{Interest, Net},

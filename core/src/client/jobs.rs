@@ -16,7 +16,7 @@ use zerocopy::FromZeros;
 
 /// What is known of one job: what the memory of a [`Client`](super::Client) consists of.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct Known {
+pub(crate) struct Known {
     id: Id,
     /// Of the latest event; 0 while nothing is known.
     sequence: u32,
@@ -38,7 +38,7 @@ pub struct Known {
 
 impl Known {
     /// A filler for empty slots: all zero.
-    pub const EMPTY: Self = Self {
+    pub(super) const EMPTY: Self = Self {
         id: Id::NONE,
         sequence: 0,
         status: Status::Pending,

@@ -147,10 +147,11 @@ pub use config::{
     API_KEY_BYTES_MAX, Config, Pauses, Server, ServerError, Timings, WEBHOOK_URL_BYTES_MAX,
     Webhook, check_api_key,
 };
-pub use jobs::{JobState, Known};
+pub use jobs::JobState;
+use jobs::Known;
 pub use read::{List, read_event};
-pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, DriveError, Receiver};
-pub use storage::ClientStorage;
+pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, Receiver};
+pub use storage::{ClientMemory, ClientStorage, JOB_BYTES};
 pub use submission::{CommandError, ListQuery};
 pub use webhook::{Delivery, Outcome, Verdict, WebhookError, read_webhook};
 
@@ -174,21 +175,21 @@ use zeroize::Zeroize;
 /// How often a client that closes tries to remove its registration.
 const CLOSE_TRIES: u8 = 2;
 
-/// The tables of a client, lent by the caller. All zero bytes is an empty table.
+/// The tables of a client, lent by a [`ClientStorage`] or a [`ClientMemory`].
 #[derive(Debug)]
 pub struct Tables<'a> {
     /// One for each job that is followed or remembered.
-    pub jobs: &'a mut [Slot<Known>],
+    jobs: &'a mut [Slot<Known>],
     /// Room for the JSON of one request for a translation; none for a client that makes none.
-    pub submission: &'a mut [u8],
+    submission: &'a mut [u8],
 }
 
 /// An event as it stands in the body of its webhook.
-pub type Event<'b> = model::Event<Str<'b>>;
+type Event<'b> = model::Event<Str<'b>>;
 /// A translation as it stands in the answer or the webhook that told of it.
-pub type Translation<'b> = model::Translation<Str<'b>>;
+type Translation<'b> = model::Translation<Str<'b>>;
 /// What the server says is wrong, as it stands in its answer.
-pub type Problem<'b> = model::Problem<Str<'b>>;
+type Problem<'b> = model::Problem<Str<'b>>;
 
 /// What the client has learned.
 #[derive(Debug, Clone, Copy)]
@@ -197,16 +198,16 @@ pub enum Update<'b> {
     /// Something happened to a job.
     Job(Change<'b>),
     /// How a job is that was just followed: nothing that was not known already.
-    Current(Translation<'b>),
+    Current(model::Translation<Str<'b>>),
     /// The server does not know this job, or knows it no longer. It is not followed any more.
     JobUnknown(Id),
     /// The answer to `GET /status` came: the newest job's status, `None` where there is no job yet.
     Status(Option<NewestStatus>),
     /// The translation that was submitted is a job now, and followed. Where it names a `callback_url`, this alone shows the
     /// secret that deliveries there are signed with.
-    Submitted(Translation<'b>),
+    Submitted(model::Translation<Str<'b>>),
     /// The job that was to be called off is.
-    Canceled(Translation<'b>),
+    Canceled(model::Translation<Str<'b>>),
     /// The page of the list that was asked for.
     List(List<'b>),
     /// The server knows whom to tell. This is its name for the webhook.
@@ -236,7 +237,7 @@ pub enum Update<'b> {
         /// The answer's status.
         status: u16,
         /// What the server says.
-        problem: Problem<'b>,
+        problem: model::Problem<Str<'b>>,
     },
 }
 
@@ -247,7 +248,7 @@ pub struct Change<'b> {
     /// What.
     pub kind: Kind,
     /// The job after it.
-    pub job: Translation<'b>,
+    pub job: model::Translation<Str<'b>>,
     /// How the client learned of it.
     pub source: Source,
 }

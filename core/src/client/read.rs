@@ -1,6 +1,6 @@
 //! What the server says, read strictly. The views borrow from the body that carried them.
 
-use super::{Event, Problem, Translation};
+use super::Problem;
 use crate::{
     id::Id,
     json::{self, ReadError, Str},
@@ -27,7 +27,7 @@ use serde::Deserialize;
 /// # Errors
 ///
 /// [`ReadError`] says what it is not, and where.
-pub fn read_event(body: &[u8]) -> Result<Event<'_>, ReadError> {
+pub fn read_event(body: &[u8]) -> Result<model::Event<Str<'_>>, ReadError> {
     json::from_slice(body)
 }
 
@@ -61,7 +61,7 @@ impl<'b> List<'b> {
     /// The translations.
     pub fn translations(
         &self,
-    ) -> impl Iterator<Item = Result<Translation<'b>, ReadError>> + use<'b> {
+    ) -> impl Iterator<Item = Result<model::Translation<Str<'b>>, ReadError>> + use<'b> {
         self.data.items().map(json::from_value)
     }
 
@@ -92,6 +92,7 @@ mod tests {
     extern crate std;
     use super::*;
     use crate::{
+        client::Translation,
         job::Status,
         json::ReadErrorKind::{self, Missing, Range, Twice, Type},
         model::Data,

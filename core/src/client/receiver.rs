@@ -5,7 +5,7 @@ use crate::{
     http::{
         CONTINUE, Phase, Progress, RecvBuf, Refusal, Request, RequestParser, ResponseHead, Version,
     },
-    out::Out,
+    out::{Out, Overflow},
     time::{Instant, Now},
 };
 
@@ -80,32 +80,6 @@ impl Answer {
     }
 }
 
-/// Why a connection was not driven. Nothing has changed, and what was received is all there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum DriveError {
-    /// The driver: the output is shorter than [`ANSWER_BYTES_MAX`].
-    ShortOutput,
-}
-
-impl DriveError {
-    /// A sentence for people, without the full stop.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ShortOutput => "the output is shorter than the longest answer",
-        }
-    }
-}
-
-impl core::fmt::Display for DriveError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl core::error::Error for DriveError {}
-
 impl Client<'_> {
     /// Takes on a connection of the client's own server.
     #[must_use]
@@ -125,16 +99,16 @@ impl Client<'_> {
     ///
     /// # Errors
     ///
-    /// [`DriveError`], and nothing has changed.
+    /// [`Overflow`] where the output is shorter than [`ANSWER_BYTES_MAX`], and nothing has changed.
     pub fn drive<'b>(
         &mut self,
         now: Now,
         conn: &mut Receiver,
         input: &'b mut RecvBuf<'_>,
         out: &mut Out<'_>,
-    ) -> Result<Drive<'b>, DriveError> {
+    ) -> Result<Drive<'b>, Overflow> {
         if out.room() < ANSWER_BYTES_MAX && out.is_empty() {
-            return Err(DriveError::ShortOutput);
+            return Err(Overflow);
         }
         conn.parser.finish(input);
         if conn.closing {

@@ -4,8 +4,8 @@ use super::{Change, Client, Event, Source, Translation, Update, read_event};
 use crate::{
     event::Kind,
     http::{Method, Request},
-    json::ReadError,
-    model::Data,
+    json::{ReadError, Str},
+    model::{self, Data},
     note::note,
     signature::{Headers, MessageId, SigningKey, TOLERANCE_S, VerifyError, verify},
     time::{Now, Timestamp},
@@ -121,7 +121,7 @@ pub struct Delivery<'b> {
     /// The same at every attempt: what a receiver remembers to do things only once.
     pub id: MessageId<'b>,
     /// What it tells.
-    pub event: Event<'b>,
+    pub event: model::Event<Str<'b>>,
 }
 
 /// Verifies a request with the keys that are live and reads its event: all that whoever only receives needs, with no client
@@ -138,7 +138,7 @@ pub fn read_webhook<'b, 'k>(
     if request.method != Method::Post {
         return Err(WebhookError::NotPost);
     }
-    let headers = Headers::from_fields(request.fields).map_err(WebhookError::Unverified)?;
+    let headers = Headers::from_fields(request.fields.iter()).map_err(WebhookError::Unverified)?;
     let verified = verify(&headers, request.body, keys, now, TOLERANCE_S);
     let id = verified.map_err(WebhookError::Unverified)?.id;
     let event = read_event(request.body).map_err(WebhookError::Malformed)?;

@@ -15,7 +15,7 @@ impl<E: Message> Outbox<'_, E> {
     /// Admits a subject that will go through at most `state_events` changes of state and has
     /// `targets_own` targets of its own. `false`, and nothing has changed, where there is no room.
     #[must_use]
-    pub fn admit(&mut self, subject: Ix, state_events: u8, targets_own: u32) -> bool {
+    pub(crate) fn admit(&mut self, subject: Ix, state_events: u8, targets_own: u32) -> bool {
         let targets = self.lanes_for_all.saturating_add(targets_own as usize);
         if self.streams_spare() < targets {
             return false;
@@ -45,7 +45,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Keeps room for one more target of a subject under way. `false` where there is none.
     #[must_use]
-    pub fn admit_target(&mut self, subject: Ix) -> bool {
+    pub(crate) fn admit_target(&mut self, subject: Ix) -> bool {
         if self.streams_spare() == 0 {
             return false;
         }
@@ -71,7 +71,7 @@ impl<E: Message> Outbox<'_, E> {
     /// Keeps room for so many more changes of state of a subject under way. `false`, and nothing has changed, where there
     /// is none.
     #[must_use]
-    pub fn admit_events(&mut self, subject: Ix, state_events: u8) -> bool {
+    pub(crate) fn admit_events(&mut self, subject: Ix, state_events: u8) -> bool {
         if self.events_spare() < usize::from(state_events) {
             return false;
         }
@@ -108,7 +108,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Whether what was admitted fits, as it must: a restart may have brought smaller tables.
     #[must_use]
-    pub fn fits(&self) -> bool {
+    pub(crate) fn fits(&self) -> bool {
         self.events_kept <= self.events.room() && self.streams_needed() <= self.streams.capacity()
     }
 

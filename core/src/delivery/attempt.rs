@@ -5,7 +5,7 @@ use crate::{slab::Ix, slab::Link, time::Instant};
 /// Someone who may be owed an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Target {
+pub(crate) struct Target {
     /// The lane that limits the attempts to it.
     pub lane: Ix,
     /// Whether it is the subject's own `callback_url`, which gets every event; its lane is shared with
@@ -34,14 +34,16 @@ impl AttemptId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Attempt<E> {
-    /// Its name, for [`settle`](super::Outbox::settle).
+    /// Its name, to tell how it went.
     pub id: AttemptId,
     /// The subject that the event befell; none for a test.
     pub subject: Link,
     /// The event to send.
     pub event: E,
-    /// Where to.
-    pub target: Target,
+    /// The slot of the endpoint that it goes to; for a callback, of the lane that it shares with others.
+    pub lane: Ix,
+    /// Whether it goes to the subject's own `callback_url`.
+    pub callback: bool,
     /// Which attempt of this delivery it is, from 1.
     pub number: u8,
 }
@@ -49,7 +51,7 @@ pub struct Attempt<E> {
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The receiver has it.
     Delivered,
     /// The receiver does not have it, or did not say so.
@@ -66,7 +68,7 @@ pub enum Outcome {
 /// Kinds of failure, by what they say about the receiver's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Failure {
+pub(crate) enum Failure {
     /// It answered, and not with success.
     Refused,
     /// It, or something before it, is overloaded: 429, 502, 503 or 504.
@@ -94,7 +96,7 @@ pub enum Verdict {
 
 /// An attempt that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settled<E> {
+pub(crate) struct Settled<E> {
     /// The subject that the event befell; none for a test or a delivery no longer owed.
     pub subject: Link,
     /// The event, if it is still owed or was just delivered.
@@ -111,9 +113,24 @@ pub struct Settled<E> {
     pub held_ms: u64,
 }
 
+/// How much is owed, and what became of what was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owed {
+    /// Streams that are to be sent: what one target is owed of one subject.
+    pub streams: usize,
+    /// Deliveries that were given up and are kept.
+    pub dead_letters: usize,
+    /// Deliveries that were given up and had to make room.
+    pub letters_dropped: u64,
+    /// Events that somebody is owed.
+    pub events: usize,
+    /// Attempts in flight.
+    pub attempts: usize,
+}
+
 /// A stream as its record holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SavedStream {
+pub(crate) struct SavedStream {
     /// The subject; none for a test.
     pub subject: Link,
     /// Where to.

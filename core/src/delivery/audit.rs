@@ -64,7 +64,7 @@ impl<E: Message> Outbox<'_, E> {
     /// # Errors
     ///
     /// [`Flaw`] names the first that does not.
-    pub fn audit(&self) -> Result<(), Flaw> {
+    pub(crate) fn audit(&self) -> Result<(), Flaw> {
         for (ix, event) in used(&self.events) {
             let heads = self.count_streams(|stream| stream.event == Some(ix));
             ensure(heads == event.heads as usize, Flaw::Heads)?;

@@ -5,12 +5,12 @@ use super::{Message, Outbox};
 impl<E: Message> Outbox<'_, E> {
     /// The batch of records that the next change belongs to. The first one is 1: 0 is what was there at the start.
     #[must_use]
-    pub const fn batch(&self) -> u64 {
+    pub(crate) const fn batch(&self) -> u64 {
         self.open_batch
     }
 
     /// Closes the open batch and opens the next one. Returns the number of the closed one.
-    pub const fn seal(&mut self) -> u64 {
+    pub(crate) const fn seal(&mut self) -> u64 {
         let batch = self.open_batch;
         self.open_batch += 1;
         batch
@@ -18,12 +18,12 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Whether everything up to and with `batch` is durable.
     #[must_use]
-    pub const fn is_durable(&self, batch: u64) -> bool {
+    pub(crate) const fn is_durable(&self, batch: u64) -> bool {
         batch <= self.committed
     }
 
     /// Says that everything up to and with batch number `batch` is durable.
-    pub fn committed(&mut self, batch: u64) {
+    pub(crate) fn committed(&mut self, batch: u64) {
         self.committed = self.committed.max(batch);
         while let Some(ix) = self.unsaved.head() {
             if self

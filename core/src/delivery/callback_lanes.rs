@@ -14,7 +14,7 @@ const PROBES: usize = 8;
 impl<E: Message> Outbox<'_, E> {
     /// The lane, of those from number `first` on (from 0), for callbacks to the host with this hash. It may be another
     /// one whenever nothing is owed to the host.
-    pub fn shared_lane(&mut self, first: usize, host: u64) -> Link {
+    pub(crate) fn shared_lane(&mut self, first: usize, host: u64) -> Link {
         let lanes = NonZero::new(self.lanes.capacity().checked_sub(first)?)?;
         let home = host.checked_rem(lanes.get() as u64)? as usize;
         let name = (host >> 32) as u32 | 1;

@@ -112,7 +112,7 @@ impl World {
                 publish_job(&mut outbox, Ix::new(job).unwrap(), now_ms);
             }
             while let Some(attempt) = outbox.poll_attempt(now) {
-                let lane = attempt.target.lane.get();
+                let lane = attempt.lane.get();
                 let other = self.others.get(lane as usize - 1);
                 let count = &mut made[lane as usize - 1];
                 *count += 1;
@@ -250,19 +250,12 @@ fn a_good_one_does_not_stand_in_line_with_those_that_fail() {
         }
         publish_job(&mut outbox, first, 0);
         while let Some(attempt) = outbox.poll_attempt(Instant::ZERO) {
-            let good = attempt.target.lane.get() == 50;
+            let good = attempt.lane.get() == 50;
             let outcome = if good { OK } else { failed(Failure::Refused) };
             outbox.settle(Instant::ZERO, attempt.id, outcome, &mut random);
         }
         publish_job(&mut outbox, second, 0);
-        let next = [(); 2].map(|()| {
-            outbox
-                .poll_attempt(Instant::ZERO)
-                .unwrap()
-                .target
-                .lane
-                .get()
-        });
+        let next = [(); 2].map(|()| outbox.poll_attempt(Instant::ZERO).unwrap().lane.get());
         assert!(next.contains(&50), "{next:?}");
     });
 }

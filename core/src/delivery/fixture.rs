@@ -3,13 +3,14 @@
 extern crate std;
 
 use super::{
-    AttemptSlot, Chain, EventSlot, Lane, Outbox, OutboxLimits, StreamSlot, Tables, Target,
+    AttemptSlot, Chain, EventSlot, Lane, Outbox, OutboxLimits, Outcome, StreamSlot, Tables, Target,
 };
 use crate::{
     event::{Event, Filter, Kind},
+    random::Random,
     record::Keep,
     slab::{Ix, Slot},
-    time::Timestamp,
+    time::{Instant, Timestamp},
 };
 use std::{vec, vec::Vec};
 
@@ -52,7 +53,7 @@ impl Room {
             lanes: &mut memory.3,
             attempts: &mut memory.4,
         };
-        run(Outbox::new(tables, limits, Keep::Records, lanes).unwrap())
+        run(Outbox::of(tables, limits, Keep::Records, lanes))
     }
 }
 
@@ -66,7 +67,7 @@ pub(super) fn publish_job(outbox: &mut Outbox<'_, Event>, job: Ix, now_ms: u64) 
             kind,
             progress: 0,
         };
-        let lanes = (1..=outbox.lanes_capacity() as u32).filter_map(Ix::new);
+        let lanes = (1..=outbox.lanes.capacity() as u32).filter_map(Ix::new);
         let targets = lanes.map(|lane| Target {
             lane,
             callback: false,
@@ -75,4 +76,24 @@ pub(super) fn publish_job(outbox: &mut Outbox<'_, Event>, job: Ix, now_ms: u64) 
     }
     let batch = outbox.seal();
     outbox.committed(batch);
+}
+
+#[test]
+fn the_second_event_of_a_job_waits_for_the_first() {
+    let room = Room {
+        jobs: 1,
+        lanes: 1,
+        attempts: 2,
+    };
+    room.with(OutboxLimits::STANDARD, |mut outbox| {
+        let now = Instant::ZERO;
+        assert!(outbox.open_lane(Ix::MIN, Filter::ALL, true));
+        publish_job(&mut outbox, Ix::MIN, 0);
+        let first = outbox.poll_attempt(now).unwrap();
+        assert_eq!(first.event.sequence, 1);
+        assert_eq!(outbox.poll_attempt(now), None);
+        let mut random = Random::new([3; 32]);
+        outbox.settle(now, first.id, Outcome::Delivered, &mut random);
+        assert_eq!(outbox.poll_attempt(now).unwrap().event.sequence, 2);
+    });
 }

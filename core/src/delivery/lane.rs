@@ -73,7 +73,7 @@ const PROBED_AFTER: u8 = 3;
 
 /// One endpoint's flow: its window and the streams that wait in it.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct Lane<F> {
+pub(crate) struct Lane<F> {
     /// Which events its endpoint wants.
     pub(super) filter: F,
     /// What may not be sent now.
@@ -132,7 +132,7 @@ impl<F> Timed for Lane<F> {
 impl<F: Copy> Lane<F> {
     /// A lane that serves nobody; with a filter that is all zero it is all zero.
     #[must_use]
-    pub const fn closed(filter: F) -> Self {
+    pub(crate) const fn closed(filter: F) -> Self {
         Self {
             filter,
             held: Held::Nothing,

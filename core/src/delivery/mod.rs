@@ -31,42 +31,7 @@
 //! ([`poll_attempt`](Outbox::poll_attempt)), deadlines in between.
 //!
 //! Every operation is O(1) or O(log n), but for publishing, which must look at each endpoint that
-//! wants the event, and closing a lane, which is done a piece at a time.
-//!
-//! # An outbox alone
-//!
-//! What is told is any [`Message`]; here it is a ready-made one.
-//!
-//! ```
-//! use dubhook_core::{
-//!     delivery::{AttemptSlot, Chain, EventSlot, Lane, Outbox, OutboxLimits, Outcome, StreamSlot, Tables, Target},
-//!     dispatch::{Kinds, Signal},
-//!     random::Random,
-//!     record::Keep,
-//!     slab::{Ix, Slot},
-//!     time::{Instant, Timestamp},
-//! };
-//!
-//! let tables = Tables {
-//!     chains: &mut [Chain::EMPTY; 1],
-//!     events: &mut [const { Slot::new(EventSlot::EMPTY) }; 4],
-//!     streams: &mut [const { Slot::new(StreamSlot::EMPTY) }; 2],
-//!     lanes: &mut [const { Slot::new(Lane::closed(Kinds::NONE)) }; 1],
-//!     attempts: &mut [const { Slot::new(AttemptSlot::EMPTY) }; 2],
-//! };
-//! let mut outbox = Outbox::new(tables, OutboxLimits::STANDARD, Keep::Nothing, 1).unwrap();
-//! let (subject, lane, now) = (Ix::MIN, Ix::MIN, Instant::ZERO);
-//! assert!(outbox.open_lane(lane, Kinds::ALL, true));
-//! assert!(outbox.admit(subject, 2, 0), "room for two changes, and for who is told of them");
-//! for sequence in [1, 2] {
-//!     let signal = Signal::change(Timestamp::EPOCH, sequence, 0, 7);
-//!     assert!(outbox.publish(subject, signal, [Target { lane, callback: false }].into_iter()));
-//! }
-//! let first = outbox.poll_attempt(now).unwrap();
-//! assert!(outbox.poll_attempt(now).is_none(), "the second waits for the first");
-//! outbox.settle(now, first.id, Outcome::Delivered, &mut Random::new([3; 32]));
-//! assert_eq!(outbox.poll_attempt(now).unwrap().event.sequence, 2);
-//! ```
+//! wants the event, and closing a lane, which is done a piece at a time. What is told is any [`Message`].
 
 mod admission;
 mod attempt;
@@ -91,15 +56,19 @@ mod slots;
 mod stream;
 mod turns;
 
-pub use attempt::{Attempt, AttemptId, Failure, Outcome, SavedStream, Settled, Target, Verdict};
+#[cfg(feature = "lists")]
+pub(crate) use attempt::Settled;
+pub use attempt::{Attempt, AttemptId, Owed, Verdict};
+pub(crate) use attempt::{Failure, Outcome, SavedStream, Target};
 pub use audit::Flaw;
 pub(crate) use audit::{ensure, len, used};
-pub use lane::Lane;
+pub(crate) use lane::Lane;
 pub use limits::OutboxLimits;
 pub use message::Message;
-pub use outbox::{Outbox, Tables};
-pub use schedule::{JITTER_PERCENT, PAUSES_MAX, RETRY_AFTER_MS_MAX, Schedule};
-pub use slots::{AttemptSlot, Chain, EventSlot, StreamSlot};
+pub(crate) use outbox::{Outbox, Tables};
+pub(crate) use schedule::RETRY_AFTER_MS_MAX;
+pub use schedule::Schedule;
+pub(crate) use slots::{AttemptSlot, Chain, EventSlot, StreamSlot};
 
 /// The list in which a subject's streams hang.
 const OF_SUBJECT: u8 = 0;

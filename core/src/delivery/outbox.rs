@@ -2,7 +2,7 @@
 
 use super::{
     CLOSING, IN_LANE, Message, NARROWED, OutboxLimits, QUEUED,
-    attempt::{Attempt, AttemptId, Outcome, Settled, Target, Verdict},
+    attempt::{Attempt, AttemptId, Outcome, Owed, Settled, Target, Verdict},
     lane::{Held, Lane, Pace},
     slots::{AttemptSlot, Chain, Chains, EventSlot, Phase, StreamSlot},
     turns::Rings,
@@ -18,7 +18,7 @@ use crate::{
 
 /// The tables of an outbox, lent by the caller. All zero bytes is an empty table.
 #[derive(Debug)]
-pub struct Tables<'a, E: Message> {
+pub(crate) struct Tables<'a, E: Message> {
     /// One for each subject that there can be.
     pub chains: &'a mut [Chain],
     /// Events that somebody is still owed.
@@ -49,7 +49,7 @@ const STEP: usize = 64;
 
 /// Who is owed which event. See the [module](super) for how it works.
 #[derive(Debug)]
-pub struct Outbox<'a, E: Message> {
+pub(crate) struct Outbox<'a, E: Message> {
     pub(super) chains: Chains<'a>,
     pub(super) events: Slab<'a, EventSlot<E>>,
     pub(super) streams: Slab<'a, StreamSlot>,
@@ -85,23 +85,8 @@ pub struct Outbox<'a, E: Message> {
 
 // Commands.
 impl<'a, E: Message> Outbox<'a, E> {
-    /// An empty outbox over lent tables. The lanes behind those of `endpoints` are what callbacks share. Where it keeps
-    /// nothing, everything is durable at once.
-    ///
-    /// # Errors
-    ///
-    /// [`SetupError`] names a table with which nothing could ever be delivered.
-    pub fn new(
-        tables: Tables<'a, E>,
-        limits: OutboxLimits,
-        keep: Keep,
-        endpoints: usize,
-    ) -> Result<Self, SetupError> {
-        tables.check(endpoints)?;
-        Ok(Self::of(tables, limits, keep, endpoints))
-    }
-
-    /// An outbox of tables that were looked at.
+    /// An empty outbox over lent tables, which were looked at. The lanes behind those of `endpoints` are what callbacks
+    /// share. Where it keeps nothing, everything is durable at once.
     pub(crate) fn of(
         tables: Tables<'a, E>,
         limits: OutboxLimits,
@@ -144,7 +129,7 @@ impl<'a, E: Message> Outbox<'a, E> {
     /// Opens a lane for an endpoint with this filter. `for_all` says that it gets the events of every
     /// subject, for which room must be there; `false`, and nothing has changed, where it is not.
     #[must_use]
-    pub fn open_lane(&mut self, lane: Ix, filter: E::Filter, for_all: bool) -> bool {
+    pub(crate) fn open_lane(&mut self, lane: Ix, filter: E::Filter, for_all: bool) -> bool {
         let spare = self.streams_spare();
         let Some(slot) = self.lanes.get_mut(lane) else {
             return false;
@@ -170,7 +155,7 @@ impl<'a, E: Message> Outbox<'a, E> {
     }
 
     /// Changes what an open lane lets through, for events from now on.
-    pub fn set_filter(&mut self, lane: Ix, filter: E::Filter) {
+    pub(crate) fn set_filter(&mut self, lane: Ix, filter: E::Filter) {
         if let Some(slot) = self.lanes.get_mut(lane) {
             slot.filter = filter;
         }
@@ -178,7 +163,7 @@ impl<'a, E: Message> Outbox<'a, E> {
 
     /// Closes a lane: nothing more is owed to it. What it is owed now becomes dead letters, each event its own and
     /// what is in flight when that has failed; or with `remove` is forgotten; a piece at a time, in [`handle_timeout`](Self::handle_timeout).
-    pub fn close_lane(&mut self, lane: Ix, remove: bool) {
+    pub(crate) fn close_lane(&mut self, lane: Ix, remove: bool) {
         let Some(slot) = self.lanes.get_mut(lane) else {
             return;
         };
@@ -191,7 +176,7 @@ impl<'a, E: Message> Outbox<'a, E> {
 
     /// Whether a closed lane has let go of everything and can serve another endpoint.
     #[must_use]
-    pub fn is_vacant(&self, lane: Ix) -> bool {
+    pub(crate) fn is_vacant(&self, lane: Ix) -> bool {
         self.lanes.get(lane).is_some_and(|lane| {
             let used = lane.open || lane.counted || lane.in_flight > 0;
             !used && lane.live.is_empty() && lane.dead.is_empty()
@@ -203,7 +188,7 @@ impl<'a, E: Message> Outbox<'a, E> {
     /// A target that is still owed an earlier event of the subject gets this one after it. The caller
     /// leaves out targets that do not want this kind of event. `false` where there is no room for the event, and nobody is
     /// owed it.
-    pub fn publish(
+    pub(crate) fn publish(
         &mut self,
         subject: Ix,
         event: E,
@@ -237,7 +222,7 @@ impl<'a, E: Message> Outbox<'a, E> {
     /// Sends one event to one target, apart from whatever else it is owed: a test (with no subject), or
     /// the ending of a subject that ended before the target came. `false` where there is no room.
     #[must_use]
-    pub fn send(&mut self, subject: Link, event: E, target: Target) -> bool {
+    pub(crate) fn send(&mut self, subject: Link, event: E, target: Target) -> bool {
         if self.streams_spare() == 0 {
             return false;
         }
@@ -270,7 +255,7 @@ impl<'a, E: Message> Outbox<'a, E> {
 
     /// Lets go of what a target that only `subject` has is owed of it: that becomes dead letters, or with `remove` is
     /// forgotten. Gives back the room that was kept for what it would have been owed.
-    pub fn close_target(&mut self, subject: Ix, target: Target, remove: bool) {
+    pub(crate) fn close_target(&mut self, subject: Ix, target: Target, remove: bool) {
         while let Some(ix) = self.stream_of(subject, target) {
             if remove {
                 self.remove_stream(ix);
@@ -284,7 +269,7 @@ impl<'a, E: Message> Outbox<'a, E> {
 
     /// As [`close_target`](Self::close_target), of the subject's callback, whichever lane it is in: what it is owed becomes
     /// dead letters.
-    pub fn close_callback(&mut self, subject: Ix) {
+    pub(crate) fn close_callback(&mut self, subject: Ix) {
         // A callback's stream is found in whatever lane it is.
         let target = Target {
             lane: Ix::MIN,
@@ -295,7 +280,7 @@ impl<'a, E: Message> Outbox<'a, E> {
 
     /// Sends dead letters of a lane again: those whose subject and event are `wanted`, and at most `limit` of them. Returns
     /// how many.
-    pub fn redeliver(
+    pub(crate) fn redeliver(
         &mut self,
         lane: Ix,
         limit: usize,
@@ -321,7 +306,7 @@ impl<'a, E: Message> Outbox<'a, E> {
     }
 
     /// Tells how an attempt ended.
-    pub fn settle(
+    pub(crate) fn settle(
         &mut self,
         now: Instant,
         id: AttemptId,
@@ -365,7 +350,7 @@ impl<'a, E: Message> Outbox<'a, E> {
 impl<E: Message> Outbox<'_, E> {
     /// The next attempt to make, if there is one that may be made now.
     #[must_use]
-    pub fn poll_attempt(&mut self, now: Instant) -> Option<Attempt<E>> {
+    pub(crate) fn poll_attempt(&mut self, now: Instant) -> Option<Attempt<E>> {
         if self.attempts.room() == 0 {
             return None;
         }
@@ -404,7 +389,8 @@ impl<E: Message> Outbox<'_, E> {
             },
             subject,
             event: self.head_of(ix)?.event,
-            target: Target { lane, callback },
+            lane,
+            callback,
             number,
         })
     }
@@ -412,7 +398,7 @@ impl<E: Message> Outbox<'_, E> {
     /// An attempt in flight, as it came out. `None` where there is none by this name; one without a delivery where that is
     /// no longer owed.
     #[must_use]
-    pub fn attempt(&self, id: AttemptId) -> Option<Option<Attempt<E>>> {
+    pub(crate) fn attempt(&self, id: AttemptId) -> Option<Option<Attempt<E>>> {
         let slot = self.attempts.get(id.ix)?;
         if slot.serial != id.serial {
             return None;
@@ -423,10 +409,8 @@ impl<E: Message> Outbox<'_, E> {
                 id,
                 subject: self.streams.get(ix)?.subject,
                 event: self.head_of(ix)?.event,
-                target: Target {
-                    lane: slot.lane?,
-                    callback,
-                },
+                lane: slot.lane?,
+                callback,
                 number: slot.number,
             })
         }))
@@ -434,7 +418,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do next.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         if self.lanes.has_marked() {
             return Some(Instant::ZERO);
         }
@@ -445,7 +429,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Does what is due: pauses that have ended, lanes that are closing. What is left when it has
     /// done its share is due at once.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         for _ in 0..STEP {
             let Some(lane) = self.lane_timers.pop_due(&mut self.lanes, now) else {
                 break;
@@ -466,15 +450,9 @@ impl<E: Message> Outbox<'_, E> {
         }
     }
 
-    /// How many lanes there are.
-    #[must_use]
-    pub const fn lanes_capacity(&self) -> usize {
-        self.lanes.capacity()
-    }
-
     /// How many subjects there can be.
     #[must_use]
-    pub const fn subjects_capacity(&self) -> usize {
+    pub(crate) const fn subjects_capacity(&self) -> usize {
         self.chains.0.len()
     }
 
@@ -490,57 +468,70 @@ impl<E: Message> Outbox<'_, E> {
         Some(&mut chain.narrowed)
     }
 
+    /// How much is owed.
+    #[must_use]
+    pub(crate) const fn owed(&self) -> Owed {
+        Owed {
+            streams: self.streams_live(),
+            dead_letters: self.dead_letters(),
+            letters_dropped: self.letters_dropped(),
+            events: self.events_len(),
+            attempts: self.attempts_in_flight(),
+        }
+    }
+
     /// How many attempts are in flight.
     #[must_use]
-    pub const fn attempts_in_flight(&self) -> usize {
+    pub(crate) const fn attempts_in_flight(&self) -> usize {
         self.attempts.len()
     }
 
     /// How many attempts may be in flight.
+    #[cfg(feature = "hub")]
     #[must_use]
-    pub const fn attempts_capacity(&self) -> usize {
+    pub(crate) const fn attempts_capacity(&self) -> usize {
         self.attempts.capacity()
     }
 
     /// How many deliveries are owed and not dead.
     #[must_use]
-    pub const fn streams_live(&self) -> usize {
+    pub(crate) const fn streams_live(&self) -> usize {
         self.streams.len().saturating_sub(self.dead_letters)
     }
 
     /// How many dead letters are kept.
     #[must_use]
-    pub const fn dead_letters(&self) -> usize {
+    pub(crate) const fn dead_letters(&self) -> usize {
         self.dead_letters
     }
 
     /// How many dead letters were forgotten because room was wanted.
     #[must_use]
-    pub const fn letters_dropped(&self) -> u64 {
+    pub(crate) const fn letters_dropped(&self) -> u64 {
         self.letters_dropped
     }
 
     /// Whether a lane is open.
     #[must_use]
-    pub fn is_open(&self, lane: Ix) -> bool {
+    pub(crate) fn is_open(&self, lane: Ix) -> bool {
         self.lanes.get(lane).is_some_and(|lane| lane.open)
     }
 
     /// Whether a subject is admitted and has not ended.
     #[must_use]
-    pub fn is_active(&self, subject: Ix) -> bool {
+    pub(crate) fn is_active(&self, subject: Ix) -> bool {
         self.chains.get(subject).is_some_and(|chain| chain.active)
     }
 
     /// How many events are kept because somebody is owed them.
     #[must_use]
-    pub const fn events_len(&self) -> usize {
+    pub(crate) const fn events_len(&self) -> usize {
         self.events.len()
     }
 
     /// Whether a subject owes nobody anything, dead letters included.
     #[must_use]
-    pub fn is_settled(&self, subject: Ix) -> bool {
+    pub(crate) fn is_settled(&self, subject: Ix) -> bool {
         self.chains.get(subject).is_none_or(|chain| {
             !chain.active && chain.streams.is_empty() && chain.events.is_empty()
         })

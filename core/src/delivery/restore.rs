@@ -12,7 +12,7 @@ use crate::{
 
 impl<E: Message> Outbox<'_, E> {
     /// The next event slot whose record has changed, with what it holds: nothing if it is gone.
-    pub fn poll_dirty_event(&mut self) -> Option<(Ix, Option<(Link, E)>)> {
+    pub(crate) fn poll_dirty_event(&mut self) -> Option<(Ix, Option<(Link, E)>)> {
         let (ix, _) = self.events.pop_marked()?;
         Some((
             ix,
@@ -21,7 +21,7 @@ impl<E: Message> Outbox<'_, E> {
     }
 
     /// The next stream slot whose record has changed, with what it holds: nothing if it is gone.
-    pub fn poll_dirty_stream(&mut self) -> Option<(Ix, Option<SavedStream>)> {
+    pub(crate) fn poll_dirty_stream(&mut self) -> Option<(Ix, Option<SavedStream>)> {
         let (ix, _) = self.streams.pop_marked()?;
         let saved = self.streams.get(ix).and_then(|stream| {
             Some(SavedStream {
@@ -42,14 +42,14 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Whether a record has changed.
     #[must_use]
-    pub const fn is_dirty(&self) -> bool {
+    pub(crate) const fn is_dirty(&self) -> bool {
         self.events.has_marked() || self.streams.has_marked()
     }
 
     /// Puts an event back after a restart. Events of a subject may come in any order. `false` where it
     /// has no place.
     #[must_use]
-    pub fn restore_event(&mut self, ix: Ix, subject: Link, event: E) -> bool {
+    pub(crate) fn restore_event(&mut self, ix: Ix, subject: Link, event: E) -> bool {
         if self
             .events
             .insert_at(ix, EventSlot::new(event, subject, 0))
@@ -77,7 +77,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Puts a stream back after all events are back. `false` where it contradicts them.
     #[must_use]
-    pub fn restore_stream(&mut self, ix: Ix, saved: &SavedStream) -> bool {
+    pub(crate) fn restore_stream(&mut self, ix: Ix, saved: &SavedStream) -> bool {
         let fits = self.events.get(saved.event).map(|slot| slot.subject) == Some(saved.subject)
             && self.lanes.get(saved.target.lane).is_some();
         let solo = saved.solo || saved.dead;
@@ -102,25 +102,30 @@ impl<E: Message> Outbox<'_, E> {
     }
 
     /// Notes that a stream's record stands for nothing any more and must be deleted.
-    pub fn forget_stream(&mut self, ix: Ix) {
+    pub(crate) fn forget_stream(&mut self, ix: Ix) {
         self.streams.mark(ix, CHANGED);
     }
 
     /// How many slots for events there are.
     #[must_use]
-    pub const fn events_capacity(&self) -> usize {
+    pub(crate) const fn events_capacity(&self) -> usize {
         self.events.capacity()
     }
 
     /// How many slots for streams there are.
     #[must_use]
-    pub const fn streams_capacity(&self) -> usize {
+    pub(crate) const fn streams_capacity(&self) -> usize {
         self.streams.capacity()
     }
 
     /// Puts the room kept for a subject's future back, once its events and streams are back.
     #[must_use]
-    pub fn restore_active(&mut self, subject: Ix, state_events: u8, targets_own: u32) -> bool {
+    pub(crate) fn restore_active(
+        &mut self,
+        subject: Ix,
+        state_events: u8,
+        targets_own: u32,
+    ) -> bool {
         let Some(chain) = self.chains.get_mut(subject) else {
             return false;
         };
@@ -137,7 +142,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Sorts out what is back, before room is kept for subjects: closed lanes let go of what they still have, dead letters
     /// are put in the order of their events, and events that nobody is owed are forgotten.
-    pub fn restore_done(&mut self) {
+    pub(crate) fn restore_done(&mut self) {
         while let Some((lane, _)) = self.lanes.pop_marked() {
             self.drain(lane);
         }

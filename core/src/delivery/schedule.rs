@@ -6,7 +6,7 @@
 //! only lengthens it. When the pauses are used up, the delivery is a dead letter.
 //!
 //! ```
-//! use dubhook_core::{delivery::Schedule, random::Random};
+//! use dubhook_core::{dispatch::Schedule, random::Random};
 //!
 //! let schedule = Schedule::STANDARD;
 //! let mut random = Random::new([3; 32]);
@@ -20,7 +20,7 @@
 use crate::random::Random;
 
 /// The most pauses that a schedule can have.
-pub const PAUSES_MAX: usize = 15;
+pub(super) const PAUSES_MAX: usize = 15;
 
 /// The pauses between the attempts of one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +30,10 @@ pub struct Schedule {
 }
 
 /// The longest pause that a `Retry-After` can ask for: a day.
-pub const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+pub(crate) const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
 /// How far a pause may be off its mark, in percent.
-pub const JITTER_PERCENT: u64 = 10;
+pub(super) const JITTER_PERCENT: u64 = 10;
 
 impl Schedule {
     /// Attempts at once, then after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h, as Standard
@@ -42,7 +42,7 @@ impl Schedule {
         5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 36_000_000,
     ]);
 
-    /// A schedule of these pauses. Those past [`PAUSES_MAX`] are left out.
+    /// A schedule of these pauses. Those past the first 15 are left out.
     #[must_use]
     pub const fn new(pauses_ms: &[u32]) -> Self {
         let mut schedule = Self {

@@ -65,7 +65,7 @@ impl<E: Message> Outbox<'_, E> {
     }
 
     /// Forgets how a lane's endpoint has fared, and ends its pause.
-    pub fn forgive(&mut self, lane: Ix) {
+    pub(crate) fn forgive(&mut self, lane: Ix) {
         if let Some(slot) = self.lanes.get_mut(lane) {
             slot.forgive();
         }
@@ -180,7 +180,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Forgets a subject's dead letters because room is wanted. `false`, and nothing has changed, where the subject still owes
     /// somebody something, or may come to.
-    pub fn drop_letters(&mut self, subject: Ix) -> bool {
+    pub(crate) fn drop_letters(&mut self, subject: Ix) -> bool {
         let letters = |outbox: &Self| {
             outbox
                 .chains

@@ -10,7 +10,7 @@ use zerocopy::FromZeros;
 
 /// One event that somebody is still owed.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct EventSlot<E> {
+pub(crate) struct EventSlot<E> {
     pub(super) event: E,
     pub(super) subject: Link,
     /// How many streams have this event to send next.
@@ -22,7 +22,7 @@ pub struct EventSlot<E> {
 
 impl<E: Message> EventSlot<E> {
     /// A filler for empty slots: all zero.
-    pub const EMPTY: Self = Self::new(E::EMPTY, None, 0);
+    pub(crate) const EMPTY: Self = Self::new(E::EMPTY, None, 0);
 
     pub(super) const fn new(event: E, subject: Link, batch: u64) -> Self {
         Self {
@@ -62,7 +62,7 @@ pub(super) enum Phase {
 
 /// What one target is owed of one subject, from one event on.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct StreamSlot {
+pub(crate) struct StreamSlot {
     pub(super) subject: Link,
     pub(super) lane: Link,
     /// The event to send next.
@@ -84,7 +84,7 @@ pub struct StreamSlot {
 
 impl StreamSlot {
     /// A filler for empty slots: all zero.
-    pub const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         subject: None,
         lane: None,
         event: None,
@@ -152,7 +152,7 @@ impl Timed for StreamSlot {
 
 /// An attempt in flight.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct AttemptSlot {
+pub(crate) struct AttemptSlot {
     /// The stream it is for; none when the delivery is no longer owed.
     pub(super) stream: Link,
     pub(super) lane: Link,
@@ -166,7 +166,7 @@ pub struct AttemptSlot {
 
 impl AttemptSlot {
     /// A filler for empty slots: all zero.
-    pub const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         stream: None,
         lane: None,
         serial: 0,
@@ -179,7 +179,7 @@ impl AttemptSlot {
 
 /// A subject's part in the outbox: its events, its streams, and the room kept for what is still to come.
 #[derive(Debug, Clone, Copy, FromZeros)]
-pub struct Chain {
+pub(crate) struct Chain {
     pub(super) events: List<OF_SUBJECT>,
     pub(super) streams: List<OF_SUBJECT>,
     /// What is narrowed to the subject, in the user's tables.
@@ -196,7 +196,7 @@ pub struct Chain {
 
 impl Chain {
     /// No subject: all zero.
-    pub const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         events: List::EMPTY,
         streams: List::EMPTY,
         narrowed: List::EMPTY,

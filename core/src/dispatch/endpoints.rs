@@ -143,7 +143,9 @@ impl<E: Event> Dispatcher<'_, E> {
             self.reap_endpoints();
         }
         let ix = self.endpoints.vacant()?;
-        let text = self.text.store([new.url, new.description])?;
+        let text = self
+            .text
+            .store([new.url.bytes(), new.description.bytes()])?;
         let for_all = new.subject.is_none();
         let room = self.outbox.is_vacant(ix)
             && new
@@ -447,7 +449,7 @@ impl<E: Event> Dispatcher<'_, E> {
         let (kept_url, kept_description) = kept.split_at_checked(split)?;
         let url = url.unwrap_or(Source::Plain(kept_url));
         let description = description.unwrap_or(Source::Plain(kept_description));
-        self.text.store([url, description])
+        self.text.store([url.bytes(), description.bytes()])
     }
 }
 

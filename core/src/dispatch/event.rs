@@ -1,13 +1,6 @@
 //! What a dispatcher must know of that which is told, and what it asks whoever tells it.
 
-use crate::{
-    delivery::Message,
-    id::Id,
-    out::Out,
-    record::Stored,
-    slab::Ix,
-    text::{Pieces, Pool},
-};
+use crate::{delivery::Message, id::Id, out::Out, record::Stored, slab::Ix, text::Pool};
 
 /// An event: a [`Message`] that, with its filter, can be written down. Whatever is both is one.
 pub trait Event: Message<Filter: Stored> + Stored {}
@@ -29,9 +22,13 @@ pub trait Subjects<E> {
         out.put(b"{}");
     }
 
-    /// The URL of a subject's own callback, in the dispatcher's pool, whether it still wants to be told or not; none where
-    /// it has none. It was checked by [`Url::parse`](crate::url::Url::parse).
-    fn callback_url<'t>(&self, _subject: Ix, _text: &'t Pool<'_>) -> Option<Pieces<'t>> {
-        None
+    /// The URL of a subject's own callback, in the pieces in which it lies, whether it still wants to be told or not; none
+    /// where it has none. It was checked by [`Url::parse`](crate::url::Url::parse).
+    fn callback_url<'t>(
+        &'t self,
+        _subject: Ix,
+        _text: &'t Pool<'_>,
+    ) -> Option<impl Iterator<Item = &'t [u8]>> {
+        None::<core::iter::Empty<&'t [u8]>>
     }
 }

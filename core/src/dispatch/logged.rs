@@ -35,7 +35,7 @@ impl<E: Event> Dispatcher<'_, E> {
     /// Line number `rank` of an endpoint's attempt log, 0 the newest, with how the receiver's answer began. With the
     /// feature `lists`.
     #[must_use]
-    pub fn attempt_line(&self, endpoint: Ix, rank: usize) -> Option<(&Line, &[u8])> {
+    pub(crate) fn attempt_line(&self, endpoint: Ix, rank: usize) -> Option<(&Line, &[u8])> {
         let count = self.endpoints.get(endpoint)?.logged;
         self.log.newest(endpoint, count, rank)
     }

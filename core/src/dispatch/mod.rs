@@ -3,10 +3,10 @@
 //! # Theory of operation
 //!
 //! A [`Dispatcher`] tells the events of *subjects* (jobs, doors, orders: a slot and an id each) to *endpoints*. What an event
-//! is, its user says: a small type that is a [`Message`](crate::delivery::Message) and has a durable form
+//! is, its user says: a small type that is a [`Message`] and has a durable form
 //! ([`Stored`](crate::record::Stored)), and for its body [`Subjects`]. All else is here: whom it concerns (an endpoint's
 //! filter, endpoints that are narrowed to one subject, a subject's own callback), in which order and how often it is tried
-//! (the [outbox](crate::delivery)), what an answer means, when an endpoint is given up, secrets and their rotation, the
+//! (the outbox), what an answer means, when an endpoint is given up, secrets and their rotation, the
 //! request's bytes signed after Standard Webhooks, a log of attempts, and the records of all that. It knows nothing of
 //! translations, of servers, or of an API.
 //!
@@ -25,12 +25,12 @@
 //!
 //! ```
 //! use dubhook_core::{
-//!     delivery::Message,
-//!     dispatch::{AttemptResult, Dispatcher, Input, Limits, NewEndpoint, Output, Ready, Storage, Subjects},
-//!     id::Id,
+//!     dispatch::{
+//!         AttemptResult, Dispatcher, Input, Limits, Message, NewEndpoint, Output, Ready, Storage, Subjects,
+//!     },
+//!     id::{Id, Ix},
 //!     out::Out,
 //!     record::{Keep, Read, Stored, Write},
-//!     slab::Ix,
 //!     text::Pool,
 //!     time::{Instant, Now, Timestamp},
 //! };
@@ -117,7 +117,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-pub use crate::delivery::{Attempt, AttemptId, Verdict};
+pub use crate::delivery::{Attempt, AttemptId, Message, OutboxLimits, Owed, Schedule, Verdict};
 pub use answer::Answer;
 pub use attempt::{AttemptResult, Attempted};
 pub use course::RestoreError;
@@ -125,9 +125,9 @@ pub use door::{HandleError, Input, Output, PollError, Ready};
 pub use endpoints::{EndpointChange, EndpointError, NewEndpoint};
 pub use event::{Event, Subjects};
 pub use limits::Limits;
-pub use publish::{AdmitError, PublishError};
+pub use publish::SubjectError;
 pub use request::RequestError;
-pub use signal::{Kinds, Signal, Weight};
+pub use signal::{Kinds, Signal};
 pub use storage::Storage;
 
 use course::Course;
@@ -153,25 +153,25 @@ const CHANGED: u8 = 1;
 /// What every error says that means it.
 pub(crate) const NOT_STARTED: &str = "records were put back, and work was not begun";
 
-/// The tables of a dispatcher, lent by the caller. All zero bytes is an empty table.
+/// The tables of a dispatcher, lent by a [`Storage`].
 #[derive(Debug)]
 pub struct Tables<'a, E: Event> {
     /// What of it is kept for longer.
-    pub keep: Keep,
+    pub(crate) keep: Keep,
     /// Text of endpoints, and what strings its user keeps: 64 bytes each.
-    pub blocks: &'a mut [Block],
+    pub(crate) blocks: &'a mut [Block],
     /// One for each endpoint.
-    pub endpoints: &'a mut [Slot<Endpoint<E::Filter>>],
+    pub(crate) endpoints: &'a mut [Slot<Endpoint<E::Filter>>],
     /// Lines of the attempt log, divided among the endpoints. With the feature `lists`.
     #[cfg(feature = "lists")]
-    pub log: &'a mut [Line],
+    pub(crate) log: &'a mut [Line],
     /// Room for what receivers answered, divided among the lines.
     #[cfg(feature = "lists")]
-    pub log_answers: &'a mut [u8],
+    pub(crate) log_answers: &'a mut [u8],
     /// Room for the body of one event, and at least for a URL and a description.
-    pub scratch: &'a mut [u8],
+    pub(crate) scratch: &'a mut [u8],
     /// Deliveries.
-    pub outbox: delivery::Tables<'a, E>,
+    pub(crate) outbox: delivery::Tables<'a, E>,
 }
 
 impl<E: Event> Tables<'_, E> {
@@ -319,10 +319,10 @@ impl<'a, E: Event> Dispatcher<'a, E> {
         &mut self.text
     }
 
-    /// The deliveries.
+    /// How much is owed.
     #[must_use]
-    pub const fn outbox(&self) -> &Outbox<'a, E> {
-        &self.outbox
+    pub const fn owed(&self) -> Owed {
+        self.outbox.owed()
     }
 
     /// How many bytes of memory are enough for any record. The filter's and the event's part is taken as at most 64 bytes.

@@ -7,69 +7,43 @@ use crate::{
     slab::{Ix, Link, List, Slab},
 };
 
-/// Why a subject was not admitted. Nothing has changed.
+/// Why a subject was not admitted, or what it tells not told. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum AdmitError {
+pub enum SubjectError {
+    /// The driver: records were put back, and work was not begun.
+    NotStarted,
     /// The driver: there is no such slot.
     Unknown,
     /// The driver: the subject is admitted already.
     Twice,
+    /// The driver: the subject is not admitted, or has told its last.
+    NotAdmitted,
     /// There is no room. Try again later.
     Full,
 }
 
-impl AdmitError {
-    /// The error as a short sentence.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "there is no such slot",
-            Self::Twice => "the subject is admitted already",
-            Self::Full => "there is no room",
-        }
-    }
-}
-
-impl core::fmt::Display for AdmitError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl core::error::Error for AdmitError {}
-
-/// Why an event was not told. Nothing has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum PublishError {
-    /// The driver: records were put back, and work was not begun.
-    NotStarted,
-    /// The driver: the subject is not admitted, or has told its last.
-    NotAdmitted,
-    /// There is no room for the event, and none was kept for it.
-    Full,
-}
-
-impl PublishError {
+impl SubjectError {
     /// The error as a short sentence.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotStarted => NOT_STARTED,
+            Self::Unknown => "there is no such slot",
+            Self::Twice => "the subject is admitted already",
             Self::NotAdmitted => "the subject is not admitted",
-            Self::Full => "there is no room for the event",
+            Self::Full => "there is no room",
         }
     }
 }
 
-impl core::fmt::Display for PublishError {
+impl core::fmt::Display for SubjectError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl core::error::Error for PublishError {}
+impl core::error::Error for SubjectError {}
 
 impl<E: Event> Dispatcher<'_, E> {
     /// Admits a subject: keeps room for so many of its `events` that cannot be overtaken, and for all that those who want
@@ -80,13 +54,13 @@ impl<E: Event> Dispatcher<'_, E> {
     ///
     /// # Errors
     ///
-    /// [`AdmitError`] says why it was not.
-    pub fn admit(&mut self, subject: Ix, events: u8, callback: bool) -> Result<(), AdmitError> {
+    /// [`SubjectError`] says why it was not.
+    pub fn admit(&mut self, subject: Ix, events: u8, callback: bool) -> Result<(), SubjectError> {
         if self.outbox.is_active(subject) {
-            return Err(AdmitError::Twice);
+            return Err(SubjectError::Twice);
         }
         if subject.get() as usize > self.outbox.subjects_capacity() {
-            return Err(AdmitError::Unknown);
+            return Err(SubjectError::Unknown);
         }
         let admitted = if self.course.is_restoring() {
             self.readmit(subject, events, callback)
@@ -96,7 +70,7 @@ impl<E: Event> Dispatcher<'_, E> {
         if admitted {
             Ok(())
         } else {
-            Err(AdmitError::Full)
+            Err(SubjectError::Full)
         }
     }
 
@@ -116,24 +90,24 @@ impl<E: Event> Dispatcher<'_, E> {
     ///
     /// # Errors
     ///
-    /// [`PublishError`] says why it was not told.
+    /// [`SubjectError`] says why it was not told.
     pub fn publish(
         &mut self,
         subject: Ix,
         event: E,
         callback: bool,
         subjects: &impl Subjects<E>,
-    ) -> Result<(), PublishError> {
+    ) -> Result<(), SubjectError> {
         if !self.begin() {
-            return Err(PublishError::NotStarted);
+            return Err(SubjectError::NotStarted);
         }
         if !self.outbox.is_active(subject) {
-            return Err(PublishError::NotAdmitted);
+            return Err(SubjectError::NotAdmitted);
         }
         if self.tell(subject, event, callback, subjects) {
             Ok(())
         } else {
-            Err(PublishError::Full)
+            Err(SubjectError::Full)
         }
     }
 

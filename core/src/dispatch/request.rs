@@ -80,14 +80,13 @@ impl<E: Event> Dispatcher<'_, E> {
         subjects: &impl Subjects<E>,
         out: &mut Out<'_>,
     ) -> Option<()> {
-        let pieces = if attempt.target.callback {
-            subjects.callback_url(attempt.subject?, &self.text)?
+        if attempt.callback {
+            for piece in subjects.callback_url(attempt.subject?, &self.text)? {
+                out.put(piece);
+            }
         } else {
-            let endpoint = self.endpoints.get(attempt.target.lane)?;
-            self.text.field(&endpoint.text, endpoint::field::URL)
-        };
-        for piece in pieces {
-            out.put(piece);
+            let endpoint = self.endpoints.get(attempt.lane)?;
+            self.text.write(&endpoint.text, endpoint::field::URL, out);
         }
         Some(())
     }
@@ -107,7 +106,7 @@ impl<E: Event> Dispatcher<'_, E> {
         memory: &mut [u8],
     ) -> Result<usize, RequestError> {
         let attempt = &self.attempt(id)?;
-        let (subject, lane) = (attempt.subject, attempt.target.lane);
+        let (subject, lane) = (attempt.subject, attempt.lane);
         let id = self.event_id(subject, lane, &attempt.event, subjects);
         let id = id.ok_or(RequestError::NotOwed)?;
         if self.rendered.0 != id {
@@ -134,7 +133,7 @@ impl<E: Event> Dispatcher<'_, E> {
         out.put(b"\r\nwebhook-timestamp: ");
         out.put_u64(seconds);
         out.put(b"\r\nwebhook-signature: ");
-        if attempt.target.callback {
+        if attempt.callback {
             let secret = self.callback_secret(subject, subjects);
             let secret = secret.ok_or(RequestError::NotOwed)?;
             let signature = secret.signing_key().sign(message, seconds, body);
@@ -173,7 +172,7 @@ impl<E: Event> Dispatcher<'_, E> {
                 subjects.write_body(subject, &attempt.event, &self.text, &mut out);
             }
             None => {
-                if let Some(endpoint) = self.endpoints.get(attempt.target.lane) {
+                if let Some(endpoint) = self.endpoints.get(attempt.lane) {
                     subjects.write_test(endpoint.id, &attempt.event, &mut out);
                 }
             }

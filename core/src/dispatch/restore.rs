@@ -8,7 +8,7 @@ use crate::{
     record::{FORMAT_VERSION, Key, Read, Stored, Table},
     signature::Secret,
     slab::Ix,
-    text::{Source, blocks_for},
+    text::blocks_for,
     time::{Instant, Now},
     url::Url,
 };
@@ -158,7 +158,7 @@ impl<E: Event> Dispatcher<'_, E> {
         if description.len() > self.limits.description_bytes_max {
             return None;
         }
-        endpoint.text = self.text.store(strings.map(Source::Plain))?;
+        endpoint.text = self.text.store(strings.map(str::bytes))?;
         let known = endpoint
             .subject
             .is_none_or(|subject| subjects.id(subject).is_some());

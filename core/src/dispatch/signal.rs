@@ -11,7 +11,7 @@ use zerocopy::FromZeros;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
-pub enum Weight {
+pub(crate) enum Weight {
     /// A change: each one is told.
     Change = 0,
     /// A reading: of several that wait, the newest is told.
@@ -37,7 +37,7 @@ pub struct Signal {
     /// What it is, as its user counts kinds: 0 to 31.
     pub kind: u8,
     /// What it is beside others.
-    pub weight: Weight,
+    weight: Weight,
 }
 
 impl Signal {
@@ -58,6 +58,15 @@ impl Signal {
     pub const fn reading(at: Timestamp, sequence: u32, kind: u8, value: i32) -> Self {
         Self {
             weight: Weight::Reading,
+            ..Self::change(at, sequence, kind, value)
+        }
+    }
+
+    /// Something has changed for the last time: its subject tells nothing after it.
+    #[must_use]
+    pub const fn last(at: Timestamp, sequence: u32, kind: u8, value: i32) -> Self {
+        Self {
+            weight: Weight::Last,
             ..Self::change(at, sequence, kind, value)
         }
     }

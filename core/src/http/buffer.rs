@@ -94,7 +94,7 @@ impl<'a> RecvBuf<'a> {
     /// What was received and not taken out, for decoding in place.
     #[must_use]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    pub fn filled_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn filled_mut(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
 

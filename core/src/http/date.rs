@@ -42,7 +42,7 @@ pub fn render_date(date: Timestamp) -> [u8; DATE_BYTES] {
 
 /// A date as HTTP writes it, kept: rendered anew only once the second has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Date {
+pub(crate) struct Date {
     /// The second that it shows, since 1970; past all others before the first.
     second: u64,
     text: [u8; DATE_BYTES],
@@ -50,14 +50,14 @@ pub struct Date {
 
 impl Date {
     /// Shows nothing yet.
-    pub const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         second: u64::MAX,
         text: [b' '; DATE_BYTES],
     };
 
     /// Shows `now` from here on.
     #[inline]
-    pub fn set(&mut self, now: Timestamp) {
+    pub(crate) fn set(&mut self, now: Timestamp) {
         let second = now.as_unix_seconds();
         if self.second != second {
             self.second = second;
@@ -67,7 +67,7 @@ impl Date {
 
     /// The text: an `IMF-fixdate`.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
         &self.text
     }
 }

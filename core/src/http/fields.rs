@@ -62,39 +62,8 @@ impl<'b> Fields<'b> {
     }
 
     /// Names, as they were sent, and values without the whitespace around them.
-    #[must_use]
-    pub const fn iter(&self) -> FieldsIter<'b> {
-        FieldsIter(Lines { rest: self.lines })
-    }
-}
-
-impl<'b> IntoIterator for Fields<'b> {
-    type Item = (&'b [u8], &'b [u8]);
-    type IntoIter = FieldsIter<'b>;
-
-    fn into_iter(self) -> FieldsIter<'b> {
-        self.iter()
-    }
-}
-
-impl<'b> IntoIterator for &Fields<'b> {
-    type Item = (&'b [u8], &'b [u8]);
-    type IntoIter = FieldsIter<'b>;
-
-    fn into_iter(self) -> FieldsIter<'b> {
-        self.iter()
-    }
-}
-
-/// Walks over the names and values of [`Fields`].
-#[derive(Debug, Clone)]
-pub struct FieldsIter<'b>(Lines<'b>);
-
-impl<'b> Iterator for FieldsIter<'b> {
-    type Item = (&'b [u8], &'b [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        split(self.0.next()?).ok()
+    pub fn iter(&self) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + Clone + use<'b> {
+        Lines { rest: self.lines }.map_while(|line| split(line).ok())
     }
 }
 

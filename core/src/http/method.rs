@@ -59,7 +59,7 @@ impl Method {
 
     /// Whether it is only for reading (RFC 9110, section 9.2.1).
     #[must_use]
-    pub const fn is_safe(self) -> bool {
+    pub(crate) const fn is_safe(self) -> bool {
         matches!(self, Self::Get | Self::Head | Self::Options)
     }
 }

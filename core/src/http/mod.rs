@@ -79,10 +79,12 @@ mod version;
 mod write;
 
 pub use buffer::RecvBuf;
-pub use date::{Date, parse_date, render_date, retry_after};
-pub use fields::{Fields, FieldsIter, Repeated};
+pub(crate) use date::Date;
+pub use date::{parse_date, render_date, retry_after};
+pub use fields::{Fields, Repeated};
 pub use method::Method;
-pub use reason::reason;
+#[cfg(feature = "problem-details")]
+pub(crate) use reason::reason;
 pub use refusal::Refusal;
 pub use request::{Progress, Request, RequestParser};
 pub use request_head::RequestHead;

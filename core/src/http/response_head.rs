@@ -86,7 +86,7 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
     }
 
     /// The same, from a date that was rendered before.
-    pub fn date_as(self, date: &Date) -> Self {
+    pub(crate) fn date_as(self, date: &Date) -> Self {
         self.date_text(date.as_bytes())
     }
 

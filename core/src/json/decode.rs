@@ -346,7 +346,7 @@ impl<'de> Typed<'_, 'de> {
             return Err(ReadErrorKind::Type.into());
         };
         visitor.visit_seq(TypedItems {
-            items: array.items(),
+            items: Items::of(&array),
             document: self.document,
         })
     }
@@ -360,7 +360,7 @@ impl<'de> Typed<'_, 'de> {
             return Err(ReadErrorKind::Type.into());
         };
         visitor.visit_map(TypedMembers {
-            members: object.members(),
+            members: Members::of(&object),
             order: Order::AsTheyStand,
             member: None,
             fields,
@@ -486,7 +486,7 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
             _ => Order::AsTheyStand,
         };
         visitor.visit_map(TypedMembers {
-            members: object.members(),
+            members: Members::of(&object),
             order,
             member: None,
             fields,
@@ -503,7 +503,7 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
         let (name, value) = match self.value {
             Value::String(name) => (name, None),
             Value::Object(object) => {
-                let mut members = object.members();
+                let mut members = Members::of(&object);
                 match (members.next(), members.next()) {
                     (Some((name, value)), None) => (name, Some(value)),
                     _ => return Err(ReadErrorKind::Type.into()),
@@ -542,7 +542,7 @@ enum Order<'de> {
 impl<'de> Order<'de> {
     /// Those named `name` first. Where one stands first, they come in that order anyway.
     fn first(name: &'static str, object: Object<'de>) -> Self {
-        match object.members().next() {
+        match Members::of(&object).next() {
             Some((first, _)) if first != name => Self::First(name, object),
             _ => Self::AsTheyStand,
         }
@@ -565,7 +565,7 @@ impl<'de> TypedMembers<'_, 'de> {
         loop {
             match (self.members.next(), &self.order) {
                 (None, Order::First(name, object)) => {
-                    self.members = object.members();
+                    self.members = Members::of(object);
                     self.order = Order::Others(name);
                 }
                 (Some((name, _)), Order::First(first, _)) if name != *first => {}

@@ -46,7 +46,7 @@ pub fn to_slice<T: Serialize + ?Sized>(value: &T, memory: &mut [u8]) -> Result<u
 /// # Errors
 ///
 /// [`WriteError::Type`].
-pub fn write<T: Serialize + ?Sized>(value: &T, out: &mut Out<'_>) -> Result<(), WriteError> {
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Out<'_>) -> Result<(), WriteError> {
     value.serialize(Encode(out))
 }
 

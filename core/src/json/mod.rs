@@ -49,10 +49,13 @@ mod value;
 mod writer;
 
 pub use decode::{ReadError, ReadErrorKind, from_slice, from_slice_in, from_value};
-pub use encode::{WriteError, to_slice, write};
+pub(crate) use encode::write;
+pub use encode::{WriteError, to_slice};
 pub(crate) use lend::{FIRST_MEMBER_FIRST, short, word};
-pub use string::{Decoded, Str};
-pub use value::{Array, Duplicate, Items, Members, Number, NumberError, Object, Value};
+pub(crate) use string::Decoded;
+pub use string::Str;
+pub use value::{Array, Duplicate, Number, NumberError, Object, Value};
+use value::{Items, Members};
 pub use writer::{Writer, write_escaped, write_str};
 
 /// How many arrays and objects may stand inside one another.

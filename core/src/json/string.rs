@@ -1,5 +1,7 @@
 //! Strings as they stand in a document, decoded while they are read.
 
+use core::iter::FusedIterator;
+
 /// A string of a document, still escaped.
 ///
 /// It compares as what it means: `"\u0061"` equals `"a"`.
@@ -49,12 +51,8 @@ impl<'a> Str<'a> {
 
     /// The decoded string, byte by byte: UTF-8 without gaps.
     #[must_use]
-    pub fn bytes(&self) -> Decoded<'a> {
-        Decoded {
-            rest: self.text.as_bytes(),
-            pending: 0,
-            pending_len: 0,
-        }
+    pub fn bytes(&self) -> impl FusedIterator<Item = u8> + Clone + use<'a> {
+        Decoded::of(self)
     }
 
     /// The length of the decoded string in bytes.
@@ -115,7 +113,7 @@ impl PartialEq<&str> for Str<'_> {
 
 /// The bytes of a decoded string; see [`Str::bytes`].
 #[derive(Debug, Clone)]
-pub struct Decoded<'a> {
+pub(crate) struct Decoded<'a> {
     rest: &'a [u8],
     /// What is left of the last escape's character, the next byte lowest.
     pending: u32,
@@ -157,9 +155,17 @@ impl Iterator for Decoded<'_> {
     }
 }
 
-impl core::iter::FusedIterator for Decoded<'_> {}
+impl FusedIterator for Decoded<'_> {}
 
-impl Decoded<'_> {
+impl<'a> Decoded<'a> {
+    pub(crate) const fn of(text: &Str<'a>) -> Self {
+        Self {
+            rest: text.text.as_bytes(),
+            pending: 0,
+            pending_len: 0,
+        }
+    }
+
     fn take(&mut self) -> Option<u8> {
         let (byte, rest) = self.rest.split_first()?;
         self.rest = rest;

@@ -5,6 +5,7 @@
 
 use super::Str;
 use super::plain::plain_len;
+use core::iter::FusedIterator;
 
 /// Any value of a document.
 #[derive(Debug, Clone, Copy)]
@@ -134,18 +135,22 @@ impl<'a> Array<'a> {
 
     /// The items in order.
     #[must_use]
-    pub const fn items(&self) -> Items<'a> {
-        Items { rest: self.inside }
+    pub const fn items(&self) -> impl FusedIterator<Item = Value<'a>> + Clone + use<'a> {
+        Items::of(self)
     }
 }
 
 /// The items of an array; see [`Array::items`].
 #[derive(Debug, Clone)]
-pub struct Items<'a> {
+pub(super) struct Items<'a> {
     rest: &'a str,
 }
 
 impl<'a> Items<'a> {
+    pub(super) const fn of(array: &Array<'a>) -> Self {
+        Self { rest: array.inside }
+    }
+
     /// What follows the items that were taken.
     pub(super) const fn rest(&self) -> &'a str {
         self.rest
@@ -161,7 +166,7 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-impl core::iter::FusedIterator for Items<'_> {}
+impl FusedIterator for Items<'_> {}
 
 /// An object of a document.
 #[derive(Debug, Clone, Copy)]
@@ -191,8 +196,10 @@ impl core::error::Error for Duplicate<'_> {}
 impl<'a> Object<'a> {
     /// The members in the order of the document, duplicates included.
     #[must_use]
-    pub const fn members(&self) -> Members<'a> {
-        Members { rest: self.inside }
+    pub const fn members(
+        &self,
+    ) -> impl FusedIterator<Item = (Str<'a>, Value<'a>)> + Clone + use<'a> {
+        Members::of(self)
     }
 
     /// What stands between its braces, as it is written.
@@ -254,11 +261,17 @@ impl<'a> Object<'a> {
 
 /// The members of an object; see [`Object::members`].
 #[derive(Debug, Clone)]
-pub struct Members<'a> {
+pub(super) struct Members<'a> {
     rest: &'a str,
 }
 
 impl<'a> Members<'a> {
+    pub(super) const fn of(object: &Object<'a>) -> Self {
+        Self {
+            rest: object.inside,
+        }
+    }
+
     /// What follows the members that were taken.
     pub(super) const fn rest(&self) -> &'a str {
         self.rest
@@ -276,7 +289,7 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-impl core::iter::FusedIterator for Members<'_> {}
+impl FusedIterator for Members<'_> {}
 
 /// Takes white space, one `mark` and white space from the start of `text`, as far as they are there.
 fn skip_space_and(text: &mut &str, mark: u8) {

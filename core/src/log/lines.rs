@@ -11,7 +11,7 @@ use zerocopy::FromZeros;
 
 /// One attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
-pub struct Line {
+pub(crate) struct Line {
     /// When it ended.
     pub at: Timestamp,
     /// The event's id.
@@ -32,7 +32,7 @@ pub struct Line {
 
 impl Line {
     /// An empty line: all zero.
-    pub const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         at: Timestamp::EPOCH,
         event: Id::NONE,
         kind: 0,

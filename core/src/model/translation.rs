@@ -2,7 +2,7 @@
 
 use super::{Sensitive, job_id};
 use crate::{
-    id::{Id, IdText, Prefix},
+    id::{Id, Prefix},
     job::Status,
     json,
     time::Timestamp,
@@ -63,7 +63,7 @@ impl<T> Translation<T> {
 
     /// Its name as text: `job_…`.
     #[must_use]
-    pub fn name(&self) -> IdText {
+    pub fn name(&self) -> heapless::String<30> {
         self.id.text(Prefix::Job)
     }
 

@@ -3,7 +3,7 @@
 use super::{Sensitive, endpoint_id, event_id, job_id_or_null};
 use crate::{
     event::{Filter, Kind},
-    id::{Id, IdText, Prefix},
+    id::{Id, Prefix},
     job::Status,
     time::Timestamp,
 };
@@ -44,7 +44,7 @@ pub struct Webhook<T> {
 impl<T> Webhook<T> {
     /// Its name as text: `ep_…`.
     #[must_use]
-    pub fn name(&self) -> IdText {
+    pub fn name(&self) -> heapless::String<30> {
         self.id.text(Prefix::Endpoint)
     }
 }

@@ -21,7 +21,8 @@ impl Server<'_> {
         self.service.submit(now, new)
     }
 
-    /// Accepts a job, or finds the one that the same request made before. With the feature `idempotency`.
+    /// Accepts a job, or finds the one that the same request made before: `key` is what its sender calls it, and `request`
+    /// tells it from others that are called the same. With the feature `idempotency`.
     ///
     /// # Errors
     ///
@@ -31,8 +32,10 @@ impl Server<'_> {
         &mut self,
         now: Now,
         new: &NewJob<'_>,
-        key: crate::service::IdempotencyKey,
+        key: &[u8],
+        request: &[u8],
     ) -> Result<Submitted, SubmitError> {
+        let key = self.service.idempotency_key(key, request);
         self.service.submit_once(now, new, key)
     }
 
@@ -70,6 +73,11 @@ impl Server<'_> {
     /// Removes an endpoint, and with it all that it is owed.
     pub fn remove_endpoint(&mut self, ix: Ix) {
         self.service.remove_endpoint(ix);
+    }
+
+    /// Gives an endpoint a new secret; what is sent to it is signed with the old one too for a while.
+    pub fn rotate_secret(&mut self, now: Now, ix: Ix) {
+        self.service.rotate_secret(now, ix);
     }
 
     /// Sends a test event to an endpoint. Returns its id.

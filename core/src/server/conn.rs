@@ -73,7 +73,7 @@ pub enum Drive {
 
 /// The state of one connection: what the caller lends a slice of.
 #[derive(Debug, Clone, Copy)]
-pub struct Conn {
+pub(crate) struct Conn {
     pub(super) parser: RequestParser,
     pub(super) reply: Reply,
     /// The batch that must be durable before the answer leaves.
@@ -107,7 +107,7 @@ const _: () = assert!(size_of::<Conn>() <= 256);
 
 impl Conn {
     /// A filler for empty slots: all zero.
-    pub const EMPTY: Self = Self {
+    pub(super) const EMPTY: Self = Self {
         parser: RequestParser::new(),
         reply: Reply::None,
         barrier: 0,

@@ -10,8 +10,8 @@ use crate::{
     id::Id,
     record::{Batch, Key, Value},
     service::{
-        self, Attempt, AttemptResult, HandleError, Handled, NOT_STARTED, PollError, Ready, Report,
-        RequestError, RestoreError,
+        self, Attempt, AttemptResult, Attempted, HandleError, NOT_STARTED, PollError, Ready,
+        Report, RequestError, RestoreError,
     },
     slab::Ix,
     time::{self, Instant, Now},
@@ -96,7 +96,6 @@ impl<'m> From<service::Output<'m>> for Output<'m> {
             service::Output::Save { key, value } => Self::Save { key, value },
             service::Output::Archive { job, json } => Self::Archive { job, json },
             service::Output::Commit(batch) => Self::Commit(batch),
-            service::Output::Sleep(until) => Self::Sleep(until),
         }
     }
 }
@@ -156,12 +155,12 @@ impl Server<'_> {
         self.service.start(now)
     }
 
-    /// Takes something that has happened in the world.
+    /// Takes something that has happened in the world. Of an attempt it says what came of it.
     ///
     /// # Errors
     ///
     /// [`HandleError`] says why it was not taken.
-    pub fn handle(&mut self, now: Now, input: Input<'_>) -> Result<Handled, HandleError> {
+    pub fn handle(&mut self, now: Now, input: Input<'_>) -> Result<Option<Attempted>, HandleError> {
         self.check_clock(now);
         if !self.service.begin() {
             return Err(HandleError::NotStarted);
@@ -176,7 +175,7 @@ impl Server<'_> {
             }
             Input::Shutdown => {
                 self.shutdown();
-                return Ok(Handled::Taken);
+                return Ok(None);
             }
         };
         self.service.handle(now, input)

@@ -10,36 +10,10 @@ use super::{
 use crate::{
     api::Problem,
     http::{Method, Phase, Progress, RecvBuf},
-    out::Out,
+    out::{Out, Overflow},
     slab::Ix,
     time::Now,
 };
-
-/// Why a connection was not driven. Nothing has changed, and what was received is all there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum DriveError {
-    /// The driver: the output is shorter than [`answer_bytes_max`](super::Config::answer_bytes_max).
-    ShortOutput,
-}
-
-impl DriveError {
-    /// The error as a short sentence.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ShortOutput => "the output is shorter than the longest answer",
-        }
-    }
-}
-
-impl core::fmt::Display for DriveError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl core::error::Error for DriveError {}
 
 impl Server<'_> {
     /// Reads requests out of `input` and writes their answers to `out`, until it needs something.
@@ -53,17 +27,17 @@ impl Server<'_> {
     ///
     /// # Errors
     ///
-    /// [`DriveError`] says what is wrong with the call.
+    /// [`Overflow`] where the output is shorter than [`answer_bytes_max`](super::Config::answer_bytes_max). Nothing has changed.
     pub fn drive(
         &mut self,
         now: Now,
         id: ConnId,
         input: &mut RecvBuf<'_>,
         out: &mut Out<'_>,
-    ) -> Result<Drive, DriveError> {
+    ) -> Result<Drive, Overflow> {
         self.check_clock(now);
         if out.len().saturating_add(out.room()) < self.config.answer_bytes_max() {
-            return Err(DriveError::ShortOutput);
+            return Err(Overflow);
         }
         if self.conn(id).is_none() {
             return Ok(Drive::Close);
@@ -179,17 +153,17 @@ impl Server<'_> {
     ///
     /// # Errors
     ///
-    /// [`DriveError`] says what is wrong with the call.
+    /// [`Overflow`] where the output is shorter than [`answer_bytes_max`](super::Config::answer_bytes_max). Nothing has changed.
     pub fn answer_lookup(
         &mut self,
         now: Now,
         id: ConnId,
         found: Option<&[u8]>,
         out: &mut Out<'_>,
-    ) -> Result<Drive, DriveError> {
+    ) -> Result<Drive, Overflow> {
         self.check_clock(now);
         if out.len().saturating_add(out.room()) < self.config.answer_bytes_max() {
-            return Err(DriveError::ShortOutput);
+            return Err(Overflow);
         }
         self.date.set(now.timestamp);
         let Some(conn) = self.conn(id) else {

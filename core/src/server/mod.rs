@@ -55,6 +55,7 @@ mod drive;
 mod hub;
 #[cfg(feature = "lists")]
 mod list;
+mod memory;
 mod pressure;
 mod render;
 #[cfg(feature = "idempotency")]
@@ -64,13 +65,16 @@ mod storage;
 #[cfg(feature = "webhook-api")]
 mod webhooks;
 
-pub use crate::service::{HandleError, Handled, PollError, Ready};
+pub use crate::service::{HandleError, PollError, Ready};
 pub use auth::ApiKey;
-pub use conn::{Conn, ConnId, Drive};
+use conn::Conn;
+pub use conn::{ConnId, Drive};
 pub use door::{AcceptError, Input, Output};
-pub use drive::DriveError;
 #[cfg(feature = "hub")]
-pub use hub::{Page, Watch};
+pub use hub::Page;
+#[cfg(feature = "hub")]
+use hub::Watch;
+pub use memory::{ServerMemory, Sizes};
 pub use storage::ServerStorage;
 
 #[cfg(feature = "guard")]
@@ -224,18 +228,18 @@ impl Config<'_> {
 /// The most bytes of an answer's head.
 const HEAD_BYTES_MAX: usize = 300;
 
-/// The tables of a server, lent by the caller.
+/// The tables of a server, lent by a [`ServerStorage`] or a [`ServerMemory`].
 #[derive(Debug)]
 pub struct Tables<'a> {
     /// Jobs, endpoints, deliveries.
-    pub service: service::Tables<'a>,
+    service: service::Tables<'a>,
     /// One for each connection.
-    pub conns: &'a mut [Slot<Conn>],
+    conns: &'a mut [Slot<Conn>],
     /// Room for the longest string of a request.
-    pub decode: &'a mut [u8],
+    decode: &'a mut [u8],
     /// Lists of connections that wait for a job to change: as many as connections do well.
     #[cfg(feature = "hub")]
-    pub watches: &'a mut [Watch],
+    watches: &'a mut [Watch],
 }
 
 /// The HTTP API over a [`Service`]. See the [module](self) for how it works.

@@ -49,7 +49,7 @@ pub struct ServerStorage<
     #[cfg(feature = "hub")]
     feed: [[crate::feed::Entry; 8]; JOBS],
     #[cfg(feature = "hub")]
-    watches: [super::Watch; CONNS],
+    watches: [super::hub::Watch; CONNS],
 }
 
 /// Room for the body of an event within [`Limits::DEVICE`](service::Limits::DEVICE).
@@ -91,7 +91,7 @@ impl<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMP
             #[cfg(feature = "hub")]
             feed: [[crate::feed::Entry::EMPTY; 8]; JOBS],
             #[cfg(feature = "hub")]
-            watches: [super::Watch::EMPTY; CONNS],
+            watches: [super::hub::Watch::EMPTY; CONNS],
         }
     }
 

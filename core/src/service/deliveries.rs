@@ -17,7 +17,7 @@ pub type Attempt = delivery::Attempt<Event>;
 impl Service<'_> {
     /// When an attempt that begins at `now` must have its whole answer.
     #[must_use]
-    pub fn attempt_deadline(&self, now: Now) -> Instant {
+    pub(crate) fn attempt_deadline(&self, now: Now) -> Instant {
         self.dispatch.attempt_deadline(now)
     }
 
@@ -27,7 +27,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`RequestError`] says why there is none.
-    pub fn attempt_url<'m>(
+    pub(crate) fn attempt_url<'m>(
         &self,
         id: AttemptId,
         memory: &'m mut [u8],
@@ -41,7 +41,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`RequestError`] says why it was not written.
-    pub fn write_attempt(
+    pub(crate) fn write_attempt(
         &mut self,
         now: Now,
         id: AttemptId,
@@ -89,8 +89,8 @@ mod tests {
     extern crate std;
     use crate::{
         record::Keep,
-        server::ServerStorage,
-        service::{Attempt, Limits, NewJob, Output, Ready, Service},
+        server::{Config, Output, Ready, Server, ServerStorage},
+        service::{Attempt, NewJob},
         text::Source,
         time::{Instant, Now, Timestamp},
     };
@@ -101,7 +101,7 @@ mod tests {
         timestamp: Timestamp::from_unix_ms(1_795_510_800_000),
     };
 
-    fn submit(service: &mut Service<'_>, host: &str) {
+    fn submit(server: &mut Server<'_>, host: &str) {
         let callback = format!("http://{host}/");
         let new = NewJob {
             video_url: Source::Plain("https://v.test/1.mp4"),
@@ -110,11 +110,11 @@ mod tests {
             reference: None,
             callback_url: Some(Source::Plain(&callback)),
         };
-        service.submit(NOW, &new).unwrap();
+        server.submit(NOW, &new).unwrap();
     }
 
-    fn attempt(service: &mut Service<'_>) -> Option<Attempt> {
-        match service.poll(NOW, Ready::ATTEMPTS, &mut []).unwrap() {
+    fn attempt(server: &mut Server<'_>) -> Option<Attempt> {
+        match server.poll(NOW, Ready::ATTEMPTS, &mut []).unwrap() {
             Output::Attempt(attempt) => Some(attempt),
             _ => None,
         }
@@ -126,18 +126,18 @@ mod tests {
     fn callbacks_share_a_lane_only_where_there_are_more_hosts_than_lanes() {
         for port in 1..30 {
             let mut memory = Box::new(ServerStorage::<16, 2, 1, 8>::new());
-            let memory = memory.lend(Keep::Nothing).service;
-            let service = &mut Service::new(memory, Limits::DEVICE, [1; 32]).unwrap();
+            let tables = memory.lend(Keep::Nothing);
+            let server = &mut Server::new(tables, Config::DEVICE, [1; 32]).unwrap();
             for _ in 0..3 {
-                submit(service, "silent.test");
+                submit(server, "silent.test");
             }
-            assert!(attempt(service).is_some());
-            assert!(attempt(service).is_none());
-            submit(service, &format!("good.test:{port}"));
-            assert!(attempt(service).is_some(), "{port}");
-            submit(service, "another.test");
-            assert!(attempt(service).is_none(), "all lanes are taken");
-            assert_eq!(service.audit(), Ok(()));
+            assert!(attempt(server).is_some());
+            assert!(attempt(server).is_none());
+            submit(server, &format!("good.test:{port}"));
+            assert!(attempt(server).is_some(), "{port}");
+            submit(server, "another.test");
+            assert!(attempt(server).is_none(), "all lanes are taken");
+            assert_eq!(server.service().audit(), Ok(()));
         }
     }
 }

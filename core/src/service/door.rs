@@ -1,9 +1,8 @@
-//! The one way in and the one way out of a service.
+//! What a service takes in and gives out, for the server's door.
 //!
 //! What has happened in the world goes in with [`handle`](Service::handle); what is to be done there comes out of
-//! [`poll`](Service::poll), one thing at a time. In which order things may happen is decided here and nowhere else: what
-//! is due is done before anything comes out, work is stopped before other work is started, and while a batch of records
-//! is on its way to the store no record of the next one comes out.
+//! [`next`](Service::next), one thing at a time. In which order things may happen is decided here: work is stopped before
+//! other work is started, and while a batch of records is on its way to the store no record of the next one comes out.
 
 use super::{
     Attempt, AttemptResult, Attempted, NOT_STARTED, Service,
@@ -20,7 +19,7 @@ use crate::{
 /// Something that has happened in the world.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// A worker says something of its job.
     Report {
         /// The job.
@@ -39,17 +38,7 @@ pub enum Input<'a> {
     Durable(Batch),
 }
 
-/// What came of an [`Input`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Handled {
-    /// It was taken.
-    Taken,
-    /// An attempt has ended, for whoever keeps a log.
-    Attempted(Attempted),
-}
-
-/// Why an [`Input`] was not taken. Nothing has changed.
+/// Why something that has happened was not taken. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum HandleError {
@@ -117,7 +106,7 @@ impl Ready {
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "it comes out once"]
-pub enum Output<'m> {
+pub(crate) enum Output<'m> {
     /// Start on a job.
     Start {
         /// The job.
@@ -151,8 +140,6 @@ pub enum Output<'m> {
     /// The batch is complete: write all that came since the last one in one transaction, then say that it is
     /// [durable](Input::Durable).
     Commit(Batch),
-    /// Nothing, until something comes or it is this time. A time that has passed already means: ask again soon.
-    Sleep(Option<Instant>),
 }
 
 /// Why nothing came out. Nothing has changed.
@@ -210,7 +197,11 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`HandleError`] says why it was not taken.
-    pub fn handle(&mut self, now: Now, input: Input<'_>) -> Result<Handled, HandleError> {
+    pub(crate) fn handle(
+        &mut self,
+        now: Now,
+        input: Input<'_>,
+    ) -> Result<Option<Attempted>, HandleError> {
         if !self.begin() {
             return Err(HandleError::NotStarted);
         }
@@ -222,7 +213,7 @@ impl Service<'_> {
             Input::Attempt { id, result } => {
                 let attempted = self.handle_attempt(now, id, result);
                 let attempted = attempted.ok_or(HandleError::Attempt)?;
-                return Ok(Handled::Attempted(attempted));
+                return Ok(Some(attempted));
             }
             Input::Durable(batch) => {
                 if !self.dispatch.durable(&batch) {
@@ -230,31 +221,7 @@ impl Service<'_> {
                 }
             }
         }
-        Ok(Handled::Taken)
-    }
-
-    /// The next thing to do, after doing what is due. Ask until it is [`Output::Sleep`].
-    ///
-    /// `memory` is where records come out: [`record_bytes_max`](Self::record_bytes_max) of it are enough for any. A driver
-    /// that takes none, or whose service keeps none, need not lend any.
-    ///
-    /// # Errors
-    ///
-    /// [`PollError`] says what is wrong with the call.
-    pub fn poll<'m>(
-        &mut self,
-        now: Now,
-        ready: Ready,
-        memory: &'m mut [u8],
-    ) -> Result<Output<'m>, PollError> {
-        if !self.begin() {
-            return Err(PollError::NotStarted);
-        }
-        if self.deadline().is_some_and(|due| due <= now.instant) {
-            self.pass(now);
-        }
-        let next = self.next(now, ready, memory)?;
-        Ok(next.unwrap_or(Output::Sleep(self.deadline())))
+        Ok(None)
     }
 
     /// The next thing to do at this moment, if there is one.
@@ -313,21 +280,21 @@ impl Service<'_> {
         Ok(Some(Output::Commit(self.dispatch.close_batch())))
     }
 
-    /// When something is due next, though nothing comes: what [`Output::Sleep`] says.
+    /// When something is due next, though nothing comes.
     #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         crate::time::earlier(self.job_timers.next(), self.dispatch.outbox.poll_timeout())
     }
 
     /// Whether something has changed that is in no complete batch yet.
     #[must_use]
-    pub const fn has_unsaved(&self) -> bool {
+    pub(crate) const fn has_unsaved(&self) -> bool {
         self.dispatch.course.is_gathering() || self.is_dirty()
     }
 
     /// Whether everything that has happened is durable.
     #[must_use]
-    pub const fn is_all_durable(&self) -> bool {
+    pub(crate) const fn is_all_durable(&self) -> bool {
         !self.dispatch.course.is_committing() && !self.has_unsaved()
     }
 }

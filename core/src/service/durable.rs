@@ -10,7 +10,7 @@ use crate::{event::Event, slab::Ix};
 /// What of something may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Durable<T> {
+pub(crate) enum Durable<T> {
     /// This.
     Is(T),
     /// Nothing: it was made a moment ago, and nobody was told of it.
@@ -33,7 +33,7 @@ impl Service<'_> {
 
     /// The event that left a job as it may be shown.
     #[must_use]
-    pub fn durable_job(&self, ix: Ix) -> Durable<Event> {
+    pub(crate) fn durable_job(&self, ix: Ix) -> Durable<Event> {
         match self.jobs.get(ix) {
             None => Durable::Nothing,
             Some(job) if self.is_durable(job.changed) => Durable::Is(job.last),
@@ -45,7 +45,8 @@ impl Service<'_> {
 
     /// Whether an endpoint may be shown, and for one that is narrowed to a job, the event that left it as it may be.
     #[must_use]
-    pub fn durable_endpoint(&self, ix: Ix) -> Durable<Option<Event>> {
+    #[cfg(feature = "webhook-api")]
+    pub(crate) fn durable_endpoint(&self, ix: Ix) -> Durable<Option<Event>> {
         let Some(endpoint) = self.dispatch.endpoints.get(ix) else {
             return Durable::Nothing;
         };

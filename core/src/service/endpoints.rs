@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// A registered webhook.
-pub type Endpoint = endpoint::Endpoint<Filter>;
+pub(crate) type Endpoint = endpoint::Endpoint<Filter>;
 
 /// An endpoint that somebody registers. Its subject is the only job whose events it gets.
-pub type NewEndpoint<'a> = dispatch::NewEndpoint<'a, Filter>;
+pub(crate) type NewEndpoint<'a> = dispatch::NewEndpoint<'a, Filter>;
 
 /// What of an endpoint to change. What is `None` stays.
-pub type EndpointChange<'a> = dispatch::EndpointChange<'a, Filter>;
+pub(crate) type EndpointChange<'a> = dispatch::EndpointChange<'a, Filter>;
 
 impl Service<'_> {
     /// Registers an endpoint. One that is narrowed to a job that has ended is sent its ending at once.
@@ -25,7 +25,11 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`EndpointError`] says why it was not.
-    pub fn create_endpoint(&mut self, now: Now, new: NewEndpoint<'_>) -> Result<Ix, EndpointError> {
+    pub(crate) fn create_endpoint(
+        &mut self,
+        now: Now,
+        new: NewEndpoint<'_>,
+    ) -> Result<Ix, EndpointError> {
         let (subject, filter) = (new.subject, new.filter);
         let ix = self.dispatch.create_endpoint(now, new)?;
         if let Some(event) = subject.and_then(|job| Some(self.jobs.get(job)?.last))
@@ -43,7 +47,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`EndpointError`] says why it is as it was.
-    pub fn change_endpoint(
+    pub(crate) fn change_endpoint(
         &mut self,
         ix: Ix,
         change: EndpointChange<'_>,
@@ -52,12 +56,12 @@ impl Service<'_> {
     }
 
     /// Removes an endpoint, and with it all that it is owed.
-    pub fn remove_endpoint(&mut self, ix: Ix) {
+    pub(crate) fn remove_endpoint(&mut self, ix: Ix) {
         self.dispatch.remove_endpoint(ix);
     }
 
     /// Gives an endpoint a new secret; the old one signs too for a while.
-    pub fn rotate_secret(&mut self, now: Now, ix: Ix) {
+    pub(crate) fn rotate_secret(&mut self, now: Now, ix: Ix) {
         self.dispatch.rotate_secret(now, ix);
     }
 
@@ -66,7 +70,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`EndpointError`] says why none was sent.
-    pub fn test_endpoint(&mut self, now: Now, ix: Ix) -> Result<Id, EndpointError> {
+    pub(crate) fn test_endpoint(&mut self, now: Now, ix: Ix) -> Result<Id, EndpointError> {
         let event = Event {
             at: now.timestamp,
             sequence: self.dispatch.random.u64() as u32 >> 8,
@@ -79,7 +83,12 @@ impl Service<'_> {
     /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
     /// id. Returns how many. With the feature `redelivery`.
     #[cfg(feature = "redelivery")]
-    pub fn redeliver(&mut self, ix: Ix, since: crate::time::Timestamp, event: Option<Id>) -> usize {
+    pub(crate) fn redeliver(
+        &mut self,
+        ix: Ix,
+        since: crate::time::Timestamp,
+        event: Option<Id>,
+    ) -> usize {
         self.dispatch.redeliver(ix, since, event, &self.jobs)
     }
 }

@@ -83,7 +83,7 @@ impl Service<'_> {
 
     /// Keeps a job for one more who follows it, until [`unfollow`](Self::unfollow).
     #[cfg(feature = "hub")]
-    pub fn follow(&mut self, job: Id) {
+    pub(crate) fn follow(&mut self, job: Id) {
         let ix = self.find_job(job);
         if let Some(job) = ix.and_then(|ix| self.jobs.get_mut(ix)) {
             job.followers += 1;
@@ -92,7 +92,7 @@ impl Service<'_> {
 
     /// Lets a job go that was [followed](Self::follow).
     #[cfg(feature = "hub")]
-    pub fn unfollow(&mut self, job: Id) {
+    pub(crate) fn unfollow(&mut self, job: Id) {
         let ix = self.find_job(job);
         if let Some(job) = ix.and_then(|ix| self.jobs.get_mut(ix)) {
             job.followers = job.followers.saturating_sub(1);

@@ -3,7 +3,7 @@
 use crate::{
     event::Event,
     id::Id,
-    job::State,
+    job::{State, Status},
     slab::{Links, Node},
     text::Text,
     time::Timestamp,
@@ -12,17 +12,17 @@ use crate::{
 use zerocopy::FromZeros;
 
 /// The strings of a job's request, by their place in its [`Text`].
-pub mod request_field {
+pub(crate) mod request_field {
     /// The video.
-    pub const VIDEO_URL: usize = 0;
+    pub(crate) const VIDEO_URL: usize = 0;
     /// The language it is in; empty where not said.
-    pub const SOURCE_LANGUAGE: usize = 1;
+    pub(crate) const SOURCE_LANGUAGE: usize = 1;
     /// The language it shall be in.
-    pub const TARGET_LANGUAGE: usize = 2;
+    pub(crate) const TARGET_LANGUAGE: usize = 2;
     /// What the asker calls it; empty where not said.
-    pub const REFERENCE: usize = 3;
+    pub(crate) const REFERENCE: usize = 3;
     /// Where the asker wants to be told; empty where not said.
-    pub const CALLBACK_URL: usize = 4;
+    pub(crate) const CALLBACK_URL: usize = 4;
 }
 
 /// One translation.
@@ -115,12 +115,24 @@ impl JobSlot {
 
     /// Where it is in its life.
     #[must_use]
-    pub const fn state(&self) -> State {
+    pub(crate) const fn state(&self) -> State {
         State {
             status: self.last.kind.status(),
             progress: self.last.progress,
             attempts: self.attempts,
         }
+    }
+
+    /// Its status.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        self.last.kind.status()
+    }
+
+    /// How often a worker has started on it.
+    #[must_use]
+    pub const fn attempts(&self) -> u8 {
+        self.attempts
     }
 
     /// What happened to it last.

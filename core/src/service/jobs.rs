@@ -149,7 +149,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`SubmitError`] says why nothing was accepted.
-    pub fn submit(&mut self, now: Now, new: &NewJob<'_>) -> Result<Submitted, SubmitError> {
+    pub(crate) fn submit(&mut self, now: Now, new: &NewJob<'_>) -> Result<Submitted, SubmitError> {
         if !self.begin() {
             return Err(SubmitError::NotStarted);
         }
@@ -208,7 +208,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`ReportError`] says why it goes on: it has ended, or there is none.
-    pub fn cancel(&mut self, now: Now, id: Id) -> Result<Ix, ReportError> {
+    pub(crate) fn cancel(&mut self, now: Now, id: Id) -> Result<Ix, ReportError> {
         if !self.begin() {
             return Err(ReportError::NotStarted);
         }
@@ -291,7 +291,7 @@ impl Service<'_> {
         }
         let ix = self.jobs.vacant()?;
         let has_callback = new.callback_url.is_some();
-        let request = self.dispatch.text.store(strings)?;
+        let request = self.dispatch.text.store(strings.map(Source::bytes))?;
         if !self.dispatch.text.reserve(result_blocks) {
             self.dispatch.text.free(request);
             return None;
@@ -368,10 +368,7 @@ impl Service<'_> {
             _ => result,
         };
         // The room was set aside when the job was accepted.
-        let text = self
-            .dispatch
-            .text
-            .store_reserved([Source::Plain(words)], reserved);
+        let text = self.dispatch.text.store_reserved([words.bytes()], reserved);
         // A worker of the run before is there no longer.
         let stopping = stop && from == Status::Processing && !self.dispatch.course.is_restoring();
         // One that claims its jobs has nobody here to tell: it learns of it when it reports next.

@@ -15,7 +15,7 @@ const STEP: usize = 64;
 
 /// What a request is known by when it comes again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdempotencyKey {
+pub(crate) struct IdempotencyKey {
     key: KeyHash,
     request: RequestHash,
 }
@@ -23,7 +23,7 @@ pub struct IdempotencyKey {
 impl Service<'_> {
     /// What a request with this idempotency key and body is known by.
     #[must_use]
-    pub fn idempotency_key(&self, key: &[u8], body: &[u8]) -> IdempotencyKey {
+    pub(crate) fn idempotency_key(&self, key: &[u8], body: &[u8]) -> IdempotencyKey {
         let mut hash = Sha256::new();
         hash.update(&self.dispatch.master);
         hash.update(b"idempotency key");
@@ -42,7 +42,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`SubmitError`] says why nothing was accepted.
-    pub fn submit_once(
+    pub(crate) fn submit_once(
         &mut self,
         now: Now,
         new: &NewJob<'_>,

@@ -37,7 +37,7 @@ pub struct Limits {
     pub attempt_ms: u64,
     /// Deliveries: schedule and windows.
     pub outbox: OutboxLimits,
-    /// Whether workers claim jobs over the API. They do not come out of [`poll`](super::Service::poll) then.
+    /// Whether workers claim jobs over the API. They do not come out of [`poll`](crate::server::Server::poll) then.
     #[cfg(feature = "hub")]
     pub remote_workers: bool,
 }

@@ -9,7 +9,7 @@ use crate::{
     out::Out,
     record::{Read, Stored, Write},
     slab::{Ix, Slab},
-    text::{Pieces, Pool},
+    text::Pool,
     time::Timestamp,
 };
 
@@ -88,7 +88,11 @@ impl Subjects<Event> for Slab<'_, JobSlot> {
         view::write_test(endpoint, event, out);
     }
 
-    fn callback_url<'t>(&self, job: Ix, text: &'t Pool<'_>) -> Option<Pieces<'t>> {
+    fn callback_url<'t>(
+        &'t self,
+        job: Ix,
+        text: &'t Pool<'_>,
+    ) -> Option<impl Iterator<Item = &'t [u8]>> {
         let job = self.get(job)?;
         Some(text.field(&job.request, request_field::CALLBACK_URL))
     }

@@ -2,11 +2,13 @@
 //!
 //! # Theory of operation
 //!
-//! A [`Service`] is the whole of Dubhook but for HTTP: an engineer who has another front end puts it on
-//! top of this. Commands change it ([`submit`](Service::submit), [`cancel`](Service::cancel),
-//! [`create_endpoint`](Service::create_endpoint)…), and so does what has happened in the world
-//! ([`handle`](Service::handle)). What must then happen there comes out of [`poll`](Service::poll): work to start and to
-//! stop, webhook attempts to make, records to write.
+//! A [`Service`] is the whole of Dubhook but for HTTP. A [`Server`](crate::server::Server) holds one, [shows it to whoever
+//! reads](crate::server::Server::service) and passes on to it what changes it: commands
+//! ([`submit`](crate::server::Server::submit), [`cancel`](crate::server::Server::cancel),
+//! [`create_endpoint`](crate::server::Server::create_endpoint)…) and what has happened in the world
+//! ([`handle`](crate::server::Server::handle)). What must then happen there comes out of
+//! [`poll`](crate::server::Server::poll): work to start and to stop, webhook attempts to make, records to write. An engineer who
+//! has another front end, a button or a screen, uses these and leaves the connections alone: what nobody calls is not linked.
 //!
 //! **Nothing leaves before it is durable.** Every change belongs to the batch of records that is open. Its records come
 //! out one by one, and then the [batch](crate::record::Batch) itself: the driver writes all of them in one transaction and
@@ -16,17 +18,15 @@
 //! durable at once.
 //!
 //! **Records are last-value-wins.** A record is a slot of a table: its key is (table, slot), so there are
-//! never more records than slots, and recovery is [`restore`](Service::restore) for each in the order of their keys,
-//! then [`start`](Service::start). Jobs that were running are pending again.
+//! never more records than slots, and recovery is [`restore`](crate::server::Server::restore) for each in the order of their
+//! keys, then [`start`](crate::server::Server::start). Jobs that were running are pending again.
 //!
 //! **Ended jobs leave memory**, after a time or when room is wanted. For a driver that keeps them for longer and says
-//! [`Keep::Archive`], the JSON that an ended job has for ever comes out with its batch ([`Output::Archive`]).
+//! [`Keep::Archive`], the JSON that an ended job has for ever comes out with its batch
+//! ([`Output::Archive`](crate::server::Output::Archive)).
 //!
 //! **Full is an answer.** A job is admitted only with room for everything that can still happen to it:
 //! its text, its ending, its deliveries. Otherwise [`SubmitError::Full`] says so before anything was promised.
-//!
-//! The contract of the driver: after any command or [`handle`](Service::handle), ask [`poll`](Service::poll) for the next
-//! thing to do until that is [`Output::Sleep`], and again when that says.
 //!
 //! # A button that wants a translation
 //!
@@ -34,16 +34,15 @@
 //! use dubhook_core::{
 //!     job::Status,
 //!     record::Keep,
-//!     server::ServerStorage,
-//!     service::{Input, Limits, NewJob, Output, Ready, Report, Service},
+//!     server::{Config, Input, Output, Ready, Server, ServerStorage},
+//!     service::{NewJob, Report},
 //!     text::Source,
 //!     time::{Instant, Now, Timestamp},
 //! };
 //!
 //! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
-//! let mut storage = ServerStorage::<4, 2, 0, 2>::new(); // 4 jobs, 2 endpoints, no connections, 2 attempts
-//! let tables = storage.lend(Keep::Records).service;
-//! let mut service = Service::new(tables, Limits::DEVICE, [7; 32]).unwrap();
+//! let mut storage = ServerStorage::<4, 2, 1, 2>::new(); // 4 jobs, 2 endpoints, 1 connection, 2 attempts
+//! let mut server = Server::new(storage.lend(Keep::Records), Config::DEVICE, [7; 32]).unwrap();
 //!
 //! let pressed = NewJob {
 //!     video_url: Source::Plain("https://v.test/1.mp4"),
@@ -52,28 +51,28 @@
 //!     reference: None,
 //!     callback_url: None,
 //! };
-//! let slot = service.submit(now, &pressed).unwrap().job;
+//! let slot = server.submit(now, &pressed).unwrap().job;
 //!
 //! // Two numbers stand in for a store: the records that were put there, and those of them that are written.
 //! let (mut put, mut written) = (0, 0);
-//! let mut memory = [0; Limits::DEVICE.record_bytes_max()];
+//! let mut memory = [0; Config::DEVICE.record_bytes_max()];
 //! loop {
-//!     match service.poll(now, Ready::ALL, &mut memory).unwrap() {
+//!     match server.poll(now, Ready::ALL, &mut memory).unwrap() {
 //!         Output::Save { .. } => put += 1,
 //!         Output::Commit(batch) => {
 //!             written = put;
-//!             service.handle(now, Input::Durable(batch)).unwrap();
+//!             server.handle(now, Input::Durable(batch)).unwrap();
 //!         }
 //!         Output::Start { job, .. } => {
 //!             assert!(written > 0, "nobody works on what a crash could take back");
 //!             let report = Report::Completed("https://v.test/1.es.mp4");
-//!             service.handle(now, Input::Report { job, report }).unwrap();
+//!             server.handle(now, Input::Report { job, report }).unwrap();
 //!         }
 //!         Output::Sleep(_) => break,
 //!         other => unreachable!("there is nobody to tell: {other:?}"),
 //!     }
 //! }
-//! assert_eq!(service.job(slot).unwrap().state().status, Status::Completed);
+//! assert_eq!(server.service().job(slot).unwrap().status(), Status::Completed);
 //! assert_eq!(put, written);
 //! ```
 
@@ -97,28 +96,29 @@ mod view;
 #[cfg(feature = "hub")]
 mod workers;
 
-pub use crate::delivery::Flaw;
+pub use crate::delivery::{Flaw, Owed};
 pub(crate) use crate::dispatch::NOT_STARTED;
 pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, RequestError, RestoreError};
 pub use deliveries::Attempt;
-pub use door::{HandleError, Handled, Input, Output, PollError, Ready};
-pub use durable::Durable;
-pub use endpoints::{Endpoint, EndpointChange, NewEndpoint};
-pub use job_slot::{JobSlot, request_field};
+pub use door::{HandleError, PollError, Ready};
+pub(crate) use door::{Input, Output};
+pub(crate) use durable::Durable;
+pub(crate) use endpoints::{Endpoint, EndpointChange, NewEndpoint};
+pub use job_slot::JobSlot;
+pub(crate) use job_slot::request_field;
 pub use jobs::{NewJob, Report, ReportError, SubmitError, Submitted};
 #[cfg(feature = "idempotency")]
-pub use keys::IdempotencyKey;
+pub(crate) use keys::IdempotencyKey;
 pub use limits::Limits;
-pub use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
+pub(crate) use view::{EVENT_BYTES_OVERHEAD, JOB_BYTES_OVERHEAD};
 #[cfg(feature = "hub")]
-pub use workers::{Claim, LeaseError};
+pub(crate) use workers::{Claim, LeaseError};
 
 use job_slot::{ALL, ARCHIVING, QUEUED, REQUEST, STATE};
 
 #[cfg(feature = "idempotency")]
 use crate::idempotency::{KeySlot, Keys};
 use crate::{
-    delivery::Outbox,
     dispatch::{self, Dispatcher},
     event::Event,
     id::{Id, Prefix},
@@ -132,17 +132,17 @@ use crate::{
 
 /// The tables of a service, lent by the caller. All zero bytes is an empty table.
 #[derive(Debug)]
-pub struct Tables<'a> {
+pub(crate) struct Tables<'a> {
     /// One for each job.
-    pub jobs: &'a mut [Slot<JobSlot>],
+    pub(crate) jobs: &'a mut [Slot<JobSlot>],
     /// One for each idempotency key. With the feature `idempotency`.
     #[cfg(feature = "idempotency")]
-    pub keys: &'a mut [KeySlot],
+    pub(crate) keys: &'a mut [KeySlot],
     /// Endpoints and deliveries; text of jobs is among that of endpoints. It says what is kept for longer.
-    pub dispatch: dispatch::Tables<'a, Event>,
+    pub(crate) dispatch: dispatch::Tables<'a, Event>,
     /// Room for the newest events of all jobs.
     #[cfg(feature = "hub")]
-    pub feed: &'a mut [crate::feed::Entry],
+    pub(crate) feed: &'a mut [crate::feed::Entry],
 }
 
 impl Tables<'_> {
@@ -238,17 +238,7 @@ pub struct Counters {
 }
 
 impl<'a> Service<'a> {
-    /// A service with nothing in it. `seed` is 32 bytes of entropy, fresh at every start.
-    ///
-    /// # Errors
-    ///
-    /// [`SetupError`] names what is lent too little of for what `limits` allow.
-    pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Result<Self, SetupError> {
-        tables.check(&limits)?;
-        Ok(Self::of(tables, limits, seed))
-    }
-
-    /// A service of tables that were looked at.
+    /// A service with nothing in it, of tables that were looked at. `seed` is 32 bytes of entropy, fresh at every start.
     pub(crate) fn of(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Self {
         let keep = tables.dispatch.keep;
         let records = keep.records();
@@ -285,7 +275,7 @@ impl<'a> Service<'a> {
 
     /// Random bytes, for whoever works on top of the service or beside it.
     #[must_use]
-    pub fn random_bytes(&mut self) -> [u8; 32] {
+    pub(crate) fn random_bytes(&mut self) -> [u8; 32] {
         self.dispatch.random_bytes()
     }
 
@@ -315,8 +305,9 @@ impl<'a> Service<'a> {
     }
 
     /// How many jobs it has room for.
+    #[cfg(feature = "hub")]
     #[must_use]
-    pub const fn jobs_capacity(&self) -> usize {
+    pub(crate) const fn jobs_capacity(&self) -> usize {
         self.jobs.capacity()
     }
 
@@ -327,8 +318,9 @@ impl<'a> Service<'a> {
     }
 
     /// How many endpoints it has room for.
+    #[cfg(feature = "hub")]
     #[must_use]
-    pub const fn endpoints_capacity(&self) -> usize {
+    pub(crate) const fn endpoints_capacity(&self) -> usize {
         self.dispatch.endpoints_capacity()
     }
 
@@ -345,10 +337,17 @@ impl<'a> Service<'a> {
         &self.feed
     }
 
-    /// The deliveries.
+    /// How much is owed.
     #[must_use]
-    pub const fn outbox(&self) -> &Outbox<'a, Event> {
-        self.dispatch.outbox()
+    pub const fn owed(&self) -> Owed {
+        self.dispatch.owed()
+    }
+
+    /// The deliveries.
+    #[cfg(feature = "hub")]
+    #[must_use]
+    pub(crate) const fn outbox(&self) -> &crate::delivery::Outbox<'a, Event> {
+        &self.dispatch.outbox
     }
 
     /// The slot of the job with this id.
@@ -412,9 +411,9 @@ impl<'a> Service<'a> {
         self.dispatch.older_endpoint(ix)
     }
 
-    /// Whether ended jobs are kept for longer than memory does: see [`Output::Archive`].
+    /// Whether ended jobs are kept for longer than memory does: see [`Keep::Archive`].
     #[must_use]
-    pub const fn has_archive(&self) -> bool {
+    pub(crate) const fn has_archive(&self) -> bool {
         self.keep.archive()
     }
 

@@ -9,7 +9,7 @@ use crate::{
     language::looks_like_tag,
     record::{Key, Read, Stored, Table},
     slab::{Ix, List},
-    text::{Source, blocks_for},
+    text::blocks_for,
     time::Now,
     url::{Url, is_absolute_uri},
 };
@@ -24,7 +24,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`RestoreError`] says what is wrong with it.
-    pub fn restore(&mut self, now: Now, key: Key, value: &[u8]) -> Result<(), RestoreError> {
+    pub(crate) fn restore(&mut self, now: Now, key: Key, value: &[u8]) -> Result<(), RestoreError> {
         self.dispatch.course.may_restore(key)?;
         let restored = self.put_back(now, key, value);
         self.dispatch.course.restored(key, restored);
@@ -75,7 +75,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`RestoreError`] where the records contradict each other, or work has begun already.
-    pub fn start(&mut self, now: Now) -> Result<(), RestoreError> {
+    pub(crate) fn start(&mut self, now: Now) -> Result<(), RestoreError> {
         self.dispatch.course.may_start()?;
         let started = self.rebuild(now);
         self.dispatch.course.started(started);
@@ -162,7 +162,7 @@ impl Service<'_> {
         if job.id.slot() != Some(ix) || !self.is_request(fields, job.has_callback) {
             return None;
         }
-        job.request = self.dispatch.text.store(fields.map(Source::Plain))?;
+        job.request = self.dispatch.text.store(fields.map(str::bytes))?;
         self.jobs.insert_at(ix, job)?;
         self.newest_jobs.push_front(&mut self.jobs, ix);
         Some(())
@@ -195,7 +195,7 @@ impl Service<'_> {
         if !is_result {
             return None;
         }
-        let result = self.dispatch.text.store([Source::Plain(result)])?;
+        let result = self.dispatch.text.store([result.bytes()])?;
         let job = self.jobs.get_mut(ix)?;
         job.last = last;
         job.attempts = attempts;

@@ -12,14 +12,14 @@ use crate::{
     json::{Writer, write_escaped},
     out::Out,
     slab::Ix,
-    text::{Pieces, Pool},
+    text::Pool,
     time::Timestamp,
 };
 
 /// The most bytes that a job's JSON has beside its strings.
-pub const JOB_BYTES_OVERHEAD: usize = 400;
+pub(crate) const JOB_BYTES_OVERHEAD: usize = 400;
 /// The most bytes that an event's body has beside its job's strings.
-pub const EVENT_BYTES_OVERHEAD: usize = JOB_BYTES_OVERHEAD + 100;
+pub(crate) const EVENT_BYTES_OVERHEAD: usize = JOB_BYTES_OVERHEAD + 100;
 
 impl Service<'_> {
     /// Writes a job as it is now.
@@ -30,14 +30,14 @@ impl Service<'_> {
     }
 
     /// Writes a job as `event` left it.
-    pub fn write_job_as(&self, ix: Ix, event: &Event, out: &mut Out<'_>) {
+    pub(crate) fn write_job_as(&self, ix: Ix, event: &Event, out: &mut Out<'_>) {
         if let Some(job) = self.jobs.get(ix) {
             write_job(&self.dispatch.text, job, event, out);
         }
     }
 
     /// Writes a job as it was when it was accepted: the first answer to its request.
-    pub fn write_job_accepted(&self, ix: Ix, out: &mut Out<'_>) {
+    pub(crate) fn write_job_accepted(&self, ix: Ix, out: &mut Out<'_>) {
         if let Some(job) = self.jobs.get(ix) {
             let accepted = Event {
                 at: job.created_at,
@@ -180,7 +180,7 @@ fn write_job(pool: &Pool<'_>, job: &JobSlot, event: &Event, out: &mut Out<'_>) {
     out.put(b"\"}");
 }
 
-fn string_or_null(some: bool, pieces: Pieces<'_>, out: &mut Out<'_>) {
+fn string_or_null<'s>(some: bool, pieces: impl Iterator<Item = &'s [u8]>, out: &mut Out<'_>) {
     if some {
         out.put_byte(b'"');
         escaped(pieces, out);
@@ -190,7 +190,7 @@ fn string_or_null(some: bool, pieces: Pieces<'_>, out: &mut Out<'_>) {
     }
 }
 
-fn escaped(pieces: Pieces<'_>, out: &mut Out<'_>) {
+fn escaped<'s>(pieces: impl Iterator<Item = &'s [u8]>, out: &mut Out<'_>) {
     for piece in pieces {
         write_escaped(out, piece);
     }

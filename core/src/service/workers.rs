@@ -15,7 +15,7 @@ use crate::{
 /// A job that a worker has claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Claim {
+pub(crate) struct Claim {
     /// Where it is.
     pub job: Ix,
     /// Its name.
@@ -27,7 +27,7 @@ pub struct Claim {
 /// Why a report under a lease was not taken. The job is as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum LeaseError {
+pub(crate) enum LeaseError {
     /// The job is no longer with this worker.
     Lost,
     /// For another reason.
@@ -37,7 +37,7 @@ pub enum LeaseError {
 impl LeaseError {
     /// The error as a short sentence.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Lost => "the job is no longer with this worker",
             Self::Report(error) => error.as_str(),
@@ -56,7 +56,7 @@ impl core::error::Error for LeaseError {}
 impl Service<'_> {
     /// Whether a job waits for a worker and may be started.
     #[must_use]
-    pub fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         let job = self.waiting.head().and_then(|ix| self.jobs.get(ix));
         job.is_some_and(|job| self.is_durable(job.changed))
     }
@@ -64,7 +64,7 @@ impl Service<'_> {
     /// Gives a worker the job that has waited longest. `None` where none may be started.
     ///
     /// The claim is a change like others: the worker may hear of it once it is durable.
-    pub fn claim(&mut self, now: Now) -> Option<Claim> {
+    pub(crate) fn claim(&mut self, now: Now) -> Option<Claim> {
         if !self.has_work() {
             return None;
         }
@@ -80,14 +80,14 @@ impl Service<'_> {
 
     /// Whether a job is still with the worker that claimed it so.
     #[must_use]
-    pub fn is_claimed(&self, claim: &Claim) -> bool {
+    pub(crate) fn is_claimed(&self, claim: &Claim) -> bool {
         let job = self.find_job(claim.id).and_then(|ix| self.jobs.get(ix));
         job.is_some_and(|job| job.state().status == Status::Processing && job.lease == claim.lease)
     }
 
     /// Gives a job back whose worker never heard that it has it. It is pending again with the next
     /// [`poll`](Self::poll), which is due at once.
-    pub fn give_back(&mut self, claim: &Claim) {
+    pub(crate) fn give_back(&mut self, claim: &Claim) {
         if !self.is_claimed(claim) {
             return;
         }
@@ -116,7 +116,7 @@ impl Service<'_> {
     /// # Errors
     ///
     /// [`LeaseError`] says why it was not taken.
-    pub fn report_as(
+    pub(crate) fn report_as(
         &mut self,
         now: Now,
         id: Id,

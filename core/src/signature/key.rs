@@ -122,7 +122,7 @@ impl SigningKey {
     }
 
     /// Signs a message whose body comes in pieces.
-    pub fn signer(&self, id: MessageId<'_>, timestamp_s: u64) -> Signer {
+    pub(crate) fn signer(&self, id: MessageId<'_>, timestamp_s: u64) -> Signer {
         let mut memory = [0u8; ID_BYTES_MAX + 22];
         let mut head = Out::new(&mut memory);
         head.put(id.as_bytes());
@@ -152,17 +152,17 @@ impl core::fmt::Debug for SigningKey {
 /// A signature in the making; see [`SigningKey::signer`].
 #[derive(Clone)]
 #[must_use]
-pub struct Signer(Hmac);
+pub(crate) struct Signer(Hmac);
 
 impl Signer {
     /// The next piece of the body.
-    pub fn update(&mut self, piece: &[u8]) {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
         self.0.update(piece);
     }
 
     /// The signature over all pieces.
     #[must_use]
-    pub fn finish(self) -> Signature {
+    pub(crate) fn finish(self) -> Signature {
         Signature(self.0.finish())
     }
 }

@@ -54,7 +54,7 @@ mod secret;
 mod verify;
 
 pub(crate) use hmac::Keyed;
-pub use key::{MessageId, Signature, Signer, SigningKey, write_header};
+pub use key::{MessageId, Signature, SigningKey, write_header};
 pub(crate) use secret::{KEY_BYTES_MAX, SECRET_TEXT_BYTES_MAX};
 pub use secret::{Secret, SecretError};
 pub use verify::{

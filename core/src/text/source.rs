@@ -25,31 +25,21 @@ impl<'a> Source<'a> {
     }
 
     /// Its bytes: UTF-8.
-    #[must_use]
-    pub fn bytes(self) -> SourceBytes<'a> {
+    pub(crate) fn bytes(self) -> SourceBytes<'a> {
         let plain = match self {
             Self::Plain(text) => text,
             Self::Json(text) => match text.plain() {
                 Some(text) => text,
-                None => return SourceBytes(Spelled::Json(text.bytes())),
+                None => return SourceBytes(Spelled::Json(json::Decoded::of(&text))),
             },
         };
         SourceBytes(Spelled::Plain(plain.bytes()))
     }
 }
 
-impl<'a> IntoIterator for Source<'a> {
-    type Item = u8;
-    type IntoIter = SourceBytes<'a>;
-
-    fn into_iter(self) -> SourceBytes<'a> {
-        self.bytes()
-    }
-}
-
 /// The bytes of [`Source`].
 #[derive(Debug, Clone)]
-pub struct SourceBytes<'a>(Spelled<'a>);
+pub(crate) struct SourceBytes<'a>(Spelled<'a>);
 
 /// Most strings have no escapes, and are copied as they are.
 #[derive(Debug, Clone)]

@@ -3,8 +3,7 @@
 use core::cell::{Cell, RefCell};
 
 use dubhook_core::{
-    delivery::AttemptId,
-    dispatch::{Answer, AttemptResult},
+    dispatch::{Answer, AttemptId, AttemptResult},
     http::RecvBuf,
     id::Id,
     log::AttemptError,

@@ -4,7 +4,7 @@ use super::{duration, fail::Fail, remote::trust, show::Paint};
 use async_signal::{Signal, Signals};
 use clap::{Args, ValueEnum};
 use dubhook_core::{
-    address::Cidr, client::check_api_key, delivery::Schedule, service::Limits, simulate::Settings,
+    address::Cidr, client::check_api_key, dispatch::Schedule, service::Limits, simulate::Settings,
 };
 use dubhook_smol::{
     entropy,

@@ -3,9 +3,9 @@
 use super::{driver::Driver, error::Error, model::Delivery, subscriptions::lock};
 use async_io::{Async, Timer};
 use dubhook_core::{
-    client::{ANSWER_BYTES_MAX, Drive, DriveError, Receiver},
+    client::{ANSWER_BYTES_MAX, Drive, Receiver},
     http::RecvBuf,
-    out::Out,
+    out::{Out, Overflow},
 };
 use futures_lite::{
     FutureExt, StreamExt,
@@ -158,7 +158,7 @@ fn turn(
         Ok(Drive::Input { .. }) => Next::Read,
         Ok(Drive::Flush) => Next::Drive,
         // There is room for the longest answer, each time.
-        Ok(Drive::Close) | Err(DriveError::ShortOutput) => Next::Close,
+        Ok(Drive::Close) | Err(Overflow) => Next::Close,
         Ok(Drive::Answered { update, .. }) => {
             if let Some(mut event) = session.learn(now, update) {
                 let request = receiver.request(input.filled());

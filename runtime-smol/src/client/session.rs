@@ -9,12 +9,12 @@ use super::{
 };
 use dubhook_core::{
     client::{
-        Call, Client, CommandError, Exchange, ExchangeId, Failure, Input, Output, PollError,
-        Problem, Update,
+        Call, Client, CommandError, Exchange, ExchangeId, Failure, Input, Output, PollError, Update,
     },
     http::Response,
     id::{Id, Prefix},
-    model::{NewTranslation, NewestStatus},
+    json::Str,
+    model::{NewTranslation, NewestStatus, Problem},
     out::Out,
     time::{Instant, Now},
 };
@@ -455,7 +455,7 @@ fn answer<T>(reply: &Reply<T>, result: Result<T, Error>) {
     let _ = reply.try_send(result);
 }
 
-fn refusal(status: u16, problem: &Problem<'_>) -> Refusal {
+fn refusal(status: u16, problem: &Problem<Str<'_>>) -> Refusal {
     let owned = |part: Option<_>| part.map(text).unwrap_or_default();
     Refusal {
         status,

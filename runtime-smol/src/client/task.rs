@@ -12,13 +12,13 @@ use super::{
 use crate::{
     entropy,
     exchange::{Link, LinkError},
+    memory::Zeroed,
     tls::Trust,
 };
 use async_io::Async;
 use dubhook_core::{
-    client::{Client, Config, Exchange, Failure, Known, Tables, Webhook},
+    client::{Client, ClientMemory, Config, Exchange, Failure, Webhook},
     http::{Limits, ResponseError},
-    slab::Slot,
 };
 use futures_lite::future::FutureExt;
 use smol::{
@@ -110,28 +110,6 @@ fn webhook(url: &str) -> Result<Webhook<'_>, Error> {
     })
 }
 
-/// The memory of the machine's tables, all zero.
-struct Storage {
-    jobs: Box<[Slot<Known>]>,
-    submission: Box<[u8]>,
-}
-
-impl Storage {
-    fn new(jobs: usize) -> Self {
-        Self {
-            jobs: (0..jobs).map(|_| Slot::new(Known::EMPTY)).collect(),
-            submission: vec![0; SUBMISSION_BYTES_MAX].into(),
-        }
-    }
-
-    fn lend(&mut self) -> Tables<'_> {
-        Tables {
-            jobs: &mut self.jobs,
-            submission: &mut self.submission,
-        }
-    }
-}
-
 /// The client's life.
 async fn run(
     options: Options,
@@ -142,7 +120,7 @@ async fn run(
     (orders, commands): (Sender<Command>, Receiver<Command>),
     seed: [u8; 32],
 ) {
-    let mut tables = Storage::new(options.capacity);
+    let mut tables = ClientMemory::<Zeroed>::new(options.capacity, SUBMISSION_BYTES_MAX);
     // Both were found good before the task was started.
     let (Ok(server), Ok(mut webhook)) = (options.server(), url.as_deref().map(webhook).transpose())
     else {

@@ -1,7 +1,7 @@
 //! The attempts in flight, each with its deadline.
 
 use crate::signal::Signal;
-use dubhook_core::{delivery::AttemptId, time::Instant};
+use dubhook_core::{dispatch::AttemptId, time::Instant};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,

@@ -9,11 +9,11 @@ use crate::{
     exchange::{Answer, Failure, send as send_rest},
 };
 use dubhook_core::{
-    delivery::Verdict,
+    dispatch::Verdict,
     http::{self, Method, RecvBuf, Refusal, ResponseError},
     id::Prefix,
     log::AttemptError,
-    server::{Handled, Input, Server},
+    server::{Input, Server},
     service::{Attempt, AttemptResult, Attempted},
     time::Now,
     url::Url,
@@ -203,7 +203,7 @@ fn blame(failure: Failure) -> AttemptError {
 fn tell(engine: &Engine<'_>, now: Now, attempt: &Attempt, result: AttemptResult<'_>) {
     let id = attempt.id;
     let mut server = engine.server.borrow_mut();
-    if let Ok(Handled::Attempted(attempted)) = server.handle(now, Input::Attempt { id, result }) {
+    if let Ok(Some(attempted)) = server.handle(now, Input::Attempt { id, result }) {
         log(&attempted);
     }
 }

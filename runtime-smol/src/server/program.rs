@@ -56,8 +56,7 @@ pub(super) fn start<'e>(
 /// Which attempt at a job is under way; none where it is with nobody.
 fn attempt(service: &Service<'_>, id: Id) -> Option<u8> {
     let job = service.find_job(id).and_then(|job| service.job(job))?;
-    let state = job.state();
-    (state.status == Status::Processing).then_some(state.attempts)
+    (job.status() == Status::Processing).then_some(job.attempts())
 }
 
 /// One run of the program.

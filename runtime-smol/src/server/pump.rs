@@ -115,9 +115,7 @@ fn drain<'e>(
 
 /// Whether nothing is in flight any more.
 fn is_drained(server: &Server<'_>) -> bool {
-    server.conns_len() == 0
-        && server.service().outbox().attempts_in_flight() == 0
-        && server.is_all_durable()
+    server.conns_len() == 0 && server.service().owed().attempts == 0 && server.is_all_durable()
 }
 
 /// One alarm for all deadlines of the machine: the serving thread's own, or a timer where there is no such thread.

@@ -2,12 +2,11 @@
 
 use super::{program::Command, programs::Programs};
 use dubhook_core::{
-    id::{Id, Prefix},
+    id::{Id, Ix, Prefix},
     out::Out,
     server::{Input, Server},
     service::Report,
     simulate::{self, Settings, Simulator, Step},
-    slab::Ix,
     time::{Instant, Now},
 };
 use std::cell::RefCell;

@@ -3,13 +3,12 @@
 use dubhook_core::{
     client::{self, Client, ExchangeId, Receiver},
     http::{Limits, RequestParser, ResponseParser},
-    id::Id,
+    id::{Id, Ix},
     record::{Keep, Key},
     server::{Config, ConnId, Ready, Server, ServerStorage},
-    service::{Attempt, Service},
+    service::Attempt,
     signature::{Secret, SigningKey},
     simulate::Simulator,
-    slab::Ix,
     time::{Now, Timestamp},
 };
 
@@ -68,8 +67,6 @@ pub struct World<'a> {
     pub memory: &'a mut ServerStorage<8, 4, 2, 4>,
     /// A server in whatever state.
     pub server: &'a mut Server<'a>,
-    /// A service in whatever state.
-    pub service: &'a mut Service<'a>,
     /// What a driver can take.
     pub ready: Ready,
     /// Simulated work in whatever state.

@@ -177,12 +177,11 @@ impl World<'_> {
             }
             13 => {
                 if let Some((attempt, request)) = machine.attempt() {
-                    let target = attempt.target;
-                    let endpoint = machine.server.service().endpoint(target.lane);
+                    let endpoint = machine.server.service().endpoint(attempt.lane);
                     let receiver = endpoint
-                        .filter(|_| !target.callback)
+                        .filter(|_| !attempt.callback)
                         .map(|endpoint| endpoint.id);
-                    let is_in_order = target.callback || !self.gave_up;
+                    let is_in_order = attempt.callback || !self.gave_up;
                     self.known.delivered(receiver, is_in_order, &request);
                     machine.settle(
                         &attempt,
@@ -284,8 +283,8 @@ impl World<'_> {
         assert_eq!(server.conns_len(), self.callers.len());
         let service = server.service();
         assert!(service.jobs_len() <= SLOTS.0 && service.endpoints_len() <= SLOTS.1);
-        assert!(service.outbox().attempts_in_flight() <= 4);
-        self.gave_up |= service.outbox().dead_letters() > 0;
+        assert!(service.owed().attempts <= 4);
+        self.gave_up |= service.owed().dead_letters > 0;
     }
 
     /// Reads what was answered on a connection: at once, before anybody else is answered.

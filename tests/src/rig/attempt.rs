@@ -6,25 +6,27 @@ use crate::{
     model::{Debt, Standing, Target},
 };
 use dubhook_core::{
-    delivery::Verdict,
+    dispatch::Verdict,
     event::{Event, Kind},
     id::{Id, Prefix},
-    service::{Attempt, HandleError, Handled, Input, Service},
+    server::{Input, Server},
+    service::{Attempt, HandleError},
     signature::{Headers, Secret, TOLERANCE_S, verify},
 };
 use std::collections::BTreeSet;
 
 impl Rig {
     /// An attempt begins: it must be allowed, in its turn, and well made.
-    pub(super) fn begin(&mut self, service: &mut Service<'_>, attempt: &Attempt) {
+    pub(super) fn begin(&mut self, server: &mut Server<'_>, attempt: &Attempt) {
         let job = attempt
             .subject
-            .map(|ix| service.job(ix).expect("the job").id());
+            .map(|ix| server.service().job(ix).expect("the job").id());
         let target = match job {
-            Some(job) if attempt.target.callback => Target::Callback(job),
+            Some(job) if attempt.callback => Target::Callback(job),
             _ => Target::Hook(
-                service
-                    .endpoint(attempt.target.lane)
+                server
+                    .service()
+                    .endpoint(attempt.lane)
                     .expect("the endpoint")
                     .id,
             ),
@@ -38,7 +40,7 @@ impl Rig {
             .iter()
             .any(|flight| (flight.target, flight.job, flight.event) == (target, job, event));
         assert!(!twice, "S7: {event:?} is in flight to {target:?} already");
-        self.check_bytes(service, attempt, target);
+        self.check_bytes(server, attempt, target);
         self.in_flight.push(InFlight {
             id: attempt.id,
             target,
@@ -87,11 +89,11 @@ impl Rig {
         assert!(owed, "{event:?} is sent again though {target:?} has it");
     }
 
-    fn check_bytes(&mut self, service: &mut Service<'_>, attempt: &Attempt, target: Target) {
+    fn check_bytes(&mut self, server: &mut Server<'_>, attempt: &Attempt, target: Target) {
         let mut url = [0; 2_048];
-        let url = service.attempt_url(attempt.id, &mut url).expect("a URL");
+        let url = server.attempt_url(attempt.id, &mut url).expect("a URL");
         let mut memory = vec![0; 4_096];
-        let len = service
+        let len = server
             .write_attempt(self.now, attempt.id, &url, &mut memory)
             .expect("room for an attempt");
         let text = std::str::from_utf8(&memory[..len]).expect("text");
@@ -104,7 +106,11 @@ impl Rig {
         };
         // A new secret that a crash takes back was shown to nobody.
         let secrets = match target {
-            Target::Callback(job) => vec![service.callback_secret(service.find_job(job))],
+            Target::Callback(job) => vec![
+                server
+                    .service()
+                    .callback_secret(server.service().find_job(job)),
+            ],
             Target::Hook(hook) => self.secrets[&hook].iter().cloned().map(Some).collect(),
         };
         let keys: Vec<_> = secrets.iter().flatten().map(Secret::signing_key).collect();
@@ -122,7 +128,7 @@ impl Rig {
         assert_eq!(*first, body, "S6: the same event, another body");
     }
 
-    pub(super) fn settle(&mut self, service: &mut Service<'_>, at: u8, reply: Reply) {
+    pub(super) fn settle(&mut self, server: &mut Server<'_>, at: u8, reply: Reply) {
         if self.in_flight.is_empty() {
             return;
         }
@@ -133,10 +139,10 @@ impl Rig {
             id: flight.id,
             result: reply.result(),
         };
-        let Ok(Handled::Attempted(attempted)) = service.handle(self.now, ended()) else {
+        let Ok(Some(attempted)) = server.handle(self.now, ended()) else {
             panic!("it is in flight");
         };
-        let again = service.handle(self.now, ended());
+        let again = server.handle(self.now, ended());
         let stale = Err(HandleError::Attempt);
         assert_eq!(again, stale, "a stale attempt names nothing");
         let debt = flight.job.map(|job| Debt {

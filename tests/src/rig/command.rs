@@ -3,12 +3,11 @@
 use super::{Op, Rig, limits};
 use crate::model::{Hook, Step};
 use dubhook_core::{
+    dispatch::{EndpointChange, NewEndpoint},
     event::Filter,
-    id::Id,
-    service::{
-        EndpointChange, Input, NewEndpoint, NewJob, Output, Ready, Report, Service, SubmitError,
-    },
-    slab::Ix,
+    id::{Id, Ix},
+    server::{Input, Output, Ready, Server},
+    service::{NewJob, Report, SubmitError},
     time::Timestamp,
 };
 
@@ -18,68 +17,68 @@ const OUTPUT: &str =
 
 impl Rig {
     /// Does one thing, and all that follows from it.
-    pub fn apply(&mut self, service: &mut Service<'_>, op: &Op) {
+    pub fn apply(&mut self, server: &mut Server<'_>, op: &Op) {
         let now = self.now;
         match *op {
             Op::Submit {
                 callback,
                 key,
                 body,
-            } => self.submit(service, callback, key, body),
-            Op::Register { filter, job } => self.register(service, filter, job),
-            Op::Enable(at, enabled) => self.with_hook(service, at, |rig, service, ix, id| {
+            } => self.submit(server, callback, key, body),
+            Op::Register { filter, job } => self.register(server, filter, job),
+            Op::Enable(at, enabled) => self.with_hook(server, at, |rig, server, ix, id| {
                 let change = EndpointChange {
                     enabled: Some(enabled),
                     ..EndpointChange::default()
                 };
-                if service.change_endpoint(ix, change).is_ok() {
+                if server.change_endpoint(ix, change).is_ok() {
                     rig.model.set_enabled(id, enabled, &rig.debts_in_flight());
                 }
             }),
-            Op::Filter(at, bits) => self.with_hook(service, at, |rig, service, ix, id| {
+            Op::Filter(at, bits) => self.with_hook(server, at, |rig, server, ix, id| {
                 let filter = Filter::from_bits(bits);
                 let change = EndpointChange {
                     filter: Some(filter),
                     ..EndpointChange::default()
                 };
-                service.change_endpoint(ix, change).expect("no room needed");
+                server.change_endpoint(ix, change).expect("no room needed");
                 rig.model.set_filter(id, filter);
             }),
-            Op::Describe(at, len) => self.with_hook(service, at, |_, service, ix, _| {
+            Op::Describe(at, len) => self.with_hook(server, at, |_, server, ix, _| {
                 let words = "d".repeat(usize::from(len % 33));
                 let change = EndpointChange {
                     description: Some(words.as_str().into()),
                     ..EndpointChange::default()
                 };
-                let _ = service.change_endpoint(ix, change);
+                let _ = server.change_endpoint(ix, change);
             }),
-            Op::Remove(at) => self.with_hook(service, at, |rig, service, ix, id| {
-                service.remove_endpoint(ix);
+            Op::Remove(at) => self.with_hook(server, at, |rig, server, ix, id| {
+                server.remove_endpoint(ix);
                 rig.model.remove(id);
             }),
-            Op::Test(at) => self.with_hook(service, at, |rig, service, ix, id| {
+            Op::Test(at) => self.with_hook(server, at, |rig, server, ix, id| {
                 if rig.model.hooks[&id].enabled
-                    && let Ok(event) = service.test_endpoint(now, ix)
+                    && let Ok(event) = server.test_endpoint(now, ix)
                 {
                     rig.model.tests.insert(event);
                 }
             }),
-            Op::Rotate(at) => self.with_hook(service, at, |rig, service, ix, id| {
-                service.rotate_secret(now, ix);
-                rig.learn_secret(service, ix, id);
+            Op::Rotate(at) => self.with_hook(server, at, |rig, server, ix, id| {
+                server.rotate_secret(now, ix);
+                rig.learn_secret(server, ix, id);
             }),
-            Op::Redeliver(at) => self.with_hook(service, at, |rig, service, ix, id| {
+            Op::Redeliver(at) => self.with_hook(server, at, |rig, server, ix, id| {
                 if rig.model.hooks[&id].enabled {
-                    service.redeliver(ix, Timestamp::EPOCH, None);
+                    server.redeliver(ix, Timestamp::EPOCH, None);
                     rig.model.revive(id);
                 }
             }),
-            Op::Start => match service.poll(now, Ready::WORK, &mut []) {
+            Op::Start => match server.poll(now, Ready::WORK, &mut []) {
                 Ok(Output::Start { job, .. }) => self.started(job),
                 Ok(Output::Sleep(_)) => return,
                 other => panic!("{other:?} where only work is wanted"),
             },
-            Op::Report(at, step) => self.with_job(service, at, |rig, service, id| {
+            Op::Report(at, step) => self.with_job(server, at, |rig, server, id| {
                 let report = match step {
                     Step::Progress(p) => Report::Progress(p),
                     Step::Complete => Report::Completed(OUTPUT),
@@ -88,7 +87,7 @@ impl Rig {
                 };
                 let before = rig.model.clone();
                 let taken = rig.happen(id, step);
-                let told = service.handle(now, Input::Report { job: id, report });
+                let told = server.handle(now, Input::Report { job: id, report });
                 // What changes nothing is taken as well: the same progress again.
                 assert!(
                     told.is_ok() || !taken,
@@ -96,21 +95,21 @@ impl Rig {
                 );
                 assert!(taken || rig.model == before);
             }),
-            Op::Cancel(at) => self.with_job(service, at, |rig, service, id| {
+            Op::Cancel(at) => self.with_job(server, at, |rig, server, id| {
                 let taken = rig.happen(id, Step::Cancel);
-                assert_eq!(service.cancel(now, id).is_ok(), taken, "S15: one winner");
+                assert_eq!(server.cancel(now, id).is_ok(), taken, "S15: one winner");
             }),
-            Op::Settle(at, reply) => self.settle(service, at, reply),
-            Op::Pass(ms) => self.pass(service, ms),
+            Op::Settle(at, reply) => self.settle(server, at, reply),
+            Op::Pass(ms) => self.pass(server, ms),
             Op::SetClock(seconds) => {
                 let shifted = self.now.timestamp.as_unix_ms() as i64 + i64::from(seconds) * 1_000;
                 self.now.timestamp = Timestamp::from_unix_ms(shifted.max(1) as u64);
             }
-            Op::Seal => self.take_batch(service),
-            Op::Sync => self.sync(service),
+            Op::Seal => self.take_batch(server),
+            Op::Sync => self.sync(server),
             Op::Crash => {}
         }
-        self.settle_down(service);
+        self.settle_down(server);
     }
 
     pub(super) fn happen(&mut self, id: Id, step: Step) -> bool {
@@ -126,7 +125,7 @@ impl Rig {
 
     pub(super) fn submit(
         &mut self,
-        service: &mut Service<'_>,
+        server: &mut Server<'_>,
         callback: bool,
         key: Option<u8>,
         body: u8,
@@ -141,14 +140,13 @@ impl Rig {
         };
         let request = [u8::from(callback), body];
         let known = key.and_then(|key| self.model.keys.get(&key).copied());
-        let hash = key.map(|key| service.idempotency_key(&[key], &request));
-        let submitted = match hash {
-            Some(hash) => service.submit_once(self.now, &new, hash),
-            None => service.submit(self.now, &new),
+        let submitted = match key {
+            Some(key) => server.submit_once(self.now, &new, &[key], &request),
+            None => server.submit(self.now, &new),
         };
         match submitted {
             Ok(submitted) => {
-                let id = service.job(submitted.job).expect("the job").id();
+                let id = server.service().job(submitted.job).expect("the job").id();
                 if submitted.repeated {
                     let (before, job) = known.expect("a key that is known");
                     assert_eq!((before, job), (request_hash(request), id));
@@ -172,7 +170,7 @@ impl Rig {
         }
     }
 
-    fn register(&mut self, service: &mut Service<'_>, bits: u8, job: Option<u8>) {
+    fn register(&mut self, server: &mut Server<'_>, bits: u8, job: Option<u8>) {
         let filter = Filter::from_bits(bits);
         let job = job.and_then(|at| pick(self.model.jobs.keys(), at));
         let new = NewEndpoint {
@@ -180,12 +178,12 @@ impl Rig {
             filter,
             description: "".into(),
             secret: None,
-            subject: job.and_then(|id| service.find_job(id)),
+            subject: job.and_then(|id| server.service().find_job(id)),
         };
-        let Ok(ix) = service.create_endpoint(self.now, new) else {
+        let Ok(ix) = server.create_endpoint(self.now, new) else {
             return;
         };
-        let id = service.endpoint(ix).expect("the endpoint").id;
+        let id = server.service().endpoint(ix).expect("the endpoint").id;
         let hook = Hook {
             filter,
             enabled: true,
@@ -193,37 +191,38 @@ impl Rig {
             changed: false,
         };
         self.model.register(id, hook);
-        self.learn_secret(service, ix, id);
+        self.learn_secret(server, ix, id);
     }
 
-    fn learn_secret(&mut self, service: &Service<'_>, ix: Ix, id: Id) {
-        let stored = service.endpoint(ix).expect("the endpoint").secret;
-        let secret = stored.secret().expect("a secret");
+    fn learn_secret(&mut self, server: &Server<'_>, ix: Ix, id: Id) {
+        let endpoint = server.service().endpoint(ix).expect("the endpoint");
+        let secret = endpoint.secret().expect("a secret");
         self.secrets.entry(id).or_default().push(secret);
     }
 
     fn with_hook<'s>(
         &mut self,
-        service: &mut Service<'s>,
+        server: &mut Server<'s>,
         at: u8,
-        act: impl FnOnce(&mut Self, &mut Service<'s>, Ix, Id),
+        act: impl FnOnce(&mut Self, &mut Server<'s>, Ix, Id),
     ) {
         if let Some(id) = pick(self.model.hooks.keys(), at) {
-            let ix = service
+            let ix = server
+                .service()
                 .find_endpoint(id)
                 .expect("S1: the endpoint is there");
-            act(self, service, ix, id);
+            act(self, server, ix, id);
         }
     }
 
     fn with_job<'s>(
         &mut self,
-        service: &mut Service<'s>,
+        server: &mut Server<'s>,
         at: u8,
-        act: impl FnOnce(&mut Self, &mut Service<'s>, Id),
+        act: impl FnOnce(&mut Self, &mut Server<'s>, Id),
     ) {
         if let Some(id) = pick(self.model.jobs.keys(), at) {
-            act(self, service, id);
+            act(self, server, id);
         }
     }
 }

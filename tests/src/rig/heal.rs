@@ -5,24 +5,24 @@ use crate::{
     dump::dump,
     model::{Debt, Standing, Step, Target},
 };
-use dubhook_core::{id::Id, record::Key, service::Service};
+use dubhook_core::{id::Id, record::Key, server::Server};
 
 impl Rig {
     /// All faults are over: everything must come to an end, and nothing be left behind.
-    pub(super) fn heal(&mut self, service: &mut Service<'_>) {
+    pub(super) fn heal(&mut self, server: &mut Server<'_>) {
         let enable: Vec<Id> = self.model.hooks.keys().copied().collect();
         for round in 0..1_000 {
             for at in 0..enable.len() as u8 {
-                self.apply(service, &Op::Enable(at, true));
-                self.apply(service, &Op::Redeliver(at));
+                self.apply(server, &Op::Enable(at, true));
+                self.apply(server, &Op::Redeliver(at));
             }
-            self.apply(service, &Op::Start);
+            self.apply(server, &Op::Start);
             for at in 0..self.model.jobs.len() as u8 {
-                self.apply(service, &Op::Report(at, Step::Complete));
+                self.apply(server, &Op::Report(at, Step::Complete));
             }
-            self.save_all(service);
+            self.save_all(server);
             while !self.in_flight.is_empty() {
-                self.apply(service, &Op::Settle(0, Reply::Ok));
+                self.apply(server, &Op::Settle(0, Reply::Ok));
             }
             let ended = self
                 .model
@@ -32,38 +32,38 @@ impl Rig {
             let off = self.model.hooks.values().any(|hook| !hook.enabled);
             // A dead letter for which there was no room when it was asked for is asked for again.
             let owed = self.model.count(Standing::Due).max(self.missing().len()) as u64;
-            let paid = owed <= self.pushed(service) && service.outbox().streams_live() == 0;
+            let paid = owed <= self.pushed(server) && server.service().owed().streams == 0;
             if ended && !off && paid {
                 break;
             }
-            let next = service.deadline().unwrap_or(self.now.instant);
+            let next = server.deadline().unwrap_or(self.now.instant);
             self.apply(
-                service,
+                server,
                 &Op::Pass(next.ms_since(self.now.instant).min(60_000)),
             );
             assert!(
                 round < 300,
                 "L1: it does not drain: ended {ended}, off {off}, owed {owed}, {}, {:?}",
-                dump(service).last().expect("a summary"),
+                dump(server.service()).last().expect("a summary"),
                 self.model.debts
             );
         }
-        self.check_debts(service);
-        self.check_empty(service);
+        self.check_debts(server);
+        self.check_empty(server);
     }
 
     /// Writes down all there is, what came after a batch that was on its way as well.
-    fn save_all(&mut self, service: &mut Service<'_>) {
-        while !self.all_durable(service) {
-            self.apply(service, &Op::Seal);
-            self.apply(service, &Op::Sync);
+    fn save_all(&mut self, server: &mut Server<'_>) {
+        while !self.all_durable(server) {
+            self.apply(server, &Op::Seal);
+            self.apply(server, &Op::Sync);
         }
     }
 
     /// What nobody got must be a dead letter that is still there, or was pushed out.
-    fn check_debts(&self, service: &Service<'_>) {
+    fn check_debts(&self, server: &Server<'_>) {
         let missing = self.missing();
-        let pushed = self.pushed(service);
+        let pushed = self.pushed(server);
         assert!(
             missing.len() as u64 <= pushed,
             "S3: nobody got {missing:?}, and only {pushed} dead letters were pushed out"
@@ -82,37 +82,32 @@ impl Rig {
     }
 
     /// With everything forgotten the tables are as at the start.
-    fn check_empty(&mut self, service: &mut Service<'_>) {
+    fn check_empty(&mut self, server: &mut Server<'_>) {
         for _ in 0..self.sizes.endpoints {
-            self.apply(service, &Op::Remove(0));
+            self.apply(server, &Op::Remove(0));
         }
         // Dead letters of callbacks stay until room is wanted: so want all there is, at once.
         for round in 0..self.sizes.jobs {
-            let before = service.counters().submitted;
-            self.apply(service, &submit(round as u8));
-            let submitted = service.counters().submitted;
+            let before = server.service().counters().submitted;
+            self.apply(server, &submit(round as u8));
+            let submitted = server.service().counters().submitted;
             assert_eq!(submitted, before + 1, "L1: room for a job");
-            self.apply(service, &Op::Seal);
-            self.apply(service, &Op::Sync);
+            self.apply(server, &Op::Seal);
+            self.apply(server, &Op::Sync);
         }
         for at in 0..self.model.jobs.len() as u8 {
-            self.apply(service, &Op::Cancel(at));
+            self.apply(server, &Op::Cancel(at));
         }
-        self.apply(service, &Op::Seal);
-        self.apply(service, &Op::Sync);
-        self.apply(service, &Op::Pass(4 * limits().retain_ms));
-        self.settle_down(service);
-        self.apply(service, &Op::Seal);
-        self.apply(service, &Op::Sync);
-        assert_eq!(service.jobs_len(), 0, "S10: jobs");
-        assert_eq!(service.endpoints_len(), 0, "S10: endpoints");
-        let outbox = service.outbox();
-        let left = (
-            outbox.streams_live(),
-            outbox.dead_letters(),
-            outbox.events_len(),
-            outbox.attempts_in_flight(),
-        );
+        self.apply(server, &Op::Seal);
+        self.apply(server, &Op::Sync);
+        self.apply(server, &Op::Pass(4 * limits().retain_ms));
+        self.settle_down(server);
+        self.apply(server, &Op::Seal);
+        self.apply(server, &Op::Sync);
+        assert_eq!(server.service().jobs_len(), 0, "S10: jobs");
+        assert_eq!(server.service().endpoints_len(), 0, "S10: endpoints");
+        let owed = server.service().owed();
+        let left = (owed.streams, owed.dead_letters, owed.events, owed.attempts);
         assert_eq!(
             left,
             (0, 0, 0, 0),

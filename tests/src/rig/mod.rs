@@ -17,12 +17,13 @@ use crate::{
     tables::{Sizes, Tables},
 };
 use dubhook_core::{
-    delivery::{AttemptId, OutboxLimits, Schedule},
+    dispatch::{AttemptId, OutboxLimits, Schedule},
     event::{Event, Kind},
     id::Id,
     job::Status,
     record::{self, Key},
-    service::{Input, Limits, Output, Ready, Service},
+    server::{Config, Input, Output, Ready, Server},
+    service::Limits,
     signature::Secret,
     time::{Instant, Now, Timestamp},
 };
@@ -86,6 +87,13 @@ pub fn limits() -> Limits {
     }
 }
 
+fn config() -> Config<'static> {
+    Config {
+        service: limits(),
+        ..Config::DEVICE
+    }
+}
+
 impl Rig {
     /// An empty world.
     #[must_use]
@@ -114,78 +122,88 @@ impl Rig {
     pub fn run(&mut self, ops: &[Op]) {
         let mut ops = ops.iter();
         loop {
-            let mut tables = Tables::new(&self.sizes);
-            let mut service = self.boot(&mut tables);
+            let mut tables = Tables::new(&self.sizes, 1, &config());
+            let mut server = self.boot(&mut tables);
             let crashed = ops.by_ref().any(|op| {
-                self.apply(&mut service, op);
+                self.apply(&mut server, op);
                 matches!(op, Op::Crash)
             });
-            self.pushed_out += service.outbox().letters_dropped();
+            self.pushed_out += server.service().owed().letters_dropped;
             if crashed {
-                self.order = self.all_durable(&service).then(|| listed(&service));
+                self.order = self.all_durable(&server).then(|| listed(server.service()));
                 self.crash();
                 continue;
             }
-            self.heal(&mut service);
+            self.heal(&mut server);
             return;
         }
     }
 
     /// A service as it comes up from what is on the disk.
-    fn restore<'t>(&self, tables: &'t mut Tables, seed: u8) -> Service<'t> {
-        let mut service = Service::new(tables.lend(), limits(), [seed; 32]).unwrap();
+    fn restore<'t>(&self, tables: &'t mut Tables, seed: u8) -> Server<'t> {
+        let mut server = Server::new(tables.lend(), config(), [seed; 32]).unwrap();
         for (key, value) in &self.disk {
-            service
+            server
                 .restore(self.now, *key, value)
                 .unwrap_or_else(|error| panic!("{key:?}: {error:?}"));
         }
-        service.start(self.now).expect("what was written starts");
-        service.audit().expect("a restored service in step");
-        service
+        server.start(self.now).expect("what was written starts");
+        server
+            .service()
+            .audit()
+            .expect("a restored service in step");
+        server
     }
 
-    /// Starts a service, and checks that starting is the same every time.
-    fn boot<'t>(&mut self, tables: &'t mut Tables) -> Service<'t> {
+    /// Starts a server, and checks that starting is the same every time.
+    fn boot<'t>(&mut self, tables: &'t mut Tables) -> Server<'t> {
         let seed = self.crashes.wrapping_add(1);
-        let mut service = self.restore(tables, seed);
-        self.restart_jobs(&service);
+        let mut server = self.restore(tables, seed);
+        self.restart_jobs(&server);
         if let Some(order) = self.order.take() {
-            assert_eq!(listed(&service), order, "S13: lists are as they were");
+            assert_eq!(
+                listed(server.service()),
+                order,
+                "S13: lists are as they were"
+            );
         }
-        self.take_batch(&mut service);
+        self.take_batch(&mut server);
         while !self.batches.is_empty() {
-            self.sync(&mut service);
+            self.sync(&mut server);
         }
-        let mut again = Tables::new(&self.sizes);
+        let mut again = Tables::new(&self.sizes, 1, &config());
         let mut again = self.restore(&mut again, seed.wrapping_add(100));
         assert_eq!(
-            dump(&service),
-            dump(&again),
+            dump(server.service()),
+            dump(again.service()),
             "S13: recovery is deterministic"
         );
         let (changes, _) = drain_records(&mut again, self.now);
         assert_eq!(changes, [], "S13: recovery is idempotent");
-        self.settle_down(&mut service);
-        service
+        self.settle_down(&mut server);
+        server
     }
 
     /// What a restart does to jobs that were with a worker.
-    fn restart_jobs(&mut self, service: &Service<'_>) {
+    fn restart_jobs(&mut self, server: &Server<'_>) {
         let running: Vec<Id> = self.model.jobs.iter().filter_map(running).collect();
         for id in running {
-            let ix = service.find_job(id).expect("S1: the job is still there");
-            let job = service.job(ix).expect("the job");
+            let ix = server
+                .service()
+                .find_job(id)
+                .expect("S1: the job is still there");
+            let job = server.service().job(ix).expect("the job");
             let last = job.last_event();
             let kind = last.kind;
             assert!(matches!(kind, Kind::Pending | Kind::Error), "{kind:?}");
             self.model.tell(id, kind, last.progress, self.now.timestamp);
-            let attempts = job.state().attempts;
+            let attempts = job.attempts();
             self.model.jobs.get_mut(&id).expect("the job").attempts = attempts;
         }
     }
 
-    fn all_durable(&self, service: &Service<'_>) -> bool {
-        self.batches.is_empty() && !service.has_unsaved()
+    fn all_durable(&self, server: &Server<'_>) -> bool {
+        self.batches.is_empty() && !server.has_unsaved()
     }
 
     fn crash(&mut self) {
@@ -202,12 +220,12 @@ impl Rig {
     }
 
     /// Lets time pass, stopping at every deadline.
-    fn pass(&mut self, service: &mut Service<'_>, ms: u64) {
+    fn pass(&mut self, server: &mut Server<'_>, ms: u64) {
         let end = self.now.instant.after_ms(ms);
-        while let Some(due) = service.deadline().filter(|due| *due <= end) {
+        while let Some(due) = server.deadline().filter(|due| *due <= end) {
             let passed = due.ms_since(self.now.instant);
             self.forward(passed);
-            self.settle_down(service);
+            self.settle_down(server);
         }
         self.forward(end.ms_since(self.now.instant));
     }
@@ -218,25 +236,26 @@ impl Rig {
     }
 
     /// Keeps the driver's side of the contract, and compares.
-    fn settle_down(&mut self, service: &mut Service<'_>) {
+    fn settle_down(&mut self, server: &mut Server<'_>) {
         for round in 0.. {
             assert!(round < 1_000, "it makes no progress");
-            let output = service
+            let output = server
                 .poll(self.now, Ready::ATTEMPTS, &mut [])
                 .expect("it works");
-            self.follow(service);
+            self.follow(server);
             match output {
                 Output::Stop { job, .. } => self.stopped(job),
-                Output::Attempt(attempt) => self.begin(service, &attempt),
+                Output::Attempt(attempt) => self.begin(server, &attempt),
                 Output::Sleep(due) if due.is_none_or(|due| due > self.now.instant) => break,
                 Output::Sleep(_) => {}
                 other => panic!("{other:?} comes out though nobody can take it"),
             }
         }
-        service
+        server
+            .service()
             .audit()
             .unwrap_or_else(|flaw| panic!("S10: out of step: {flaw:?}"));
-        self.compare(service);
+        self.compare(server);
     }
 
     fn stopped(&self, id: Id) {
@@ -248,10 +267,13 @@ impl Rig {
     }
 
     /// Takes over what the service does by itself: leases that run out, jobs that are forgotten.
-    fn follow(&mut self, service: &Service<'_>) {
+    fn follow(&mut self, server: &Server<'_>) {
         let running: Vec<Id> = self.model.jobs.iter().filter_map(running).collect();
         for id in running {
-            let job = service.find_job(id).and_then(|ix| service.job(ix));
+            let job = server
+                .service()
+                .find_job(id)
+                .and_then(|ix| server.service().job(ix));
             let known = self.model.jobs[&id].events.len() as u32;
             if job.is_some_and(|job| job.last_event().sequence > known) {
                 assert!(self.happen(id, Step::Lose));
@@ -261,7 +283,7 @@ impl Rig {
             .model
             .jobs
             .keys()
-            .filter(|id| service.find_job(**id).is_none())
+            .filter(|id| server.service().find_job(**id).is_none())
             .copied()
             .collect();
         for id in gone {
@@ -271,28 +293,31 @@ impl Rig {
             assert_eq!(durable, Some(&job.events), "S1: gone too soon");
             let owed = self.model.debts.iter().filter(|(debt, _)| debt.job == id);
             for (debt, standing) in owed {
-                let lost = *standing != Standing::Due || self.pushed(service) > 0;
+                let lost = *standing != Standing::Due || self.pushed(server) > 0;
                 assert!(lost, "S3: forgotten though owed: {debt:?}");
             }
             self.model.forget(id);
         }
     }
 
-    fn pushed(&self, service: &Service<'_>) -> u64 {
-        self.pushed_out + service.outbox().letters_dropped()
+    fn pushed(&self, server: &Server<'_>) -> u64 {
+        self.pushed_out + server.service().owed().letters_dropped
     }
 
-    fn compare(&self, service: &Service<'_>) {
-        assert_eq!(service.jobs_len(), self.model.jobs.len());
+    fn compare(&self, server: &Server<'_>) {
+        assert_eq!(server.service().jobs_len(), self.model.jobs.len());
         for (id, job) in &self.model.jobs {
-            let ix = service.find_job(*id).expect("S1: the job");
-            let held = service.job(ix).expect("the job");
+            let ix = server.service().find_job(*id).expect("S1: the job");
+            let held = server.service().job(ix).expect("the job");
             assert_eq!(held.last_event(), job.last(), "S2: {id:?}");
-            assert_eq!(held.state().attempts, job.attempts);
+            assert_eq!(held.attempts(), job.attempts);
         }
         for (id, hook) in &self.model.hooks {
-            let ix = service.find_endpoint(*id).expect("S1: the endpoint");
-            let held = service.endpoint(ix).expect("the endpoint");
+            let ix = server
+                .service()
+                .find_endpoint(*id)
+                .expect("S1: the endpoint");
+            let held = server.service().endpoint(ix).expect("the endpoint");
             assert_eq!(
                 (held.is_enabled(), held.filter),
                 (hook.enabled, hook.filter)
@@ -301,8 +326,8 @@ impl Rig {
     }
 
     /// Takes the open batch, unless one is on its way.
-    fn take_batch(&mut self, service: &mut Service<'_>) {
-        let (changes, batch) = drain_records(service, self.now);
+    fn take_batch(&mut self, server: &mut Server<'_>) {
+        let (changes, batch) = drain_records(server, self.now);
         match batch {
             Some(batch) => self.batches.push_back(Batch {
                 batch,
@@ -317,7 +342,7 @@ impl Rig {
         }
     }
 
-    fn sync(&mut self, service: &mut Service<'_>) {
+    fn sync(&mut self, server: &mut Server<'_>) {
         let Some(batch) = self.batches.pop_front() else {
             return;
         };
@@ -328,7 +353,7 @@ impl Rig {
             };
         }
         self.durable = batch.model;
-        let taken = service.handle(self.now, Input::Durable(batch.batch));
+        let taken = server.handle(self.now, Input::Durable(batch.batch));
         taken.expect("the service's own batch");
     }
 }
@@ -338,11 +363,11 @@ fn running((id, job): (&Id, &crate::model::Job)) -> Option<Id> {
 }
 
 /// The records of the open batch, and the batch itself where it is complete.
-fn drain_records(service: &mut Service<'_>, now: Now) -> (Changes, Option<record::Batch>) {
+fn drain_records(server: &mut Server<'_>, now: Now) -> (Changes, Option<record::Batch>) {
     let mut changes = Changes::new();
     loop {
-        let mut memory = vec![0; service.record_bytes_max()];
-        match service.poll(now, Ready::RECORDS, &mut memory) {
+        let mut memory = vec![0; server.config().record_bytes_max()];
+        match server.poll(now, Ready::RECORDS, &mut memory) {
             Ok(Output::Save { key, value }) => changes.push((key, value.map(|v| v.to_vec()))),
             Ok(Output::Commit(batch)) => return (changes, Some(batch)),
             Ok(Output::Sleep(_)) => return (changes, None),

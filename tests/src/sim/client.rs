@@ -229,7 +229,7 @@ pub(super) enum Learned {
 }
 
 pub(super) fn learned(update: Update<'_>) -> Option<Learned> {
-    let belief = |job: dubhook_core::client::Translation<'_>| Belief {
+    let belief = |job: dubhook_core::model::Translation<dubhook_core::json::Str<'_>>| Belief {
         job: job.id,
         sequence: job.sequence,
         status: job.status,

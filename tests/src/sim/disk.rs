@@ -3,7 +3,7 @@
 use super::{
     journal::Batch,
     mutation::Mutation,
-    process::{Process, Room},
+    process::{Process, room},
     queue::Event,
     world::World,
 };
@@ -35,7 +35,7 @@ impl Process<'_> {
 
     /// A second recovery must come out the same.
     pub(super) fn check_recovery(&self, world: &mut World, now: Now) {
-        let mut again = Room::new(world);
+        let mut again = room(world);
         let mut again = Server::new(again.lend(), self.config, [7; 32]).unwrap();
         let forgets = world.env.options.mutation == Some(Mutation::ForgetfulRecovery);
         let records = world

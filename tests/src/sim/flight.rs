@@ -12,10 +12,10 @@ use super::{
 };
 use crate::machine::field;
 use dubhook_core::{
-    delivery::AttemptId,
+    dispatch::AttemptId,
     http::{self, BodyUse, Limits, Method, RecvBuf, ResponseParser, ResponseProgress},
     log::AttemptError,
-    server::{Handled, Input},
+    server::Input,
     service::{Attempt, AttemptResult},
     time::Now,
     url::Scheme,
@@ -55,7 +55,7 @@ impl Process<'_> {
             .expect("room for an attempt");
         memory.truncate(len);
         let service = self.server.service();
-        let endpoint = service.endpoint(attempt.target.lane).map(|e| e.id);
+        let endpoint = service.endpoint(attempt.lane).map(|e| e.id);
         let job = attempt
             .subject
             .and_then(|ix| service.job(ix))
@@ -63,7 +63,7 @@ impl Process<'_> {
         let text = String::from_utf8_lossy(&memory).into_owned();
         let told = Told {
             path: text[5..].split(' ').next().unwrap_or_default().to_owned(),
-            endpoint: endpoint.filter(|_| !attempt.target.callback),
+            endpoint: endpoint.filter(|_| !attempt.callback),
             job,
             event: attempt.event,
         };
@@ -88,7 +88,7 @@ impl Process<'_> {
                 .queue
                 .push(0, Event::Late(receiver, memory.clone()));
         }
-        let deadline = self.server.service().attempt_deadline(now);
+        let deadline = self.server.attempt_deadline(now);
         let flight = Flight {
             attempt: attempt.id,
             told,
@@ -172,10 +172,8 @@ impl Process<'_> {
     fn end(&mut self, world: &mut World, flight: Flight, result: AttemptResult<'_>) {
         let now = self.now(world);
         let id = flight.attempt;
-        let attempted = match self.server.handle(now, Input::Attempt { id, result }) {
-            Ok(Handled::Attempted(attempted)) => Some(attempted),
-            _ => None,
-        };
+        let input = Input::Attempt { id, result };
+        let attempted = self.server.handle(now, input).unwrap_or_default();
         world
             .oracle
             .attempt_ended(&flight.told, &world.env, result, attempted);

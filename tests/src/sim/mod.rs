@@ -45,7 +45,7 @@ pub use options::Options;
 pub use oracle::Violation;
 
 use dubhook_core::{
-    delivery::{OutboxLimits, Schedule},
+    dispatch::{OutboxLimits, Schedule},
     service::Limits,
 };
 

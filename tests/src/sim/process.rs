@@ -17,43 +17,19 @@ use crate::{
 };
 use dubhook_core::{
     address::Cidr,
+    dispatch::EndpointChange,
     id::Id,
     record::{Batch, Key},
-    server::{self, Config, Conn, ConnId, Input, Output, Ready, Server, Watch},
-    service::{EndpointChange, Report},
-    slab::Slot,
+    server::{Config, ConnId, Input, Output, Ready, Server},
+    service::Report,
     time::{Now, Timestamp},
 };
 use std::collections::{BTreeMap, HashMap};
 
 /// The memory that a process lends to its machine.
-#[derive(Debug)]
-pub(super) struct Room {
-    tables: Tables,
-    conns: Vec<Slot<Conn>>,
-    decode: Vec<u8>,
-    watches: Vec<Watch>,
-}
-
-impl Room {
-    pub(super) fn new(world: &World) -> Self {
-        let options = &world.env.options;
-        Self {
-            tables: Tables::new(&options.sizes),
-            conns: (0..options.conns).map(|_| Slot::new(Conn::EMPTY)).collect(),
-            decode: vec![0; 1_024],
-            watches: vec![Watch::EMPTY; options.conns],
-        }
-    }
-
-    pub(super) fn lend(&mut self) -> server::Tables<'_> {
-        server::Tables {
-            service: self.tables.lend(),
-            conns: &mut self.conns,
-            decode: &mut self.decode,
-            watches: &mut self.watches,
-        }
-    }
+pub(super) fn room(world: &World) -> Tables {
+    let options = &world.env.options;
+    Tables::new(&options.sizes, options.conns, &config())
 }
 
 /// A running server.
@@ -88,12 +64,12 @@ pub(super) fn config() -> Config<'static> {
 
 impl<'a> Process<'a> {
     /// Starts from what is on the disk.
-    pub(super) fn boot(room: &'a mut Room, world: &mut World) -> Self {
+    pub(super) fn boot(room: &'a mut Tables, world: &mut World) -> Self {
         world.lives += 1;
         let mut config = config();
         config.service.remote_workers = world.env.options.remote;
         if world.env.options.mutation == Some(Mutation::HurryRetries) {
-            config.service.outbox.schedule = dubhook_core::delivery::Schedule::new(&[100, 200]);
+            config.service.outbox.schedule = dubhook_core::dispatch::Schedule::new(&[100, 200]);
         }
         if world.env.options.mutation == Some(Mutation::HurryProbes) {
             config.service.outbox.probe_ms = 0;
@@ -259,16 +235,16 @@ impl<'a> Process<'a> {
         let ended = jobs(service)
             .filter_map(|ix| service.job(ix))
             .all(|job| job.last_event().kind.is_terminal());
-        let paid = service.outbox().streams_live() == 0 && !service.has_unsaved();
+        let paid = service.owed().streams == 0 && !self.server.has_unsaved();
         if !(ended && paid) {
             return false;
         }
         let off =
             endpoints(service).any(|ix| service.endpoint(ix).is_some_and(|e| !e.is_enabled()));
-        let letters = service.outbox().dead_letters();
+        let letters = service.owed().dead_letters;
         if off || letters > self.callback_letters {
             self.restore_service(world);
-            self.callback_letters = self.server.service().outbox().dead_letters();
+            self.callback_letters = self.server.service().owed().dead_letters;
             return false;
         }
         true

@@ -10,7 +10,7 @@ use super::{
     net::{Net, Party, Payload, Side},
     options::Options,
     oracle::{Oracle, Violation},
-    process::{Process, Room},
+    process::{Process, room},
     queue::Event,
     receiver::{self, Receiver},
     remote::{self, Worker},
@@ -92,7 +92,7 @@ impl World {
     /// Lives through all of it, one process after the other.
     pub(super) fn run(mut self) -> Result<Summary, Violation> {
         while !self.done {
-            let mut room = Room::new(&self);
+            let mut room = room(&self);
             let mut process = Process::boot(&mut room, &mut self);
             self.live(&mut process);
             drop(process);

@@ -32,7 +32,7 @@ fn the_same_request_gets_the_same_answer_whatever_happened_since() {
     assert_eq!(machine.server.service().jobs_len(), 1);
     // Also when the callback is gone for good.
     let (attempt, _) = machine.attempt().unwrap();
-    assert!(attempt.target.callback);
+    assert!(attempt.callback);
     machine.settle(&attempt, 410);
     let again = submit(&mut machine, "k-1", &body);
     assert_eq!(again.without_date(), first.clone().without_date());

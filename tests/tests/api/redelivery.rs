@@ -92,7 +92,7 @@ fn an_event_is_sent_though_a_dead_letter_of_its_own_job_must_make_room_for_it() 
     machine.advance_ms(1);
     let (hook, _) = new_hook(&mut machine, HOOK);
     // Tests that nobody took fill every other one of the 32 slots there are.
-    while machine.server.service().outbox().dead_letters() < 32 {
+    while machine.server.service().owed().dead_letters < 32 {
         assert_eq!(
             call(&mut machine, "PATCH", &hook, r#"{"enabled":true}"#).status,
             200

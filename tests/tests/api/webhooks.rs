@@ -1,7 +1,7 @@
 //! Webhooks: registered, changed, tried, and told the truth.
 
 use crate::{HOOK, call, check_problem, deliver_all, durable, is_signed, new_hook, new_job, types};
-use dubhook_core::{delivery::Verdict, service::Report};
+use dubhook_core::{dispatch::Verdict, service::Report};
 use dubhook_tests::machine::{Machine, body, field};
 use serde_json::json;
 

@@ -3,7 +3,8 @@
 use dubhook_core::{
     http::{FieldLine, RecvBuf},
     out::Out,
-    server::{Config, Drive, DriveError, Page},
+    out::Overflow,
+    server::{Config, Drive, Page},
 };
 use dubhook_tests::{
     caller::{Caller, answers, ask, config_with_keys, request},
@@ -253,7 +254,7 @@ fn an_output_that_is_too_small_is_refused_and_takes_nothing() {
             let drive = machine
                 .server
                 .drive(machine.now, caller.id, &mut input, &mut out);
-            assert_eq!(drive, Err(DriveError::ShortOutput));
+            assert_eq!(drive, Err(Overflow));
             assert_eq!((out.len(), input.filled()), (0, &asks[..]));
             assert_eq!(machine.server.service().jobs_len(), 0);
             let (written, _) = exchange(&mut machine, &caller, &asks, least());

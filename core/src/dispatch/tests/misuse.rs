@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::dispatch::{
-    AdmitError, EndpointChange, EndpointError, HandleError, PollError, PublishError, RequestError,
-    RestoreError,
+    EndpointChange, EndpointError, HandleError, PollError, RequestError, RestoreError, SubjectError,
 };
 use crate::record::{Key, Table};
 
@@ -13,9 +12,9 @@ const NOWHERE: Ix = Ix::new(9).unwrap();
 fn a_subject_is_admitted_once_and_into_a_slot_that_there_is() {
     bench(Keep::Nothing, |mut bench| {
         let again = bench.dispatcher.admit(FRONT, 0, false);
-        assert_eq!(again, Err(AdmitError::Twice));
+        assert_eq!(again, Err(SubjectError::Twice));
         let nowhere = bench.dispatcher.admit(NOWHERE, 0, false);
-        assert_eq!(nowhere, Err(AdmitError::Unknown));
+        assert_eq!(nowhere, Err(SubjectError::Unknown));
         assert_eq!(bench.dispatcher.audit(), Ok(()));
     });
 }
@@ -25,7 +24,7 @@ fn a_subject_that_needs_more_room_than_there_is_is_refused() {
     let mut memory = Box::new(Memory::new());
     let mut bench = Bench::over(&mut memory, Keep::Nothing);
     let admitted = bench.dispatcher.admit(FRONT, u8::MAX, false);
-    assert_eq!(admitted, Err(AdmitError::Full));
+    assert_eq!(admitted, Err(SubjectError::Full));
     assert_eq!(bench.dispatcher.admit(FRONT, 1, false), Ok(()));
 }
 
@@ -34,11 +33,11 @@ fn an_event_is_of_a_subject_that_still_tells() {
     bench(Keep::Nothing, |mut bench| {
         let told = bench.event(FRONT, Kind::Opened, 0);
         let nowhere = bench.dispatcher.publish(NOWHERE, told, false, &bench.doors);
-        assert_eq!(nowhere, Err(PublishError::NotAdmitted));
+        assert_eq!(nowhere, Err(SubjectError::NotAdmitted));
         bench.tell(FRONT, Kind::Removed, 0);
         let told = bench.event(FRONT, Kind::Opened, 0);
         let ended = bench.dispatcher.publish(FRONT, told, false, &bench.doors);
-        assert_eq!(ended, Err(PublishError::NotAdmitted));
+        assert_eq!(ended, Err(SubjectError::NotAdmitted));
     });
 }
 
@@ -53,7 +52,7 @@ fn an_event_without_room_is_refused_and_owed_to_nobody() {
                 break error;
             }
         };
-        assert_eq!(full, PublishError::Full);
+        assert_eq!(full, SubjectError::Full);
         assert_eq!(bench.dispatcher.audit(), Ok(()));
         assert_eq!(bench.drain(204).len(), 12);
     });
@@ -137,7 +136,7 @@ fn records_come_in_order_and_before_work() {
     assert_eq!(put_back(&mut bench, key(Table::Meta, 0)), Ok(()));
     let told = bench.event(FRONT, Kind::Opened, 0);
     let early = bench.dispatcher.publish(FRONT, told, false, &bench.doors);
-    assert_eq!(early, Err(PublishError::NotStarted));
+    assert_eq!(early, Err(SubjectError::NotStarted));
     let twice = put_back(&mut bench, key(Table::Meta, 0));
     assert_eq!(twice, Err(RestoreError::Order));
     assert_eq!(bench.dispatcher.start(), Err(RestoreError::Order));

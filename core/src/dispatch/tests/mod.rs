@@ -19,7 +19,7 @@ use crate::{
     out::Out,
     record::{Keep, Read, Stored, Write},
     slab::Ix,
-    text::{Pieces, Pool, Text},
+    text::{Pool, Text},
     time::{Instant, Now, Timestamp},
 };
 use std::{boxed::Box, format, string::String, vec::Vec};
@@ -131,7 +131,11 @@ impl Subjects<Told> for Doors {
     fn write_test(&self, endpoint: Id, _: &Told, out: &mut Out<'_>) {
         out.put(endpoint.text(Prefix::Endpoint).as_bytes());
     }
-    fn callback_url<'t>(&self, door: Ix, text: &'t Pool<'_>) -> Option<Pieces<'t>> {
+    fn callback_url<'t>(
+        &'t self,
+        door: Ix,
+        text: &'t Pool<'_>,
+    ) -> Option<impl Iterator<Item = &'t [u8]>> {
         (door == BACK).then(|| text.field(&self.callback, 0))
     }
 }

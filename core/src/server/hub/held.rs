@@ -31,11 +31,11 @@ use crate::{
 
 /// The start of one list of held connections: what the caller lends a slice of. All zero is an empty list.
 #[derive(Debug, Clone, Copy, zerocopy::FromZeros)]
-pub struct Watch(List<HELD>);
+pub(crate) struct Watch(List<HELD>);
 
 impl Watch {
     /// A list with nothing in it: all zero.
-    pub const EMPTY: Self = Self(List::EMPTY);
+    pub(crate) const EMPTY: Self = Self(List::EMPTY);
 }
 
 /// Who is held, and for what.

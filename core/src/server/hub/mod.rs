@@ -16,7 +16,7 @@ mod page;
 mod wait;
 mod work;
 
-pub use held::Watch;
+pub(super) use held::Watch;
 pub use page::Page;
 
 pub(super) use events::events;

@@ -3,7 +3,7 @@
 use super::{Oracle, Target};
 use crate::sim::{env::Env, limits};
 use dubhook_core::{
-    delivery::Verdict,
+    dispatch::Verdict,
     event::Event,
     id::Id,
     service::{AttemptResult, Attempted},

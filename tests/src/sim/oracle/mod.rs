@@ -22,13 +22,13 @@ use crate::dump;
 use clients::Beliefs;
 use deliveries::Deliveries;
 use dubhook_core::{
+    endpoint::Endpoint,
     event::{Event, Filter, Kind},
-    id::{Id, Prefix},
+    id::{Id, Ix, Prefix},
     out::Out,
     record::{Key, Table},
-    service::{Endpoint, Service},
+    service::Service,
     signature::Secret,
-    slab::Ix,
     time::Timestamp,
 };
 use leases::Leases;
@@ -121,7 +121,7 @@ impl Oracle {
 
     /// Looks at a running service after each of its steps.
     pub(super) fn observe(&mut self, service: &Service<'_>, durable: &BTreeMap<Id, u32>) {
-        self.dropped = service.outbox().letters_dropped();
+        self.dropped = service.owed().letters_dropped;
         self.observe_hooks(service);
         for ix in dump::jobs(service) {
             let Some(job) = service.job(ix) else { continue };
@@ -195,11 +195,11 @@ impl Oracle {
             };
             let filter = core::mem::replace(&mut hook.filter, endpoint.filter);
             hook.enabled = endpoint.is_enabled();
-            let stored = endpoint.secret.bytes();
-            if hook.secret.as_ref().map(Secret::bytes) != Some(stored) {
-                hook.secret = endpoint.secret.secret();
+            let secret = endpoint.secret();
+            if hook.secret.as_ref().map(Secret::bytes) != secret.as_ref().map(Secret::bytes) {
+                hook.secret = secret.clone();
                 let secrets = self.signed_with.entry(hook.path.clone()).or_default();
-                secrets.extend(endpoint.secret.secret());
+                secrets.extend(secret);
             }
             if !hook.enabled || filter != hook.filter {
                 // What it is owed may come later than what follows, or not at all.
@@ -222,7 +222,7 @@ impl Oracle {
     }
 
     /// A new endpoint.
-    fn meet(&mut self, service: &Service<'_>, ix: Ix, endpoint: &Endpoint) {
+    fn meet(&mut self, service: &Service<'_>, ix: Ix, endpoint: &Endpoint<Filter>) {
         let job = endpoint.subject.and_then(|ix| service.job(ix));
         let hook = Hook {
             path: path(service, ix),

@@ -2,7 +2,7 @@
 
 use super::{Oracle, Told, Try};
 use crate::sim::{env::Env, limits};
-use dubhook_core::{delivery::Verdict, id::Id, service::Attempted};
+use dubhook_core::{dispatch::Verdict, id::Id, service::Attempted};
 use std::collections::BTreeMap;
 
 /// How many failures, each of an attempt that began after the one before had ended, make it certain that the server

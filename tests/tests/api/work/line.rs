@@ -99,10 +99,7 @@ fn a_job_whose_worker_is_gone_before_the_answer_is_given_back_at_once() {
     let (work, lease) = under(&given);
     // That did not count as an attempt of the job's.
     let ix = machine.server.service().newest_job().unwrap();
-    assert_eq!(
-        machine.server.service().job(ix).unwrap().state().attempts,
-        1
-    );
+    assert_eq!(machine.server.service().job(ix).unwrap().attempts(), 1);
     assert_eq!(complete(&mut machine, &work, lease).status, 200);
 }
 

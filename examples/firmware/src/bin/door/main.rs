@@ -11,19 +11,7 @@
 mod outbound;
 
 use cortex_m_rt::entry;
-use dubhook_core::{
-    delivery::Schedule,
-    dispatch::{Dispatcher, Kinds, Limits, NewEndpoint, Signal, Storage, Subjects},
-    id::Id,
-    json::Writer,
-    out::Out,
-    random::Random,
-    record::Keep,
-    signature::Secret,
-    slab::Ix,
-    text::Pool,
-    time::{Instant, Now},
-};
+use dubhook_core::{dispatch::{Dispatcher, Kinds, Limits, NewEndpoint, Schedule, Signal, Storage, Subjects}, id::{Id, Ix}, json::Writer, out::Out, random::Random, record::Keep, signature::Secret, text::Pool, time::{Instant, Now}};
 use dubhook_firmware::{
     board::{self, Board},
     host::{self, Settings},

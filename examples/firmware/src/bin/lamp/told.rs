@@ -3,9 +3,9 @@
 use core::ops::Range;
 
 use dubhook_core::{
-    client::{Answer, Client, Drive, DriveError, Outcome, Receiver},
+    client::{Answer, Client, Drive, Outcome, Receiver},
     http::{Limits, RecvBuf},
-    out::Out,
+    out::{Out, Overflow},
     time::Now,
 };
 use dubhook_firmware::{
@@ -98,7 +98,7 @@ impl Told {
                 }
                 Ok(Drive::Close) => done = true,
                 // Where the answers before are not sent yet there is too little room for another.
-                Ok(Drive::Input { .. } | Drive::Flush) | Err(DriveError::ShortOutput) => {}
+                Ok(Drive::Input { .. } | Drive::Flush) | Err(Overflow) => {}
             }
             out.len()
         });

@@ -10,11 +10,10 @@ use dubhook_core::{
         Answer, Dispatcher, Input, Kinds, Limits, NewEndpoint, Output, Ready, Signal, Storage,
         Subjects,
     },
-    id::Id,
+    id::{Id, Ix},
     json::Writer,
     out::Out,
     record::Keep,
-    slab::Ix,
     text::Pool,
     time::Now,
 };

@@ -33,7 +33,7 @@ fn main() -> ! {
     let Some(request) = parser.request(input.filled()) else {
         end(false);
     };
-    let verified = Headers::from_fields(request.fields).and_then(|headers| {
+    let verified = Headers::from_fields(request.fields.iter()).and_then(|headers| {
         signature::verify(&headers, request.body, [&key], now.timestamp, 300).map(|_| ())
     });
     let status = match verified {

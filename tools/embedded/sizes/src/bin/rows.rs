@@ -5,16 +5,8 @@
 use core::mem::size_of;
 use cortex_m_rt::entry;
 use dubhook_core::{
-    client::{ClientStorage, Known},
-    delivery::{AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
-    endpoint::Endpoint,
-    event::{Event, Filter},
-    idempotency::KeySlot,
-    log::Line,
-    server::{Conn, ServerStorage},
-    service::JobSlot,
-    slab::Slot,
-    text::Block,
+    client::{ClientStorage, JOB_BYTES},
+    server::{ServerStorage, Sizes},
 };
 use dubhook_firmware::host;
 
@@ -22,32 +14,9 @@ use dubhook_firmware::host;
 type Server<const JOBS: usize, const ENDPOINTS: usize, const CONNS: usize, const ATTEMPTS: usize> =
     ServerStorage<JOBS, ENDPOINTS, CONNS, ATTEMPTS>;
 
-/// What is printed: a name, and how many bytes.
-const ROWS: [(&str, usize); 17] = [
-    ("a job", size_of::<Slot<JobSlot>>()),
-    ("its chain of events", size_of::<Chain>()),
-    (
-        "an event that somebody is owed",
-        size_of::<Slot<EventSlot<Event>>>(),
-    ),
-    (
-        "a stream: what one target is owed of one job",
-        size_of::<Slot<StreamSlot>>(),
-    ),
-    ("an idempotency key", size_of::<KeySlot>()),
-    ("a block of text", size_of::<Block>()),
-    ("an endpoint", size_of::<Slot<Endpoint<Filter>>>()),
-    (
-        "a lane: an endpoint's, or one for callbacks",
-        size_of::<Slot<Lane<Filter>>>(),
-    ),
-    ("a line of the attempt log", size_of::<Line>()),
-    ("an attempt in flight", size_of::<Slot<AttemptSlot>>()),
-    (
-        "a connection, its buffers not counted",
-        size_of::<Slot<Conn>>(),
-    ),
-    ("a job that a client knows of", size_of::<Slot<Known>>()),
+/// What is printed besides the rows of a server's tables: a name, and how many bytes.
+const ROWS: [(&str, usize); 6] = [
+    ("a job that a client knows of", JOB_BYTES),
     (
         "`ServerStorage`: one job more",
         size_of::<Server<2, 1, 1, 1>>() - size_of::<Server<1, 1, 1, 1>>(),
@@ -72,10 +41,10 @@ const ROWS: [(&str, usize); 17] = [
 
 #[entry]
 fn main() -> ! {
-    for (name, bytes) in ROWS {
+    for (name, bytes) in Sizes::ROWS.iter().chain(&ROWS) {
         host::line(|out| {
             out.put(b"row ");
-            out.put_u64(bytes as u64);
+            out.put_u64(*bytes as u64);
             out.put(b" ");
             out.put(name.as_bytes());
         });
