@@ -252,7 +252,7 @@ impl Client<'_> {
         let check_at = self.next_check(now.instant);
         let (trigger, update) = match response.status {
             200 => {
-                let endpoint: Registered<'_> = json::from_slice(response.body)?;
+                let endpoint = json::from_slice::<Registered<'_>>(response.body)?;
                 let by_request = Disabled::ByRequest.as_str().unwrap_or_default();
                 match endpoint.disabled_reason {
                     _ if endpoint.enabled => (Trigger::Checked { check_at }, None),

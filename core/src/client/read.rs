@@ -2,11 +2,18 @@
 
 use super::{Event, Problem, Translation};
 use crate::{
-    id::Id,
+    id::{Id, Prefix},
     json::{self, ReadError, Str},
-    model::{self, endpoint_id},
+    model::{
+        self,
+        record::{
+            self, Cell, Holds,
+            Member::{May, Must},
+            Record, Said, Word,
+        },
+    },
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// Reads the body of a webhook: an event of a translation, a test, or a type that this version does not know. The body is
 /// its sender's only once its signature is [verified](crate::signature::verify).
@@ -51,18 +58,14 @@ impl<'b> List<'b> {
     ///
     /// [`ReadError`] says what it is not, and where. What is wrong with a translation shows when that is looked at.
     pub fn read(body: &'b [u8]) -> Result<Self, ReadError> {
-        let page: model::Page<json::Array<'b>, Str<'b>> = json::from_slice(body)?;
-        Ok(Self {
-            data: page.data,
-            next_cursor: page.next_cursor,
-        })
+        json::from_slice(body)
     }
 
     /// The translations.
     pub fn translations(
         &self,
     ) -> impl Iterator<Item = Result<Translation<'b>, ReadError>> + use<'b> {
-        self.data.items().map(json::from_value)
+        json::from_array(self.data)
     }
 
     /// Where the next page begins; none where there is none.
@@ -72,14 +75,60 @@ impl<'b> List<'b> {
     }
 }
 
+const PAGE: Record = Record {
+    names: &["data", "next_cursor"],
+    members: &[Must(Holds::Array), May(Holds::Text)],
+};
+
+impl<'de: 'b, 'b> Deserialize<'de> for List<'b> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut cells = [Cell::<Str<'de>>::Absent; 2];
+        record::fill(deserializer, &PAGE, &mut cells)?;
+        let [Cell::Array(data), next_cursor] = cells else {
+            return Err(record::misread());
+        };
+        Ok(Self {
+            data,
+            next_cursor: next_cursor.text(),
+        })
+    }
+}
+
 /// A registered webhook, as far as its owner cares.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Registered<'b> {
-    #[serde(with = "endpoint_id")]
     pub(super) id: Id,
     pub(super) enabled: bool,
-    #[serde(borrow)]
     pub(super) disabled_reason: Option<Str<'b>>,
+}
+
+const REGISTERED: Record = Record {
+    names: &["id", "enabled", "disabled_reason"],
+    members: &[
+        Must(Holds::Word(Word::Id(Prefix::Endpoint))),
+        Must(Holds::Flag),
+        May(Holds::Text),
+    ],
+};
+
+impl<'de: 'b, 'b> Deserialize<'de> for Registered<'b> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut cells = [Cell::<Str<'de>>::Absent; 3];
+        record::fill(deserializer, &REGISTERED, &mut cells)?;
+        let [
+            Cell::Said(Said::Id(id)),
+            Cell::Flag(enabled),
+            disabled_reason,
+        ] = cells
+        else {
+            return Err(record::misread());
+        };
+        Ok(Self {
+            id,
+            enabled,
+            disabled_reason: disabled_reason.text(),
+        })
+    }
 }
 
 /// Reads the one word of `GET /status`.

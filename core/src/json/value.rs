@@ -145,13 +145,6 @@ pub struct Items<'a> {
     rest: &'a str,
 }
 
-impl<'a> Items<'a> {
-    /// What follows the items that were taken.
-    pub(super) const fn rest(&self) -> &'a str {
-        self.rest
-    }
-}
-
 impl<'a> Iterator for Items<'a> {
     type Item = Value<'a>;
 
@@ -258,13 +251,6 @@ pub struct Members<'a> {
     rest: &'a str,
 }
 
-impl<'a> Members<'a> {
-    /// What follows the members that were taken.
-    pub(super) const fn rest(&self) -> &'a str {
-        self.rest
-    }
-}
-
 impl<'a> Iterator for Members<'a> {
     type Item = (Str<'a>, Value<'a>);
 
@@ -279,7 +265,7 @@ impl<'a> Iterator for Members<'a> {
 impl core::iter::FusedIterator for Members<'_> {}
 
 /// Takes white space, one `mark` and white space from the start of `text`, as far as they are there.
-fn skip_space_and(text: &mut &str, mark: u8) {
+pub(super) fn skip_space_and(text: &mut &str, mark: u8) {
     *text = text.trim_ascii_start();
     if text.as_bytes().first() == Some(&mark) {
         *text = text.get(1..).unwrap_or_default().trim_ascii_start();
@@ -287,7 +273,7 @@ fn skip_space_and(text: &mut &str, mark: u8) {
 }
 
 /// Takes the value at the start of `text`.
-fn take_value<'a>(text: &mut &'a str) -> Option<Value<'a>> {
+pub(super) fn take_value<'a>(text: &mut &'a str) -> Option<Value<'a>> {
     Some(match text.as_bytes().first()? {
         b'"' => Value::String(take_string(text)?),
         b'{' => Value::Object(Object {
@@ -317,14 +303,12 @@ fn take<'a>(text: &mut &'a str, len: usize) -> Option<&'a str> {
 }
 
 /// Takes the string at the start of `text`.
-fn take_string<'a>(text: &mut &'a str) -> Option<Str<'a>> {
-    if take(text, 1)? != "\"" {
-        return None;
-    }
-    let (len, escaped) = closing_quote(text.as_bytes())?;
-    let inside = take(text, len)?;
-    take(text, 1)?;
-    Some(Str::new(inside, escaped))
+pub(super) fn take_string<'a>(text: &mut &'a str) -> Option<Str<'a>> {
+    let inside = text.strip_prefix('"')?;
+    let (len, escaped) = closing_quote(inside.as_bytes())?;
+    let string = inside.get(..len)?;
+    *text = inside.get(len.wrapping_add(1)..)?;
+    Some(Str::new(string, escaped))
 }
 
 /// Takes the container at the start of `text`, and says what it holds.

@@ -1,7 +1,15 @@
 //! The body of a webhook.
 
-use super::{Translation, endpoint_id};
-use crate::{event::Kind, id::Id, json, time::Timestamp};
+use super::{
+    Translation, endpoint_id,
+    record::{self, Cell, Holds, Member::Must, Record, Said, Seen, Word},
+};
+use crate::{
+    event::Kind,
+    id::{Id, Prefix},
+    json,
+    time::Timestamp,
+};
 use core::{fmt, marker::PhantomData};
 use serde::{
     Serialize, Serializer,
@@ -45,15 +53,32 @@ impl<T> Event<T> {
 }
 
 /// What a test is about.
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Serialize)]
 struct Tested {
-    #[serde(with = "endpoint_id")]
+    #[serde(serialize_with = "endpoint_id::serialize")]
     id: Id,
+}
+
+const TESTED: Record = Record {
+    names: &["id"],
+    members: &[Must(Holds::Word(Word::Id(Prefix::Endpoint)))],
+};
+
+impl<'de> Deserialize<'de> for Tested {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut cells = [Cell::<json::Str<'de>>::Absent];
+        record::fill(deserializer, &TESTED, &mut cells)?;
+        match cells {
+            [Cell::Said(Said::Id(id))] => Ok(Self { id }),
+            _ => Err(record::misread()),
+        }
+    }
 }
 
 const TYPE: &str = "type";
 const TIMESTAMP: &str = "timestamp";
 const DATA: &str = "data";
+const NAMES: &[&str] = &[TYPE, TIMESTAMP, DATA];
 
 impl<T: Serialize> Serialize for Event<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -76,22 +101,8 @@ impl<T: Serialize> Serialize for Event<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Event<T> {
     /// Of all formats, [`json::from_slice`] takes the members in any order; others must have the type before the data.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_struct(
-            json::FIRST_MEMBER_FIRST,
-            &[TYPE, TIMESTAMP, DATA],
-            EventVisitor(PhantomData),
-        )
+        deserializer.deserialize_struct(json::FIRST_MEMBER_FIRST, NAMES, EventVisitor(PhantomData))
     }
-}
-
-#[derive(serde::Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum Member {
-    Type,
-    Timestamp,
-    Data,
-    #[serde(other)]
-    Other,
 }
 
 struct EventVisitor<T>(PhantomData<T>);
@@ -104,58 +115,54 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EventVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event<T>, A::Error> {
-        let (mut kind, mut timestamp, mut about) = (None, None, None);
-        while let Some(member) = map.next_key()? {
-            match member {
-                Member::Type => once(TYPE, &mut kind, map.next_value::<Type<T>>()?)?,
-                Member::Timestamp => once(TIMESTAMP, &mut timestamp, map.next_value()?)?,
-                Member::Data => {
-                    let said = match &kind {
-                        Some(Type::Known(Kind::Test)) => About::Test(map.next_value()?),
-                        Some(Type::Known(_)) => About::Translation(map.next_value()?),
-                        Some(Type::Unknown(_)) => About::Unknown(map.next_value()?),
-                        None => return Err(A::Error::missing_field(TYPE)),
-                    };
-                    once(DATA, &mut about, said)?;
+        let (mut kind, mut timestamp, mut data) = (None, None, None);
+        let mut seen = Seen::default();
+        while let Some(at) = map.next_key_seed(seen.next(NAMES))? {
+            match at {
+                0 => {
+                    seen.add(NAMES, at)?;
+                    kind = Some(map.next_value::<Type<T>>()?);
                 }
-                Member::Other => {
+                1 => {
+                    seen.add(NAMES, at)?;
+                    timestamp = Some(map.next_value()?);
+                }
+                2 => {
+                    seen.add(NAMES, at)?;
+                    data = Some(match kind.take() {
+                        Some(Type::Known(Kind::Test)) => Data::Test(map.next_value::<Tested>()?.id),
+                        Some(Type::Known(kind)) => about_translation(kind, map.next_value()?)?,
+                        Some(Type::Unknown(name)) => {
+                            map.next_value::<IgnoredAny>()?;
+                            Data::Unknown(name)
+                        }
+                        None => return Err(A::Error::missing_field(TYPE)),
+                    });
+                }
+                _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        let kind = kind.ok_or_else(|| A::Error::missing_field(TYPE))?;
-        let data = match (kind, about) {
-            (Type::Known(kind), Some(About::Translation(translation))) => {
-                if translation.status != kind.status() {
-                    return Err(A::Error::invalid_value(
-                        Unexpected::Str(translation.status.as_str()),
-                        &"the status that its type leads to",
-                    ));
-                }
-                Data::Translation(kind, translation)
-            }
-            (Type::Known(_), Some(About::Test(tested))) => Data::Test(tested.id),
-            (Type::Unknown(name), Some(About::Unknown(_))) => Data::Unknown(name),
-            _ => return Err(A::Error::missing_field(DATA)),
+        let missing = match (data, timestamp) {
+            (Some(data), Some(timestamp)) => return Ok(Event { timestamp, data }),
+            (Some(_), None) => TIMESTAMP,
+            (None, _) if seen.has(0) => DATA,
+            (None, _) => TYPE,
         };
-        let timestamp = timestamp.ok_or_else(|| A::Error::missing_field(TIMESTAMP))?;
-        Ok(Event { timestamp, data })
+        Err(A::Error::missing_field(missing))
     }
 }
 
-/// What the data of an event is, whose type was read before.
-enum About<T> {
-    Translation(Translation<T>),
-    Test(Tested),
-    Unknown(IgnoredAny),
-}
-
-/// Keeps the value of a member that may stand there once.
-fn once<V, E: Error>(name: &'static str, place: &mut Option<V>, value: V) -> Result<(), E> {
-    match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(E::duplicate_field(name)),
+/// What an event says of a translation, if both agree.
+fn about_translation<T, E: Error>(kind: Kind, translation: Translation<T>) -> Result<Data<T>, E> {
+    if translation.status == kind.status() {
+        return Ok(Data::Translation(kind, translation));
     }
+    Err(E::invalid_value(
+        Unexpected::Str(translation.status.as_str()),
+        &"the status that its type leads to",
+    ))
 }
 
 /// The type of an event.

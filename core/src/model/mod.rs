@@ -22,6 +22,7 @@
 
 mod event;
 mod problem;
+pub(crate) mod record;
 mod sensitive;
 mod spelling;
 mod translation;

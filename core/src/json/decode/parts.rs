@@ -1,0 +1,269 @@
+//! The parts of objects, arrays and variants, each to become a typed value.
+
+use super::{
+    Typed,
+    document::Document,
+    error::{ReadError, ReadErrorKind},
+};
+use crate::json::{lend::FIRST_MEMBER_FIRST, value::take_string};
+use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+
+impl<'de> Document<'de> {
+    /// Reads the value that comes next. Whoever reads it may leave it where it stands.
+    fn value<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, ReadError> {
+        let before = self.rest.len();
+        let value = seed.deserialize(Typed(self));
+        if self.rest.len() == before {
+            self.skip();
+        }
+        value
+    }
+
+    /// Reads the value that comes next. Where nobody knows yet where an error is, it is here.
+    pub(super) fn item<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, ReadError> {
+        let at = self.offset();
+        self.value(seed).map_err(|error| error.or_at(None, at))
+    }
+}
+
+/// In which order the members of an object are taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    AsTheyStand,
+    /// Only those of the first name that the type knows; then all of the object's others.
+    First,
+    /// Only those of another name.
+    Others,
+}
+
+/// The members of an object.
+pub(super) struct TypedMembers<'d, 'de> {
+    document: &'d mut Document<'de>,
+    /// The names that the type knows.
+    fields: &'static [&'static str],
+    order: Order,
+    /// From the first member on.
+    inside: &'de str,
+    /// From the name of the last member on that was taken.
+    name: &'de str,
+    /// Its value is not read yet.
+    is_pending: bool,
+    is_ended: bool,
+}
+
+impl<'d, 'de> TypedMembers<'d, 'de> {
+    /// The cursor stands behind the opening brace.
+    #[inline(never)]
+    pub(super) fn new(
+        name: &'static str,
+        fields: &'static [&'static str],
+        document: &'d mut Document<'de>,
+    ) -> Self {
+        let inside = document.rest;
+        let mut members = Self {
+            document,
+            fields,
+            order: Order::AsTheyStand,
+            inside,
+            name: inside,
+            is_pending: false,
+            is_ended: false,
+        };
+        // Where the one that is wanted first stands first, they come in that order anyway.
+        if name == FIRST_MEMBER_FIRST {
+            members.document.skip_mark(b',');
+            members.name = members.document.rest;
+            if !members.is_first() {
+                members.order = Order::First;
+            }
+        }
+        members
+    }
+
+    /// Whether the name that comes next is the first one that the type knows.
+    fn is_first(&self) -> bool {
+        let name = take_string(&mut { self.name });
+        name.is_some_and(|name| self.fields.first().is_some_and(|first| name == *first))
+    }
+
+    /// Goes to the name of the next member, if there is one.
+    #[inline(never)]
+    fn next_name(&mut self) -> bool {
+        loop {
+            if core::mem::take(&mut self.is_pending) {
+                self.document.skip();
+            }
+            if self.is_ended {
+                return false;
+            }
+            let depth = self.document.depth;
+            if !self.document.next_part() {
+                if self.order == Order::First {
+                    self.order = Order::Others;
+                    self.document.depth = depth;
+                    self.document.rest = self.inside;
+                    continue;
+                }
+                self.is_ended = true;
+                return false;
+            }
+            self.name = self.document.rest;
+            let is_wanted = match self.order {
+                Order::AsTheyStand => true,
+                Order::First => self.is_first(),
+                Order::Others => !self.is_first(),
+            };
+            if is_wanted {
+                return true;
+            }
+            self.behind_name();
+        }
+    }
+
+    /// Goes on to the value, whoever has read the name or not.
+    #[inline(never)]
+    fn behind_name(&mut self) {
+        if self.document.rest.len() == self.name.len() {
+            self.document.skip();
+        }
+        self.document.skip_mark(b':');
+        self.is_pending = true;
+    }
+
+    /// Says where an error is.
+    #[cold]
+    #[inline(never)]
+    fn place(&self, error: ReadError, at: usize) -> ReadError {
+        let name = take_string(&mut { self.name });
+        let mut fields = self.fields.iter();
+        let field = fields.find(|field| name.is_some_and(|name| name == **field));
+        error.or_at(field.copied(), at)
+    }
+}
+
+impl<'de> MapAccess<'de> for TypedMembers<'_, 'de> {
+    type Error = ReadError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, ReadError> {
+        if !self.next_name() {
+            return Ok(None);
+        }
+        let at = self.document.offset();
+        let key = seed.deserialize(Typed(self.document));
+        self.behind_name();
+        match key {
+            Ok(key) => Ok(Some(key)),
+            Err(error) => Err(self.place(error, at)),
+        }
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, ReadError> {
+        if !core::mem::take(&mut self.is_pending) {
+            return Err(ReadErrorKind::Missing.into());
+        }
+        let at = self.document.offset();
+        let value = self.document.value(seed);
+        value.map_err(|error| self.place(error, at))
+    }
+}
+
+/// The items of an array.
+pub(super) struct TypedItems<'d, 'de> {
+    document: &'d mut Document<'de>,
+    is_ended: bool,
+}
+
+impl<'d, 'de> TypedItems<'d, 'de> {
+    /// The cursor stands behind the opening bracket.
+    pub(super) const fn new(document: &'d mut Document<'de>) -> Self {
+        Self {
+            document,
+            is_ended: false,
+        }
+    }
+}
+
+impl<'de> SeqAccess<'de> for TypedItems<'_, 'de> {
+    type Error = ReadError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ReadError> {
+        if self.is_ended || !self.document.next_part() {
+            self.is_ended = true;
+            return Ok(None);
+        }
+        self.document.item(seed).map(Some)
+    }
+}
+
+/// A variant of an enum: its name, or an object whose only member has its name.
+pub(super) struct Variant<'d, 'de> {
+    document: &'d mut Document<'de>,
+    has_content: bool,
+}
+
+impl<'d, 'de> Variant<'d, 'de> {
+    /// The cursor stands before the name.
+    pub(super) const fn new(document: &'d mut Document<'de>, has_content: bool) -> Self {
+        Self {
+            document,
+            has_content,
+        }
+    }
+
+    fn content(self) -> Result<&'d mut Document<'de>, ReadError> {
+        match self.has_content {
+            true => Ok(self.document),
+            false => Err(ReadErrorKind::Type.into()),
+        }
+    }
+}
+
+impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
+    type Error = ReadError;
+    type Variant = Self;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self), ReadError> {
+        let variant = self.document.value(seed)?;
+        if self.has_content {
+            self.document.skip_mark(b':');
+        }
+        Ok((variant, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
+    type Error = ReadError;
+
+    fn unit_variant(self) -> Result<(), ReadError> {
+        match self.document.peek() {
+            Some(b'n') if self.has_content => {
+                self.document.skip();
+                Ok(())
+            }
+            _ if self.has_content => Err(ReadErrorKind::Type.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, ReadError> {
+        self.content()?.value(seed)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ReadError> {
+        Typed(self.content()?).array(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        Typed(self.content()?).object("", fields, visitor)
+    }
+}
