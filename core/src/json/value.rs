@@ -73,6 +73,11 @@ impl core::fmt::Display for NumberError {
 impl core::error::Error for NumberError {}
 
 impl<'a> Number<'a> {
+    /// `text` is a number of a document that has been checked.
+    pub(super) const fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// The number's text.
     #[must_use]
     pub const fn text(&self) -> &'a str {
@@ -143,6 +148,13 @@ impl<'a> Array<'a> {
 #[derive(Debug, Clone)]
 pub struct Items<'a> {
     rest: &'a str,
+}
+
+impl<'a> Items<'a> {
+    /// What follows the items that were taken.
+    pub(super) const fn rest(&self) -> &'a str {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Items<'a> {
@@ -265,7 +277,7 @@ impl<'a> Iterator for Members<'a> {
 impl core::iter::FusedIterator for Members<'_> {}
 
 /// Takes white space, one `mark` and white space from the start of `text`, as far as they are there.
-pub(super) fn skip_space_and(text: &mut &str, mark: u8) {
+fn skip_space_and(text: &mut &str, mark: u8) {
     *text = text.trim_ascii_start();
     if text.as_bytes().first() == Some(&mark) {
         *text = text.get(1..).unwrap_or_default().trim_ascii_start();
@@ -273,7 +285,7 @@ pub(super) fn skip_space_and(text: &mut &str, mark: u8) {
 }
 
 /// Takes the value at the start of `text`.
-pub(super) fn take_value<'a>(text: &mut &'a str) -> Option<Value<'a>> {
+fn take_value<'a>(text: &mut &'a str) -> Option<Value<'a>> {
     Some(match text.as_bytes().first()? {
         b'"' => Value::String(take_string(text)?),
         b'{' => Value::Object(Object {

@@ -1,6 +1,6 @@
-//! From a document that has been checked to typed values: a serde `Deserializer` that goes through it once.
+//! From a document to typed values: a serde `Deserializer` that goes through it once, and checks it on the way.
 //!
-//! The check has seen every byte before the first value is made, so what is skipped is JSON too, and nothing nests deeper
+//! Nothing comes of a document that is no JSON to the letter, also where that is in what is skipped, and none that nests deeper
 //! than [`DEPTH_MAX`](super::DEPTH_MAX): a type that holds itself is read in so many calls inside one another at most, and
 //! all others in as many as the type is deep.
 
@@ -11,12 +11,11 @@ mod parts;
 pub use error::{ReadError, ReadErrorKind};
 
 use super::{
-    Array, NumberError, Str, Value, checked,
+    Array, NumberError, Str, checked,
     lend::{ARRAY, SHORT, STR},
-    value::skip_space_and,
 };
 use core::marker::PhantomData;
-use document::Document;
+use document::{Document, Literal};
 use parts::{TypedItems, TypedMembers, Variant};
 use serde::de::{Deserialize, Deserializer, Visitor};
 
@@ -65,28 +64,37 @@ pub fn from_slice_in<'a, T: Deserialize<'a>>(
     bytes: &'a [u8],
     memory: &'a mut [u8],
 ) -> Result<T, ReadError> {
-    let text = checked(bytes)?;
-    let mut document = Document::new(text, text.trim_ascii_start(), memory);
-    document.item(PhantomData)
+    let mut document = Document::new(bytes, memory);
+    let value = document.item(PhantomData);
+    match document.is_whole() {
+        true if value.is_ok() => value,
+        _ => Err(fault(bytes, value.err())),
+    }
+}
+
+/// What is wrong with a document: that it is no JSON, wherever that is, before all else.
+#[cold]
+#[inline(never)]
+fn fault(bytes: &[u8], error: Option<ReadError>) -> ReadError {
+    match checked(bytes) {
+        Ok(_) => error.unwrap_or(ReadErrorKind::Type.into()),
+        Err(error) => error.into(),
+    }
 }
 
 /// Reads each item of an array into a typed value, when it is asked for.
 ///
-/// Offsets of errors are counted from behind the array's opening bracket.
+/// Offsets of errors are counted from where their item begins.
 pub fn from_array<'a, T: Deserialize<'a>>(
     array: Array<'a>,
 ) -> impl Iterator<Item = Result<T, ReadError>> + use<'a, T> {
-    let text = array.inside();
-    let mut rest = text;
+    let mut items = array.items();
     core::iter::from_fn(move || {
-        skip_space_and(&mut rest, b',');
-        if rest.is_empty() {
-            return None;
-        }
-        let mut document = Document::new(text, rest, &mut []);
-        let item = document.item(PhantomData);
-        rest = document.rest;
-        Some(item)
+        let text = items.rest().trim_ascii_start();
+        items.next()?;
+        let text = text.strip_prefix(',').unwrap_or(text);
+        let mut document = Document::new(text.trim_ascii_start().as_bytes(), &mut []);
+        Some(document.item(PhantomData))
     })
 }
 
@@ -111,9 +119,7 @@ struct Typed<'d, 'de>(&'d mut Document<'de>);
 
 impl<'de> Typed<'_, 'de> {
     fn integer<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        let Some(Value::Number(number)) = self.0.scalar() else {
-            return Err(ReadErrorKind::Type.into());
-        };
+        let number = self.0.number().ok_or(ReadErrorKind::Type)?;
         if let Ok(number) = number.as_u64() {
             return visitor.visit_u64(number);
         }
@@ -125,9 +131,7 @@ impl<'de> Typed<'_, 'de> {
     }
 
     fn float<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        let Some(Value::Number(number)) = self.0.scalar() else {
-            return Err(ReadErrorKind::Type.into());
-        };
+        let number = self.0.number().ok_or(ReadErrorKind::Type)?;
         match number.text().parse::<f64>() {
             Ok(number) if number.is_finite() => visitor.visit_f64(number),
             _ => Err(ReadErrorKind::Range.into()),
@@ -135,7 +139,7 @@ impl<'de> Typed<'_, 'de> {
     }
 
     fn string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        let string = self.0.string()?;
+        let string = self.0.string().ok_or(ReadErrorKind::Type)?;
         match string.plain() {
             Some(text) => visitor.visit_borrowed_str(text),
             None => visitor.visit_borrowed_str(self.0.decode(string)?),
@@ -144,7 +148,7 @@ impl<'de> Typed<'_, 'de> {
 
     /// Hands a short text on.
     fn short<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        let string = self.0.string()?;
+        let string = self.0.string().ok_or(ReadErrorKind::Type)?;
         match string.plain() {
             Some(text) => visitor.visit_borrowed_str(text),
             None => visit_decoded(string, visitor),
@@ -152,10 +156,9 @@ impl<'de> Typed<'_, 'de> {
     }
 
     fn array<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        let (start, depth) = (self.0.rest, self.0.depth);
-        self.0.open(b'[')?;
+        let start = self.0.open(b'[').ok_or(ReadErrorKind::Type)?;
         let value = visitor.visit_seq(TypedItems::new(self.0));
-        self.0.leave(start, depth);
+        self.0.leave(start);
         value
     }
 
@@ -165,10 +168,9 @@ impl<'de> Typed<'_, 'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        let (start, depth) = (self.0.rest, self.0.depth);
-        self.0.open(b'{')?;
+        let start = self.0.open(b'{').ok_or(ReadErrorKind::Type)?;
         let value = visitor.visit_map(TypedMembers::new(name, fields, self.0));
-        self.0.leave(start, depth);
+        self.0.leave(start);
         value
     }
 }
@@ -186,23 +188,24 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
     type Error = ReadError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        let before = self.0.rest;
-        match self.0.scalar() {
-            Some(Value::Null) => visitor.visit_unit(),
-            Some(Value::Bool(value)) => visitor.visit_bool(value),
-            Some(Value::Number(number)) => {
-                self.0.rest = before;
+        match self.0.peek() {
+            Some(b'"') => self.string(visitor),
+            Some(b'[') => self.array(visitor),
+            Some(b'{') => self.object("", &[], visitor),
+            Some(b'-' | b'0'..=b'9') => {
+                let start = self.0.place();
+                let number = self.0.number().ok_or(ReadErrorKind::Type)?;
+                self.0.go_back(start);
                 match number.as_i64() {
                     Err(NumberError::NotAnInteger) => self.float(visitor),
                     _ => self.integer(visitor),
                 }
             }
-            Some(Value::String(_)) => {
-                self.0.rest = before;
-                self.string(visitor)
-            }
-            _ if self.0.peek() == Some(b'[') => self.array(visitor),
-            _ => self.object("", &[], visitor),
+            _ => match self.0.literal() {
+                Some(Literal::Null) => visitor.visit_unit(),
+                Some(literal) => visitor.visit_bool(literal == Literal::True),
+                None => Err(ReadErrorKind::Type.into()),
+            },
         }
     }
 
@@ -213,8 +216,9 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
     as_one!(array: deserialize_seq);
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        match self.0.scalar() {
-            Some(Value::Bool(value)) => visitor.visit_bool(value),
+        match self.0.literal() {
+            Some(Literal::True) => visitor.visit_bool(true),
+            Some(Literal::False) => visitor.visit_bool(false),
             _ => Err(ReadErrorKind::Type.into()),
         }
     }
@@ -234,8 +238,8 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        match self.0.scalar() {
-            Some(Value::Null) => visitor.visit_unit(),
+        match self.0.literal() {
+            Some(Literal::Null) => visitor.visit_unit(),
             _ => Err(ReadErrorKind::Type.into()),
         }
     }
@@ -256,16 +260,16 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
         match name {
             SHORT => self.short(visitor),
             STR => {
-                let string = self.0.string()?;
+                let string = self.0.string().ok_or(ReadErrorKind::Type)?;
                 match string.plain() {
                     Some(text) => visitor.visit_borrowed_str(text),
                     None => visitor.visit_borrowed_bytes(string.escaped_text().as_bytes()),
                 }
             }
-            ARRAY => match self.0.skip() {
-                Some(Value::Array(array)) => visitor.visit_borrowed_str(array.inside()),
-                _ => Err(ReadErrorKind::Type.into()),
-            },
+            ARRAY => {
+                let array = self.0.array().ok_or(ReadErrorKind::Type)?;
+                visitor.visit_borrowed_str(array.inside())
+            }
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -309,15 +313,14 @@ impl<'de> Deserializer<'de> for Typed<'_, 'de> {
         if self.0.peek() == Some(b'"') {
             return visitor.visit_enum(Variant::new(self.0, false));
         }
-        let (start, depth) = (self.0.rest, self.0.depth);
-        self.0.open(b'{')?;
-        let value = match self.0.next_part() {
+        let start = self.0.open(b'{').ok_or(ReadErrorKind::Type)?;
+        let value = match self.0.next_part(true, b'}') {
             true => visitor.visit_enum(Variant::new(self.0, true)),
             false => Err(ReadErrorKind::Type.into()),
         };
         // One member and no more.
-        let is_more = value.is_ok() && self.0.next_part();
-        self.0.leave(start, depth);
+        let is_more = value.is_ok() && self.0.next_part(false, b'}');
+        self.0.leave(start);
         match is_more {
             true => Err(ReadErrorKind::Type.into()),
             false => value,

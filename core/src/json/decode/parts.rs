@@ -2,7 +2,7 @@
 
 use super::{
     Typed,
-    document::Document,
+    document::{Document, Literal, Place},
     error::{ReadError, ReadErrorKind},
 };
 use crate::json::{lend::FIRST_MEMBER_FIRST, value::take_string};
@@ -10,10 +10,13 @@ use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess
 
 impl<'de> Document<'de> {
     /// Reads the value that comes next. Whoever reads it may leave it where it stands.
-    fn value<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, ReadError> {
-        let before = self.rest.len();
+    pub(super) fn value<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<T::Value, ReadError> {
+        let before = self.offset();
         let value = seed.deserialize(Typed(self));
-        if self.rest.len() == before {
+        if self.offset() == before {
             self.skip();
         }
         value
@@ -36,53 +39,57 @@ enum Order {
     Others,
 }
 
+/// How far the members of an object are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not at all.
+    Start,
+    /// The name of one was read.
+    Named,
+    /// The value of one was read.
+    Read,
+    Ended,
+}
+
 /// The members of an object.
 pub(super) struct TypedMembers<'d, 'de> {
     document: &'d mut Document<'de>,
     /// The names that the type knows.
     fields: &'static [&'static str],
     order: Order,
-    /// From the first member on.
-    inside: &'de str,
-    /// From the name of the last member on that was taken.
-    name: &'de str,
-    /// Its value is not read yet.
-    is_pending: bool,
-    is_ended: bool,
+    state: State,
+    /// Where the first member is.
+    inside: Place,
+    /// Where the name of the last member is that was taken.
+    name: usize,
 }
 
 impl<'d, 'de> TypedMembers<'d, 'de> {
-    /// The cursor stands behind the opening brace.
+    /// The cursor stands before the first member.
     #[inline(never)]
     pub(super) fn new(
         name: &'static str,
         fields: &'static [&'static str],
         document: &'d mut Document<'de>,
     ) -> Self {
-        let inside = document.rest;
         let mut members = Self {
-            document,
             fields,
             order: Order::AsTheyStand,
-            inside,
-            name: inside,
-            is_pending: false,
-            is_ended: false,
+            state: State::Start,
+            inside: document.place(),
+            name: document.offset(),
+            document,
         };
         // Where the one that is wanted first stands first, they come in that order anyway.
-        if name == FIRST_MEMBER_FIRST {
-            members.document.skip_mark(b',');
-            members.name = members.document.rest;
-            if !members.is_first() {
-                members.order = Order::First;
-            }
+        if name == FIRST_MEMBER_FIRST && !members.is_first() {
+            members.order = Order::First;
         }
         members
     }
 
-    /// Whether the name that comes next is the first one that the type knows.
+    /// Whether the name is the first one that the type knows.
     fn is_first(&self) -> bool {
-        let name = take_string(&mut { self.name });
+        let name = take_string(&mut self.document.from(self.name));
         name.is_some_and(|name| self.fields.first().is_some_and(|first| name == *first))
     }
 
@@ -90,24 +97,22 @@ impl<'d, 'de> TypedMembers<'d, 'de> {
     #[inline(never)]
     fn next_name(&mut self) -> bool {
         loop {
-            if core::mem::take(&mut self.is_pending) {
-                self.document.skip();
+            match self.state {
+                State::Ended => return false,
+                State::Named => self.document.skip(),
+                State::Start | State::Read => {}
             }
-            if self.is_ended {
-                return false;
-            }
-            let depth = self.document.depth;
-            if !self.document.next_part() {
-                if self.order == Order::First {
-                    self.order = Order::Others;
-                    self.document.depth = depth;
-                    self.document.rest = self.inside;
-                    continue;
+            if !self.document.next_part(self.state == State::Start, b'}') {
+                if self.order != Order::First {
+                    self.state = State::Ended;
+                    return false;
                 }
-                self.is_ended = true;
-                return false;
+                self.order = Order::Others;
+                self.state = State::Start;
+                self.document.go_back(self.inside);
+                continue;
             }
-            self.name = self.document.rest;
+            self.name = self.document.offset();
             let is_wanted = match self.order {
                 Order::AsTheyStand => true,
                 Order::First => self.is_first(),
@@ -123,18 +128,18 @@ impl<'d, 'de> TypedMembers<'d, 'de> {
     /// Goes on to the value, whoever has read the name or not.
     #[inline(never)]
     fn behind_name(&mut self) {
-        if self.document.rest.len() == self.name.len() {
+        if self.document.offset() == self.name {
             self.document.skip();
         }
-        self.document.skip_mark(b':');
-        self.is_pending = true;
+        self.document.colon();
+        self.state = State::Named;
     }
 
     /// Says where an error is.
     #[cold]
     #[inline(never)]
     fn place(&self, error: ReadError, at: usize) -> ReadError {
-        let name = take_string(&mut { self.name });
+        let name = take_string(&mut self.document.from(self.name));
         let mut fields = self.fields.iter();
         let field = fields.find(|field| name.is_some_and(|name| name == **field));
         error.or_at(field.copied(), at)
@@ -151,19 +156,20 @@ impl<'de> MapAccess<'de> for TypedMembers<'_, 'de> {
         if !self.next_name() {
             return Ok(None);
         }
-        let at = self.document.offset();
-        let key = seed.deserialize(Typed(self.document));
-        self.behind_name();
-        match key {
-            Ok(key) => Ok(Some(key)),
-            Err(error) => Err(self.place(error, at)),
+        match seed.deserialize(Typed(self.document)) {
+            Ok(key) => {
+                self.behind_name();
+                Ok(Some(key))
+            }
+            Err(error) => Err(self.place(error, self.name)),
         }
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, ReadError> {
-        if !core::mem::take(&mut self.is_pending) {
+        if self.state != State::Named {
             return Err(ReadErrorKind::Missing.into());
         }
+        self.state = State::Read;
         let at = self.document.offset();
         let value = self.document.value(seed);
         value.map_err(|error| self.place(error, at))
@@ -173,15 +179,15 @@ impl<'de> MapAccess<'de> for TypedMembers<'_, 'de> {
 /// The items of an array.
 pub(super) struct TypedItems<'d, 'de> {
     document: &'d mut Document<'de>,
-    is_ended: bool,
+    state: State,
 }
 
 impl<'d, 'de> TypedItems<'d, 'de> {
-    /// The cursor stands behind the opening bracket.
+    /// The cursor stands before the first item.
     pub(super) const fn new(document: &'d mut Document<'de>) -> Self {
         Self {
             document,
-            is_ended: false,
+            state: State::Start,
         }
     }
 }
@@ -193,10 +199,12 @@ impl<'de> SeqAccess<'de> for TypedItems<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, ReadError> {
-        if self.is_ended || !self.document.next_part() {
-            self.is_ended = true;
+        let is_first = self.state == State::Start;
+        if self.state == State::Ended || !self.document.next_part(is_first, b']') {
+            self.state = State::Ended;
             return Ok(None);
         }
+        self.state = State::Read;
         self.document.item(seed).map(Some)
     }
 }
@@ -231,7 +239,7 @@ impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self), ReadError> {
         let variant = self.document.value(seed)?;
         if self.has_content {
-            self.document.skip_mark(b':');
+            self.document.colon();
         }
         Ok((variant, self))
     }
@@ -241,14 +249,10 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     type Error = ReadError;
 
     fn unit_variant(self) -> Result<(), ReadError> {
-        match self.document.peek() {
-            Some(b'n') if self.has_content => {
-                self.document.skip();
-                Ok(())
-            }
-            _ if self.has_content => Err(ReadErrorKind::Type.into()),
-            _ => Ok(()),
+        if self.has_content && self.document.literal() != Some(Literal::Null) {
+            return Err(ReadErrorKind::Type.into());
         }
+        Ok(())
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, ReadError> {
