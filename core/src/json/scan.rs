@@ -70,7 +70,7 @@ pub(super) struct Cursor<'a> {
 
 impl Cursor<'_> {
     /// Steps over a value inside `outer` containers.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn value(&mut self, outer: u32) -> Result<(), ErrorKind> {
         let mut open = Open::default();
         loop {
@@ -218,7 +218,7 @@ impl Cursor<'_> {
     }
 
     /// A string, from its opening quote to its closing one. Returns whether it has escapes.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn string(&mut self) -> Result<bool, ErrorKind> {
         self.advance();
         let mut escaped = false;

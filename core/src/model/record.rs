@@ -87,7 +87,7 @@ pub(crate) enum Said {
 }
 
 impl Word {
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn read(self, text: &str) -> Option<Said> {
         Some(match self {
             Self::Id(prefix) => Said::Id(Id::parse(prefix, text)?),
@@ -135,7 +135,7 @@ impl<'de, T> Cell<'de, T> {
 }
 
 /// Reads a record into `cells`, which are as many as its members. What must be there is there then.
-#[inline(never)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(crate) fn fill<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
     record: &'static Record,
@@ -232,7 +232,7 @@ pub(crate) struct NameSeed {
 
 impl NameSeed {
     /// Members mostly come in the order of their table.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn place(&self, name: &str) -> usize {
         if self.names.get(self.next).is_some_and(|next| *next == name) {
             return self.next;
@@ -302,7 +302,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for CellSeed<'_, 'de, T> {
 }
 
 /// Reads a value into its cell.
-#[inline(never)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 fn read<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     holds: Holds,
     cell: &mut Cell<'de, T>,

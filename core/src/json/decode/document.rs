@@ -35,7 +35,7 @@ pub(super) struct Place {
 
 impl<'de> Document<'de> {
     /// The document that these bytes are, from its value on.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn new(bytes: &'de [u8], memory: &'de mut [u8]) -> Self {
         let text = core::str::from_utf8(bytes);
         let mut document = Self {
@@ -95,7 +95,7 @@ impl<'de> Document<'de> {
     }
 
     /// Takes the colon behind a name.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn colon(&mut self) {
         match self.cursor.next_visible() {
             Ok(b':') => self.cursor.advance(),
@@ -105,7 +105,7 @@ impl<'de> Document<'de> {
     }
 
     /// Takes a string, if one comes next.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn string(&mut self) -> Option<Str<'de>> {
         let start = self.cursor.at.wrapping_add(1);
         if self.peek() != Some(b'"') {
@@ -124,7 +124,7 @@ impl<'de> Document<'de> {
     }
 
     /// Takes a number, if one comes next.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn number(&mut self) -> Option<Number<'de>> {
         let start = self.cursor.at;
         let (b'-' | b'0'..=b'9') = self.peek()? else {
@@ -137,7 +137,7 @@ impl<'de> Document<'de> {
     }
 
     /// Takes `true`, `false` or `null`, if one comes next.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn literal(&mut self) -> Option<Literal> {
         let (word, literal) = match self.peek()? {
             b't' => ("true", Literal::True),
@@ -162,14 +162,14 @@ impl<'de> Document<'de> {
     }
 
     /// Goes over the value that comes next, unread.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn skip(&mut self) {
         let step = self.cursor.value(self.depth);
         self.stepped(step);
     }
 
     /// Begins what has parts, if it begins with `mark`; the cursor stands before the first part or the end then.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn open(&mut self, mark: u8) -> Option<Place> {
         let place = self.place();
         if self.peek() != Some(mark) {
@@ -186,7 +186,7 @@ impl<'de> Document<'de> {
     }
 
     /// Goes to the next part, or behind the end: `false` then.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn next_part(&mut self, is_first: bool, end: u8) -> bool {
         let mut next = self.cursor.next_visible();
         if next == Ok(end) {
@@ -212,7 +212,7 @@ impl<'de> Document<'de> {
     }
 
     /// Goes behind what began at `start`, if its reader has not gone to its end.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn leave(&mut self, start: Place) {
         if self.depth != start.depth && !self.is_broken {
             self.go_back(start);
@@ -221,13 +221,13 @@ impl<'de> Document<'de> {
     }
 
     /// Whether all of it was read, and was JSON.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn is_whole(&mut self) -> bool {
         self.cursor.end().is_ok() && !self.is_broken
     }
 
     /// Decodes a string into the memory.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn decode(&mut self, string: Str<'de>) -> Result<&'de str, ReadError> {
         let memory = core::mem::take(&mut self.memory);
         match memory.split_at_mut_checked(string.decoded_len()) {

@@ -66,7 +66,7 @@ pub(super) struct TypedMembers<'d, 'de> {
 
 impl<'d, 'de> TypedMembers<'d, 'de> {
     /// The cursor stands before the first member.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn new(
         name: &'static str,
         fields: &'static [&'static str],
@@ -94,7 +94,7 @@ impl<'d, 'de> TypedMembers<'d, 'de> {
     }
 
     /// Goes to the name of the next member, if there is one.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn next_name(&mut self) -> bool {
         loop {
             match self.state {
@@ -126,7 +126,7 @@ impl<'d, 'de> TypedMembers<'d, 'de> {
     }
 
     /// Goes on to the value, whoever has read the name or not.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn behind_name(&mut self) {
         if self.document.offset() == self.name {
             self.document.skip();
