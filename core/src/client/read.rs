@@ -7,13 +7,12 @@ use crate::{
     model::{
         self,
         record::{
-            self, Cell, Holds,
+            self, Cell, Cells, Holds,
             Member::{May, Must},
-            Record, Said, Word,
+            Record, Recorded, Said, Word,
         },
     },
 };
-use serde::{Deserialize, Deserializer};
 
 /// Reads the body of a webhook: an event of a translation, a test, or a type that this version does not know. The body is
 /// its sender's only once its signature is [verified](crate::signature::verify).
@@ -40,7 +39,7 @@ pub fn read_event(body: &[u8]) -> Result<Event<'_>, ReadError> {
 
 /// Reads what there is to read: a body that is no problem document says nothing.
 pub(super) fn read_problem(body: &[u8]) -> Problem<'_> {
-    json::from_slice(body).unwrap_or(Problem::NONE)
+    record::from_slice(body).unwrap_or(Problem::NONE)
 }
 
 /// A page of the list of translations, newest first. Each is read when it is looked at.
@@ -58,7 +57,7 @@ impl<'b> List<'b> {
     ///
     /// [`ReadError`] says what it is not, and where. What is wrong with a translation shows when that is looked at.
     pub fn read(body: &'b [u8]) -> Result<Self, ReadError> {
-        json::from_slice(body)
+        record::from_slice(body)
     }
 
     /// The translations.
@@ -75,19 +74,17 @@ impl<'b> List<'b> {
     }
 }
 
-const PAGE: Record = Record {
-    names: &["data", "next_cursor"],
-    members: &[Must(Holds::Array), May(Holds::Text)],
-};
+impl<'b> Recorded<'b, Str<'b>> for List<'b> {
+    const RECORD: &'static Record = &Record {
+        names: &["data", "next_cursor"],
+        members: &[Must(Holds::Array), May(Holds::Text)],
+    };
 
-impl<'de: 'b, 'b> Deserialize<'de> for List<'b> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut cells = [Cell::<Str<'de>>::Absent; 2];
-        record::fill(deserializer, &PAGE, &mut cells)?;
-        let [Cell::Array(data), next_cursor] = cells else {
-            return Err(record::misread());
+    fn from_cells(cells: Cells<'b, Str<'b>>) -> Option<Self> {
+        let [Cell::Array(data), next_cursor, ..] = cells else {
+            return None;
         };
-        Ok(Self {
+        Some(Self {
             data,
             next_cursor: next_cursor.text(),
         })
@@ -102,28 +99,27 @@ pub(super) struct Registered<'b> {
     pub(super) disabled_reason: Option<Str<'b>>,
 }
 
-const REGISTERED: Record = Record {
-    names: &["id", "enabled", "disabled_reason"],
-    members: &[
-        Must(Holds::Word(Word::Id(Prefix::Endpoint))),
-        Must(Holds::Flag),
-        May(Holds::Text),
-    ],
-};
+impl<'b> Recorded<'b, Str<'b>> for Registered<'b> {
+    const RECORD: &'static Record = &Record {
+        names: &["id", "enabled", "disabled_reason"],
+        members: &[
+            Must(Holds::Word(Word::Id(Prefix::Endpoint))),
+            Must(Holds::Flag),
+            May(Holds::Text),
+        ],
+    };
 
-impl<'de: 'b, 'b> Deserialize<'de> for Registered<'b> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut cells = [Cell::<Str<'de>>::Absent; 3];
-        record::fill(deserializer, &REGISTERED, &mut cells)?;
+    fn from_cells(cells: Cells<'b, Str<'b>>) -> Option<Self> {
         let [
             Cell::Said(Said::Id(id)),
             Cell::Flag(enabled),
             disabled_reason,
+            ..,
         ] = cells
         else {
-            return Err(record::misread());
+            return None;
         };
-        Ok(Self {
+        Some(Self {
             id,
             enabled,
             disabled_reason: disabled_reason.text(),
@@ -133,7 +129,7 @@ impl<'de: 'b, 'b> Deserialize<'de> for Registered<'b> {
 
 /// Reads the one word of `GET /status`.
 pub(super) fn read_status(body: &[u8]) -> Result<model::NewestStatus, ReadError> {
-    json::from_slice::<model::Newest>(body).map(|newest| newest.status)
+    record::from_slice::<model::Newest>(body).map(|newest| newest.status)
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ mod string;
 mod value;
 mod writer;
 
+pub(crate) use decode::from_slice_with;
 pub use decode::{ReadError, ReadErrorKind, from_array, from_slice, from_slice_in};
 pub use encode::{WriteError, to_slice, write};
 pub(crate) use lend::{FIRST_MEMBER_FIRST, short, word};

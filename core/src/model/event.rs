@@ -2,7 +2,7 @@
 
 use super::{
     Translation, endpoint_id,
-    record::{self, Cell, Holds, Member::Must, Record, Said, Seen, Word},
+    record::{self, Cell, Cells, Holds, Member::Must, Record, Recorded, Said, Seen, Word},
 };
 use crate::{
     event::Kind,
@@ -14,8 +14,8 @@ use core::{fmt, marker::PhantomData};
 use serde::{
     Serialize, Serializer,
     de::{
-        Deserialize, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, Unexpected,
-        Visitor, value::BorrowedStrDeserializer,
+        Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess,
+        Unexpected, Visitor, value::BorrowedStrDeserializer,
     },
     ser::SerializeStruct,
 };
@@ -59,19 +59,28 @@ struct Tested {
     id: Id,
 }
 
-const TESTED: Record = Record {
-    names: &["id"],
-    members: &[Must(Holds::Word(Word::Id(Prefix::Endpoint)))],
-};
+impl<'de, T> Recorded<'de, T> for Tested {
+    const RECORD: &'static Record = &Record {
+        names: &["id"],
+        members: &[Must(Holds::Word(Word::Id(Prefix::Endpoint)))],
+    };
 
-impl<'de> Deserialize<'de> for Tested {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut cells = [Cell::<json::Str<'de>>::Absent];
-        record::fill(deserializer, &TESTED, &mut cells)?;
+    fn from_cells(cells: Cells<'de, T>) -> Option<Self> {
         match cells {
-            [Cell::Said(Said::Id(id))] => Ok(Self { id }),
-            _ => Err(record::misread()),
+            [Cell::Said(Said::Id(id)), ..] => Some(Self { id }),
+            _ => None,
         }
+    }
+}
+
+/// To read a record with texts `T`.
+struct RecordSeed<R, T>(PhantomData<(R, T)>);
+
+impl<'de, R: Recorded<'de, T>, T: Deserialize<'de>> DeserializeSeed<'de> for RecordSeed<R, T> {
+    type Value = R;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<R, D::Error> {
+        record::deserialize(deserializer)
     }
 }
 
@@ -130,7 +139,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EventVisitor<T> {
                 2 => {
                     seen.add(NAMES, at)?;
                     data = Some(match kind.take() {
-                        Some(Type::Known(Kind::Test)) => Data::Test(map.next_value::<Tested>()?.id),
+                        Some(Type::Known(Kind::Test)) => Data::Test(
+                            map.next_value_seed(RecordSeed::<Tested, T>(PhantomData))?
+                                .id,
+                        ),
                         Some(Type::Known(kind)) => about_translation(kind, map.next_value()?)?,
                         Some(Type::Unknown(name)) => {
                             map.next_value::<IgnoredAny>()?;

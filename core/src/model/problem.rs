@@ -1,6 +1,6 @@
 //! A problem document (RFC 9457): what a refusal says.
 
-use super::record::{self, Cell, Holds, Member::IfSaid, Range, Record};
+use super::record::{self, Cells, Holds, Member::IfSaid, Range, Record, Recorded};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a refusal says, as far as it says it.
@@ -44,27 +44,25 @@ impl<T> Problem<T> {
     };
 }
 
-const PROBLEM: Record = Record {
-    names: &[
-        "type", "title", "status", "code", "detail", "field", "offset",
-    ],
-    members: &[
-        IfSaid(Holds::Text),
-        IfSaid(Holds::Text),
-        IfSaid(Holds::Number(Range::U16)),
-        IfSaid(Holds::Text),
-        IfSaid(Holds::Text),
-        IfSaid(Holds::Text),
-        IfSaid(Holds::Number(Range::U64)),
-    ],
-};
+impl<'de, T> Recorded<'de, T> for Problem<T> {
+    const RECORD: &'static Record = &Record {
+        names: &[
+            "type", "title", "status", "code", "detail", "field", "offset",
+        ],
+        members: &[
+            IfSaid(Holds::Text),
+            IfSaid(Holds::Text),
+            IfSaid(Holds::Number(Range::U16)),
+            IfSaid(Holds::Text),
+            IfSaid(Holds::Text),
+            IfSaid(Holds::Text),
+            IfSaid(Holds::Number(Range::U64)),
+        ],
+    };
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Problem<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut cells = [const { Cell::Absent }; 7];
-        record::fill(deserializer, &PROBLEM, &mut cells)?;
-        let [kind, title, status, code, detail, field, offset] = cells;
-        Ok(Self {
+    fn from_cells(cells: Cells<'de, T>) -> Option<Self> {
+        let [kind, title, status, code, detail, field, offset, ..] = cells;
+        Some(Self {
             kind: kind.text(),
             title: title.text(),
             status: status.number().map(|status| status as u16),
@@ -73,5 +71,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Problem<T> {
             field: field.text(),
             offset: offset.number(),
         })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Problem<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        record::deserialize(deserializer)
     }
 }

@@ -6,7 +6,7 @@
 use crate::{
     id::{Id, Prefix},
     job::Status,
-    json,
+    json::{self, ReadError, Str},
     model::NewestStatus,
     time::Timestamp,
 };
@@ -134,27 +134,77 @@ impl<'de, T> Cell<'de, T> {
     }
 }
 
-/// Reads a record into `cells`, which are as many as its members. What must be there is there then.
-#[cfg_attr(target_pointer_width = "32", inline(never))]
-pub(crate) fn fill<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-    record: &'static Record,
-    cells: &mut [Cell<'de, T>],
-) -> Result<(), D::Error> {
-    deserializer.deserialize_struct("", record.names, RecordVisitor { record, cells })
+/// What was read of the members of a record: as many of them as it has, from the first on.
+pub(crate) type Cells<'de, T> = [Cell<'de, T>; MEMBERS_MAX];
+
+/// The most members of a record: those of a translation.
+const MEMBERS_MAX: usize = 13;
+
+/// What is a record, with texts `T`.
+pub(crate) trait Recorded<'de, T>: Sized {
+    /// What its members hold.
+    const RECORD: &'static Record;
+
+    /// Makes it of its members. That they hold what they must hold was seen before.
+    fn from_cells(cells: Cells<'de, T>) -> Option<Self>;
 }
 
-/// What is said of a record whose cells are not what its table says: nothing, as that cannot be.
-pub(crate) fn misread<E: Error>() -> E {
+/// Reads a record.
+pub(crate) fn deserialize<'de, D, T, R>(deserializer: D) -> Result<R, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+    R: Recorded<'de, T>,
+{
+    let mut cells = [const { Cell::Absent }; MEMBERS_MAX];
+    let record = R::RECORD;
+    FillSeed {
+        record,
+        cells: &mut cells,
+    }
+    .deserialize(deserializer)?;
+    R::from_cells(cells).ok_or_else(misread)
+}
+
+/// Reads a document that is a record.
+pub(crate) fn from_slice<'de, R: Recorded<'de, Str<'de>>>(
+    bytes: &'de [u8],
+) -> Result<R, ReadError> {
+    let mut cells = [const { Cell::Absent }; MEMBERS_MAX];
+    fill(bytes, R::RECORD, &mut cells)?;
+    R::from_cells(cells).ok_or_else(misread)
+}
+
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+fn fill<'de>(
+    bytes: &'de [u8],
+    record: &'static Record,
+    cells: &mut Cells<'de, Str<'de>>,
+) -> Result<(), ReadError> {
+    json::from_slice_with(bytes, &mut [], FillSeed { record, cells })
+}
+
+#[cold]
+fn misread<E: Error>() -> E {
     E::custom("a record is not what its table says")
 }
 
-struct RecordVisitor<'c, 'de, T> {
+/// To read the members of a record into their cells. What must be there is there then.
+struct FillSeed<'c, 'de, T> {
     record: &'static Record,
-    cells: &'c mut [Cell<'de, T>],
+    cells: &'c mut Cells<'de, T>,
 }
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for RecordVisitor<'_, 'de, T> {
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for FillSeed<'_, 'de, T> {
+    type Value = ();
+
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_struct("", self.record.names, self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for FillSeed<'_, 'de, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,15 +3,15 @@
 use super::{
     Sensitive, job_id,
     record::{
-        self, Cell, Holds,
+        self, Cell, Cells, Holds,
         Member::{May, Must},
-        Range, Record, Said, Word,
+        Range, Record, Recorded, Said, Word,
     },
 };
 use crate::{
     id::{Id, IdText, Prefix},
     job::Status,
-    json,
+    json::{self, Str},
     time::Timestamp,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -91,43 +91,41 @@ impl<T> Translation<T> {
     }
 }
 
-const TRANSLATION: Record = Record {
-    names: &[
-        "id",
-        "sequence",
-        "status",
-        "progress",
-        "video_url",
-        "source_language",
-        "target_language",
-        "output_url",
-        "error",
-        "reference",
-        "created_at",
-        "updated_at",
-        "callback_secret",
-    ],
-    members: &[
-        Must(Holds::Word(Word::Id(Prefix::Job))),
-        Must(Holds::Number(Range::FromOne)),
-        Must(Holds::Word(Word::Status)),
-        Must(Holds::Number(Range::Share)),
-        Must(Holds::Text),
-        May(Holds::Text),
-        Must(Holds::Text),
-        May(Holds::Text),
-        May(Holds::Text),
-        May(Holds::Text),
-        Must(Holds::Word(Word::Time)),
-        Must(Holds::Word(Word::Time)),
-        May(Holds::Text),
-    ],
-};
+impl<'de, T> Recorded<'de, T> for Translation<T> {
+    const RECORD: &'static Record = &Record {
+        names: &[
+            "id",
+            "sequence",
+            "status",
+            "progress",
+            "video_url",
+            "source_language",
+            "target_language",
+            "output_url",
+            "error",
+            "reference",
+            "created_at",
+            "updated_at",
+            "callback_secret",
+        ],
+        members: &[
+            Must(Holds::Word(Word::Id(Prefix::Job))),
+            Must(Holds::Number(Range::FromOne)),
+            Must(Holds::Word(Word::Status)),
+            Must(Holds::Number(Range::Share)),
+            Must(Holds::Text),
+            May(Holds::Text),
+            Must(Holds::Text),
+            May(Holds::Text),
+            May(Holds::Text),
+            May(Holds::Text),
+            Must(Holds::Word(Word::Time)),
+            Must(Holds::Word(Word::Time)),
+            May(Holds::Text),
+        ],
+    };
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Translation<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut cells = [const { Cell::Absent }; 13];
-        record::fill(deserializer, &TRANSLATION, &mut cells)?;
+    fn from_cells(cells: Cells<'de, T>) -> Option<Self> {
         let [
             Cell::Said(Said::Id(id)),
             Cell::Number(sequence),
@@ -144,9 +142,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Translation<T> {
             callback_secret,
         ] = cells
         else {
-            return Err(record::misread());
+            return None;
         };
-        Ok(Self {
+        Some(Self {
             id,
             sequence: sequence as u32,
             status,
@@ -161,6 +159,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Translation<T> {
             updated_at,
             callback_secret: callback_secret.text().map(Sensitive::new),
         })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Translation<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        record::deserialize(deserializer)
     }
 }
 
@@ -271,18 +275,22 @@ pub struct Newest {
     pub status: NewestStatus,
 }
 
-const NEWEST: Record = Record {
-    names: &["status"],
-    members: &[Must(Holds::Word(Word::NewestStatus))],
-};
+impl<'de> Recorded<'de, Str<'de>> for Newest {
+    const RECORD: &'static Record = &Record {
+        names: &["status"],
+        members: &[Must(Holds::Word(Word::NewestStatus))],
+    };
+
+    fn from_cells(cells: Cells<'de, Str<'de>>) -> Option<Self> {
+        match cells {
+            [Cell::Said(Said::NewestStatus(status)), ..] => Some(Self { status }),
+            _ => None,
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Newest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut cells = [Cell::<json::Str<'de>>::Absent];
-        record::fill(deserializer, &NEWEST, &mut cells)?;
-        match cells {
-            [Cell::Said(Said::NewestStatus(status))] => Ok(Self { status }),
-            _ => Err(record::misread()),
-        }
+        record::deserialize(deserializer)
     }
 }

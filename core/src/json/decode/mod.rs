@@ -17,7 +17,7 @@ use super::{
 use core::marker::PhantomData;
 use document::{Document, Literal};
 use parts::{TypedItems, TypedMembers, Variant};
-use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Visitor};
 
 /// Reads a document into a typed value.
 ///
@@ -64,8 +64,17 @@ pub fn from_slice_in<'a, T: Deserialize<'a>>(
     bytes: &'a [u8],
     memory: &'a mut [u8],
 ) -> Result<T, ReadError> {
+    from_slice_with(bytes, memory, PhantomData)
+}
+
+/// Reads a document into what `seed` makes of it.
+pub(crate) fn from_slice_with<'a, S: DeserializeSeed<'a>>(
+    bytes: &'a [u8],
+    memory: &'a mut [u8],
+    seed: S,
+) -> Result<S::Value, ReadError> {
     let mut document = Document::new(bytes, memory);
-    let value = document.item(PhantomData);
+    let value = document.item(seed);
     match document.is_whole() {
         true if value.is_ok() => value,
         _ => Err(fault(bytes, value.err())),
