@@ -2,7 +2,10 @@
 
 use super::{
     Translation, endpoint_id,
-    record::{self, Cell, Cells, Holds, Member::Must, Record, Recorded, Said, Seen, Word},
+    record::{
+        self, Cell, CellSeed, Cells, FillSeed, Holds, Member::Must, Record, Recorded, Said, Seen,
+        Word,
+    },
 };
 use crate::{
     event::Kind,
@@ -13,10 +16,7 @@ use crate::{
 use core::{fmt, marker::PhantomData};
 use serde::{
     Serialize, Serializer,
-    de::{
-        Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess,
-        Unexpected, Visitor, value::BorrowedStrDeserializer,
-    },
+    de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor},
     ser::SerializeStruct,
 };
 
@@ -73,17 +73,6 @@ impl<'de, T> Recorded<'de, T> for Tested {
     }
 }
 
-/// To read a record with texts `T`.
-struct RecordSeed<R, T>(PhantomData<(R, T)>);
-
-impl<'de, R: Recorded<'de, T>, T: Deserialize<'de>> DeserializeSeed<'de> for RecordSeed<R, T> {
-    type Value = R;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<R, D::Error> {
-        record::deserialize(deserializer)
-    }
-}
-
 const TYPE: &str = "type";
 const TIMESTAMP: &str = "timestamp";
 const DATA: &str = "data";
@@ -124,98 +113,55 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EventVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event<T>, A::Error> {
-        let (mut kind, mut timestamp, mut data) = (None, None, None);
+        let (mut kind, mut timestamp) = (Cell::Absent, Cell::<T>::Absent);
+        let mut cells = record::no_cells();
         let mut seen = Seen::default();
         while let Some(at) = map.next_key_seed(seen.next(NAMES))? {
-            match at {
-                0 => {
-                    seen.add(NAMES, at)?;
-                    kind = Some(map.next_value::<Type<T>>()?);
+            if at < NAMES.len() {
+                seen.add(NAMES, at)?;
+            }
+            let record = match (at, &kind) {
+                (0, _) => {
+                    map.next_value_seed(CellSeed::new(Must(Holds::Type), &mut kind))?;
+                    continue;
                 }
-                1 => {
-                    seen.add(NAMES, at)?;
-                    timestamp = Some(map.next_value()?);
+                (1, _) => {
+                    let member = Must(Holds::Word(Word::Time));
+                    map.next_value_seed(CellSeed::new(member, &mut timestamp))?;
+                    continue;
                 }
-                2 => {
-                    seen.add(NAMES, at)?;
-                    data = Some(match kind.take() {
-                        Some(Type::Known(Kind::Test)) => Data::Test(
-                            map.next_value_seed(RecordSeed::<Tested, T>(PhantomData))?
-                                .id,
-                        ),
-                        Some(Type::Known(kind)) => about_translation(kind, map.next_value()?)?,
-                        Some(Type::Unknown(name)) => {
-                            map.next_value::<IgnoredAny>()?;
-                            Data::Unknown(name)
-                        }
-                        None => return Err(A::Error::missing_field(TYPE)),
-                    });
-                }
+                (2, Cell::Said(Said::Kind(Kind::Test))) => <Tested as Recorded<T>>::RECORD,
+                (2, Cell::Said(_)) => <Translation<T> as Recorded<T>>::RECORD,
+                (2, Cell::Absent) => return Err(A::Error::missing_field(TYPE)),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
+                    continue;
                 }
-            }
+            };
+            map.next_value_seed(FillSeed::new(record, &mut cells))?;
         }
-        let missing = match (data, timestamp) {
-            (Some(data), Some(timestamp)) => return Ok(Event { timestamp, data }),
-            (Some(_), None) => TIMESTAMP,
-            (None, _) if seen.has(0) => DATA,
-            (None, _) => TYPE,
+        for at in [0, 2, 1] {
+            seen.need(NAMES, at)?;
+        }
+        let Cell::Said(Said::Time(timestamp)) = timestamp else {
+            return Err(record::misread());
         };
-        Err(A::Error::missing_field(missing))
-    }
-}
-
-/// What an event says of a translation, if both agree.
-fn about_translation<T, E: Error>(kind: Kind, translation: Translation<T>) -> Result<Data<T>, E> {
-    if translation.status == kind.status() {
-        return Ok(Data::Translation(kind, translation));
-    }
-    Err(E::invalid_value(
-        Unexpected::Str(translation.status.as_str()),
-        &"the status that its type leads to",
-    ))
-}
-
-/// The type of an event.
-enum Type<T> {
-    Known(Kind),
-    Unknown(T),
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Type<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::short(deserializer, TypeVisitor(PhantomData))
-    }
-}
-
-struct TypeVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for TypeVisitor<T> {
-    type Value = Type<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the type of an event")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Type<T>, E> {
-        match Kind::parse(name) {
-            Some(kind) => Ok(Type::Known(kind)),
-            None => T::deserialize(BorrowedStrDeserializer::new(name)).map(Type::Unknown),
-        }
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Type<T>, E> {
-        match Kind::parse(name) {
-            Some(kind) => Ok(Type::Known(kind)),
-            None => T::deserialize(name.into_deserializer()).map(Type::Unknown),
-        }
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Type<T>, D::Error> {
-        deserializer.deserialize_str(self)
+        let data = match kind {
+            Cell::Said(Said::Kind(Kind::Test)) => {
+                Tested::from_cells(cells).map(|tested: Tested| Data::Test(tested.id))
+            }
+            Cell::Said(Said::Kind(kind)) => match Translation::from_cells(cells) {
+                Some(translation) if translation.status != kind.status() => {
+                    return Err(A::Error::invalid_value(
+                        Unexpected::Str(translation.status.as_str()),
+                        &"the status that its type leads to",
+                    ));
+                }
+                translation => translation.map(|it| Data::Translation(kind, it)),
+            },
+            kind => kind.text().map(Data::Unknown),
+        };
+        let data = data.ok_or_else(record::misread)?;
+        Ok(Event { timestamp, data })
     }
 }

@@ -4,15 +4,17 @@
 //! `derive` would be code of its own for each record. It fills cells; what a record is made of it takes out of them.
 
 use crate::{
+    event::Kind,
     id::{Id, Prefix},
     job::Status,
     json::{self, ReadError, Str},
     model::NewestStatus,
     time::Timestamp,
 };
-use core::fmt;
+use core::{fmt, marker::PhantomData};
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess,
+    Unexpected, Visitor, value::BorrowedStrDeserializer,
 };
 
 /// What the members of a record must hold.
@@ -38,6 +40,8 @@ pub(crate) enum Member {
 #[derive(Clone, Copy)]
 pub(crate) enum Holds {
     Text,
+    /// The type of an event; a text, where nobody knows it.
+    Type,
     Array,
     Flag,
     Number(Range),
@@ -82,6 +86,7 @@ pub(crate) enum Word {
 pub(crate) enum Said {
     Id(Id),
     Time(Timestamp),
+    Kind(Kind),
     Status(Status),
     NewestStatus(NewestStatus),
 }
@@ -156,7 +161,7 @@ where
     T: Deserialize<'de>,
     R: Recorded<'de, T>,
 {
-    let mut cells = [const { Cell::Absent }; MEMBERS_MAX];
+    let mut cells = no_cells();
     let record = R::RECORD;
     FillSeed {
         record,
@@ -170,7 +175,7 @@ where
 pub(crate) fn from_slice<'de, R: Recorded<'de, Str<'de>>>(
     bytes: &'de [u8],
 ) -> Result<R, ReadError> {
-    let mut cells = [const { Cell::Absent }; MEMBERS_MAX];
+    let mut cells = no_cells();
     fill(bytes, R::RECORD, &mut cells)?;
     R::from_cells(cells).ok_or_else(misread)
 }
@@ -184,15 +189,26 @@ fn fill<'de>(
     json::from_slice_with(bytes, &mut [], FillSeed { record, cells })
 }
 
+/// Cells that nothing was read into.
+pub(crate) const fn no_cells<'de, T>() -> Cells<'de, T> {
+    [const { Cell::Absent }; MEMBERS_MAX]
+}
+
 #[cold]
-fn misread<E: Error>() -> E {
+pub(crate) fn misread<E: Error>() -> E {
     E::custom("a record is not what its table says")
 }
 
 /// To read the members of a record into their cells. What must be there is there then.
-struct FillSeed<'c, 'de, T> {
+pub(crate) struct FillSeed<'c, 'de, T> {
     record: &'static Record,
     cells: &'c mut Cells<'de, T>,
+}
+
+impl<'c, 'de, T> FillSeed<'c, 'de, T> {
+    pub(crate) const fn new(record: &'static Record, cells: &'c mut Cells<'de, T>) -> Self {
+        Self { record, cells }
+    }
 }
 
 impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for FillSeed<'_, 'de, T> {
@@ -226,14 +242,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for FillSeed<'_, 'de, T> {
                 cell,
             })?;
         }
-        let members = self.record.members.iter();
-        let missing = members
-            .enumerate()
-            .position(|(at, member)| matches!(member, Member::Must(_)) && !seen.has(at));
-        match missing.and_then(|at| names.get(at)) {
-            Some(name) => Err(A::Error::missing_field(name)),
-            None => Ok(()),
+        for (at, member) in self.record.members.iter().enumerate() {
+            if let Member::Must(_) = member {
+                seen.need(names, at)?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -246,8 +260,20 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) const fn has(&self, at: usize) -> bool {
+    const fn has(&self, at: usize) -> bool {
         self.bits >> at & 1 == 1
+    }
+
+    /// Sees to it that a member was there.
+    pub(crate) fn need<E: Error>(
+        &self,
+        names: &'static [&'static str],
+        at: usize,
+    ) -> Result<(), E> {
+        match self.has(at) {
+            true => Ok(()),
+            false => Err(E::missing_field(names.get(at).copied().unwrap_or_default())),
+        }
     }
 
     /// Notes a member that may be there once.
@@ -312,9 +338,16 @@ impl<'de> Visitor<'de> for NameSeed {
     }
 }
 
-struct CellSeed<'c, 'de, T> {
+/// To read a member into its cell.
+pub(crate) struct CellSeed<'c, 'de, T> {
     member: Member,
     cell: &'c mut Cell<'de, T>,
+}
+
+impl<'c, 'de, T> CellSeed<'c, 'de, T> {
+    pub(crate) const fn new(member: Member, cell: &'c mut Cell<'de, T>) -> Self {
+        Self { member, cell }
+    }
 }
 
 impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for CellSeed<'_, 'de, T> {
@@ -360,6 +393,7 @@ fn read<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 ) -> Result<(), D::Error> {
     *cell = match holds {
         Holds::Text => Cell::Text(T::deserialize(deserializer)?),
+        Holds::Type => json::short(deserializer, TypeVisitor(PhantomData))?,
         Holds::Array => Cell::Array(json::Array::deserialize(deserializer)?),
         Holds::Flag => Cell::Flag(bool::deserialize(deserializer)?),
         Holds::Number(range) => {
@@ -395,6 +429,37 @@ impl<'de> Visitor<'de> for WordVisitor {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Said, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+struct TypeVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for TypeVisitor<T> {
+    type Value = Cell<'de, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the type of an event")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Cell<'de, T>, E> {
+        match Kind::parse(name) {
+            Some(kind) => Ok(Cell::Said(Said::Kind(kind))),
+            None => T::deserialize(BorrowedStrDeserializer::new(name)).map(Cell::Text),
+        }
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Cell<'de, T>, E> {
+        match Kind::parse(name) {
+            Some(kind) => Ok(Cell::Said(Said::Kind(kind))),
+            None => T::deserialize(name.into_deserializer()).map(Cell::Text),
+        }
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Cell<'de, T>, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
