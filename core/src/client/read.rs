@@ -6,11 +6,12 @@ use crate::{
     json::{self, ReadError, Str},
     model::{
         self,
-        record::{
-            self, Cell, Cells, Holds,
+        cell::{
+            Cell, Holds,
             Member::{May, Must},
-            Record, Recorded, Said, Word,
+            Said, Word,
         },
+        record::{self, Cells, Record, Recorded},
     },
 };
 

@@ -1,11 +1,10 @@
 //! The body of a webhook.
 
 use super::{
-    Translation, endpoint_id,
-    record::{
-        self, Cell, CellSeed, Cells, FillSeed, Holds, Member::Must, Record, Recorded, Said, Seen,
-        Word,
-    },
+    Translation,
+    cell::{Cell, CellSeed, Holds, Member::Must, Said, Word},
+    endpoint_id,
+    record::{self, Cells, FillSeed, Record, Recorded, Seen},
 };
 use crate::{
     event::Kind,

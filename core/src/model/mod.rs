@@ -20,6 +20,7 @@
 //! assert_eq!(translation.reference, Some("order-17"));
 //! ```
 
+pub(crate) mod cell;
 mod event;
 mod problem;
 pub(crate) mod record;

@@ -1,6 +1,9 @@
 //! A problem document (RFC 9457): what a refusal says.
 
-use super::record::{self, Cells, Holds, Member::IfSaid, Range, Record, Recorded};
+use super::{
+    cell::{Holds, Member::IfSaid, Range},
+    record::{self, Cells, Record, Recorded},
+};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a refusal says, as far as it says it.

@@ -1,12 +1,14 @@
 //! A translation: how it is, and what is asked for to have one.
 
 use super::{
-    Sensitive, job_id,
-    record::{
-        self, Cell, Cells, Holds,
+    Sensitive,
+    cell::{
+        Cell, Holds,
         Member::{May, Must},
-        Range, Record, Recorded, Said, Word,
+        Range, Said, Word,
     },
+    job_id,
+    record::{self, Cells, Record, Recorded},
 };
 use crate::{
     id::{Id, IdText, Prefix},
