@@ -148,7 +148,10 @@ impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for CellSeed<'_, 'de, T> {
             Member::Must(holds) => read(holds, self.cell, deserializer),
             Member::May(_) => deserializer.deserialize_option(self),
             // RFC 9457 section 3.1: "If a member's value type does not match the specified type, the member MUST be ignored".
-            Member::IfSaid(holds) => Ok(read(holds, self.cell, deserializer).unwrap_or_default()),
+            Member::IfSaid(holds) => {
+                let _ = read(holds, self.cell, deserializer);
+                Ok(())
+            }
         }
     }
 }
