@@ -1,7 +1,10 @@
 //! The comparison in virtual time: the real server machine, a clock that is turned by hand, and a network that takes
 //! five milliseconds each way and loses nothing.
 
-use crate::figures::Figures;
+use crate::{
+    asked::{translation, webhook},
+    figures::Figures,
+};
 use dubhook_core::{
     dispatch::AttemptId,
     http::RecvBuf,
@@ -95,8 +98,8 @@ const fn at(ms: u64) -> Now {
 impl World<'_> {
     fn run(&mut self, jobs: usize) {
         if self.every_ms.is_none() {
-            let hook = r#"{"url":"http://127.0.0.1:3120/","events":["translation.completed","translation.error"]}"#;
-            self.request("POST", "/v1/webhooks", hook);
+            let hook = webhook("http://127.0.0.1:3120/");
+            self.request("POST", "/v1/webhooks", &hook);
             self.figures.requests += 1;
         }
         for job in 0..jobs {
@@ -137,8 +140,7 @@ impl World<'_> {
         let ms = self.now.instant.as_ms();
         match next {
             Next::Submit(client) => {
-                let ask = r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#;
-                let answer = self.request("POST", "/v1/translations", ask);
+                let answer = self.request("POST", "/v1/translations", &translation());
                 self.ids[client] = member(&answer, "id").to_owned();
                 self.seen[client] = number(&answer, "sequence").to_owned();
                 if let Some(every) = self.every_ms {

@@ -4,6 +4,7 @@
 //! 10,000 jobs in virtual time, where a clock is turned by hand and every figure is exactly the same at each run; then
 //! with 500 jobs over real sockets on loopback, which takes less than a minute.
 
+mod asked;
 mod figures;
 mod in_virtual_time;
 mod over_sockets;

@@ -1,7 +1,10 @@
 //! The comparison over real sockets: a server with a thread of its own, and clients on loopback with a kept connection
 //! each.
 
-use crate::figures::Figures;
+use crate::{
+    asked::{translation, webhook},
+    figures::Figures,
+};
 use dubhook_core::{
     http::{
         BodyUse, Limits, Method, Progress, RecvBuf, RequestParser, ResponseParser, ResponseProgress,
@@ -31,7 +34,6 @@ const SETTINGS: Settings = Settings {
     steps: 1,
     ..Settings::STANDARD
 };
-const ASK: &str = r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#;
 
 /// Runs `jobs` clients: asking every `every` time, or told by webhook.
 pub(crate) fn run(jobs: usize, every: Option<Duration>, way: &str) -> io::Result<Figures> {
@@ -50,10 +52,7 @@ pub(crate) fn run(jobs: usize, every: Option<Duration>, way: &str) -> io::Result
     smol::block_on(executor.run(async {
         if every.is_none() {
             let hooks = TcpListener::bind("127.0.0.1:0").await?;
-            let hook = format!(
-                r#"{{"url":"http://{}/","events":["translation.completed","translation.error"]}}"#,
-                hooks.local_addr()?
-            );
+            let hook = webhook(&format!("http://{}/", hooks.local_addr()?));
             let mut caller = Caller::connect(&address).await?;
             caller.call("POST", "/v1/webhooks", &hook).await?;
             counted.borrow_mut().requests += 1;
@@ -92,7 +91,9 @@ async fn wait_for_one(
     figures: &RefCell<Figures>,
 ) -> io::Result<()> {
     let mut caller = Caller::connect(address).await?;
-    let accepted = caller.call("POST", "/v1/translations", ASK).await?;
+    let accepted = caller
+        .call("POST", "/v1/translations", &translation())
+        .await?;
     let Some(every) = every else {
         return Ok(());
     };

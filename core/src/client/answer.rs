@@ -12,7 +12,8 @@ use crate::{
     http::{Response, retry_after},
     id::Id,
     job::Status,
-    json::{self, ReadError},
+    json::ReadError,
+    model::record,
     note::note,
     slab::Ix,
     time::{Instant, Now},
@@ -231,7 +232,7 @@ impl Client<'_> {
             self.ask_everything(now.instant);
             return Ok(Some(refused(Call::Register, response)));
         }
-        let endpoint = json::from_slice::<Registered<'_>>(response.body)?.id;
+        let endpoint = record::from_slice::<Registered<'_>>(response.body)?.id;
         self.unregistrable = (0, Instant::ZERO);
         let check_at = self.next_check(now.instant);
         self.step(Trigger::Registered { endpoint, check_at });
@@ -252,7 +253,7 @@ impl Client<'_> {
         let check_at = self.next_check(now.instant);
         let (trigger, update) = match response.status {
             200 => {
-                let endpoint: Registered<'_> = json::from_slice(response.body)?;
+                let endpoint = record::from_slice::<Registered<'_>>(response.body)?;
                 let by_request = Disabled::ByRequest.as_str().unwrap_or_default();
                 match endpoint.disabled_reason {
                     _ if endpoint.enabled => (Trigger::Checked { check_at }, None),
@@ -300,7 +301,7 @@ impl Client<'_> {
             self.submission.end();
             return Ok(Some(refused(Call::Translate, response)));
         }
-        let job: Translation<'b> = json::from_slice(response.body)?;
+        let job: Translation<'b> = record::from_slice(response.body)?;
         let may_lag = self.submission.may_lag;
         self.submission.end();
         if let Some(key) = self.callback_key(&job) {
@@ -331,7 +332,7 @@ impl Client<'_> {
             }
             _ => return Ok(is_wanted.then(|| refused(Call::Cancel(id), response))),
         }
-        let job: Translation<'b> = json::from_slice(response.body)?;
+        let job: Translation<'b> = record::from_slice(response.body)?;
         if job.id != id {
             return Err(Unreadable);
         }
@@ -372,7 +373,7 @@ impl Client<'_> {
                 return Ok(Some(refused(Call::Job(id), response)));
             }
         }
-        let job: Translation<'b> = json::from_slice(response.body)?;
+        let job: Translation<'b> = record::from_slice(response.body)?;
         if job.id != id {
             return Err(Unreadable);
         }

@@ -130,6 +130,7 @@
 
 mod answer;
 mod call;
+mod commands;
 mod config;
 mod index;
 mod jobs;
@@ -139,6 +140,7 @@ mod receiver;
 mod registration;
 mod storage;
 mod submission;
+mod update;
 mod webhook;
 
 pub use answer::{Failure, HandleError, Input};
@@ -153,22 +155,22 @@ pub use read::{List, read_event};
 pub use receiver::{ANSWER_BYTES_MAX, Answer, Drive, Receiver};
 pub use storage::{ClientMemory, ClientStorage, JOB_BYTES};
 pub use submission::{CommandError, ListQuery};
+pub use update::{Change, Source, Update};
+use update::{Event, Problem, Translation};
 pub use webhook::{Delivery, Outcome, Verdict, WebhookError, read_webhook};
 
 use crate::{
-    event::Kind,
     id::Id,
-    json::Str,
-    model::{self, NewTranslation, NewestStatus},
+    model::NewestStatus,
     random::Random,
     signature::{SECRET_TEXT_BYTES_MAX, Secret, SigningKey},
     slab::Slot,
-    time::{Instant, Now},
+    time::Instant,
 };
 use call::Retry;
 use jobs::Jobs;
 use newest::Newest;
-use registration::{Registration, Trigger};
+use registration::Registration;
 use submission::Submission;
 use zeroize::Zeroize;
 
@@ -182,85 +184,6 @@ pub struct Tables<'a> {
     jobs: &'a mut [Slot<Known>],
     /// Room for the JSON of one request for a translation; none for a client that makes none.
     submission: &'a mut [u8],
-}
-
-/// An event as it stands in the body of its webhook.
-type Event<'b> = model::Event<Str<'b>>;
-/// A translation as it stands in the answer or the webhook that told of it.
-type Translation<'b> = model::Translation<Str<'b>>;
-/// What the server says is wrong, as it stands in its answer.
-type Problem<'b> = model::Problem<Str<'b>>;
-
-/// What the client has learned.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Update<'b> {
-    /// Something happened to a job.
-    Job(Change<'b>),
-    /// How a job is that was just followed: nothing that was not known already.
-    Current(model::Translation<Str<'b>>),
-    /// The server does not know this job, or knows it no longer. It is not followed any more.
-    JobUnknown(Id),
-    /// The answer to `GET /status` came: the newest job's status, `None` where there is no job yet.
-    Status(Option<NewestStatus>),
-    /// The translation that was submitted is a job now, and followed. Where it names a `callback_url`, this alone shows the
-    /// secret that deliveries there are signed with.
-    Submitted(model::Translation<Str<'b>>),
-    /// The job that was to be called off is.
-    Canceled(model::Translation<Str<'b>>),
-    /// The page of the list that was asked for.
-    List(List<'b>),
-    /// The server knows whom to tell. This is its name for the webhook.
-    Registered(Id),
-    /// The server has forgotten the registration. It is made again.
-    RegistrationLost,
-    /// Somebody has switched the webhook off at the server. The client asks instead.
-    SwitchedOff,
-    /// The registration is removed, on the way to the client's end.
-    Unregistered,
-    /// Somebody tests the webhook, and it works.
-    Test,
-    /// A request failed and will be sent again.
-    Delayed {
-        /// Which.
-        call: Call,
-        /// Why.
-        failure: Failure,
-        /// When.
-        until: Instant,
-    },
-    /// The server refused a request, and would again. A registration then waits for
-    /// [`start`](Client::start), and a translation is given up.
-    Refused {
-        /// Which.
-        call: Call,
-        /// The answer's status.
-        status: u16,
-        /// What the server says.
-        problem: model::Problem<Str<'b>>,
-    },
-}
-
-/// Something that happened to a job.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Change<'b> {
-    /// What.
-    pub kind: Kind,
-    /// The job after it.
-    pub job: model::Translation<Str<'b>>,
-    /// How the client learned of it.
-    pub source: Source,
-}
-
-/// How the client learned something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Source {
-    /// It was told by webhook.
-    Told,
-    /// It had asked.
-    Asked,
 }
 
 // Small enough for a device: a client, and what it knows of each job.
@@ -348,135 +271,6 @@ impl<'a> Client<'a> {
         self.closing.is_some() && self.registration == Registration::Off && !registering
     }
 
-    /// Begins: registers the webhook if there is one, then asks for the newest status and about every
-    /// followed job. Later it begins again where the server had refused.
-    pub fn start(&mut self, now: Now) {
-        if self.closing.is_some() {
-            return;
-        }
-        if self.config.webhook.is_some() && !self.is_called_back() {
-            self.step(Trigger::Start);
-            self.unregistrable = (0, Instant::ZERO);
-        }
-        if self.registration != Registration::Wanted {
-            self.ask_everything(now.instant);
-        }
-        self.hurry(now.instant);
-    }
-
-    /// Asks for the newest status, as soon as may be.
-    pub fn ask_status(&mut self, now: Now) {
-        self.newest.want(now.instant);
-        self.hurry(now.instant);
-    }
-
-    /// Follows a job, and asks about it as soon as may be: [`Update::Job`] or [`Update::Current`] tells
-    /// how it is.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::NoRoom`] and [`CommandError::Closed`].
-    pub fn follow(&mut self, now: Now, id: Id) -> Result<(), CommandError> {
-        if self.closing.is_some() {
-            return Err(CommandError::Closed);
-        }
-        let found = self.jobs.find(id).and_then(|ix| self.jobs.get(ix));
-        let is_followed = found.is_some_and(Known::is_followed);
-        // The job that is being submitted has its slot already.
-        let kept = usize::from(self.submission.is_translation());
-        if !is_followed && self.jobs.room() <= kept {
-            return Err(CommandError::NoRoom);
-        }
-        let ix = self.jobs.follow(id).ok_or(CommandError::NoRoom)?;
-        self.jobs.want(ix);
-        self.hurry(now.instant);
-        Ok(())
-    }
-
-    /// Follows a job no longer, and makes room for another one.
-    pub fn unfollow(&mut self, id: Id) {
-        if let Some(ix) = self.jobs.find(id) {
-            self.jobs.unfollow(ix);
-        }
-    }
-
-    /// Asks for a translation. [`Update::Submitted`] tells its job, which is followed from then on, or
-    /// [`Update::Refused`] why there is none.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`].
-    pub fn submit(&mut self, now: Now, new: &NewTranslation<&str>) -> Result<(), CommandError> {
-        self.check_free()?;
-        if self.jobs.room() == 0 {
-            return Err(CommandError::NoRoom);
-        }
-        match &self.config.webhook {
-            Some(webhook) if webhook.as_callback && new.callback_url.is_none() => {
-                webhook.with_url(|url| {
-                    let new = NewTranslation {
-                        callback_url: Some(url),
-                        ..*new
-                    };
-                    self.submission.translate(&new, &mut self.random)
-                })?;
-            }
-            _ => self.submission.translate(new, &mut self.random)?,
-        }
-        self.hurry(now.instant);
-        Ok(())
-    }
-
-    /// Asks for a page of the list of translations. [`Update::List`] has it, or [`Update::Refused`] tells why not. It shares its
-    /// memory with translations that are submitted: there is one of the two at a time.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`].
-    pub fn list(&mut self, now: Now, query: &ListQuery<'_>) -> Result<(), CommandError> {
-        self.check_free()?;
-        self.submission.list(query)?;
-        self.hurry(now.instant);
-        Ok(())
-    }
-
-    /// Asks for the translation, or the page, no longer. If the server has the request already, there may be a job
-    /// all the same.
-    pub const fn withdraw(&mut self) {
-        self.submission.end();
-    }
-
-    /// Calls a job off, whether it is followed or not. [`Update::Canceled`] tells when it is; [`Update::Refused`] that it had
-    /// ended before, or why it goes on.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::Busy`] while another one is to be called off, and [`CommandError::Closed`].
-    pub fn cancel(&mut self, now: Now, id: Id) -> Result<(), CommandError> {
-        if self.closing.is_some() {
-            return Err(CommandError::Closed);
-        }
-        if self.canceling.is_some_and(|other| other != id) {
-            return Err(CommandError::Busy);
-        }
-        self.canceling = Some(id);
-        self.hurry(now.instant);
-        Ok(())
-    }
-
-    /// Whether the memory for a request's text is free.
-    fn check_free(&self) -> Result<(), CommandError> {
-        let text = |e: &Exchange| matches!(e.call, Call::Translate | Call::List);
-        let under_way = self.in_flight.as_ref().is_some_and(text);
-        if self.closing.is_some() {
-            Err(CommandError::Closed)
-        } else if under_way || self.submission.call().is_some() {
-            Err(CommandError::Busy)
-        } else {
-            Ok(())
-        }
-    }
-
     /// Whether translations call back, and no webhook is registered.
     fn is_called_back(&self) -> bool {
         self.config
@@ -496,30 +290,6 @@ impl<'a> Client<'a> {
         let key = Secret::parse(text).ok()?.signing_key();
         memory.zeroize();
         Some(key)
-    }
-
-    /// Accepts signatures by another key as well, for the time in which the server's secret is
-    /// rotated. The key before the last is dropped.
-    pub fn add_key(&mut self, key: SigningKey) {
-        let [newest, older] = &mut self.keys;
-        *older = newest.replace(key);
-    }
-
-    /// Wants to be told no longer: the registration is removed, and nothing else is asked.
-    /// [`is_closed`](Self::is_closed) tells when that is done.
-    pub fn close(&mut self) {
-        if self.closing.is_none() {
-            self.closing = Some(CLOSE_TRIES);
-            self.step(Trigger::Close);
-            self.retry = Retry::NONE;
-        }
-    }
-
-    /// Cuts a pause short: somebody waits for an answer. Not one that the server asked for.
-    fn hurry(&mut self, now: Instant) {
-        if !self.retry.asked_for {
-            self.retry.not_before = self.retry.not_before.min(now);
-        }
     }
 }
 

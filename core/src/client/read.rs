@@ -1,12 +1,19 @@
 //! What the server says, read strictly. The views borrow from the body that carried them.
 
-use super::Problem;
+use super::{Problem, Translation};
 use crate::{
-    id::Id,
+    id::{Id, Prefix},
     json::{self, ReadError, Str},
-    model::{self, endpoint_id},
+    model::{
+        self,
+        cell::{
+            Cell, Holds,
+            Member::{May, Must},
+            Said, Word,
+        },
+        record::{self, Cells, Record, Recorded},
+    },
 };
-use serde::Deserialize;
 
 /// Reads the body of a webhook: an event of a translation, a test, or a type that this version does not know. The body is
 /// its sender's only once its signature is [verified](crate::signature::verify).
@@ -33,7 +40,7 @@ pub fn read_event(body: &[u8]) -> Result<model::Event<Str<'_>>, ReadError> {
 
 /// Reads what there is to read: a body that is no problem document says nothing.
 pub(super) fn read_problem(body: &[u8]) -> Problem<'_> {
-    json::from_slice(body).unwrap_or(Problem::NONE)
+    record::from_slice(body).unwrap_or(Problem::NONE)
 }
 
 /// A page of the list of translations, newest first. Each is read when it is looked at.
@@ -51,18 +58,14 @@ impl<'b> List<'b> {
     ///
     /// [`ReadError`] says what it is not, and where. What is wrong with a translation shows when that is looked at.
     pub fn read(body: &'b [u8]) -> Result<Self, ReadError> {
-        let page: model::Page<json::Array<'b>, Str<'b>> = json::from_slice(body)?;
-        Ok(Self {
-            data: page.data,
-            next_cursor: page.next_cursor,
-        })
+        record::from_slice(body)
     }
 
     /// The translations.
     pub fn translations(
         &self,
-    ) -> impl Iterator<Item = Result<model::Translation<Str<'b>>, ReadError>> + use<'b> {
-        self.data.items().map(json::from_value)
+    ) -> impl Iterator<Item = Result<Translation<'b>, ReadError>> + use<'b> {
+        json::from_array(self.data)
     }
 
     /// Where the next page begins; none where there is none.
@@ -72,19 +75,62 @@ impl<'b> List<'b> {
     }
 }
 
+impl<'b> Recorded<'b, Str<'b>> for List<'b> {
+    const RECORD: &'static Record = &Record {
+        names: &["data", "next_cursor"],
+        members: &[Must(Holds::Array), May(Holds::Text)],
+    };
+
+    fn from_cells(cells: Cells<'b, Str<'b>>) -> Option<Self> {
+        let [Cell::Array(data), next_cursor, ..] = cells else {
+            return None;
+        };
+        Some(Self {
+            data,
+            next_cursor: next_cursor.text(),
+        })
+    }
+}
+
 /// A registered webhook, as far as its owner cares.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Registered<'b> {
-    #[serde(with = "endpoint_id")]
     pub(super) id: Id,
     pub(super) enabled: bool,
-    #[serde(borrow)]
     pub(super) disabled_reason: Option<Str<'b>>,
+}
+
+impl<'b> Recorded<'b, Str<'b>> for Registered<'b> {
+    const RECORD: &'static Record = &Record {
+        names: &["id", "enabled", "disabled_reason"],
+        members: &[
+            Must(Holds::Word(Word::Id(Prefix::Endpoint))),
+            Must(Holds::Flag),
+            May(Holds::Text),
+        ],
+    };
+
+    fn from_cells(cells: Cells<'b, Str<'b>>) -> Option<Self> {
+        let [
+            Cell::Said(Said::Id(id)),
+            Cell::Flag(enabled),
+            disabled_reason,
+            ..,
+        ] = cells
+        else {
+            return None;
+        };
+        Some(Self {
+            id,
+            enabled,
+            disabled_reason: disabled_reason.text(),
+        })
+    }
 }
 
 /// Reads the one word of `GET /status`.
 pub(super) fn read_status(body: &[u8]) -> Result<model::NewestStatus, ReadError> {
-    json::from_slice::<model::Newest>(body).map(|newest| newest.status)
+    record::from_slice::<model::Newest>(body).map(|newest| newest.status)
 }
 
 #[cfg(test)]

@@ -48,14 +48,14 @@ mod string;
 mod value;
 mod writer;
 
-pub use decode::{ReadError, ReadErrorKind, from_slice, from_slice_in, from_value};
+pub(crate) use decode::from_slice_with;
+pub use decode::{ReadError, ReadErrorKind, from_array, from_slice, from_slice_in};
 pub(crate) use encode::write;
 pub use encode::{WriteError, to_slice};
 pub(crate) use lend::{FIRST_MEMBER_FIRST, short, word};
 pub(crate) use string::Decoded;
 pub use string::Str;
 pub use value::{Array, Duplicate, Number, NumberError, Object, Value};
-use value::{Items, Members};
 pub use writer::{Writer, write_escaped, write_str};
 
 /// How many arrays and objects may stand inside one another.

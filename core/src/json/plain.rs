@@ -13,11 +13,12 @@ pub(super) fn plain_len(bytes: &[u8]) -> usize {
         let word = usize::from_le_bytes(*chunk);
         let quote = word ^ (ONES * b'"' as usize);
         let backslash = word ^ (ONES * b'\\' as usize);
-        // Each term raises the high bit of every byte that is special. It may raise more, but only
-        // further up: a borrow starts at a special byte. So the lowest bit raised is the first one.
-        let special = (word.wrapping_sub(ONES * 0x20) & !word)
-            | (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash);
+        // Each term raises the high bit of every byte that is special, seen among those that have none of their own. It may
+        // raise more, but only further up: a borrow starts at a special byte. So the lowest bit raised is the first one.
+        let special = (word.wrapping_sub(ONES * 0x20)
+            | quote.wrapping_sub(ONES)
+            | backslash.wrapping_sub(ONES))
+            & !word;
         let first = ((special & HIGHS).trailing_zeros() / 8) as usize;
         if first < size_of::<usize>() {
             return bytes.len().wrapping_sub(rest.len()).wrapping_add(first);

@@ -19,39 +19,8 @@ fn document(cursor: &mut Cursor<'_>) -> Result<(), ErrorKind> {
     if cursor.bytes.starts_with(BYTE_ORDER_MARK) {
         return Err(ErrorKind::ByteOrderMark);
     }
-    let mut open = Open::default();
-    loop {
-        let first = cursor.next_visible()?;
-        if let b'{' | b'[' = first {
-            if !open.push(first == b'{') {
-                return Err(ErrorKind::TooDeep);
-            }
-            cursor.advance();
-            if cursor.next_visible()? != open.end() {
-                cursor.name_in(&open)?;
-                continue;
-            }
-        } else {
-            cursor.scalar(first)?;
-        }
-        // A value has ended, or a container has just begun that is empty.
-        loop {
-            if open.is_empty() {
-                return cursor.end();
-            }
-            let next = cursor.next_visible()?;
-            if next == open.end() {
-                cursor.advance();
-                open.pop();
-            } else if next == b',' {
-                cursor.advance();
-                cursor.name_in(&open)?;
-                break;
-            } else {
-                return Err(ErrorKind::UnexpectedByte);
-            }
-        }
-    }
+    cursor.value(0)?;
+    cursor.end()
 }
 
 /// The open containers, outermost in the highest bit used: 1 for an object, 0 for an array.
@@ -64,9 +33,9 @@ struct Open {
 const _: () = assert!(DEPTH_MAX <= u32::BITS, "a bit for each open container");
 
 impl Open {
-    /// Opens a container; `false` if there are too many.
-    fn push(&mut self, is_object: bool) -> bool {
-        if self.depth >= DEPTH_MAX {
+    /// Opens a container; `false` if there are too many beside the `outer` ones.
+    fn push(&mut self, is_object: bool, outer: u32) -> bool {
+        if self.depth.saturating_add(outer) >= DEPTH_MAX {
             return false;
         }
         self.depth += 1;
@@ -93,17 +62,56 @@ impl Open {
     }
 }
 
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// A place in a document. Each step checks what it steps over.
+pub(super) struct Cursor<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
 }
 
 impl Cursor<'_> {
-    fn peek(&self) -> Option<u8> {
+    /// Steps over a value inside `outer` containers.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub(super) fn value(&mut self, outer: u32) -> Result<(), ErrorKind> {
+        let mut open = Open::default();
+        loop {
+            let first = self.next_visible()?;
+            if let b'{' | b'[' = first {
+                if !open.push(first == b'{', outer) {
+                    return Err(ErrorKind::TooDeep);
+                }
+                self.advance();
+                if self.next_visible()? != open.end() {
+                    self.name_in(&open)?;
+                    continue;
+                }
+            } else {
+                self.scalar(first)?;
+            }
+            // A value has ended, or a container has just begun that is empty.
+            loop {
+                if open.is_empty() {
+                    return Ok(());
+                }
+                let next = self.next_visible()?;
+                if next == open.end() {
+                    self.advance();
+                    open.pop();
+                } else if next == b',' {
+                    self.advance();
+                    self.name_in(&open)?;
+                    break;
+                } else {
+                    return Err(ErrorKind::UnexpectedByte);
+                }
+            }
+        }
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
-    fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         self.at = self.at.wrapping_add(1);
     }
 
@@ -112,20 +120,20 @@ impl Cursor<'_> {
         self.peek().ok_or(ErrorKind::UnexpectedEnd)
     }
 
-    fn skip_space(&mut self) {
+    pub(super) fn skip_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.advance();
         }
     }
 
     /// Steps over white space to the next byte, which must be there.
-    fn next_visible(&mut self) -> Result<u8, ErrorKind> {
+    pub(super) fn next_visible(&mut self) -> Result<u8, ErrorKind> {
         self.skip_space();
         self.need()
     }
 
     /// Nothing but white space may follow.
-    fn end(&mut self) -> Result<(), ErrorKind> {
+    pub(super) fn end(&mut self) -> Result<(), ErrorKind> {
         self.skip_space();
         match self.peek() {
             None => Ok(()),
@@ -152,7 +160,7 @@ impl Cursor<'_> {
     /// A string, number or literal that starts with `first`.
     fn scalar(&mut self, first: u8) -> Result<(), ErrorKind> {
         match first {
-            b'"' => self.string(),
+            b'"' => self.string().map(|_| ()),
             b'-' | b'0'..=b'9' => self.number(),
             b't' => self.literal(b"true"),
             b'f' => self.literal(b"false"),
@@ -161,7 +169,7 @@ impl Cursor<'_> {
         }
     }
 
-    fn literal(&mut self, word: &[u8]) -> Result<(), ErrorKind> {
+    pub(super) fn literal(&mut self, word: &[u8]) -> Result<(), ErrorKind> {
         for letter in word {
             if self.need()? != *letter {
                 return Err(ErrorKind::UnexpectedByte);
@@ -172,7 +180,7 @@ impl Cursor<'_> {
     }
 
     /// `[ minus ] int [ frac ] [ exp ]`
-    fn number(&mut self) -> Result<(), ErrorKind> {
+    pub(super) fn number(&mut self) -> Result<(), ErrorKind> {
         if self.peek() == Some(b'-') {
             self.advance();
         }
@@ -209,18 +217,23 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// A string, from its opening quote to its closing one.
-    fn string(&mut self) -> Result<(), ErrorKind> {
+    /// A string, from its opening quote to its closing one. Returns whether it has escapes.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub(super) fn string(&mut self) -> Result<bool, ErrorKind> {
         self.advance();
+        let mut escaped = false;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or(&[]);
             self.at = self.at.wrapping_add(plain_len(rest));
             match self.need()? {
                 b'"' => {
                     self.advance();
-                    return Ok(());
+                    return Ok(escaped);
                 }
-                b'\\' => self.escape()?,
+                b'\\' => {
+                    self.escape()?;
+                    escaped = true;
+                }
                 _ => return Err(ErrorKind::ControlCharacter),
             }
         }

@@ -74,6 +74,11 @@ impl core::fmt::Display for NumberError {
 impl core::error::Error for NumberError {}
 
 impl<'a> Number<'a> {
+    /// `text` is a number of a document that has been checked.
+    pub(super) const fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// The number's text.
     #[must_use]
     pub const fn text(&self) -> &'a str {
@@ -199,7 +204,7 @@ impl<'a> Object<'a> {
     pub const fn members(
         &self,
     ) -> impl FusedIterator<Item = (Str<'a>, Value<'a>)> + Clone + use<'a> {
-        Members::of(self)
+        Members { rest: self.inside }
     }
 
     /// What stands between its braces, as it is written.
@@ -265,19 +270,6 @@ pub(super) struct Members<'a> {
     rest: &'a str,
 }
 
-impl<'a> Members<'a> {
-    pub(super) const fn of(object: &Object<'a>) -> Self {
-        Self {
-            rest: object.inside,
-        }
-    }
-
-    /// What follows the members that were taken.
-    pub(super) const fn rest(&self) -> &'a str {
-        self.rest
-    }
-}
-
 impl<'a> Iterator for Members<'a> {
     type Item = (Str<'a>, Value<'a>);
 
@@ -330,14 +322,12 @@ fn take<'a>(text: &mut &'a str, len: usize) -> Option<&'a str> {
 }
 
 /// Takes the string at the start of `text`.
-fn take_string<'a>(text: &mut &'a str) -> Option<Str<'a>> {
-    if take(text, 1)? != "\"" {
-        return None;
-    }
-    let (len, escaped) = closing_quote(text.as_bytes())?;
-    let inside = take(text, len)?;
-    take(text, 1)?;
-    Some(Str::new(inside, escaped))
+pub(super) fn take_string<'a>(text: &mut &'a str) -> Option<Str<'a>> {
+    let inside = text.strip_prefix('"')?;
+    let (len, escaped) = closing_quote(inside.as_bytes())?;
+    let string = inside.get(..len)?;
+    *text = inside.get(len.wrapping_add(1)..)?;
+    Some(Str::new(string, escaped))
 }
 
 /// Takes the container at the start of `text`, and says what it holds.

@@ -1,14 +1,21 @@
 //! The body of a webhook.
 
-use super::{Translation, endpoint_id};
-use crate::{event::Kind, id::Id, json, time::Timestamp};
+use super::{
+    Translation,
+    cell::{Cell, CellSeed, Holds, Member::Must, Said, Word},
+    endpoint_id,
+    record::{self, Cells, FillSeed, Record, Recorded, Seen},
+};
+use crate::{
+    event::Kind,
+    id::{Id, Prefix},
+    json,
+    time::Timestamp,
+};
 use core::{fmt, marker::PhantomData};
 use serde::{
     Serialize, Serializer,
-    de::{
-        Deserialize, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, Unexpected,
-        Visitor, value::BorrowedStrDeserializer,
-    },
+    de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor},
     ser::SerializeStruct,
 };
 
@@ -45,15 +52,30 @@ impl<T> Event<T> {
 }
 
 /// What a test is about.
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Serialize)]
 struct Tested {
-    #[serde(with = "endpoint_id")]
+    #[serde(serialize_with = "endpoint_id::serialize")]
     id: Id,
+}
+
+impl<'de, T> Recorded<'de, T> for Tested {
+    const RECORD: &'static Record = &Record {
+        names: &["id"],
+        members: &[Must(Holds::Word(Word::Id(Prefix::Endpoint)))],
+    };
+
+    fn from_cells(cells: Cells<'de, T>) -> Option<Self> {
+        match cells {
+            [Cell::Said(Said::Id(id)), ..] => Some(Self { id }),
+            _ => None,
+        }
+    }
 }
 
 const TYPE: &str = "type";
 const TIMESTAMP: &str = "timestamp";
 const DATA: &str = "data";
+const NAMES: &[&str] = &[TYPE, TIMESTAMP, DATA];
 
 impl<T: Serialize> Serialize for Event<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -76,22 +98,8 @@ impl<T: Serialize> Serialize for Event<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Event<T> {
     /// Of all formats, [`json::from_slice`] takes the members in any order; others must have the type before the data.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_struct(
-            json::FIRST_MEMBER_FIRST,
-            &[TYPE, TIMESTAMP, DATA],
-            EventVisitor(PhantomData),
-        )
+        deserializer.deserialize_struct(json::FIRST_MEMBER_FIRST, NAMES, EventVisitor(PhantomData))
     }
-}
-
-#[derive(serde::Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum Member {
-    Type,
-    Timestamp,
-    Data,
-    #[serde(other)]
-    Other,
 }
 
 struct EventVisitor<T>(PhantomData<T>);
@@ -104,99 +112,55 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EventVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event<T>, A::Error> {
-        let (mut kind, mut timestamp, mut about) = (None, None, None);
-        while let Some(member) = map.next_key()? {
-            match member {
-                Member::Type => once(TYPE, &mut kind, map.next_value::<Type<T>>()?)?,
-                Member::Timestamp => once(TIMESTAMP, &mut timestamp, map.next_value()?)?,
-                Member::Data => {
-                    let said = match &kind {
-                        Some(Type::Known(Kind::Test)) => About::Test(map.next_value()?),
-                        Some(Type::Known(_)) => About::Translation(map.next_value()?),
-                        Some(Type::Unknown(_)) => About::Unknown(map.next_value()?),
-                        None => return Err(A::Error::missing_field(TYPE)),
-                    };
-                    once(DATA, &mut about, said)?;
-                }
-                Member::Other => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+        let (mut kind, mut timestamp) = (Cell::Absent, Cell::<T>::Absent);
+        let mut cells = record::no_cells();
+        let mut seen = Seen::default();
+        while let Some(at) = map.next_key_seed(seen.next(NAMES))? {
+            if at < NAMES.len() {
+                seen.add(NAMES, at)?;
             }
+            let record = match (at, &kind) {
+                (0, _) => {
+                    map.next_value_seed(CellSeed::new(Must(Holds::Type), &mut kind))?;
+                    continue;
+                }
+                (1, _) => {
+                    let member = Must(Holds::Word(Word::Time));
+                    map.next_value_seed(CellSeed::new(member, &mut timestamp))?;
+                    continue;
+                }
+                (2, Cell::Said(Said::Kind(Kind::Test))) => <Tested as Recorded<T>>::RECORD,
+                (2, Cell::Said(_)) => <Translation<T> as Recorded<T>>::RECORD,
+                (2, Cell::Absent) => return Err(A::Error::missing_field(TYPE)),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            map.next_value_seed(FillSeed::new(record, &mut cells))?;
         }
-        let kind = kind.ok_or_else(|| A::Error::missing_field(TYPE))?;
-        let data = match (kind, about) {
-            (Type::Known(kind), Some(About::Translation(translation))) => {
-                if translation.status != kind.status() {
+        for at in [0, 2, 1] {
+            seen.need(NAMES, at)?;
+        }
+        let Cell::Said(Said::Time(timestamp)) = timestamp else {
+            return Err(record::misread());
+        };
+        let data = match kind {
+            Cell::Said(Said::Kind(Kind::Test)) => {
+                Tested::from_cells(cells).map(|tested: Tested| Data::Test(tested.id))
+            }
+            Cell::Said(Said::Kind(kind)) => match Translation::from_cells(cells) {
+                Some(translation) if translation.status != kind.status() => {
                     return Err(A::Error::invalid_value(
                         Unexpected::Str(translation.status.as_str()),
                         &"the status that its type leads to",
                     ));
                 }
-                Data::Translation(kind, translation)
-            }
-            (Type::Known(_), Some(About::Test(tested))) => Data::Test(tested.id),
-            (Type::Unknown(name), Some(About::Unknown(_))) => Data::Unknown(name),
-            _ => return Err(A::Error::missing_field(DATA)),
+                translation => translation.map(|it| Data::Translation(kind, it)),
+            },
+            kind => kind.text().map(Data::Unknown),
         };
-        let timestamp = timestamp.ok_or_else(|| A::Error::missing_field(TIMESTAMP))?;
+        let data = data.ok_or_else(record::misread)?;
         Ok(Event { timestamp, data })
-    }
-}
-
-/// What the data of an event is, whose type was read before.
-enum About<T> {
-    Translation(Translation<T>),
-    Test(Tested),
-    Unknown(IgnoredAny),
-}
-
-/// Keeps the value of a member that may stand there once.
-fn once<V, E: Error>(name: &'static str, place: &mut Option<V>, value: V) -> Result<(), E> {
-    match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(E::duplicate_field(name)),
-    }
-}
-
-/// The type of an event.
-enum Type<T> {
-    Known(Kind),
-    Unknown(T),
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Type<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::short(deserializer, TypeVisitor(PhantomData))
-    }
-}
-
-struct TypeVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for TypeVisitor<T> {
-    type Value = Type<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the type of an event")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Type<T>, E> {
-        match Kind::parse(name) {
-            Some(kind) => Ok(Type::Known(kind)),
-            None => T::deserialize(BorrowedStrDeserializer::new(name)).map(Type::Unknown),
-        }
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Type<T>, E> {
-        match Kind::parse(name) {
-            Some(kind) => Ok(Type::Known(kind)),
-            None => T::deserialize(name.into_deserializer()).map(Type::Unknown),
-        }
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Type<T>, D::Error> {
-        deserializer.deserialize_str(self)
     }
 }

@@ -20,8 +20,10 @@
 //! assert_eq!(translation.reference, Some("order-17"));
 //! ```
 
+pub(crate) mod cell;
 mod event;
 mod problem;
+pub(crate) mod record;
 mod sensitive;
 mod spelling;
 mod translation;

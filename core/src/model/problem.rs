@@ -1,38 +1,35 @@
 //! A problem document (RFC 9457): what a refusal says.
 
+use super::{
+    cell::{Holds, Member::IfSaid, Range},
+    record::{self, Cells, Record, Recorded},
+};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a refusal says, as far as it says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Problem<T> {
     /// A URL that names the type of problem; `about:blank` where the status says it all.
-    #[serde(rename = "type", default, deserialize_with = "as_said")]
+    #[serde(rename = "type")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<T>,
     /// The status in words.
-    #[serde(default, deserialize_with = "as_said")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<T>,
     /// The status of the answer.
-    #[serde(default, deserialize_with = "as_said")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The stable code, for programs.
-    #[serde(default, deserialize_with = "as_said")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<T>,
     /// The sentence, for people.
-    #[serde(default, deserialize_with = "as_said")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<T>,
     /// The member or parameter that is wrong, if it is one.
-    #[serde(default, deserialize_with = "as_said")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<T>,
     /// Where a body stops being JSON, in bytes.
-    #[serde(default, deserialize_with = "as_said")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
 }
@@ -50,9 +47,38 @@ impl<T> Problem<T> {
     };
 }
 
-/// RFC 9457 section 3.1: "If a member's value type does not match the specified type, the member MUST be ignored".
-fn as_said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(T::deserialize(deserializer).ok())
+impl<'de, T> Recorded<'de, T> for Problem<T> {
+    const RECORD: &'static Record = &Record {
+        names: &[
+            "type", "title", "status", "code", "detail", "field", "offset",
+        ],
+        members: &[
+            IfSaid(Holds::Text),
+            IfSaid(Holds::Text),
+            IfSaid(Holds::Number(Range::U16)),
+            IfSaid(Holds::Text),
+            IfSaid(Holds::Text),
+            IfSaid(Holds::Text),
+            IfSaid(Holds::Number(Range::U64)),
+        ],
+    };
+
+    fn from_cells(cells: Cells<'de, T>) -> Option<Self> {
+        let [kind, title, status, code, detail, field, offset, ..] = cells;
+        Some(Self {
+            kind: kind.text(),
+            title: title.text(),
+            status: status.number().map(|status| status as u16),
+            code: code.text(),
+            detail: detail.text(),
+            field: field.text(),
+            offset: offset.number(),
+        })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Problem<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        record::deserialize(deserializer)
+    }
 }

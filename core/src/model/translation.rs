@@ -1,31 +1,35 @@
 //! A translation: how it is, and what is asked for to have one.
 
-use super::{Sensitive, job_id};
+use super::{
+    Sensitive,
+    cell::{
+        Cell, Holds,
+        Member::{May, Must},
+        Range, Said, Word,
+    },
+    job_id,
+    record::{self, Cells, Record, Recorded},
+};
 use crate::{
     id::{Id, Prefix},
     job::Status,
-    json,
+    json::{self, Str},
     time::Timestamp,
 };
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error, Unexpected},
-};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A translation, as answers tell of it and as the `data` of its events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Translation<T> {
     /// Its name: `job_…`.
-    #[serde(with = "job_id")]
+    #[serde(serialize_with = "job_id::serialize")]
     pub id: Id,
     /// The number of its latest event, from 1: what is older has a smaller one.
-    #[serde(deserialize_with = "from_one")]
     pub sequence: u32,
     /// Where it is in its life.
     pub status: Status,
     /// How much is done, 0 to 100.
-    #[serde(deserialize_with = "share_of_hundred")]
     pub progress: u8,
     /// The video.
     pub video_url: T,
@@ -89,17 +93,80 @@ impl<T> Translation<T> {
     }
 }
 
-fn from_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    Ok(core::num::NonZeroU32::deserialize(deserializer)?.get())
+impl<'de, T> Recorded<'de, T> for Translation<T> {
+    const RECORD: &'static Record = &Record {
+        names: &[
+            "id",
+            "sequence",
+            "status",
+            "progress",
+            "video_url",
+            "source_language",
+            "target_language",
+            "output_url",
+            "error",
+            "reference",
+            "created_at",
+            "updated_at",
+            "callback_secret",
+        ],
+        members: &[
+            Must(Holds::Word(Word::Id(Prefix::Job))),
+            Must(Holds::Number(Range::FromOne)),
+            Must(Holds::Word(Word::Status)),
+            Must(Holds::Number(Range::Share)),
+            Must(Holds::Text),
+            May(Holds::Text),
+            Must(Holds::Text),
+            May(Holds::Text),
+            May(Holds::Text),
+            May(Holds::Text),
+            Must(Holds::Word(Word::Time)),
+            Must(Holds::Word(Word::Time)),
+            May(Holds::Text),
+        ],
+    };
+
+    fn from_cells(cells: Cells<'de, T>) -> Option<Self> {
+        let [
+            Cell::Said(Said::Id(id)),
+            Cell::Number(sequence),
+            Cell::Said(Said::Status(status)),
+            Cell::Number(progress),
+            Cell::Text(video_url),
+            source_language,
+            Cell::Text(target_language),
+            output_url,
+            error,
+            reference,
+            Cell::Said(Said::Time(created_at)),
+            Cell::Said(Said::Time(updated_at)),
+            callback_secret,
+        ] = cells
+        else {
+            return None;
+        };
+        Some(Self {
+            id,
+            sequence: sequence as u32,
+            status,
+            progress: progress as u8,
+            video_url,
+            source_language: source_language.text(),
+            target_language,
+            output_url: output_url.text(),
+            error: error.text(),
+            reference: reference.text(),
+            created_at,
+            updated_at,
+            callback_secret: callback_secret.text().map(Sensitive::new),
+        })
+    }
 }
 
-fn share_of_hundred<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
-    match u8::deserialize(deserializer)? {
-        progress @ 0..=100 => Ok(progress),
-        progress => Err(D::Error::invalid_value(
-            Unexpected::Unsigned(progress.into()),
-            &"a number from 0 to 100",
-        )),
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Translation<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        record::deserialize(deserializer)
     }
 }
 
@@ -204,8 +271,28 @@ impl<'de> Deserialize<'de> for NewestStatus {
 }
 
 /// The answer to `GET /status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Newest {
     /// How the newest job is.
     pub status: NewestStatus,
+}
+
+impl<'de> Recorded<'de, Str<'de>> for Newest {
+    const RECORD: &'static Record = &Record {
+        names: &["status"],
+        members: &[Must(Holds::Word(Word::NewestStatus))],
+    };
+
+    fn from_cells(cells: Cells<'de, Str<'de>>) -> Option<Self> {
+        match cells {
+            [Cell::Said(Said::NewestStatus(status)), ..] => Some(Self { status }),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Newest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        record::deserialize(deserializer)
+    }
 }

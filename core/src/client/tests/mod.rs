@@ -13,9 +13,10 @@ use super::*;
 use crate::{
     http::{BodyUse, Limits, RecvBuf, RequestParser, ResponseParser},
     id::Prefix,
+    model::NewTranslation,
     out::Out,
     signature::MessageId,
-    time::Timestamp,
+    time::{Now, Timestamp},
 };
 use std::{format, string::String, vec, vec::Vec};
 
