@@ -96,6 +96,7 @@ pub(crate) enum Methods {
     /// GET and POST.
     ReadAndPost,
     /// GET, PATCH and DELETE.
+    #[cfg(feature = "webhook-api")]
     ReadAndChange,
     /// POST.
     Post,
@@ -108,6 +109,7 @@ impl Methods {
         match self {
             Self::Read => "GET, HEAD",
             Self::ReadAndPost => "GET, HEAD, POST",
+            #[cfg(feature = "webhook-api")]
             Self::ReadAndChange => "GET, HEAD, PATCH, DELETE",
             Self::Post => "POST",
         }
@@ -119,6 +121,7 @@ impl Methods {
         match method {
             Method::Get | Method::Head => !matches!(self, Self::Post),
             Method::Post => matches!(self, Self::Post | Self::ReadAndPost),
+            #[cfg(feature = "webhook-api")]
             Method::Patch | Method::Delete => matches!(self, Self::ReadAndChange),
             _ => false,
         }

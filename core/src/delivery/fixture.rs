@@ -52,7 +52,7 @@ impl Room {
             lanes: &mut memory.3,
             attempts: &mut memory.4,
         };
-        run(Outbox::new(tables, limits, Keep::Records, lanes).unwrap())
+        run(Outbox::new(tables, limits, Keep::Nothing, lanes).unwrap())
     }
 }
 

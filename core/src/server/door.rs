@@ -5,13 +5,15 @@
 //! all that their answers may speak of has happened.
 
 use super::{ConnId, Server, conn::Waiting};
+#[cfg(feature = "records")]
+use crate::service::RestoreError;
 use crate::{
     delivery::AttemptId,
     id::Id,
     record::{Batch, Key, Value},
     service::{
         self, Attempt, AttemptResult, HandleError, Handled, NOT_STARTED, PollError, Ready, Report,
-        RequestError, RestoreError,
+        RequestError,
     },
     slab::Ix,
     time::{self, Instant, Now},
@@ -142,6 +144,7 @@ impl Server<'_> {
     /// # Errors
     ///
     /// [`RestoreError`] says what is wrong with it.
+    #[cfg(feature = "records")]
     pub fn restore(&mut self, now: Now, key: Key, value: &[u8]) -> Result<(), RestoreError> {
         self.service.restore(now, key, value)
     }
@@ -152,6 +155,7 @@ impl Server<'_> {
     /// # Errors
     ///
     /// [`RestoreError`] where the records contradict each other, or work has begun already.
+    #[cfg(feature = "records")]
     pub fn start(&mut self, now: Now) -> Result<(), RestoreError> {
         self.service.start(now)
     }
@@ -169,6 +173,7 @@ impl Server<'_> {
         let input = match input {
             Input::Report { job, report } => service::Input::Report { job, report },
             Input::Attempt { id, result } => service::Input::Attempt { id, result },
+            #[cfg(feature = "records")]
             Input::Durable(batch) => {
                 let handled = self.service.handle(now, service::Input::Durable(batch))?;
                 self.unblock();
@@ -288,6 +293,7 @@ impl Server<'_> {
     }
 
     /// Names the connections whose answers waited for a batch.
+    #[cfg(feature = "records")]
     fn unblock(&mut self) {
         while let Some(ix) = self.blocked.pop_front(&mut self.conns) {
             if let Some(conn) = self.conns.get_mut(ix) {

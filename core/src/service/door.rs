@@ -224,6 +224,7 @@ impl Service<'_> {
                 let attempted = attempted.ok_or(HandleError::Attempt)?;
                 return Ok(Handled::Attempted(attempted));
             }
+            #[cfg(feature = "records")]
             Input::Durable(batch) => {
                 if !self.dispatch.durable(&batch) {
                     return Err(HandleError::Batch);
@@ -269,11 +270,16 @@ impl Service<'_> {
             Some(Work::Stop(slot, job)) => return Ok(Some(Output::Stop { job, slot })),
             None => {}
         }
+        #[cfg(feature = "records")]
         if ready.records
             && let Some(output) = self.gather(now, memory)?
         {
             return Ok(Some(output));
         }
+        #[cfg(not(feature = "records"))]
+        let _ = memory;
+        #[cfg(all(feature = "idempotency", not(feature = "records")))]
+        self.forget_expired_keys(now);
         if ready.attempts
             && let Some(attempt) = self.dispatch.outbox.poll_attempt(now.instant)
         {
@@ -282,35 +288,14 @@ impl Service<'_> {
         Ok(None)
     }
 
-    /// The next part of the batch that is being gathered, or its end. A call of its own, for the stack it takes.
-    #[inline(never)]
-    fn gather<'m>(
-        &mut self,
-        now: Now,
-        memory: &'m mut [u8],
-    ) -> Result<Option<Output<'m>>, PollError> {
-        if self.dispatch.course.is_committing() {
-            return Ok(None);
+    /// How many bytes of memory are enough for whatever is to be saved.
+    #[must_use]
+    pub const fn record_bytes_max(&self) -> usize {
+        if self.keep.archive() {
+            self.limits.archive_bytes_max()
+        } else {
+            self.limits.record_bytes_max()
         }
-        // They have no deadline: what is too old goes when something is written in any case.
-        #[cfg(feature = "idempotency")]
-        self.forget_expired_keys(now);
-        if !self.has_unsaved() {
-            return Ok(None);
-        }
-        if memory.len() < self.record_bytes_max() {
-            return Err(PollError::ShortMemory);
-        }
-        self.dispatch.course.gather();
-        if let Some((job, len)) = self.next_archived(memory) {
-            let json = Value::new(memory.get(..len).unwrap_or_default());
-            return Ok(Some(Output::Archive { job, json }));
-        }
-        if let Some((key, len)) = self.next_record(now, memory) {
-            let value = len.and_then(|len| memory.get(..len)).map(Value::new);
-            return Ok(Some(Output::Save { key, value }));
-        }
-        Ok(Some(Output::Commit(self.dispatch.close_batch())))
     }
 
     /// When something is due next, though nothing comes: what [`Output::Sleep`] says.
@@ -322,12 +307,18 @@ impl Service<'_> {
     /// Whether something has changed that is in no complete batch yet.
     #[must_use]
     pub const fn has_unsaved(&self) -> bool {
-        self.dispatch.course.is_gathering() || self.is_dirty()
+        #[cfg(feature = "records")]
+        return self.dispatch.course.is_gathering() || self.is_dirty();
+        #[cfg(not(feature = "records"))]
+        return false;
     }
 
     /// Whether everything that has happened is durable.
     #[must_use]
     pub const fn is_all_durable(&self) -> bool {
-        !self.dispatch.course.is_committing() && !self.has_unsaved()
+        #[cfg(feature = "records")]
+        return !self.dispatch.course.is_committing() && !self.has_unsaved();
+        #[cfg(not(feature = "records"))]
+        return true;
     }
 }

@@ -91,7 +91,11 @@ mod jobs;
 mod keys;
 mod limits;
 mod message;
+#[cfg(feature = "records")]
 mod records;
+#[cfg(any(feature = "records", feature = "hub"))]
+mod release;
+#[cfg(feature = "records")]
 mod restore;
 mod view;
 #[cfg(feature = "hub")]
@@ -99,7 +103,9 @@ mod workers;
 
 pub use crate::delivery::Flaw;
 pub(crate) use crate::dispatch::NOT_STARTED;
-pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, RequestError, RestoreError};
+#[cfg(feature = "records")]
+pub use crate::dispatch::RestoreError;
+pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, RequestError};
 pub use deliveries::Attempt;
 pub use door::{HandleError, Handled, Input, Output, PollError, Ready};
 pub use durable::Durable;
@@ -129,6 +135,7 @@ use crate::{
     text::blocks_for,
     timer::Timers,
 };
+use core::mem::MaybeUninit;
 
 /// The tables of a service, lent by the caller. All zero bytes is an empty table.
 #[derive(Debug)]
@@ -245,10 +252,29 @@ impl<'a> Service<'a> {
     /// [`SetupError`] names what is lent too little of for what `limits` allow.
     pub fn new(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Result<Self, SetupError> {
         tables.check(&limits)?;
-        Ok(Self::of(tables, limits, seed))
+        let mut service = Self::of(tables, limits, seed);
+        service.prepare();
+        Ok(service)
     }
 
-    /// A service of tables that were looked at.
+    /// The same, made where it is to stay: [`new`](Self::new) has it on the stack of whoever calls it.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] names what is lent too little of for what `limits` allow.
+    pub fn new_in<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        tables: Tables<'a>,
+        limits: Limits,
+        seed: [u8; 32],
+    ) -> Result<&'p mut Self, SetupError> {
+        tables.check(&limits)?;
+        let service = place.write(Self::of(tables, limits, seed));
+        service.prepare();
+        Ok(service)
+    }
+
+    /// A service of tables that were looked at, which is still to be prepared.
     pub(crate) fn of(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Self {
         let keep = tables.dispatch.keep;
         let records = keep.records();
@@ -270,6 +296,11 @@ impl<'a> Service<'a> {
             #[cfg(feature = "hub")]
             feed: crate::feed::Feed::new(tables.feed),
         }
+    }
+
+    /// Does what is to be done once before anything else.
+    pub(crate) fn prepare(&mut self) {
+        self.dispatch.prepare();
     }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
