@@ -16,6 +16,7 @@ use crate::{
     slab::Ix,
     time::{Instant, Now},
 };
+use core::convert::Infallible;
 
 /// Something that has happened in the world.
 #[derive(Debug)]
@@ -113,11 +114,13 @@ impl Ready {
     };
 }
 
-/// The next thing to do.
+/// The next thing to do. `Conn` names a connection, for a machine on top that has some; a service alone has none.
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "it comes out once"]
-pub enum Output<'m> {
+pub enum Output<'m, Conn = Infallible> {
+    /// Drive this connection, though no bytes have come.
+    Drive(Conn),
     /// Start on a job.
     Start {
         /// The job.
@@ -215,23 +218,44 @@ impl Service<'_> {
             return Err(HandleError::NotStarted);
         }
         match input {
-            Input::Report { job, report } => {
-                let taken = self.report(now, job, report);
-                taken.map_err(HandleError::Report)?;
-            }
-            Input::Attempt { id, result } => {
-                let attempted = self.handle_attempt(now, id, result);
-                let attempted = attempted.ok_or(HandleError::Attempt)?;
-                return Ok(Handled::Attempted(attempted));
-            }
+            Input::Report { job, report } => self.handle_report(now, job, report),
+            Input::Attempt { id, result } => self.handle_attempt(now, id, result),
             #[cfg(feature = "records")]
-            Input::Durable(batch) => {
-                if !self.dispatch.durable(&batch) {
-                    return Err(HandleError::Batch);
-                }
-            }
+            Input::Durable(batch) => self.handle_durable(&batch),
         }
-        Ok(Handled::Taken)
+    }
+
+    pub(crate) fn handle_report(
+        &mut self,
+        now: Now,
+        job: Id,
+        report: Report<'_>,
+    ) -> Result<Handled, HandleError> {
+        match self.report(now, job, report) {
+            Ok(()) => Ok(Handled::Taken),
+            Err(error) => Err(HandleError::Report(error)),
+        }
+    }
+
+    pub(crate) fn handle_attempt(
+        &mut self,
+        now: Now,
+        id: AttemptId,
+        result: AttemptResult<'_>,
+    ) -> Result<Handled, HandleError> {
+        let attempted = self.settle(now, id, result);
+        attempted
+            .map(Handled::Attempted)
+            .ok_or(HandleError::Attempt)
+    }
+
+    #[cfg(feature = "records")]
+    pub(crate) fn handle_durable(&mut self, batch: &Batch) -> Result<Handled, HandleError> {
+        if self.dispatch.durable(batch) {
+            Ok(Handled::Taken)
+        } else {
+            Err(HandleError::Batch)
+        }
     }
 
     /// The next thing to do, after doing what is due. Ask until it is [`Output::Sleep`].
@@ -259,12 +283,12 @@ impl Service<'_> {
     }
 
     /// The next thing to do at this moment, if there is one.
-    pub(crate) fn next<'m>(
+    pub(crate) fn next<'m, Conn>(
         &mut self,
         now: Now,
         ready: Ready,
         memory: &'m mut [u8],
-    ) -> Result<Option<Output<'m>>, PollError> {
+    ) -> Result<Option<Output<'m, Conn>>, PollError> {
         match self.next_work(now, ready.work) {
             Some(Work::Start(slot, job)) => return Ok(Some(Output::Start { job, slot })),
             Some(Work::Stop(slot, job)) => return Ok(Some(Output::Stop { job, slot })),

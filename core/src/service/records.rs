@@ -12,11 +12,11 @@ use crate::{
 impl Service<'_> {
     /// The next part of the batch that is being gathered, or its end. A call of its own, for the stack it takes.
     #[inline(never)]
-    pub(super) fn gather<'m>(
+    pub(super) fn gather<'m, Conn>(
         &mut self,
         now: Now,
         memory: &'m mut [u8],
-    ) -> Result<Option<Output<'m>>, PollError> {
+    ) -> Result<Option<Output<'m, Conn>>, PollError> {
         if self.dispatch.course.is_committing() {
             return Ok(None);
         }
