@@ -121,6 +121,7 @@ impl<'a> Keys<'a> {
     }
 
     /// How many keys can be kept.
+    #[cfg(feature = "records")]
     #[must_use]
     pub(crate) const fn capacity(&self) -> usize {
         self.ring.len()
@@ -204,18 +205,21 @@ impl<'a> Keys<'a> {
     }
 
     /// The next slot whose record has changed.
+    #[cfg(feature = "records")]
     pub(crate) fn pop_marked(&mut self) -> Link {
         let (ix, _) = self.marks.pop(&mut self.ring)?;
         Some(ix)
     }
 
     /// Whether a record has changed.
+    #[cfg(feature = "records")]
     #[must_use]
     pub(crate) const fn has_marked(&self) -> bool {
         !self.marks.is_empty()
     }
 
     /// Puts a key back into its slot after a restart. `false` where it has no place.
+    #[cfg(feature = "records")]
     #[must_use]
     pub(crate) fn restore(&mut self, ix: Ix, entry: Entry) -> bool {
         let room = ix.get() as usize <= self.ring.len() && self.get(ix).is_none();
@@ -232,6 +236,7 @@ impl<'a> Keys<'a> {
     ///
     /// In a ring that has grown since, keys that went around its old end lie in two pieces; the older
     /// one is moved to the new end.
+    #[cfg(feature = "records")]
     #[must_use]
     pub(crate) fn restore_done(&mut self) -> bool {
         let Some(final_slot) = self.ring.last().filter(|_| self.len > 0) else {
@@ -271,6 +276,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Moves the piece of the ring that starts at `start` to the ring's end; returns where it starts then.
+    #[cfg(feature = "records")]
     fn move_to_end(&mut self, start: usize) -> usize {
         let behind = self.ring.get(start..).unwrap_or_default();
         let len = behind.iter().take_while(|slot| slot.entry.is_some());
@@ -365,7 +371,9 @@ impl<'a> Keys<'a> {
 mod tests {
     extern crate std;
     use super::*;
-    use std::{collections::VecDeque, vec::Vec};
+    use std::collections::VecDeque;
+    #[cfg(feature = "records")]
+    use std::vec::Vec;
 
     /// Random keys of few homes, beside a plain queue.
     #[test]
@@ -405,6 +413,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "records")]
     #[test]
     fn a_ring_comes_back_with_its_oldest_first() {
         for (used, oldest) in [
@@ -433,6 +442,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "records")]
     #[test]
     fn a_ring_that_has_grown_closes_the_gap_at_its_old_end() {
         let mut ring = [KeySlot::EMPTY; 9];

@@ -130,6 +130,10 @@ pub(crate) enum Trigger {
     /// The worker was not heard of any more.
     Lose,
     /// The worker was stopped, through no fault of the job: the service was started again.
+    #[cfg_attr(
+        not(any(feature = "records", feature = "hub")),
+        allow(dead_code, reason = "the table is the same for all")
+    )]
     Release,
 }
 

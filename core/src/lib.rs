@@ -30,6 +30,7 @@
 //! | --- | --- | --- |
 //! | `webhook-api` | `/v1/webhooks` and what is below it | callbacks, and the webhooks that the program itself makes |
 //! | `lists` | lists of translations, webhooks and attempts | 405 where only the list is missing, else 404 |
+//! | `records` | what a machine knows is written down, and put back after a restart | [`Keep::Nothing`](record::Keep::Nothing) |
 //! | `redelivery` | what failed is sent again on request | |
 //! | `idempotency` | a request that is repeated makes no second translation | `Idempotency-Key` is passed over |
 //! | `guard` | [`address`]: which addresses webhooks may be sent to | **the driver answers for where attempts go** |

@@ -101,16 +101,28 @@ impl Key {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "without it the machine never hears that its records are durable"]
 pub struct Batch {
+    #[cfg(feature = "records")]
     machine: u32,
+    #[cfg(feature = "records")]
     number: u64,
+    /// Without records there is none.
+    #[cfg(not(feature = "records"))]
+    pub(crate) never: core::convert::Infallible,
 }
 
 impl core::fmt::Debug for Batch {
+    #[cfg(feature = "records")]
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_tuple("Batch").field(&self.number).finish()
     }
+
+    #[cfg(not(feature = "records"))]
+    fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.never {}
+    }
 }
 
+#[cfg(feature = "records")]
 impl Batch {
     /// Batch `number` of a machine.
     pub(crate) const fn new(machine: u32, number: u64) -> Self {
@@ -124,6 +136,7 @@ pub struct Value<'m>(&'m [u8]);
 
 impl<'m> Value<'m> {
     /// These bytes.
+    #[cfg(feature = "records")]
     pub(crate) const fn new(bytes: &'m [u8]) -> Self {
         Self(bytes)
     }
@@ -163,9 +176,11 @@ impl defmt::Format for Value<'_> {
 pub enum Keep {
     /// Nothing: there are no records, and everything is as good as durable at once.
     Nothing,
-    /// Records of what is in memory.
+    /// Records of what is in memory. With the feature `records`.
+    #[cfg(feature = "records")]
     Records,
-    /// Records, and an archive: every job as it ended, for longer than memory has it.
+    /// Records, and an archive: every job as it ended, for longer than memory has it. With the feature `records`.
+    #[cfg(feature = "records")]
     Archive,
 }
 
@@ -173,13 +188,19 @@ impl Keep {
     /// Whether there are records.
     #[must_use]
     pub const fn records(self) -> bool {
-        matches!(self, Self::Records | Self::Archive)
+        !matches!(self, Self::Nothing)
     }
 
     /// Whether there is an archive.
     #[must_use]
     pub const fn archive(self) -> bool {
-        matches!(self, Self::Archive)
+        match self {
+            Self::Nothing => false,
+            #[cfg(feature = "records")]
+            Self::Records => false,
+            #[cfg(feature = "records")]
+            Self::Archive => true,
+        }
     }
 }
 

@@ -37,6 +37,7 @@ FEATURES = {
     "webhook-api,lists": "the same, and lists of them, of translations and of attempts",
     "lists": "lists of translations alone",
     "idempotency": "`Idempotency-Key`",
+    "records": "what is known written down, and put back after a restart",
     "problem-details": "sentences in problem documents",
     "guard": "the address guard",
     "language": "the grammar of language tags",
@@ -146,7 +147,7 @@ program, "deepest stack" what was seen by paint while it ran on the emulated boa
 ## What each feature costs
 
 What the server machine as the device profile has more with one feature of the core (`core/Cargo.toml`), in bytes. What two
-features share is counted in both. Records take nothing where they are not called.
+features share is counted in both.
 
 | feature | what it adds | .text | .rodata | .bss |
 | --- | --- | ---: | ---: | ---: |

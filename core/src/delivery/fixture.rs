@@ -53,7 +53,9 @@ impl Room {
             lanes: &mut memory.3,
             attempts: &mut memory.4,
         };
-        run(Outbox::of(tables, limits, Keep::Records, lanes))
+        let mut outbox = Outbox::of(tables, limits, Keep::Nothing);
+        outbox.make_lanes(lanes);
+        run(outbox)
     }
 }
 

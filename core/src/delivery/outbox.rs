@@ -85,23 +85,15 @@ pub(crate) struct Outbox<'a, E: Message> {
 
 // Commands.
 impl<'a, E: Message> Outbox<'a, E> {
-    /// An empty outbox over lent tables, which were looked at. The lanes behind those of `endpoints` are what callbacks
-    /// share. Where it keeps nothing, everything is durable at once.
-    pub(crate) fn of(
-        tables: Tables<'a, E>,
-        limits: OutboxLimits,
-        keep: Keep,
-        endpoints: usize,
-    ) -> Self {
-        let mut lanes = Slab::new(tables.lanes);
-        while lanes.len() < endpoints && lanes.insert(Lane::closed(E::NO_FILTER)).is_some() {}
-        while lanes.insert(Lane::shared(E::NO_FILTER)).is_some() {}
+    /// An empty outbox over lent tables, which were looked at. It has no lanes yet. Where it keeps nothing, everything is
+    /// durable at once.
+    pub(crate) fn of(tables: Tables<'a, E>, limits: OutboxLimits, keep: Keep) -> Self {
         let records = keep.records();
         Self {
             chains: Chains(tables.chains),
             events: Slab::new(tables.events).with_marks(records),
             streams: Slab::new(tables.streams).with_marks(records),
-            lanes,
+            lanes: Slab::new(tables.lanes),
             stream_timers: Timers::NONE,
             lane_timers: Timers::NONE,
             attempts: Slab::new(tables.attempts),
@@ -124,6 +116,13 @@ impl<'a, E: Message> Outbox<'a, E> {
             streams_active: 0,
             events_kept: 0,
         }
+    }
+
+    /// Makes the lanes of `endpoints`, and of all that are left those that callbacks share.
+    pub(crate) fn make_lanes(&mut self, endpoints: usize) {
+        let lanes = &mut self.lanes;
+        while lanes.len() < endpoints && lanes.insert(Lane::closed(E::NO_FILTER)).is_some() {}
+        while lanes.insert(Lane::shared(E::NO_FILTER)).is_some() {}
     }
 
     /// Opens a lane for an endpoint with this filter. `for_all` says that it gets the events of every

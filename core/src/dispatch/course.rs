@@ -1,48 +1,12 @@
 //! How far a machine's records have come: put back, begun with, and on their way to the store.
 
+#[cfg(feature = "records")]
+use super::RestoreError;
+#[cfg(feature = "records")]
 use crate::{
     record::{Batch, Key},
     sha256::Sha256,
 };
-
-/// Why records could not be restored. But for [`Started`](Self::Started) the machine is of no use then: it says the same
-/// again to whatever is restored, and does not start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum RestoreError {
-    /// It was written by a newer version of this program.
-    Version,
-    /// It names a slot that the machine's memory does not have.
-    Capacity,
-    /// It does not say what such a record must, or contradicts another one.
-    Corrupt,
-    /// It came after one that belongs behind it.
-    Order,
-    /// Work has begun already. Nothing has changed.
-    Started,
-}
-
-impl RestoreError {
-    /// The error as a short sentence.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Version => "the data was written by a newer version",
-            Self::Capacity => "the data needs a larger capacity",
-            Self::Corrupt => "the data is damaged or contradicts itself",
-            Self::Order => "the records came out of order",
-            Self::Started => "work has begun already",
-        }
-    }
-}
-
-impl core::fmt::Display for RestoreError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl core::error::Error for RestoreError {}
 
 /// How far a machine has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +14,10 @@ enum Stage {
     /// Nothing has come in yet.
     New,
     /// Records are being put back; this one was the last.
+    #[cfg(feature = "records")]
     Restoring(Key),
     /// A record could not be put back, and all that comes is refused.
+    #[cfg(feature = "records")]
     Failed(RestoreError),
     /// It works.
     Started,
@@ -62,25 +28,27 @@ enum Stage {
 pub(crate) struct Course {
     stage: Stage,
     /// What tells its batches from those of others.
+    #[cfg(feature = "records")]
     machine: u32,
     /// Whether records of the open batch have come out.
+    #[cfg(feature = "records")]
     gathering: bool,
     /// Whether a batch is on its way to the store.
+    #[cfg(feature = "records")]
     committing: bool,
 }
 
 impl Course {
-    /// That of a new machine, which is known by its first secret.
-    pub(super) fn new(master: &[u8; 32]) -> Self {
-        let [a, b, c, d, ..] = Sha256::digest(master);
-        Self {
-            stage: Stage::New,
-            // The hash tells nothing of the secret.
-            machine: u32::from_be_bytes([a, b, c, d]),
-            gathering: false,
-            committing: false,
-        }
-    }
+    /// That of a new machine, which has no name yet.
+    pub(super) const NEW: Self = Self {
+        stage: Stage::New,
+        #[cfg(feature = "records")]
+        machine: 0,
+        #[cfg(feature = "records")]
+        gathering: false,
+        #[cfg(feature = "records")]
+        committing: false,
+    };
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
@@ -89,6 +57,17 @@ impl Course {
             self.stage = Stage::Started;
         }
         matches!(self.stage, Stage::Started)
+    }
+}
+
+/// Where there are records.
+#[cfg(feature = "records")]
+impl Course {
+    /// Names a machine after its first secret.
+    pub(super) fn name(&mut self, master: &[u8; 32]) {
+        let [a, b, c, d, ..] = Sha256::digest(master);
+        // The hash tells nothing of the secret.
+        self.machine = u32::from_be_bytes([a, b, c, d]);
     }
 
     /// Whether records are being put back.

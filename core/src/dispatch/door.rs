@@ -149,7 +149,9 @@ impl<E: Event> Dispatcher<'_, E> {
                 let attempted = self.handle_attempt(now, id, result, subjects);
                 attempted.map(Some).ok_or(HandleError::Attempt)
             }
+            #[cfg(feature = "records")]
             Input::Durable(batch) if self.durable(&batch) => Ok(None),
+            #[cfg(feature = "records")]
             Input::Durable(_) => Err(HandleError::Batch),
         }
     }
@@ -175,37 +177,20 @@ impl<E: Event> Dispatcher<'_, E> {
             self.outbox.handle_timeout(now.instant);
             self.reap_endpoints();
         }
+        #[cfg(feature = "records")]
         if ready.records
             && let Some(output) = self.gather(now, memory)?
         {
             return Ok(output);
         }
+        #[cfg(not(feature = "records"))]
+        let _ = memory;
         if ready.attempts
             && let Some(attempt) = self.outbox.poll_attempt(now.instant)
         {
             return Ok(Output::Attempt(attempt));
         }
         Ok(Output::Sleep(self.deadline()))
-    }
-
-    /// The next part of the batch that is being gathered, or its end.
-    fn gather<'m>(
-        &mut self,
-        now: Now,
-        memory: &'m mut [u8],
-    ) -> Result<Option<Output<'m, E>>, PollError> {
-        if self.course.is_committing() || !self.has_unsaved() {
-            return Ok(None);
-        }
-        if memory.len() < self.record_bytes_max() {
-            return Err(PollError::ShortMemory);
-        }
-        self.course.gather();
-        let Some((key, len)) = self.next_record(now, memory) else {
-            return Ok(Some(Output::Commit(self.close_batch())));
-        };
-        let value = len.and_then(|len| memory.get(..len)).map(Value::new);
-        Ok(Some(Output::Save { key, value }))
     }
 
     /// When something is due next, though nothing comes: what [`Output::Sleep`] says.
@@ -217,6 +202,9 @@ impl<E: Event> Dispatcher<'_, E> {
     /// Whether something has changed that is in no complete batch yet.
     #[must_use]
     pub const fn has_unsaved(&self) -> bool {
-        self.course.is_gathering() || self.is_dirty()
+        #[cfg(feature = "records")]
+        return self.course.is_gathering() || self.is_dirty();
+        #[cfg(not(feature = "records"))]
+        return false;
     }
 }

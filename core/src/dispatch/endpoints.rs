@@ -388,6 +388,7 @@ impl<E: Event> Dispatcher<'_, E> {
     }
 
     /// Puts a restored endpoint where it belongs.
+    #[cfg(feature = "records")]
     pub(super) fn start_endpoint(&mut self, ix: Ix) {
         self.tie(ix);
         if self.endpoints.get(ix).is_some_and(Endpoint::is_enabled) {

@@ -109,8 +109,10 @@ mod limits;
 #[cfg(feature = "lists")]
 mod logged;
 mod publish;
+#[cfg(feature = "records")]
 mod records;
 mod request;
+#[cfg(feature = "records")]
 mod restore;
 mod signal;
 mod storage;
@@ -120,13 +122,14 @@ mod tests;
 pub use crate::delivery::{Attempt, AttemptId, Message, OutboxLimits, Owed, Schedule, Verdict};
 pub use answer::Answer;
 pub use attempt::{AttemptResult, Attempted};
-pub use course::RestoreError;
 pub use door::{HandleError, Input, Output, PollError, Ready};
 pub use endpoints::{EndpointChange, EndpointError, NewEndpoint};
 pub use event::{Event, Subjects};
 pub use limits::Limits;
 pub use publish::SubjectError;
 pub use request::RequestError;
+#[cfg(feature = "records")]
+pub use restore::RestoreError;
 pub use signal::{Kinds, Signal};
 pub use storage::Storage;
 
@@ -146,6 +149,7 @@ use crate::{
     text::{Block, Pool},
     time::Now,
 };
+use core::mem::MaybeUninit;
 
 /// The mark of endpoints whose record has changed.
 const CHANGED: u8 = 1;
@@ -208,6 +212,7 @@ pub struct Dispatcher<'a, E: Event> {
     /// From which callback secrets are made; durable.
     pub(crate) master: [u8; 32],
     master_key: SigningKey,
+    #[cfg(feature = "records")]
     master_dirty: bool,
     /// All endpoints, newest first.
     newest_endpoints: List<{ endpoint::ALL }>,
@@ -249,34 +254,68 @@ impl<'a, E: Event> Dispatcher<'a, E> {
     /// [`SetupError`] names what is lent too little of for what `limits` allow.
     pub fn new(tables: Tables<'a, E>, limits: Limits, seed: [u8; 32]) -> Result<Self, SetupError> {
         tables.check(&limits)?;
-        Ok(Self::of(tables, limits, seed))
+        let mut dispatcher = Self::of(tables, limits, seed);
+        dispatcher.prepare();
+        Ok(dispatcher)
     }
 
-    /// A dispatcher of tables that were looked at.
+    /// The same, made where it is to stay: [`new`](Self::new) has it on the stack of whoever calls it.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] names what is lent too little of for what `limits` allow.
+    pub fn new_in<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        tables: Tables<'a, E>,
+        limits: Limits,
+        seed: [u8; 32],
+    ) -> Result<&'p mut Self, SetupError> {
+        tables.check(&limits)?;
+        let dispatcher = place.write(Self::of(tables, limits, seed));
+        dispatcher.prepare();
+        Ok(dispatcher)
+    }
+
+    /// A dispatcher of tables that were looked at, which is still to be prepared: nothing is called here, so that it can
+    /// be made where it is to stay.
     pub(crate) fn of(tables: Tables<'a, E>, limits: Limits, seed: [u8; 32]) -> Self {
-        let mut random = Random::new(seed);
         let records = tables.keep.records();
-        let endpoints = tables.endpoints.len();
-        let master = random.bytes();
+        #[cfg(feature = "lists")]
+        let log = Log::of(tables.log, tables.log_answers, tables.endpoints.len());
         Self {
             text: Pool::new(tables.blocks),
             endpoints: Slab::new(tables.endpoints).with_marks(records),
             #[cfg(feature = "lists")]
-            log: Log::of(tables.log, tables.log_answers, endpoints),
-            outbox: Outbox::of(tables.outbox, limits.outbox, tables.keep, endpoints),
-            course: Course::new(&master),
-            random,
+            log,
+            outbox: Outbox::of(tables.outbox, limits.outbox, tables.keep),
+            course: Course::NEW,
+            random: Random::new(seed),
             counters: Counters::default(),
             scratch: tables.scratch,
             rendered: (Id::NONE, 0),
             limits,
-            master,
-            master_key: Secret::from_random(master).signing_key(),
+            master: [0; 32],
+            master_key: SigningKey::NONE,
+            #[cfg(feature = "records")]
             master_dirty: records,
             newest_endpoints: List::EMPTY,
             for_all: List::EMPTY,
             leaving: List::EMPTY,
         }
+    }
+
+    /// Does what is to be done once before anything else: it gets a secret of its own, and its lanes.
+    pub(crate) fn prepare(&mut self) {
+        let master = self.random.bytes();
+        #[cfg(feature = "records")]
+        self.course.name(&master);
+        self.set_master(master);
+        self.outbox.make_lanes(self.endpoints.capacity());
+    }
+
+    fn set_master(&mut self, master: [u8; 32]) {
+        self.master = master;
+        self.master_key = Secret::from_random(master).signing_key();
     }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.

@@ -62,27 +62,20 @@ impl<E: Event> Dispatcher<'_, E> {
         if subject.get() as usize > self.outbox.subjects_capacity() {
             return Err(SubjectError::Unknown);
         }
-        let admitted = if self.course.is_restoring() {
-            self.readmit(subject, events, callback)
-        } else {
-            self.outbox.admit(subject, events, u32::from(callback))
-        };
-        if admitted {
+        #[cfg(feature = "records")]
+        if self.course.is_restoring() {
+            let admitted = self.readmit(subject, events, callback);
+            return if admitted {
+                Ok(())
+            } else {
+                Err(SubjectError::Full)
+            };
+        }
+        if self.outbox.admit(subject, events, u32::from(callback)) {
             Ok(())
         } else {
             Err(SubjectError::Full)
         }
-    }
-
-    /// Keeps room again for a subject that is back after a restart.
-    pub(crate) fn readmit(&mut self, subject: Ix, events: u8, callback: bool) -> bool {
-        let mut targets_own = u32::from(callback);
-        let mut endpoint = self.outbox.narrowed(subject).head();
-        while let Some(at) = endpoint {
-            targets_own += 1;
-            endpoint = List::<{ endpoint::WANTING }>::next(&self.endpoints, at);
-        }
-        self.outbox.restore_active(subject, events, targets_own)
     }
 
     /// Tells an event of a subject: whoever wants it is owed it from now on. `callback` says that the subject's own

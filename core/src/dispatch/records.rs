@@ -1,10 +1,10 @@
 //! What a dispatcher writes down.
 
-use super::{Dispatcher, Event};
+use super::{Dispatcher, Event, Output, PollError};
 use crate::{
     delivery::SavedStream,
     endpoint::field,
-    record::{Batch, FORMAT_VERSION, Key, Stored, Table, Write},
+    record::{Batch, FORMAT_VERSION, Key, Stored, Table, Value, Write},
     slab::Ix,
     time::{Now, Timestamp},
 };
@@ -44,13 +44,29 @@ impl<E: Event> Dispatcher<'_, E> {
         })
     }
 
-    /// The next record of the open batch: its key, and how many bytes at the front of `memory` are its value; none where
-    /// it is to be deleted. `memory` has room for any.
-    pub(super) fn next_record(
+    /// The next part of the batch that is being gathered, or its end.
+    pub(super) fn gather<'m>(
         &mut self,
         now: Now,
-        memory: &mut [u8],
-    ) -> Option<(Key, Option<usize>)> {
+        memory: &'m mut [u8],
+    ) -> Result<Option<Output<'m, E>>, PollError> {
+        if self.course.is_committing() || !self.has_unsaved() {
+            return Ok(None);
+        }
+        if memory.len() < self.record_bytes_max() {
+            return Err(PollError::ShortMemory);
+        }
+        self.course.gather();
+        let Some((key, len)) = self.next_record(now, memory) else {
+            return Ok(Some(Output::Commit(self.close_batch())));
+        };
+        let value = len.and_then(|len| memory.get(..len)).map(Value::new);
+        Ok(Some(Output::Save { key, value }))
+    }
+
+    /// The next record of the open batch: its key, and how many bytes at the front of `memory` are its value; none where
+    /// it is to be deleted. `memory` has room for any.
+    fn next_record(&mut self, now: Now, memory: &mut [u8]) -> Option<(Key, Option<usize>)> {
         let mut write = Write::new(memory);
         let (table, slot, some) = match self.write_meta(&mut write) {
             Some(meta) => meta,

@@ -1,17 +1,56 @@
 //! How what a dispatcher has written down comes back.
 
-use super::{Dispatcher, Event, RestoreError, Subjects};
+use super::{Dispatcher, Event, Subjects};
 use crate::{
     delivery::{SavedStream, Target},
-    endpoint::{Disabled, Endpoint, StoredSecret},
+    endpoint::{self, Disabled, Endpoint, StoredSecret},
     id::Id,
     record::{FORMAT_VERSION, Key, Read, Stored, Table},
     signature::Secret,
-    slab::Ix,
+    slab::{Ix, List},
     text::blocks_for,
     time::{Instant, Now},
     url::Url,
 };
+
+/// Why records could not be restored. But for [`Started`](Self::Started) the machine is of no use then: it says the same
+/// again to whatever is restored, and does not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum RestoreError {
+    /// It was written by a newer version of this program.
+    Version,
+    /// It names a slot that the machine's memory does not have.
+    Capacity,
+    /// It does not say what such a record must, or contradicts another one.
+    Corrupt,
+    /// It came after one that belongs behind it.
+    Order,
+    /// Work has begun already. Nothing has changed.
+    Started,
+}
+
+impl RestoreError {
+    /// The error as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "the data was written by a newer version",
+            Self::Capacity => "the data needs a larger capacity",
+            Self::Corrupt => "the data is damaged or contradicts itself",
+            Self::Order => "the records came out of order",
+            Self::Started => "work has begun already",
+        }
+    }
+}
+
+impl core::fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for RestoreError {}
 
 impl<E: Event> Dispatcher<'_, E> {
     /// Puts a record back, before anything else is done with a new dispatcher. Records must come in the order of their
@@ -104,6 +143,17 @@ impl<E: Event> Dispatcher<'_, E> {
         started
     }
 
+    /// Keeps room again for a subject that is back after a restart.
+    pub(crate) fn readmit(&mut self, subject: Ix, events: u8, callback: bool) -> bool {
+        let mut targets_own = u32::from(callback);
+        let mut endpoint = self.outbox.narrowed(subject).head();
+        while let Some(at) = endpoint {
+            targets_own += 1;
+            endpoint = List::<{ endpoint::WANTING }>::next(&self.endpoints, at);
+        }
+        self.outbox.restore_active(subject, events, targets_own)
+    }
+
     /// Puts endpoints and what they are owed in order, after all records are back.
     pub(crate) fn rebuild(&mut self) {
         // By id, which counts up whatever the clock does: the order in which they were made.
@@ -122,11 +172,11 @@ impl<E: Event> Dispatcher<'_, E> {
         if version > FORMAT_VERSION {
             return Err(RestoreError::Version);
         }
-        self.master = read.array();
+        let master = read.array();
         if !read.is_done() {
             return Err(RestoreError::Corrupt);
         }
-        self.master_key = Secret::from_random(self.master).signing_key();
+        self.set_master(master);
         self.master_dirty = false;
         Ok(())
     }

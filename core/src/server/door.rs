@@ -8,15 +8,16 @@ use super::{ConnId, Server, conn::Waiting};
 use crate::{
     delivery::AttemptId,
     id::Id,
-    record::{Batch, Key, Value},
+    record::Batch,
     service::{
-        self, Attempt, AttemptResult, Attempted, HandleError, NOT_STARTED, PollError, Ready,
-        Report, RequestError, RestoreError,
+        self, AttemptResult, Attempted, HandleError, NOT_STARTED, PollError, Ready, Report,
+        RequestError,
     },
-    slab::Ix,
     time::{self, Instant, Now},
     url::Url,
 };
+#[cfg(feature = "records")]
+use crate::{record::Key, service::RestoreError};
 
 /// Something that has happened in the world.
 #[derive(Debug)]
@@ -42,63 +43,8 @@ pub enum Input<'a> {
     Shutdown,
 }
 
-/// The next thing to do.
-#[derive(Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use = "it comes out once"]
-pub enum Output<'m> {
-    /// [Drive](Server::drive) this connection, though no bytes have come.
-    Drive(ConnId),
-    /// Start on a job.
-    Start {
-        /// The job.
-        job: Id,
-        /// Its slot, from 1 to the number of jobs there can be: for a driver that keeps something beside each.
-        slot: Ix,
-    },
-    /// Stop working on a job: it was called off or taken away.
-    Stop {
-        /// The job.
-        job: Id,
-        /// Its slot.
-        slot: Ix,
-    },
-    /// Make this attempt at a delivery: [where to](Server::attempt_url), [what](Server::write_attempt), and
-    /// [how it went](Input::Attempt).
-    Attempt(Attempt),
-    /// Put this record into the batch that is being gathered.
-    Save {
-        /// Which record.
-        key: Key,
-        /// Its value, in the memory that was lent; with none the record is deleted.
-        value: Option<Value<'m>>,
-    },
-    /// Put this ended job into the same batch, to be kept under its id for longer than memory does.
-    Archive {
-        /// The job.
-        job: Id,
-        /// The JSON that it has for ever, in the memory that was lent.
-        json: Value<'m>,
-    },
-    /// The batch is complete: write all that came since the last one in one transaction, then say that it is
-    /// [durable](Input::Durable).
-    Commit(Batch),
-    /// Nothing, until something comes or it is this time. A time that has passed already means: ask again soon.
-    Sleep(Option<Instant>),
-}
-
-impl<'m> From<service::Output<'m>> for Output<'m> {
-    fn from(output: service::Output<'m>) -> Self {
-        match output {
-            service::Output::Start { job, slot } => Self::Start { job, slot },
-            service::Output::Stop { job, slot } => Self::Stop { job, slot },
-            service::Output::Attempt(attempt) => Self::Attempt(attempt),
-            service::Output::Save { key, value } => Self::Save { key, value },
-            service::Output::Archive { job, json } => Self::Archive { job, json },
-            service::Output::Commit(batch) => Self::Commit(batch),
-        }
-    }
-}
+/// The next thing to do: what a [service](service::Output)'s is, and connections to drive.
+pub type Output<'m> = service::Output<'m, ConnId>;
 
 /// Why a connection was not taken on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +87,7 @@ impl Server<'_> {
     /// # Errors
     ///
     /// [`RestoreError`] says what is wrong with it.
+    #[cfg(feature = "records")]
     pub fn restore(&mut self, now: Now, key: Key, value: &[u8]) -> Result<(), RestoreError> {
         self.service.restore(now, key, value)
     }
@@ -151,6 +98,7 @@ impl Server<'_> {
     /// # Errors
     ///
     /// [`RestoreError`] where the records contradict each other, or work has begun already.
+    #[cfg(feature = "records")]
     pub fn start(&mut self, now: Now) -> Result<(), RestoreError> {
         self.service.start(now)
     }
@@ -165,20 +113,17 @@ impl Server<'_> {
         if !self.service.begin() {
             return Err(HandleError::NotStarted);
         }
-        let input = match input {
-            Input::Report { job, report } => service::Input::Report { job, report },
-            Input::Attempt { id, result } => service::Input::Attempt { id, result },
+        match input {
+            Input::Report { job, report } => return self.service.handle_report(now, job, report),
+            Input::Attempt { id, result } => return self.service.handle_attempt(now, id, result),
+            #[cfg(feature = "records")]
             Input::Durable(batch) => {
-                let handled = self.service.handle(now, service::Input::Durable(batch))?;
+                self.service.handle_durable(&batch)?;
                 self.unblock();
-                return Ok(handled);
             }
-            Input::Shutdown => {
-                self.shutdown();
-                return Ok(None);
-            }
-        };
-        self.service.handle(now, input)
+            Input::Shutdown => self.shutdown(),
+        }
+        Ok(None)
     }
 
     /// The next thing to do, after doing what is due. Ask until it is [`Output::Sleep`].
@@ -203,13 +148,14 @@ impl Server<'_> {
             self.pass(now);
         }
         if let Some(output) = self.service.next(now, ready, memory)? {
-            return Ok(output.into());
+            return Ok(output);
         }
-        let conn = if ready.conns { self.next_conn() } else { None };
-        Ok(match conn {
-            Some(conn) => Output::Drive(conn),
-            None => Output::Sleep(self.deadline()),
-        })
+        if ready.conns
+            && let Some(conn) = self.next_conn()
+        {
+            return Ok(Output::Drive(conn));
+        }
+        Ok(Output::Sleep(self.deadline()))
     }
 
     /// The URL that an attempt goes to, copied into `memory`, for which
@@ -287,6 +233,7 @@ impl Server<'_> {
     }
 
     /// Names the connections whose answers waited for a batch.
+    #[cfg(feature = "records")]
     fn unblock(&mut self) {
         while let Some(ix) = self.blocked.pop_front(&mut self.conns) {
             if let Some(conn) = self.conns.get_mut(ix) {

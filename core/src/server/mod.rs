@@ -89,6 +89,7 @@ use crate::{
     time::Now,
     timer::Timers,
 };
+use core::mem::MaybeUninit;
 
 /// What to send to a connection for which there is no slot, before closing it.
 #[cfg(feature = "problem-details")]
@@ -242,6 +243,19 @@ pub struct Tables<'a> {
     watches: &'a mut [Watch],
 }
 
+impl Tables<'_> {
+    /// Whether the tables are long enough for each other and for the configuration.
+    fn check(&self, config: &Config<'_>) -> Result<(), SetupError> {
+        setup::at_least(&[
+            (Lent::Connections, self.conns.len(), 1),
+            (Lent::Decode, self.decode.len(), config.decode_bytes_max()),
+            #[cfg(feature = "hub")]
+            (Lent::Watches, self.watches.len(), 1),
+        ])?;
+        self.service.check(&config.service)
+    }
+}
+
 /// The HTTP API over a [`Service`]. See the [module](self) for how it works.
 #[derive(Debug)]
 pub struct Server<'a> {
@@ -275,19 +289,36 @@ impl<'a> Server<'a> {
     /// # Errors
     ///
     /// [`SetupError`] names what is lent too little of for what `config` allows.
-    // A call of its own on small processors: a copy of it for each caller takes more flash.
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn new(tables: Tables<'a>, config: Config<'a>, seed: [u8; 32]) -> Result<Self, SetupError> {
-        setup::at_least(&[
-            (Lent::Connections, tables.conns.len(), 1),
-            (Lent::Decode, tables.decode.len(), config.decode_bytes_max()),
-            #[cfg(feature = "hub")]
-            (Lent::Watches, tables.watches.len(), 1),
-        ])?;
-        tables.service.check(&config.service)?;
-        Ok(Self {
+        tables.check(&config)?;
+        let mut server = Self::of(tables, &config, seed);
+        server.service.prepare();
+        Ok(server)
+    }
+
+    /// The same, made where it is to stay: [`new`](Self::new) has it on the stack of whoever calls it, and on a small
+    /// processor nothing else takes as much of that.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] names what is lent too little of for what `config` allows.
+    pub fn new_in<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        tables: Tables<'a>,
+        config: &Config<'a>,
+        seed: [u8; 32],
+    ) -> Result<&'p mut Self, SetupError> {
+        tables.check(config)?;
+        let server = place.write(Self::of(tables, config, seed));
+        server.service.prepare();
+        Ok(server)
+    }
+
+    /// A server of tables that were looked at, which is still to be prepared.
+    fn of(tables: Tables<'a>, config: &Config<'a>, seed: [u8; 32]) -> Self {
+        Self {
             service: Service::of(tables.service, config.service, seed),
-            config,
+            config: *config,
             conns: Slab::new(tables.conns),
             timers: Timers::NONE,
             decode: tables.decode,
@@ -303,7 +334,7 @@ impl<'a> Server<'a> {
             held: hub::Held::new(tables.watches),
             #[cfg(feature = "hub")]
             traffic: hub::Traffic::default(),
-        })
+        }
     }
 
     /// The service beneath, to be read.

@@ -60,7 +60,7 @@ impl Service<'_> {
     }
 
     /// Takes how an attempt went. `None` if no such attempt is in flight.
-    pub(super) fn handle_attempt(
+    pub(super) fn settle(
         &mut self,
         now: Now,
         id: AttemptId,

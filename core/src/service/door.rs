@@ -1,6 +1,6 @@
 //! What a service takes in and gives out, for the server's door.
 //!
-//! What has happened in the world goes in with [`handle`](Service::handle); what is to be done there comes out of
+//! What has happened in the world goes in with a call for each kind; what is to be done there comes out of
 //! [`next`](Service::next), one thing at a time. In which order things may happen is decided here: work is stopped before
 //! other work is started, and while a batch of records is on its way to the store no record of the next one comes out.
 
@@ -15,28 +15,6 @@ use crate::{
     slab::Ix,
     time::{Instant, Now},
 };
-
-/// Something that has happened in the world.
-#[derive(Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) enum Input<'a> {
-    /// A worker says something of its job.
-    Report {
-        /// The job.
-        job: Id,
-        /// What it says.
-        report: Report<'a>,
-    },
-    /// An attempt has ended. Every attempt that came out must be told of.
-    Attempt {
-        /// Which one.
-        id: AttemptId,
-        /// How it went.
-        result: AttemptResult<'a>,
-    },
-    /// All records of a batch are in the store for good.
-    Durable(Batch),
-}
 
 /// Why something that has happened was not taken. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,11 +80,13 @@ impl Ready {
     };
 }
 
-/// The next thing to do.
+/// The next thing to do, where `Conn` names a connection.
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "it comes out once"]
-pub(crate) enum Output<'m> {
+pub enum Output<'m, Conn> {
+    /// Drive this connection, though no bytes have come.
+    Drive(Conn),
     /// Start on a job.
     Start {
         /// The job.
@@ -137,9 +117,10 @@ pub(crate) enum Output<'m> {
         /// The JSON that it has for ever, in the memory that was lent.
         json: Value<'m>,
     },
-    /// The batch is complete: write all that came since the last one in one transaction, then say that it is
-    /// [durable](Input::Durable).
+    /// The batch is complete: write all that came since the last one in one transaction, then say that it is durable.
     Commit(Batch),
+    /// Nothing, until something comes or it is this time. A time that has passed already means: ask again soon.
+    Sleep(Option<Instant>),
 }
 
 /// Why nothing came out. Nothing has changed.
@@ -192,55 +173,62 @@ impl core::error::Error for HandleError {}
 impl core::error::Error for PollError {}
 
 impl Service<'_> {
-    /// Takes something that has happened in the world.
-    ///
-    /// # Errors
-    ///
-    /// [`HandleError`] says why it was not taken.
-    pub(crate) fn handle(
+    /// Takes what a worker says of its job.
+    pub(crate) fn handle_report(
         &mut self,
         now: Now,
-        input: Input<'_>,
+        job: Id,
+        report: Report<'_>,
     ) -> Result<Option<Attempted>, HandleError> {
-        if !self.begin() {
-            return Err(HandleError::NotStarted);
+        match self.report(now, job, report) {
+            Ok(()) => Ok(None),
+            Err(error) => Err(HandleError::Report(error)),
         }
-        match input {
-            Input::Report { job, report } => {
-                let taken = self.report(now, job, report);
-                taken.map_err(HandleError::Report)?;
-            }
-            Input::Attempt { id, result } => {
-                let attempted = self.handle_attempt(now, id, result);
-                let attempted = attempted.ok_or(HandleError::Attempt)?;
-                return Ok(Some(attempted));
-            }
-            Input::Durable(batch) => {
-                if !self.dispatch.durable(&batch) {
-                    return Err(HandleError::Batch);
-                }
-            }
+    }
+
+    /// Takes how an attempt went, and says what came of it.
+    pub(crate) fn handle_attempt(
+        &mut self,
+        now: Now,
+        id: AttemptId,
+        result: AttemptResult<'_>,
+    ) -> Result<Option<Attempted>, HandleError> {
+        let attempted = self.settle(now, id, result);
+        attempted.map(Some).ok_or(HandleError::Attempt)
+    }
+
+    /// Takes that all records of a batch are in the store for good.
+    #[cfg(feature = "records")]
+    pub(crate) fn handle_durable(&mut self, batch: &Batch) -> Result<(), HandleError> {
+        if self.dispatch.durable(batch) {
+            Ok(())
+        } else {
+            Err(HandleError::Batch)
         }
-        Ok(None)
     }
 
     /// The next thing to do at this moment, if there is one.
-    pub(crate) fn next<'m>(
+    pub(crate) fn next<'m, Conn>(
         &mut self,
         now: Now,
         ready: Ready,
         memory: &'m mut [u8],
-    ) -> Result<Option<Output<'m>>, PollError> {
+    ) -> Result<Option<Output<'m, Conn>>, PollError> {
         match self.next_work(now, ready.work) {
             Some(Work::Start(slot, job)) => return Ok(Some(Output::Start { job, slot })),
             Some(Work::Stop(slot, job)) => return Ok(Some(Output::Stop { job, slot })),
             None => {}
         }
+        #[cfg(feature = "records")]
         if ready.records
             && let Some(output) = self.gather(now, memory)?
         {
             return Ok(Some(output));
         }
+        #[cfg(not(feature = "records"))]
+        let _ = memory;
+        #[cfg(all(feature = "idempotency", not(feature = "records")))]
+        self.forget_expired_keys(now);
         if ready.attempts
             && let Some(attempt) = self.dispatch.outbox.poll_attempt(now.instant)
         {
@@ -249,35 +237,14 @@ impl Service<'_> {
         Ok(None)
     }
 
-    /// The next part of the batch that is being gathered, or its end. A call of its own, for the stack it takes.
-    #[inline(never)]
-    fn gather<'m>(
-        &mut self,
-        now: Now,
-        memory: &'m mut [u8],
-    ) -> Result<Option<Output<'m>>, PollError> {
-        if self.dispatch.course.is_committing() {
-            return Ok(None);
+    /// How many bytes of memory are enough for whatever is to be saved.
+    #[must_use]
+    pub const fn record_bytes_max(&self) -> usize {
+        if self.keep.archive() {
+            self.limits.archive_bytes_max()
+        } else {
+            self.limits.record_bytes_max()
         }
-        // They have no deadline: what is too old goes when something is written in any case.
-        #[cfg(feature = "idempotency")]
-        self.forget_expired_keys(now);
-        if !self.has_unsaved() {
-            return Ok(None);
-        }
-        if memory.len() < self.record_bytes_max() {
-            return Err(PollError::ShortMemory);
-        }
-        self.dispatch.course.gather();
-        if let Some((job, len)) = self.next_archived(memory) {
-            let json = Value::new(memory.get(..len).unwrap_or_default());
-            return Ok(Some(Output::Archive { job, json }));
-        }
-        if let Some((key, len)) = self.next_record(now, memory) {
-            let value = len.and_then(|len| memory.get(..len)).map(Value::new);
-            return Ok(Some(Output::Save { key, value }));
-        }
-        Ok(Some(Output::Commit(self.dispatch.close_batch())))
     }
 
     /// When something is due next, though nothing comes.
@@ -289,12 +256,18 @@ impl Service<'_> {
     /// Whether something has changed that is in no complete batch yet.
     #[must_use]
     pub(crate) const fn has_unsaved(&self) -> bool {
-        self.dispatch.course.is_gathering() || self.is_dirty()
+        #[cfg(feature = "records")]
+        return self.dispatch.course.is_gathering() || self.is_dirty();
+        #[cfg(not(feature = "records"))]
+        return false;
     }
 
     /// Whether everything that has happened is durable.
     #[must_use]
     pub(crate) const fn is_all_durable(&self) -> bool {
-        !self.dispatch.course.is_committing() && !self.has_unsaved()
+        #[cfg(feature = "records")]
+        return !self.dispatch.course.is_committing() && !self.has_unsaved();
+        #[cfg(not(feature = "records"))]
+        return true;
     }
 }

@@ -1,12 +1,16 @@
 //! Requests that are repeated: the feature `idempotency`.
 
 use super::{NewJob, Service, SubmitError, Submitted};
+#[cfg(feature = "records")]
 use crate::{
     id::Id,
-    idempotency::{Entry, Found, KeyHash, RequestHash},
+    idempotency::Entry,
     record::{Read, Write},
-    sha256::Sha256,
     slab::Ix,
+};
+use crate::{
+    idempotency::{Found, KeyHash, RequestHash},
+    sha256::Sha256,
     time::Now,
 };
 
@@ -104,6 +108,7 @@ impl Service<'_> {
     }
 
     /// Writes the next record of a key that has changed: its slot, and whether there is a key.
+    #[cfg(feature = "records")]
     pub(super) fn write_next_key(&mut self, write: &mut Write<'_>) -> Option<(Ix, bool)> {
         let ix = self.keys.pop_marked()?;
         let entry = self.keys.get(ix);
@@ -116,6 +121,7 @@ impl Service<'_> {
         Some((ix, entry.is_some()))
     }
 
+    #[cfg(feature = "records")]
     pub(super) fn restore_key(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
         let entry = Entry {
             key: read.array(),

@@ -90,7 +90,11 @@ mod jobs;
 mod keys;
 mod limits;
 mod message;
+#[cfg(feature = "records")]
 mod records;
+#[cfg(any(feature = "records", feature = "hub"))]
+mod release;
+#[cfg(feature = "records")]
 mod restore;
 mod view;
 #[cfg(feature = "hub")]
@@ -98,10 +102,11 @@ mod workers;
 
 pub use crate::delivery::{Flaw, Owed};
 pub(crate) use crate::dispatch::NOT_STARTED;
-pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, RequestError, RestoreError};
+#[cfg(feature = "records")]
+pub use crate::dispatch::RestoreError;
+pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, RequestError};
 pub use deliveries::Attempt;
-pub use door::{HandleError, PollError, Ready};
-pub(crate) use door::{Input, Output};
+pub use door::{HandleError, Output, PollError, Ready};
 pub(crate) use durable::Durable;
 pub(crate) use endpoints::{Endpoint, EndpointChange, NewEndpoint};
 pub use job_slot::JobSlot;
@@ -238,7 +243,7 @@ pub struct Counters {
 }
 
 impl<'a> Service<'a> {
-    /// A service with nothing in it, of tables that were looked at. `seed` is 32 bytes of entropy, fresh at every start.
+    /// A service of tables that were looked at, which is still to be prepared.
     pub(crate) fn of(tables: Tables<'a>, limits: Limits, seed: [u8; 32]) -> Self {
         let keep = tables.dispatch.keep;
         let records = keep.records();
@@ -260,6 +265,11 @@ impl<'a> Service<'a> {
             #[cfg(feature = "hub")]
             feed: crate::feed::Feed::new(tables.feed),
         }
+    }
+
+    /// Does what is to be done once before anything else.
+    pub(crate) fn prepare(&mut self) {
+        self.dispatch.prepare();
     }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.

@@ -1,56 +1,73 @@
 //! What a service writes down.
 
-use super::{REQUEST, Service};
+use super::{Output, PollError, REQUEST, Service};
 use crate::{
     id::Id,
     out::Out,
-    record::{Key, Stored, Table, Write},
+    record::{Key, Stored, Table, Value, Write},
     slab::Ix,
     time::Now,
 };
 
 impl Service<'_> {
-    /// How many bytes of memory are enough for whatever is to be saved.
-    #[must_use]
-    pub const fn record_bytes_max(&self) -> usize {
-        if self.keep.archive() {
-            self.limits.archive_bytes_max()
-        } else {
-            self.limits.record_bytes_max()
+    /// The next part of the batch that is being gathered, or its end. A call of its own, for the stack it takes.
+    #[inline(never)]
+    pub(super) fn gather<'m, Conn>(
+        &mut self,
+        now: Now,
+        memory: &'m mut [u8],
+    ) -> Result<Option<Output<'m, Conn>>, PollError> {
+        if self.dispatch.course.is_committing() {
+            return Ok(None);
         }
+        // They have no deadline: what is too old goes when something is written in any case.
+        #[cfg(feature = "idempotency")]
+        self.forget_expired_keys(now);
+        if !self.has_unsaved() {
+            return Ok(None);
+        }
+        if memory.len() < self.record_bytes_max() {
+            return Err(PollError::ShortMemory);
+        }
+        self.dispatch.course.gather();
+        if let Some((job, len)) = self.next_archived(memory) {
+            let json = Value::new(memory.get(..len).unwrap_or_default());
+            return Ok(Some(Output::Archive { job, json }));
+        }
+        if let Some((key, len)) = self.next_record(now, memory) {
+            let value = len.and_then(|len| memory.get(..len)).map(Value::new);
+            return Ok(Some(Output::Save { key, value }));
+        }
+        Ok(Some(Output::Commit(self.dispatch.close_batch())))
     }
 
     /// The next record of the open batch: its key, and how many bytes at the front of `memory` are its value; none where
     /// it is to be deleted. `memory` has room for any.
-    pub(super) fn next_record(
-        &mut self,
-        now: Now,
-        memory: &mut [u8],
-    ) -> Option<(Key, Option<usize>)> {
+    fn next_record(&mut self, now: Now, memory: &mut [u8]) -> Option<(Key, Option<usize>)> {
         let mut write = Write::new(memory);
-        let (table, slot, some) = if let Some(meta) = self.dispatch.write_meta(&mut write) {
-            meta
+        let written = if let Some(meta) = self.dispatch.write_meta(&mut write) {
+            Some(meta)
         } else if let Some((ix, mark)) = self.jobs.pop_marked() {
-            if mark == REQUEST {
+            Some(if mark == REQUEST {
                 (Table::Job, ix.get(), self.write_request(ix, &mut write))
             } else {
                 (Table::State, ix.get(), self.write_state(ix, &mut write))
-            }
+            })
         } else {
-            let record = self.dispatch.write_record(now, &mut write);
-            #[cfg(feature = "idempotency")]
-            let record = record.or_else(|| {
-                let (ix, some) = self.write_next_key(&mut write)?;
-                Some((Table::Key, ix.get(), some))
-            });
-            record?
+            self.dispatch.write_record(now, &mut write)
         };
+        #[cfg(feature = "idempotency")]
+        let written = written.or_else(|| {
+            let (ix, some) = self.write_next_key(&mut write)?;
+            Some((Table::Key, ix.get(), some))
+        });
+        let (table, slot, some) = written?;
         let len = write.finish().ok();
         Some((Key { table, slot }, len.filter(|_| some)))
     }
 
     /// The next job that has ended in the open batch: its id, and how many bytes of `memory` its JSON takes.
-    pub(super) fn next_archived(&mut self, memory: &mut [u8]) -> Option<(Id, usize)> {
+    fn next_archived(&mut self, memory: &mut [u8]) -> Option<(Id, usize)> {
         let ix = self.archiving.pop_front(&mut self.jobs)?;
         let job = self.jobs.get_mut(ix)?;
         job.archiving = false;

@@ -1,11 +1,11 @@
 //! How what a service has written down comes back.
 
-use super::{JobSlot, Service, jobs::LOST};
+use super::{JobSlot, Service};
 use crate::{
     dispatch::RestoreError,
     event::{Event, Kind},
     id::Id,
-    job::{Status, Trigger, changes_left},
+    job::{Status, changes_left},
     language::looks_like_tag,
     record::{Key, Read, Stored, Table},
     slab::{Ix, List},
@@ -13,9 +13,6 @@ use crate::{
     time::Now,
     url::{Url, is_absolute_uri},
 };
-
-/// What a released job can go through more than one that was not: it is pending again, and started again.
-const RELEASE_EVENTS: u8 = 2;
 
 impl Service<'_> {
     /// Puts a record back, before anything else is done with a new service. Records must come in the
@@ -101,7 +98,9 @@ impl Service<'_> {
         let mut at = self.newest_jobs.tail();
         while let Some(ix) = at {
             at = List::<{ super::ALL }>::prev(&self.jobs, ix);
-            self.release_job(now, ix)?;
+            if !self.release_job(now, ix) {
+                return Err(RestoreError::Corrupt);
+            }
         }
         Ok(())
     }
@@ -132,21 +131,6 @@ impl Service<'_> {
             self.waiting.push_back(&mut self.jobs, ix);
         }
         Ok(())
-    }
-
-    /// Takes a job from the worker that ended with the run before. That is no fault of the job, so the attempt does not
-    /// count; unless there is no room for the changes of state of one attempt more.
-    pub(super) fn release_job(&mut self, now: Now, ix: Ix) -> Result<(), RestoreError> {
-        let job = self.jobs.get(ix).ok_or(RestoreError::Corrupt)?;
-        if job.state().status != Status::Processing {
-            return Ok(());
-        }
-        let taken = if self.dispatch.outbox.admit_events(ix, RELEASE_EVENTS) {
-            self.happen(now, ix, Trigger::Release, "")
-        } else {
-            self.happen(now, ix, Trigger::Lose, LOST)
-        };
-        taken.map_err(|_| RestoreError::Corrupt)
     }
 
     fn restore_request(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {

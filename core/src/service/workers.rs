@@ -105,7 +105,7 @@ impl Service<'_> {
             .get(ix)
             .is_some_and(|job| job.lease == 0 && job.state().status == Status::Processing);
         // It is with a worker, so it can be released, or else lost.
-        given_back && self.release_job(now, ix).is_ok()
+        given_back && self.release_job(now, ix)
     }
 
     /// Takes what a worker says of a job under `lease`, or where it names none, of whatever job it has.

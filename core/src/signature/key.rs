@@ -87,6 +87,9 @@ pub fn write_header(out: &mut Out<'_>, signatures: impl IntoIterator<Item = Sign
 pub struct SigningKey(Keyed);
 
 impl SigningKey {
+    /// No key yet: all zero.
+    pub(crate) const NONE: Self = Self(Keyed::NONE);
+
     /// The key for signing with `secret`.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {

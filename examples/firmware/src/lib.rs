@@ -23,4 +23,5 @@ mod intrinsics;
 mod mmio;
 pub mod net;
 pub mod stellaris;
+#[cfg(feature = "records")]
 pub mod store;

@@ -4,6 +4,7 @@ extern crate std;
 
 mod endpoints;
 mod misuse;
+#[cfg(feature = "records")]
 mod records;
 mod telling;
 

@@ -1,7 +1,8 @@
 //! What is written down comes back, and nothing leaves before it is.
 
 use super::*;
-use crate::record::Key;
+use crate::dispatch::{HandleError, PollError, RestoreError, SubjectError};
+use crate::record::{Key, Table};
 use std::collections::BTreeMap;
 
 type Store = BTreeMap<Key, Vec<u8>>;
@@ -111,4 +112,51 @@ fn records_become_the_same_dispatcher_again() {
     let id = after.attempt_alone().unwrap();
     assert_eq!(summary(&after.request(id)), summary(&expect));
     assert!(hosts.iter().any(|host| host == "own.test"), "{hosts:?}");
+}
+
+#[test]
+fn a_batch_is_that_of_its_own_dispatcher_and_memory_is_long_enough() {
+    bench(Keep::Records, |mut bench| {
+        let mut few = [0; 16];
+        let short = bench.dispatcher.poll(bench.now, Ready::ALL, &mut few);
+        assert_eq!(short, Err(PollError::ShortMemory));
+        let mut other = Memory::new();
+        let mut other =
+            Dispatcher::<Told>::new(other.lend(Keep::Records), Limits::DEVICE, [8; 32]).unwrap();
+        let mut memory = [0; 512];
+        let batch = loop {
+            match other.poll(bench.now, Ready::ALL, &mut memory).unwrap() {
+                Output::Commit(batch) => break batch,
+                output => assert!(matches!(output, Output::Save { .. })),
+            }
+        };
+        let input = Input::Durable(batch);
+        let taken = bench.dispatcher.handle(bench.now, input, &bench.doors);
+        assert_eq!(taken, Err(HandleError::Batch));
+    });
+}
+
+#[test]
+fn records_come_in_order_and_before_work() {
+    let mut memory = Box::new(Memory::new());
+    let mut bench = Bench::over(&mut memory, Keep::Records);
+    let key = |table, slot| Key { table, slot };
+    let put_back = |bench: &mut Bench<'_>, key| {
+        let (now, doors) = (bench.now, &bench.doors);
+        bench.dispatcher.restore(now, key, &[1; 33], doors)
+    };
+    assert_eq!(put_back(&mut bench, key(Table::Meta, 0)), Ok(()));
+    let told = bench.event(FRONT, Kind::Opened, 0);
+    let early = bench.dispatcher.publish(FRONT, told, false, &bench.doors);
+    assert_eq!(early, Err(SubjectError::NotStarted));
+    let twice = put_back(&mut bench, key(Table::Meta, 0));
+    assert_eq!(twice, Err(RestoreError::Order));
+    assert_eq!(bench.dispatcher.start(), Err(RestoreError::Order));
+
+    let mut memory = Box::new(Memory::new());
+    let mut bench = Bench::over(&mut memory, Keep::Records);
+    assert_eq!(bench.dispatcher.start(), Ok(()));
+    assert_eq!(bench.dispatcher.start(), Err(RestoreError::Started));
+    let late = put_back(&mut bench, key(Table::Meta, 0));
+    assert_eq!(late, Err(RestoreError::Started));
 }

@@ -132,10 +132,9 @@ fn start_dispatcher(seed: [u8; 32]) -> &'static mut Events {
     let mut limits = Limits::DEVICE;
     limits.outbox.schedule = SCHEDULE;
     let tables = STORAGE.take().lend(Keep::Nothing);
-    let dispatcher = DISPATCHER.init_with(|| match Dispatcher::new(tables, limits, seed) {
-        Ok(dispatcher) => dispatcher,
-        Err(_) => fail(b"door: the tables are too short"),
-    });
+    let Ok(dispatcher) = Dispatcher::new_in(DISPATCHER.uninit(), tables, limits, seed) else {
+        fail(b"door: the tables are too short");
+    };
     if dispatcher.admit(Ix::MIN, 0, false).is_err() {
         fail(b"door: there is no room for a door");
     }

@@ -133,10 +133,10 @@ fn start_server(seed: [u8; 32]) -> &'static mut Server<'static> {
     let mut config = Config::DEVICE;
     config.guard.allow = ALLOW.init([local]);
     let tables = SERVER_MEMORY.take().lend(Keep::Records);
-    SERVER.init_with(|| match Server::new(tables, config, seed) {
+    match Server::new_in(SERVER.uninit(), tables, &config, seed) {
         Ok(server) => server,
         Err(_) => host::exit(false),
-    })
+    }
 }
 
 #[inline(never)]

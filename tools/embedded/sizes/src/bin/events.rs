@@ -61,13 +61,10 @@ impl Subjects<Signal> for Door {
 #[inline(never)]
 fn start(now: Now) -> (&'static mut Events, Door) {
     let tables = STORAGE.take().lend(Keep::Nothing);
-    let events = EVENTS.init_with(|| {
-        let seed = black_box([7; 32]);
-        match Dispatcher::new(tables, Limits::DEVICE, seed) {
-            Ok(events) => events,
-            Err(_) => end(false),
-        }
-    });
+    let seed = black_box([7; 32]);
+    let Ok(events) = Dispatcher::new_in(EVENTS.uninit(), tables, Limits::DEVICE, seed) else {
+        end(false)
+    };
     let door = Door(events.new_id(now, Ix::MIN));
     let mut done = events.admit(Ix::MIN, 0, false).is_ok();
     for url in URLS {

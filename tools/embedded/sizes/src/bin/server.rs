@@ -7,7 +7,7 @@ use core::hint::black_box;
 use cortex_m_rt::entry;
 use dubhook_core::{
     out::Out,
-    record::{Keep, Key},
+    record::Keep,
     server::{Config, Drive, Input, Output, Ready, Server, ServerStorage},
     service::{AttemptResult, Report},
     time::Now,
@@ -19,6 +19,10 @@ const SUBMISSION: &str = "POST /v1/translations HTTP/1.1\r\nhost: here\r\n\
 content-type: application/json\r\ncontent-length: 103\r\n\r\n\
 {\"video_url\":\"https://v.test/1.mp4\",\"target_language\":\"es\",\"callback_url\":\"http://127.0.0.1:3120/hook\"}";
 
+#[cfg(feature = "records")]
+const KEEP: Keep = Keep::Records;
+#[cfg(not(feature = "records"))]
+const KEEP: Keep = Keep::Nothing;
 static MEMORY: ConstStaticCell<ServerStorage<8, 4, 2, 2>> =
     ConstStaticCell::new(ServerStorage::new());
 static BUFFERS: ConstStaticCell<([u8; 1_536], [u8; 2_560])> =
@@ -27,17 +31,17 @@ static SERVER: StaticCell<Server<'static>> = StaticCell::new();
 
 #[inline(never)]
 fn start() -> &'static mut Server<'static> {
-    let memory = MEMORY.take().lend(Keep::Records);
+    let memory = MEMORY.take().lend(KEEP);
     #[allow(unused_mut, reason = "without the guard there is nothing to set")]
     let mut config = Config::DEVICE;
     #[cfg(feature = "guard")]
     {
         config.guard.allow_loopback = black_box(true);
     }
-    SERVER.init_with(|| match Server::new(memory, config, black_box([7; 32])) {
+    match Server::new_in(SERVER.uninit(), memory, &config, black_box([7; 32])) {
         Ok(server) => server,
         Err(_) => end(false),
-    })
+    }
 }
 
 #[entry]
@@ -45,6 +49,7 @@ fn main() -> ! {
     let now = at(0);
     let server = start();
     let (input, output) = BUFFERS.take();
+    #[cfg(feature = "records")]
     restore(now, server, output);
     let Ok(conn) = server.accept(now) else {
         end(false);
@@ -61,9 +66,10 @@ fn main() -> ! {
     end(stopped.is_ok() && told == 3)
 }
 
+#[cfg(feature = "records")]
 #[inline(never)]
 fn restore(now: Now, server: &mut Server<'_>, record: &mut [u8]) {
-    if let Some(key) = Key::from_bytes(black_box([9; 5])) {
+    if let Some(key) = dubhook_core::record::Key::from_bytes(black_box([9; 5])) {
         black_box(server.restore(now, key, record).is_ok());
     }
     black_box(server.start(now).is_ok());
