@@ -8,6 +8,7 @@
 
 mod book;
 mod marks;
+#[cfg(any(test, feature = "records"))]
 mod sort;
 
 use book::{Book, Slots, USED};
@@ -128,6 +129,7 @@ impl<'a, T> Slab<'a, T> {
     ///
     /// Only for tables from which nothing was removed yet. `None` where there is no such slot, or
     /// where it is in use.
+    #[cfg(any(test, feature = "records"))]
     pub(crate) fn insert_at(&mut self, ix: Ix, value: T) -> Link {
         let ix = self.book.take_at(&mut self.slots, ix);
         self.put(ix, value)
@@ -263,6 +265,7 @@ impl<const LIST: u8> List<LIST> {
     }
 
     /// The slot before `ix`.
+    #[cfg(any(test, feature = "records"))]
     #[must_use]
     pub(crate) fn prev<T: Node<LIST>>(slab: &Slab<'_, T>, ix: Ix) -> Link {
         slab.get(ix)?.links().prev
@@ -279,6 +282,7 @@ impl<const LIST: u8> List<LIST> {
     }
 
     /// Hangs `ix` behind `after`, which hangs in this list, or before the first slot.
+    #[cfg(any(test, feature = "records"))]
     pub(crate) fn insert_after<T: Node<LIST>>(
         &mut self,
         slab: &mut Slab<'_, T>,
@@ -302,6 +306,7 @@ impl<const LIST: u8> List<LIST> {
 
     /// Sorts the list so that `before` holds between neighbours: in place and stable. Stretches that are in order
     /// already are merged as they are, so it is O(n) where there are few and O(n log n) at worst.
+    #[cfg(any(test, feature = "records"))]
     pub(crate) fn sort<T: Node<LIST>>(
         &mut self,
         slab: &mut Slab<'_, T>,

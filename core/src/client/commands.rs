@@ -34,7 +34,7 @@ impl Client<'_> {
         self.hurry(now.instant);
     }
 
-    /// Follows a job, and asks about it as soon as may be: [`Update::Job`] or [`Update::Current`] tells
+    /// Follows a job, and asks about it as soon as may be: [`Update::Job`](super::Update::Job) or [`Update::Current`](super::Update::Current) tells
     /// how it is.
     ///
     /// # Errors
@@ -64,8 +64,8 @@ impl Client<'_> {
         }
     }
 
-    /// Asks for a translation. [`Update::Submitted`] tells its job, which is followed from then on, or
-    /// [`Update::Refused`] why there is none.
+    /// Asks for a translation. [`Update::Submitted`](super::Update::Submitted) tells its job, which is followed from then on, or
+    /// [`Update::Refused`](super::Update::Refused) why there is none.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Asks for a page of the list of translations. [`Update::List`] has it, or [`Update::Refused`] tells why not. It shares its
+    /// Asks for a page of the list of translations. [`Update::List`](super::Update::List) has it, or [`Update::Refused`](super::Update::Refused) tells why not. It shares its
     /// memory with translations that are submitted: there is one of the two at a time.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Client<'_> {
         self.submission.end();
     }
 
-    /// Calls a job off, whether it is followed or not. [`Update::Canceled`] tells when it is; [`Update::Refused`] that it had
+    /// Calls a job off, whether it is followed or not. [`Canceled`](super::Update::Canceled) tells when it is; [`Refused`](super::Update::Refused) that it had
     /// ended before, or why it goes on.
     ///
     /// # Errors

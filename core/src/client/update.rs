@@ -55,7 +55,7 @@ pub enum Update<'b> {
         until: Instant,
     },
     /// The server refused a request, and would again. A registration then waits for
-    /// [`start`](Client::start), and a translation is given up.
+    /// [`start`](super::Client::start), and a translation is given up.
     Refused {
         /// Which.
         call: Call,

@@ -70,6 +70,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Keeps room for so many more changes of state of a subject under way. `false`, and nothing has changed, where there
     /// is none.
+    #[cfg(any(feature = "hub", feature = "records"))]
     #[must_use]
     pub(crate) fn admit_events(&mut self, subject: Ix, state_events: u8) -> bool {
         if self.events_spare() < usize::from(state_events) {
@@ -107,6 +108,7 @@ impl<E: Message> Outbox<'_, E> {
     }
 
     /// Whether what was admitted fits, as it must: a restart may have brought smaller tables.
+    #[cfg(feature = "records")]
     #[must_use]
     pub(crate) fn fits(&self) -> bool {
         self.events_kept <= self.events.room() && self.streams_needed() <= self.streams.capacity()

@@ -129,6 +129,7 @@ pub struct Owed {
 }
 
 /// A stream as its record holds it.
+#[cfg(feature = "records")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SavedStream {
     /// The subject; none for a test.

@@ -10,6 +10,7 @@ impl<E: Message> Outbox<'_, E> {
     }
 
     /// Closes the open batch and opens the next one. Returns the number of the closed one.
+    #[cfg(any(test, feature = "records"))]
     pub(crate) const fn seal(&mut self) -> u64 {
         let batch = self.open_batch;
         self.open_batch += 1;
@@ -24,6 +25,7 @@ impl<E: Message> Outbox<'_, E> {
     }
 
     /// Says that everything up to and with batch number `batch` is durable.
+    #[cfg(any(test, feature = "records"))]
     pub(crate) fn committed(&mut self, batch: u64) {
         self.committed = self.committed.max(batch);
         while let Some(ix) = self.unsaved.head() {

@@ -49,6 +49,7 @@ mod message;
 mod outbox;
 #[cfg(test)]
 mod probing;
+#[cfg(feature = "records")]
 mod restore;
 mod schedule;
 mod settle;
@@ -56,10 +57,12 @@ mod slots;
 mod stream;
 mod turns;
 
-#[cfg(feature = "lists")]
+#[cfg(feature = "records")]
+pub(crate) use attempt::SavedStream;
+#[cfg(any(test, feature = "lists"))]
 pub(crate) use attempt::Settled;
 pub use attempt::{Attempt, AttemptId, Owed, Verdict};
-pub(crate) use attempt::{Failure, Outcome, SavedStream, Target};
+pub(crate) use attempt::{Failure, Outcome, Target};
 pub use audit::Flaw;
 pub(crate) use audit::{ensure, len, used};
 pub(crate) use lane::Lane;

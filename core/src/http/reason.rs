@@ -45,7 +45,7 @@ pub(super) fn with_reason(status: u16) -> Option<&'static str> {
 
 /// The reason phrase that belongs to `status`; empty for others, as section 4 of RFC 9112 allows.
 #[must_use]
-#[cfg(any(test, feature = "problem-details"))]
+#[cfg(feature = "problem-details")]
 pub(crate) fn reason(status: u16) -> &'static str {
     let text = with_reason(status).unwrap_or_default();
     text.get(4..).unwrap_or_default()

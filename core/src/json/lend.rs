@@ -51,7 +51,7 @@ impl<'de> Visitor<'de> for StrVisitor {
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Array<'a> {
-    /// Takes an array as it stands in the document, to be read an item at a time with [`from_value`](super::from_value); no
+    /// Takes an array as it stands in the document, to be read an item at a time with [`from_array`](super::from_array); no
     /// other format has one.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_newtype_struct(ARRAY, ArrayVisitor)

@@ -369,8 +369,10 @@ impl Service<'_> {
         };
         // The room was set aside when the job was accepted.
         let text = self.dispatch.text.store_reserved([words.bytes()], reserved);
+        let stopping = stop && from == Status::Processing;
         // A worker of the run before is there no longer.
-        let stopping = stop && from == Status::Processing && !self.dispatch.course.is_restoring();
+        #[cfg(feature = "records")]
+        let stopping = stopping && !self.dispatch.course.is_restoring();
         // One that claims its jobs has nobody here to tell: it learns of it when it reports next.
         #[cfg(feature = "hub")]
         let stopping = stopping && !self.limits.remote_workers;

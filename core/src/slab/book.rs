@@ -66,6 +66,7 @@ impl Book {
     }
 
     /// Takes this slot into use. Only before any was freed.
+    #[cfg(any(test, feature = "records"))]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     #[cfg_attr(not(target_pointer_width = "32"), inline(always))]
     pub(super) fn take_at(&mut self, slots: &mut dyn Slots, ix: Ix) -> Link {
