@@ -6,9 +6,9 @@ use super::{
     fail::Fail,
     remote::{Remote, close},
     show::{self, Paint},
+    signals::endings,
 };
 use async_io::block_on;
-use async_signal::{Signal, Signals};
 use clap::Args;
 use dubhook_core::{
     event::Filter,
@@ -66,7 +66,7 @@ pub(super) struct Listen {
 impl Listen {
     pub(super) fn run(&self) -> Result<(), Fail> {
         // Signals are heard before there is a webhook to remove.
-        let mut signals = Signals::new([Signal::Term, Signal::Int])?;
+        let mut signals = endings()?;
         block_on(async {
             let client = self.remote.client();
             let mut client = client

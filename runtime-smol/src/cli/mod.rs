@@ -14,6 +14,7 @@ mod listen;
 mod remote;
 mod serve;
 mod show;
+mod signals;
 mod translate;
 mod verify;
 mod webhooks;

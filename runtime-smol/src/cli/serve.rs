@@ -1,7 +1,7 @@
 //! `serve`: the server.
 
-use super::{duration, fail::Fail, remote::trust, show::Paint};
-use async_signal::{Signal, Signals};
+use super::{duration, fail::Fail, remote::trust, show::Paint, signals::endings};
+use async_signal::Signals;
 use clap::{Args, ValueEnum};
 use dubhook_core::{
     address::Cidr, client::check_api_key, delivery::Schedule, service::Limits, simulate::Settings,
@@ -123,7 +123,7 @@ impl Serve {
         let server = server.map_err(|error| Fail::NotDone(error.to_string()))?;
         let (stopper, url) = (server.stopper(), server.url());
         // Signals are heard before anybody can know that there is a process to send them to.
-        let signals = Signals::new([Signal::Term, Signal::Int])?;
+        let signals = endings()?;
         let ready = || {
             let mut stdout = io::stdout().lock();
             // Whoever does not read this line wants no other.
