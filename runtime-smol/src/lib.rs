@@ -3,7 +3,7 @@
 //! ```text
 //!   server   client                              the core's machines, driven
 //!   deliver   translate   store   exchange       what a machine needs done
-//!   net   tls   resolve   memory   pages         what it is done with
+//!   net   tls   race   resolve   memory   pages  what it is done with
 //!   clock   entropy   hidden   signal            what all of them use
 //! ```
 //!
@@ -19,6 +19,7 @@ mod hidden;
 pub mod memory;
 pub mod net;
 pub mod pages;
+mod race;
 pub mod resolve;
 pub mod server;
 mod signal;

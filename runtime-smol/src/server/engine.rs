@@ -8,6 +8,7 @@ use crate::{
     clock::Clock,
     deliver::{ConnectLimiter, Flights, Lookups, Pool},
     net::Net,
+    race::Spare,
     signal::Signal,
     tls::{Identity, Trust},
     translate::Workers,
@@ -45,6 +46,8 @@ pub(super) struct Engine<'m> {
     pub(super) pool: RefCell<Pool>,
     /// Where those wait for their turn who need a new connection.
     pub(super) limiter: ConnectLimiter,
+    /// Connections that may be under way besides the first of each attempt.
+    pub(super) spare: Spare,
     /// The attempts in flight.
     pub(super) flights: Flights,
     pub(super) workers: Workers<'m>,

@@ -16,6 +16,7 @@ use crate::{
     hidden::Hidden,
     memory::{Capacity, Memory},
     net::Net,
+    race::Spare,
     resolve::Resolve,
     signal::Signal,
     store::{Store, StoreError},
@@ -42,6 +43,9 @@ use std::{
     time::Duration,
 };
 
+/// Connections that may be under way besides the first of each attempt: some of the descriptors that are kept for other
+/// things.
+const SPARE_MAX: usize = 64;
 /// How long what is in flight may take after the server was told to stop.
 const FINISH_MAX: Duration = Duration::from_secs(10);
 
@@ -164,6 +168,7 @@ impl Server {
             buffers: RefCell::new(Buffers::new(&config)),
             pool: RefCell::new(Pool::new(self.capacity.attempts)),
             limiter: ConnectLimiter::default(),
+            spare: Spare::new(SPARE_MAX),
             flights: Flights::new(self.capacity.attempts),
             workers,
             storage: Storage::new(self.store, &config)?,
