@@ -41,6 +41,7 @@ mod driver;
 mod error;
 mod events;
 mod job;
+mod lock;
 mod model;
 mod options;
 mod receive;

@@ -3,8 +3,9 @@
 use super::{
     driver::Driver,
     error::Error,
+    lock::lock,
     model::{Delivery, Event},
-    subscriptions::{Subscriptions, lock},
+    subscriptions::Subscriptions,
     turns::{Entry, News, Turn, Turns},
 };
 use async_io::{Async, Timer};

@@ -1,20 +1,16 @@
 //! What concerns no single job: how the newest one is, and who wants to hear of all events.
 
 use super::{
+    lock::lock,
     model::Event,
     turns::{News, Turn, Turns},
 };
 use dubhook_core::model::NewestStatus;
 use smol::channel::{Sender, TrySendError};
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering},
 };
-
-/// Whoever holds a lock here only moves values, so a panic leaves nothing half done.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// How the newest job is and who listens, where every handle finds it.
 #[derive(Debug)]

@@ -5,8 +5,8 @@
 //! handed on.
 
 use super::{
+    lock::lock,
     model::{Delivery, Event},
-    subscriptions::lock,
 };
 use dubhook_core::time::Timestamp;
 use futures_lite::{FutureExt, Stream};

@@ -88,6 +88,10 @@ impl From<Failure> for LinkError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Unheard(error) | Failure::Broken(error) => Self::Broken(error),
+            Failure::NeedsTls => Self::Broken(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it speaks TLS: use https://",
+            )),
             Failure::Answer(error) => Self::Answer(error),
         }
     }
@@ -199,7 +203,8 @@ async fn open(url: &Url<'_>, trust: &Trust, patience: Duration) -> io::Result<Op
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
             let trust = trust.clone();
             let connector = TlsConnector::from(unblock(move || trust.client()).await);
-            Box::new(connector.connect(name, stream).await?)
+            let connected = connector.connect(name, stream).await;
+            Box::new(connected.map_err(tls::explain)?)
         }
     };
     Ok(Open {

@@ -228,6 +228,7 @@ fn blame(failure: Failure) -> AttemptError {
             | Refusal::ChunkLineTooLong
             | Refusal::ChunkExtensionsTooLarge,
         )) => AttemptError::TooLarge,
+        Failure::NeedsTls => AttemptError::NeedsTls,
         Failure::Answer(_) => AttemptError::Malformed,
     }
 }

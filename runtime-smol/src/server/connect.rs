@@ -5,7 +5,8 @@ use super::engine::Engine;
 use crate::{
     deliver::{Idle, Known, write_origin},
     net::{Interest, Stream},
-    race, tls,
+    race,
+    tls::{self, Fault},
 };
 use async_io::{Async, Timer};
 use dubhook_core::{
@@ -132,10 +133,15 @@ async fn secure(
         Err(error) => {
             // The receiver's host may be written down; what is after it may be a secret. What is wrong can hold names
             // of its own choice.
-            let error = error.to_string();
+            let blamed = match Fault::of(&error) {
+                Fault::NoSuite => AttemptError::NoSuite,
+                Fault::NotTls => AttemptError::NotTls,
+                Fault::Untrusted => AttemptError::Tls,
+            };
+            let error = tls::explain(error).to_string();
             let error = error.escape_debug();
             tracing::info!(host = url.host_text(), %error, "no TLS connection");
-            Err(AttemptError::Tls)
+            Err(blamed)
         }
     }
 }
