@@ -37,7 +37,8 @@ pub(super) async fn make(engine: &Engine<'_>, first: Attempt) {
             engine.flights.expired(attempt.id).await;
             Err(AttemptError::Timeout)
         };
-        let result = expired.or(exchange(engine, now, &attempt)).await;
+        // What has come counts, though its time is over.
+        let result = exchange(engine, now, &attempt).or(expired).await;
         engine.flights.end(attempt.id);
         engine.turn.raise();
         next = match result {

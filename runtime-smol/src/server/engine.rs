@@ -3,9 +3,8 @@
 //! It is at the bottom: whoever is here knows of no task. Tasks take what they need of it, for as long as they do not wait,
 //! and raise `turn` when the machine may want something.
 
-use super::{buffers::Buffers, pace::Pace, storage::Storage};
+use super::{buffers::Buffers, held::HeldClock, pace::Pace, storage::Storage};
 use crate::{
-    clock::Clock,
     deliver::{ConnectLimiter, Flights, Lookups, Pool},
     net::Net,
     race::Spare,
@@ -30,7 +29,7 @@ pub(super) const BEGUN: &str = "work has begun, and no record is asked for";
 /// The shared state of a server.
 #[derive(Debug)]
 pub(super) struct Engine<'m> {
-    pub(super) clock: Clock,
+    pub(super) clock: HeldClock,
     pub(super) net: Rc<Net>,
     /// The names of receivers that are being looked up.
     pub(super) lookups: Lookups,

@@ -4,6 +4,7 @@ use super::{
     accept,
     buffers::Buffers,
     engine::{Engine, Spawner},
+    held::HeldClock,
     pace::Pace,
     pump,
     restore::restore,
@@ -159,7 +160,7 @@ impl Server {
         }
         let workers = workers(self.translator, simulated, &mut server);
         let engine = Engine {
-            clock,
+            clock: HeldClock::new(clock),
             net,
             lookups: Lookups::new(self.resolver),
             identity: self.identity,
@@ -207,7 +208,7 @@ async fn serve(
     executor.spawn(pump::run(engine, spawner)).detach();
     executor.spawn(beside).detach();
     executor
-        .spawn(engine.storage.prune(engine.clock, retain))
+        .spawn(engine.storage.prune(engine.clock.clock(), retain))
         .detach();
     let broken = async {
         let error = watch.await.err();
