@@ -88,6 +88,9 @@ pub(super) struct Serve {
     /// A file of certificates to believe receivers by, as PEM, besides the platform's; may be given more than once
     #[arg(long = "ca", value_name = "FILE", env = "DUBHOOK_CA")]
     ca_files: Vec<PathBuf>,
+    /// How long a client's connection may be idle between requests; longer than a proxy in front keeps one
+    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = duration::parse)]
+    idle_timeout: Duration,
     /// How long a webhook's receiver may take to answer
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration::parse)]
     attempt_timeout: Duration,
@@ -227,6 +230,7 @@ impl Serve {
             .listen(self.listen.as_str())
             .capacity(self.capacity)
             .limits(self.limits())
+            .idle_timeout(self.idle_timeout)
             .pages(pages::ALL);
         for key in self.keys() {
             builder = builder.api_key(key);

@@ -60,6 +60,7 @@ pub struct Server {
     pub(super) allow: Vec<Cidr>,
     pub(super) translator: Translator,
     pub(super) seed: Hidden<[u8; 32]>,
+    pub(super) idle: Duration,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) retain: Duration,
     pub(super) limits: Limits,
@@ -144,6 +145,7 @@ impl Server {
                 own: &own,
             },
             pages: self.pages,
+            idle_ms: self.idle.as_millis().try_into().unwrap_or(u64::MAX),
             ..Config::SERVER
         };
         let keep = match &self.store {

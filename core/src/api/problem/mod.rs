@@ -201,7 +201,7 @@ impl Problem {
             Self::CrossOrigin => parts!(
                 403,
                 "cross_origin",
-                "A web page of another origin changes nothing here.",
+                "A web page of another origin changes nothing here. If it is this server's own, the proxy before it must pass Host on as it came.",
             ),
             Self::NoSuchPath => parts!(404, "not_found", "There is nothing at this path."),
             Self::NoSuchJob => parts!(
