@@ -3,7 +3,7 @@
 //! ```text
 //!   server   client                              the core's machines, driven
 //!   deliver   translate   store   exchange       what a machine needs done
-//!   net   tls   race   resolve   memory   pages  what it is done with
+//!   net  tls  race  own  resolve  memory  pages   what it is done with
 //!   clock   entropy   hidden   signal            what all of them use
 //! ```
 //!
@@ -18,6 +18,7 @@ pub mod exchange;
 mod hidden;
 pub mod memory;
 pub mod net;
+mod own;
 pub mod pages;
 mod race;
 pub mod resolve;

@@ -1,6 +1,6 @@
 //! Receivers that misbehave, lie about where they are, or send elsewhere, over real sockets.
 
-use dubhook_core::{delivery::Schedule, service::Limits};
+use dubhook_core::{address::Cidr, delivery::Schedule, service::Limits};
 use dubhook_smol::{
     resolve::Resolve,
     server::{Builder, Server},
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::{
     collections::VecDeque,
     io,
-    net::{IpAddr, Ipv4Addr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -256,4 +256,32 @@ fn a_name_is_looked_up_anew_after_a_failure_and_followed() {
     assert_eq!(told_of_four(&[HERE, HERE]), (4, 0, 2));
     // What leads to where it was is closed.
     assert_eq!(told_of_four(&[HERE, THERE, THERE]), (2, 2, 3));
+}
+
+#[test]
+fn a_server_that_listens_everywhere_calls_itself_at_no_address() {
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(127, 77, 0, 4));
+    let resolver = Told::new([vec![elsewhere], vec![HERE]]);
+    let everywhere = Cidr::parse("0.0.0.0/0").expect("a network");
+    let server = builder().listen("0.0.0.0:0").resolver(resolver);
+    let server = server.allow_callback(everywhere).bind().expect("a port");
+    let port = server.address().port();
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(SocketAddr::new(HERE, port));
+    // The address of the interface that leads outside, where there is one.
+    let from = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.77:9")?;
+        socket.local_addr()
+    });
+    let own = from.map_or(HERE, |from| from.ip());
+    let hook = format!(r#"{{"url":"http://{own}:{port}/v1/webhooks/x/test"}}"#);
+    let refused = asker.call("POST", "/v1/webhooks", &hook);
+    assert_eq!(refused.json()["code"], "callback_blocked", "{refused:?}");
+    let endpoint = register(&mut asker, &format!("http://hooks.example.com:{port}/"));
+    let changed = asker.call("PATCH", &format!("/v1/webhooks/{endpoint}"), &hook);
+    assert_eq!(changed.json()["code"], "callback_blocked", "{changed:?}");
+    submit(&mut asker);
+    let blocked = (0, "deliveries to this address are not allowed".to_owned());
+    assert_eq!(attempts(&mut asker, &endpoint, 1), [blocked]);
+    server.stop().expect("a good end");
 }

@@ -5,7 +5,7 @@ use super::engine::Engine;
 use crate::{
     deliver::{Idle, Known, write_origin},
     net::{Interest, Stream},
-    race,
+    own, race,
     tls::{self, Fault},
 };
 use async_io::{Async, Timer};
@@ -32,6 +32,12 @@ pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Id
     let addresses = resolve(engine, &url).await?;
     let guard = engine.server.borrow().config().guard;
     if !guard.permits_answers(&url, addresses.iter().copied()) {
+        return Err(AttemptError::Blocked);
+    }
+    // Interfaces come and go while a server runs.
+    let leads_back =
+        |address: &IpAddr| own::leads_back(engine.address, SocketAddr::new(*address, url.port()));
+    if addresses.iter().any(leads_back) {
         return Err(AttemptError::Blocked);
     }
     let mut origin = String::new();

@@ -20,6 +20,7 @@ use dubhook_core::{
 use smol::LocalExecutor;
 use std::{
     cell::{Cell, RefCell},
+    net::SocketAddr,
     rc::{Rc, Weak},
 };
 
@@ -47,6 +48,8 @@ pub(super) struct Engine<'m> {
     pub(super) limiter: ConnectLimiter,
     /// Connections that may be under way besides the first of each attempt.
     pub(super) spare: Spare,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
     /// The attempts in flight.
     pub(super) flights: Flights,
     pub(super) workers: Workers<'m>,

@@ -17,6 +17,7 @@ use crate::{
     hidden::Hidden,
     memory::{Capacity, Memory},
     net::Net,
+    own,
     race::Spare,
     resolve::Resolve,
     signal::Signal,
@@ -128,7 +129,7 @@ impl Server {
         ready: impl FnOnce(),
         beside: impl Future<Output = Infallible>,
     ) -> Result<(), RunError> {
-        let own = [self.address];
+        let own = own::listened_at(self.address);
         let retain_ms = u64::try_from(self.retain.as_millis()).unwrap_or(u64::MAX);
         let config = Config {
             service: Limits {
@@ -172,6 +173,7 @@ impl Server {
             pool: RefCell::new(Pool::new(self.capacity.attempts)),
             limiter: ConnectLimiter::default(),
             spare: Spare::new(SPARE_MAX),
+            address: self.address,
             flights: Flights::new(self.capacity.attempts),
             workers,
             storage: Storage::new(self.store, &config)?,

@@ -127,7 +127,10 @@ fn a_stream_of_one_job_begins_with_it_as_it_stands_and_ends_with_it() {
     let last = watcher.more();
     assert_eq!(kinds(&last), ["completed"]);
     assert_eq!(watcher.caller.wants, Drive::Close);
-    assert!(watcher.stream.has_ended, "its last chunk says that it is whole");
+    assert!(
+        watcher.stream.has_ended,
+        "its last chunk says that it is whole"
+    );
     assert!(job.ends_with(last[0].job()) && !other.ends_with(last[0].job()));
     machine.server.close(watcher.caller.id);
     assert_eq!(machine.server.conns_held(), 0);
