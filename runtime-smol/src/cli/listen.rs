@@ -21,6 +21,7 @@ use dubhook_core::{
 };
 use dubhook_smol::{
     client::{Delivery, Error, Event, HandOn, News},
+    orphans,
     tls::Trust,
 };
 use futures_lite::{
@@ -254,7 +255,7 @@ async fn exec(line: &str, handed: &Handed) -> io::Result<()> {
             None => command.env_remove(variable),
         };
     }
-    let mut child = command.spawn()?;
+    let (mut child, _known) = orphans::spawn(&mut command)?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(&handed.body).await {
             // It need not read what it does not care for.

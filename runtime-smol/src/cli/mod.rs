@@ -63,7 +63,11 @@ enum Command {
 
 /// Does what the arguments ask for.
 pub(crate) fn run() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if let Err(error) = signals::look_after_orphans() {
+        return fail::Fail::from(error).tell();
+    }
+    let done = match command {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Translate(translate) => translate.run(),

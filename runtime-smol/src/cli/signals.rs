@@ -1,6 +1,9 @@
-//! The signals that ask a command to end.
+//! The signals that ask a command to end, and the one that tells of a child.
 
+use async_io::block_on;
 use async_signal::{Signal, Signals};
+use dubhook_smol::orphans;
+use futures_lite::StreamExt;
 use std::{fs, io};
 
 /// Hears whatever asks to end: SIGTERM, SIGINT, SIGQUIT, and SIGHUP, which a terminal sends that is closed.
@@ -22,6 +25,24 @@ fn ignores_hang_up(status: &str) -> bool {
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     // A signal's bit is its number less one; SIGHUP is 1.
     ignored.is_some_and(|mask| mask & 1 == 1)
+}
+
+/// Lets go of whatever orphan ends, where this is the first process of a container.
+pub(super) fn look_after_orphans() -> io::Result<()> {
+    if !orphans::are_ours() {
+        return Ok(());
+    }
+    let mut ends = Signals::new([Signal::Child])?;
+    let reaper = std::thread::Builder::new().name("orphans".to_owned());
+    reaper.spawn(move || {
+        block_on(async {
+            loop {
+                orphans::reap();
+                ends.next().await;
+            }
+        });
+    })?;
+    Ok(())
 }
 
 #[cfg(test)]

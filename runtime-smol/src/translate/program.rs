@@ -3,6 +3,7 @@
 //! Each runs in a process group of its own, so that it ends with all its children when its job is called off, takes too
 //! long, or whoever runs it ends. Both the server's own translator and `dubhook work` run programs so.
 
+use crate::orphans::{self, Known};
 use async_io::Timer;
 use dubhook_core::{
     json::{self, Value},
@@ -114,12 +115,16 @@ impl Command {
         for name in task.hidden {
             command.env_remove(name);
         }
-        let child = smol::process::Command::from(command)
+        let mut command = smol::process::Command::from(command);
+        let piped = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        Ok(Group { child })
+            .stderr(Stdio::piped());
+        let (child, known) = orphans::spawn(piped)?;
+        Ok(Group {
+            child,
+            _known: known,
+        })
     }
 
     /// Feeds the program, listens to it and waits for its end, or brings that about.
@@ -213,6 +218,7 @@ fn hear(line: &str, progress: &mut impl FnMut(u8), output_url: &mut Option<Strin
 #[derive(Debug)]
 struct Group {
     child: Child,
+    _known: Known,
 }
 
 impl Group {

@@ -1,5 +1,6 @@
 //! The program as people and scripts use it: what it prints, and how it ends.
 
+mod container;
 mod leaving;
 mod refusing;
 mod translating;
