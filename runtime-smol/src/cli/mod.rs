@@ -1,6 +1,6 @@
 //! The command line: one file for each group of commands.
 //!
-//! What a command has to say goes to standard output, as a person reads it or with `--json` as one JSON document a line;
+//! What a command has to say goes to standard output, as a person reads it or with `--json` as one JSON document, or one a line where it goes on;
 //! what went wrong goes to standard error. Exit codes: 0 done, 1 not done, 2 asked for something that cannot be, 3 the
 //! server does not answer, 4 out of time.
 
@@ -11,6 +11,7 @@ mod exchange;
 mod fail;
 mod jobs;
 mod listen;
+mod pages;
 mod remote;
 mod serve;
 mod show;

@@ -30,7 +30,7 @@ pub(super) struct Remote {
     /// A file of certificates to believe, as PEM, besides the platform's; may be given more than once
     #[arg(long = "ca", value_name = "FILE", env = "DUBHOOK_CA")]
     pub(super) ca_files: Vec<PathBuf>,
-    /// Print JSON, for machines
+    /// Print JSON, for machines: one document, a list with all its pages, or one a line where it goes on
     #[arg(long)]
     pub(super) json: bool,
 }

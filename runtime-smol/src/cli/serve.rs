@@ -58,7 +58,8 @@ pub(super) struct Serve {
     /// The program that translates a job, run by `sh -c`: the job's JSON on its standard input
     #[arg(long, value_name = "CMD", required_if_eq("translator", "command"))]
     command: Option<String>,
-    /// How many such programs run at once; as many as there are processors where not said
+    /// How many jobs are worked on at once; where not said as many programs as there are processors, and of simulated jobs
+    /// all
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
     /// How long such a program may take
@@ -169,8 +170,8 @@ impl Serve {
         }
         let flag = match (&self.command, self.workers) {
             (Some(_), _) => "--command",
-            (None, Some(_)) => "--workers",
-            (None, None) => return Ok(()),
+            (None, Some(_)) if self.translator == Kind::Remote => "--workers",
+            (None, _) => return Ok(()),
         };
         let instead = match self.translator {
             Kind::Remote => {
@@ -249,12 +250,14 @@ impl Serve {
                 timeout: self.command_timeout,
             }),
             (Kind::Remote, _) => builder.remote(),
-            _ => builder.simulate(Settings {
-                shortest_ms: self.simulate.0,
-                longest_ms: self.simulate.1,
-                errors_ppm: self.simulate_errors,
-                ..Settings::STANDARD
-            }),
+            _ => builder
+                .simulate_at_once(self.workers.unwrap_or(usize::MAX).max(1))
+                .simulate(Settings {
+                    shortest_ms: self.simulate.0,
+                    longest_ms: self.simulate.1,
+                    errors_ppm: self.simulate_errors,
+                    ..Settings::STANDARD
+                }),
         }
     }
 }

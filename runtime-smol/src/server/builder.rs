@@ -38,6 +38,7 @@ pub struct Builder {
     limits: Limits,
     identity: Option<Identity>,
     idle: Duration,
+    simulated_max: usize,
     trust: Trust,
     resolver: Arc<dyn Resolve>,
     pace: Pace,
@@ -58,6 +59,7 @@ impl Default for Builder {
             limits: Limits::SERVER,
             identity: None,
             idle: Duration::from_millis(Config::SERVER.idle_ms),
+            simulated_max: usize::MAX,
             trust: Trust::platform(),
             resolver: Arc::new(System),
             pace: Pace::STANDARD,
@@ -99,6 +101,13 @@ impl Builder {
     #[must_use]
     pub fn simulate(mut self, settings: Settings) -> Self {
         self.translator = Translator::Simulated(settings);
+        self
+    }
+
+    /// How many simulated jobs run at once; all where not said.
+    #[must_use]
+    pub const fn simulate_at_once(mut self, jobs: usize) -> Self {
+        self.simulated_max = jobs;
         self
     }
 
@@ -219,6 +228,7 @@ impl Builder {
             retain: self.retain,
             limits: self.limits,
             idle: self.idle,
+            simulated_max: self.simulated_max,
             identity: self.identity,
             trust: self.trust,
             resolver: self.resolver,

@@ -111,7 +111,7 @@ fn drain<'e>(
                 }
                 match &engine.workers {
                     Workers::Simulated(simulator) => {
-                        simulator.borrow_mut().start(now.instant, slot, job);
+                        simulator.start(now.instant, slot, job);
                     }
                     Workers::Programs(programs) => {
                         program::start(engine, programs, server, job, spawner)

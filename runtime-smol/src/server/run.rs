@@ -23,7 +23,7 @@ use crate::{
     signal::Signal,
     store::{Store, StoreError},
     tls::{Identity, Trust},
-    translate::{Programs, Translator, Workers},
+    translate::{Programs, Simulated, Translator, Workers},
 };
 use async_io::{Async, Timer};
 use dubhook_core::{
@@ -62,6 +62,7 @@ pub struct Server {
     pub(super) translator: Translator,
     pub(super) seed: Hidden<[u8; 32]>,
     pub(super) idle: Duration,
+    pub(super) simulated_max: usize,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) retain: Duration,
     pub(super) limits: Limits,
@@ -161,7 +162,7 @@ impl Server {
         if let Some(store) = &self.store {
             restore(clock.now(), &mut server, store.as_ref(), self.capacity)?;
         }
-        let workers = workers(self.translator, simulated, &mut server);
+        let workers = workers(self.translator, simulated, self.simulated_max, &mut server);
         let engine = Engine {
             clock: HeldClock::new(clock),
             net,
@@ -251,12 +252,14 @@ async fn serve(
 fn workers<'m>(
     translator: Translator,
     simulated: &'m mut [SimSlot],
+    simulated_max: usize,
     server: &mut machine::Server<'_>,
 ) -> Workers<'m> {
     match translator {
         Translator::Simulated(settings) => {
             let seed = server.random_bytes();
-            Workers::Simulated(RefCell::new(Simulator::new(simulated, settings, seed)))
+            let simulator = Simulator::new(simulated, settings, seed);
+            Workers::Simulated(Simulated::new(simulator, simulated_max))
         }
         Translator::Command(command) => Workers::Programs(Programs::new(command)),
         Translator::Remote => Workers::Remote,

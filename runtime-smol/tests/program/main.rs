@@ -190,6 +190,28 @@ fn a_job_from_the_command_line_to_its_end() {
 }
 
 #[test]
+fn a_long_list_is_one_document_and_simulated_workers_are_as_many_as_was_said() {
+    let server = Server::in_memory(&["--simulate", "1h", "--workers", "2"]);
+    for _ in 0..101 {
+        submitted(&server);
+    }
+    let listed = |more: &[&str]| {
+        let jobs = run(&server.url, &[&["jobs", "--json"], more].concat());
+        String::from_utf8(jobs.stdout).unwrap()
+    };
+    let all = listed(&["--limit", "1000"]);
+    assert_eq!(all.lines().count(), 1, "one document");
+    assert_eq!(all.matches("\"video_url\"").count(), 101);
+    assert!(all.ends_with("],\"next_cursor\":null}\n"), "{all}");
+    assert!(
+        !listed(&["--limit", "3"]).contains("null}\n"),
+        "there are more"
+    );
+    let working = listed(&["--status", "processing"]);
+    assert_eq!(working.matches("\"video_url\"").count(), 2, "{working}");
+}
+
+#[test]
 fn how_a_wait_ends_is_in_the_exit_code() {
     let failing = Server::in_memory(&["--simulate", "20ms", "--simulate-errors", "1"]);
     let ended = run(&failing.url, &WAIT);
