@@ -37,7 +37,9 @@ impl Guard<'_> {
             Host::V6(address) => self.permits(IpAddr::V6(address), url.port()),
             Host::Name(name) => {
                 let may_be_local = self.allow_loopback || !self.allow.is_empty();
-                is_permitted_port(url.port()) && (may_be_local || !is_local_name(name))
+                is_permitted_port(url.port())
+                    && (may_be_local || !is_local_name(name))
+                    && !is_onion(name)
             }
         }
     }
@@ -118,6 +120,12 @@ fn is_permitted_port(port: u16) -> bool {
     BAD_PORTS.iter().all(|bad| *bad != port)
 }
 
+/// Whether `name` is below `onion`, which nobody looks up (RFC 7686).
+fn is_onion(name: &str) -> bool {
+    let last = rsplit_once(name, b'.').map_or(name, |(_, last)| last);
+    last.eq_ignore_ascii_case("onion")
+}
+
 /// Whether `name` means something only inside a network: one label, or below `localhost` (RFC 6761),
 /// `local` (RFC 6762), `internal` (reserved by ICANN) or `home.arpa` (RFC 8375).
 fn is_local_name(name: &str) -> bool {
@@ -189,6 +197,8 @@ mod tests {
             false,
         );
         check(none, "http://a.internal/", &["64:ff9b::5db8:d70e"], false);
+        check(none, "http://a.onion/", &["93.184.215.14"], false);
+        check(all, "http://b.a.ONION/", &["10.1.9.9"], false);
         check(none, "http://a.home.arpa/", &["93.184.215.14"], false);
         check(none, "http://home.arpa/", &["93.184.215.14"], false);
         check(none, "http://6.in-addr.arpa/", &["93.184.215.14"], true);
