@@ -30,8 +30,14 @@ pub enum AttemptError {
     Blocked,
     /// Nobody accepts connections there.
     Connect,
-    /// The connection cannot be trusted: the certificate is wrong, or it speaks no TLS.
+    /// The connection cannot be trusted: the certificate is wrong, or it was cut before it was proved.
     Tls,
+    /// The receiver speaks no TLS that is spoken here.
+    NoSuite,
+    /// What came is no TLS.
+    NotTls,
+    /// TLS came where none was wanted.
+    NeedsTls,
     /// There was no whole answer in time.
     Timeout,
     /// The connection was closed before a whole answer.
@@ -53,6 +59,9 @@ impl AttemptError {
             Self::Blocked => "deliveries to this address are not allowed",
             Self::Connect => "the connection was refused or could not be made",
             Self::Tls => "the TLS connection could not be trusted",
+            Self::NoSuite => "the receiver speaks TLS with no cipher suite in common",
+            Self::NotTls => "this is not TLS: the receiver answers without it",
+            Self::NeedsTls => "the receiver speaks TLS: use https://",
             Self::Timeout => "the receiver did not answer in time",
             Self::Closed => "the connection was closed before the answer was complete",
             Self::Malformed => "the answer is not valid HTTP",

@@ -353,11 +353,12 @@ fn ends_in_number(host: &str) -> bool {
     }
 }
 
-/// RFC 1123 section 2.1: labels of letters, digits and inner hyphens, 63 bytes each, 253 in all.
+/// RFC 1123 section 2.1: labels of letters, digits and inner hyphens, 63 bytes each, 253 in all. Underscores too, which
+/// names on a network of one's own have (those of Docker Compose) and which resolvers take.
 fn is_host_name(name: &str) -> bool {
     name.len() <= 253
         && name.as_bytes().split(|byte| *byte == b'.').all(|label| {
-            let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+            let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
             (1..=63).contains(&label.len())
                 && label.first() != Some(&b'-')
                 && label.last() != Some(&b'-')
@@ -369,7 +370,10 @@ fn check_path_and_query(text: &str) -> Result<(), UrlError> {
     if text.bytes().any(|byte| byte == b'#') {
         return Err(UrlError::Fragment);
     }
-    if !text.bytes().all(is_path_or_query) {
+    let (path, query) = split_once(text, b'?').unwrap_or((text, ""));
+    // Brackets in a query stand there as they are in many a framework's URLs, and no reader takes them for anything else.
+    let in_query = |byte| is_path_or_query(byte) || matches!(byte, b'[' | b']');
+    if !path.bytes().all(is_path_or_query) || !query.bytes().all(in_query) {
         return Err(UrlError::Character);
     }
     check_percent_encoding(text)

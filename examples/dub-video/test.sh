@@ -13,4 +13,4 @@ if [ ! -x "$python" ]; then
     echo "The dubbing tools are not installed: run $(pwd)/install.sh first, or set DUB_VENV." >&2
     exit 1
 fi
-exec "$python" -m unittest -v test_units test_real
+exec "$python" -m unittest -v test_units test_files test_real

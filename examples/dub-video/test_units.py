@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from dub_video import fetch, job, languages, media, report, sentences, speak, subtitles, tools, translate
+from dub_video import assemble, fetch, job, languages, media, report, sentences, speak, subtitles, tools, translate
 from dub_video.failure import Failure
 from dub_video.sentences import Timed
 
@@ -134,6 +134,20 @@ class Translation(unittest.TestCase):
     def test_best_of(self):
         self.assertEqual(translate.best_of([["*a b", "c", "*e"], ["a *b *c", "*d", "*f"]]), ["A b", "C", "E"])
 
+    def test_a_sentence_of_which_nothing_is_made_costs_no_other(self):
+        spanish = languages.LANGUAGES["es"]
+        answers = {"eng-spa": "uno\n\ntres\n", "eng-cat": "u\n\ntres\n", "cat-spa": "uno\n\ntres\n"}
+        with mock.patch.object(tools, "run", lambda command, *_: answers[command[1]]):
+            translated = translate.translate(["one", "Would", "three"], spanish, nothing)
+        self.assertEqual(translated, ["Uno", "", "Tres"])
+        told = translate.warning(["one", "Would", "three"], translated, spanish)
+        self.assertEqual(told, "A sentence could not be translated into Spanish and stayed as spoken: Would")
+        self.assertIsNone(translate.warning(["one"], ["Uno"], spanish))
+        # Where it is the last one, its line is there all the same.
+        answers = {"eng-spa": "uno\n\n", "eng-cat": "u\n\n", "cat-spa": "uno\n\n"}
+        with mock.patch.object(tools, "run", lambda command, *_: answers[command[1]]):
+            self.assertEqual(translate.translate(["one", "Would"], spanish, nothing), ["Uno", ""])
+
     def test_a_route_that_swallows_a_sentence_is_not_used(self):
         spanish = languages.LANGUAGES["es"]
         answers = {"eng-spa": "uno\n\n", "eng-cat": "u\ndos\n", "cat-spa": "uno\ndos\n"}
@@ -156,6 +170,28 @@ class Fitting(unittest.TestCase):
         self.assertEqual(speak.slot(three, 1, 6.5, 10), (6.5, 6.5))  # so late that no room is left
         self.assertEqual(speak.slot(three, 2, 0, 10), (6, 10))
         self.assertEqual(speak.slot(three, 2, 11, 10), (10, 10))
+
+
+class Pictures(unittest.TestCase):
+    def arguments(self, codec, width, height, container="matroska,webm", b_frames=0):
+        stream = {"index": 1, "width": width, "height": height, "has_b_frames": b_frames}
+        return assemble.picture_arguments(media.Media(Path("v"), 1.0, codec, 1, "aac", 1.0, [stream], container))
+
+    def test_what_mp4_holds_is_copied(self):
+        self.assertEqual(self.arguments("h264", 353, 199), ["-c:v", "copy"])
+        self.assertEqual(self.arguments("hevc", 640, 360)[2:], ["-tag:v", "hvc1"])
+        self.assertEqual(self.arguments("mpeg4", 640, 360, "avi"), ["-c:v", "copy"])
+
+    def test_odd_pictures_become_even(self):
+        for codec in ("vp8", "vp9", "mjpeg", "rawvideo"):
+            with self.subTest(codec):
+                self.assertIn("-vf", self.arguments(codec, 353, 199))
+                self.assertIn("-vf", self.arguments(codec, 352, 199))
+                self.assertNotIn("-vf", self.arguments(codec, 352, 198))
+
+    def test_times_that_would_run_backwards_are_made_anew(self):
+        made = self.arguments("mpeg4", 640, 360, "avi", 1)
+        self.assertEqual((made[1], made[-2:]), ("libx264", ["-fps_mode", "cfr"]))
 
 
 class Subtitles(unittest.TestCase):

@@ -3,8 +3,8 @@
 //! ```text
 //!   server   client                              the core's machines, driven
 //!   deliver   translate   store   exchange       what a machine needs done
-//!   net   tls   resolve   memory   pages         what it is done with
-//!   clock   entropy   hidden   signal            what all of them use
+//!   net  tls  race  own  resolve  memory  pages   what it is done with
+//!   clock   entropy   hidden   signal   orphans  what all of them use
 //! ```
 //!
 //! Everything that decides anything is in the core; here bytes are moved, on one thread and without locks. Begin with
@@ -18,7 +18,10 @@ pub mod exchange;
 mod hidden;
 pub mod memory;
 pub mod net;
+pub mod orphans;
+mod own;
 pub mod pages;
+mod race;
 pub mod resolve;
 pub mod server;
 mod signal;

@@ -1,6 +1,9 @@
 //! Certificates made for a test: an authority, and what it vouches for.
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
 use rustls::{
     ServerConfig,
     crypto::ring,
@@ -22,6 +25,17 @@ pub enum Shown {
     OtherName,
     /// Nobody vouches for it.
     SelfSigned,
+}
+
+/// What a certificate is like that a server has made itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelfMade {
+    /// With a list of names.
+    Listed,
+    /// With a name in its subject alone.
+    Called,
+    /// Its time was over in 2020.
+    Expired,
 }
 
 /// An authority that a test believes in, with a folder for its files.
@@ -71,6 +85,10 @@ impl Authority {
     #[must_use]
     pub fn server(&self, shown: Shown) -> Arc<ServerConfig> {
         let (certificate, key) = self.make(shown);
+        Self::shown(&certificate, &key)
+    }
+
+    fn shown(certificate: &rcgen::Certificate, key: &KeyPair) -> Arc<ServerConfig> {
         let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -79,6 +97,30 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(chain, key);
         Arc::new(config.expect("an identity"))
+    }
+
+    /// A server with a certificate that it has made for `localhost` itself, an authority as `openssl req -x509` makes one,
+    /// and the certificate's file.
+    #[must_use]
+    pub fn self_made(&self, made: SelfMade) -> (Arc<ServerConfig>, PathBuf) {
+        let names = match made {
+            SelfMade::Called => vec![],
+            SelfMade::Listed | SelfMade::Expired => vec!["localhost".to_owned()],
+        };
+        let mut params = CertificateParams::new(names).expect("a name");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name = DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "localhost");
+        if made == SelfMade::Expired {
+            params.not_after = date_time_ymd(2020, 1, 1);
+        }
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        let file = self.folder.path().join("self.pem");
+        fs::write(&file, certificate.pem()).expect("a file");
+        (Self::shown(&certificate, &key), file)
     }
 
     fn make(&self, shown: Shown) -> (rcgen::Certificate, KeyPair) {

@@ -3,6 +3,9 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// What a stream begins with: how soon to come back.
+const RETRY: &[u8] = b"retry: 1000\n";
+
 /// One event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -39,7 +42,12 @@ impl Message {
 /// What comes on one stream, in the order in which it comes.
 #[derive(Debug, Default)]
 pub struct Stream {
+    /// What has come and is no whole head or chunk yet.
+    raw: Vec<u8>,
+    /// What is out of its chunks and no whole event yet.
     bytes: Vec<u8>,
+    /// Whether the last chunk has come.
+    pub has_ended: bool,
     has_head: bool,
     has_pause: bool,
     /// The job that it is narrowed to.
@@ -75,7 +83,9 @@ impl Stream {
 
     /// A new connection for the same stream: what came before it still counts.
     pub fn begin_again(&mut self) {
+        self.raw.clear();
         self.bytes.clear();
+        self.has_ended = false;
         self.has_head = false;
         self.has_pause = false;
         self.is_refused = false;
@@ -104,39 +114,71 @@ impl Stream {
     /// The rule that is broken: the head is not that of a stream, a line is no field of the HTML standard's section
     /// 9.2.6, or an event is missing, twice or too early.
     pub fn try_read(&mut self, bytes: &[u8]) -> Result<Vec<Message>, String> {
-        self.bytes.extend_from_slice(bytes);
+        self.raw.extend_from_slice(bytes);
         let mut messages = Vec::new();
-        loop {
-            let end: &[u8] = if self.has_head { b"\n\n" } else { b"\r\n\r\n" };
-            let Some(at) = self.bytes.windows(end.len()).position(|is| is == end) else {
+        if !self.has_head {
+            let Some(at) = self.raw.windows(4).position(|is| is == b"\r\n\r\n") else {
                 return Ok(messages);
             };
-            let block: Vec<_> = self.bytes.drain(..at + end.len()).take(at).collect();
-            let block = String::from_utf8(block).map_err(|error| error.to_string())?;
-            if !self.has_head {
-                self.is_refused = block.starts_with("HTTP/1.1 503 ");
-                if self.is_refused {
-                    return Ok(messages);
-                }
-                check_head(&block)?;
-                self.has_head = true;
-            } else if !self.has_pause {
-                ensure(block == "retry: 1000", &block)?;
-                self.has_pause = true;
-            } else if block == ":" {
-                self.signs_of_life += 1;
-            } else {
-                let message = parse(&block).ok_or(block)?;
-                self.check(&message)?;
-                messages.push(message);
+            let head: Vec<_> = self.raw.drain(..at + 4).take(at).collect();
+            let head = String::from_utf8(head).map_err(|error| error.to_string())?;
+            self.is_refused = head.starts_with("HTTP/1.1 503 ");
+            if self.is_refused {
+                return Ok(messages);
             }
+            check_head(&head)?;
+            self.has_head = true;
         }
+        while let Some(chunk) = self.chunk()? {
+            self.bytes.extend(chunk);
+        }
+        if !self.has_pause && self.bytes.contains(&b'\n') {
+            let pause: Vec<_> = self.bytes.drain(..RETRY.len()).collect();
+            ensure(pause == RETRY, &String::from_utf8_lossy(&pause))?;
+            self.has_pause = true;
+        }
+        loop {
+            // A comment is a line, and no event.
+            while self.bytes.starts_with(b":\n") {
+                self.bytes.drain(..2);
+                self.signs_of_life += 1;
+            }
+            let Some(at) = self.bytes.windows(2).position(|is| is == b"\n\n") else {
+                return Ok(messages);
+            };
+            let block: Vec<_> = self.bytes.drain(..at + 2).take(at).collect();
+            let block = String::from_utf8(block).map_err(|error| error.to_string())?;
+            let message = parse(&block).ok_or(block)?;
+            self.check(&message)?;
+            messages.push(message);
+        }
+    }
+
+    /// Takes the next whole chunk out of what has come.
+    fn chunk(&mut self) -> Result<Option<Vec<u8>>, String> {
+        if self.has_ended {
+            ensure(self.raw.is_empty(), "something behind the last chunk")?;
+        }
+        let Some(line) = self.raw.windows(2).position(|is| is == b"\r\n") else {
+            return Ok(None);
+        };
+        let size = String::from_utf8_lossy(&self.raw[..line]).into_owned();
+        let size = usize::from_str_radix(&size, 16).map_err(|_| size)?;
+        let end = line + 2 + size;
+        let Some(after) = self.raw.get(end..end + 2) else {
+            return Ok(None);
+        };
+        ensure(after == b"\r\n", "a chunk that goes on")?;
+        let chunk = self.raw[line + 2..end].to_vec();
+        self.raw.drain(..end + 2);
+        self.has_ended = size == 0;
+        Ok(Some(chunk))
     }
 
     /// Whether all that came is whole events.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.bytes.is_empty()
+        self.raw.is_empty() && self.bytes.is_empty()
     }
 
     /// Nothing comes twice or too early, and nothing is missing without a word.
@@ -172,11 +214,11 @@ fn check_head(head: &str) -> Result<(), String> {
         "content-type: text/event-stream",
         "cache-control: no-store",
         "connection: close",
+        "transfer-encoding: chunked",
     ] {
         ensure(lines.contains(&line), head)?;
     }
-    let is_endless = !head.contains("content-length") && !head.contains("transfer-encoding");
-    ensure(is_endless, head)
+    ensure(!head.contains("content-length"), head)
 }
 
 fn parse(block: &str) -> Option<Message> {

@@ -1,6 +1,6 @@
 //! Receivers that misbehave, lie about where they are, or send elsewhere, over real sockets.
 
-use dubhook_core::{dispatch::Schedule, service::Limits};
+use dubhook_core::{address::Cidr, dispatch::Schedule, service::Limits};
 use dubhook_smol::{
     resolve::Resolve,
     server::{Builder, Server},
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::{
     collections::VecDeque,
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -217,4 +217,71 @@ fn redirects_are_never_followed() {
         assert_eq!(resolver.names(), ["hooks.example.com"], "{why}");
     }
     assert_eq!(elsewhere.arrived().count(), 0);
+}
+
+/// Where a name leads that has moved, on Linux.
+const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 77, 0, 3));
+
+/// Tells of four jobs at a name whose first address answers the second with 503. How many came there, how many at the
+/// second address, and how often the name was looked up.
+#[cfg(target_os = "linux")]
+fn told_of_four(found: &[IpAddr]) -> (usize, usize, usize) {
+    let here = TcpListener::bind((HERE, 0)).expect("a port");
+    let port = here.local_addr().expect("an address").port();
+    let there = TcpListener::bind((THERE, port)).expect("the same port elsewhere");
+    let statuses = Arc::new(Mutex::new([204, 503].into_iter()));
+    let here = Hearer::on(here, move |_| {
+        let status = statuses.lock().expect("statuses").next().unwrap_or(204);
+        format!("HTTP/1.1 {status} So\r\ncontent-length: 0\r\n\r\n")
+    });
+    let there = Hearer::on(there, |_| "HTTP/1.1 204 No Content\r\n\r\n".to_owned());
+    let resolver = Told::new(found.iter().map(|address| vec![*address]));
+    let server = builder().resolver(resolver.clone()).bind();
+    let server = server.expect("a port").start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let endpoint = register(&mut asker, &here.url_by("hooks.example.com"));
+    for settled in 1..=4 {
+        submit(&mut asker);
+        attempts(&mut asker, &endpoint, settled);
+    }
+    server.stop().expect("a good end");
+    let arrived = (here.arrived().count(), there.arrived().count());
+    (arrived.0, arrived.1, resolver.names().len())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_is_looked_up_anew_after_a_failure_and_followed() {
+    // It has not moved, and the connection that is kept is used again.
+    assert_eq!(told_of_four(&[HERE, HERE]), (4, 0, 2));
+    // What leads to where it was is closed.
+    assert_eq!(told_of_four(&[HERE, THERE, THERE]), (2, 2, 3));
+}
+
+#[test]
+fn a_server_that_listens_everywhere_calls_itself_at_no_address() {
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(127, 77, 0, 4));
+    let resolver = Told::new([vec![elsewhere], vec![HERE]]);
+    let everywhere = Cidr::parse("0.0.0.0/0").expect("a network");
+    let server = builder().listen("0.0.0.0:0").resolver(resolver);
+    let server = server.allow_callback(everywhere).bind().expect("a port");
+    let port = server.address().port();
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(SocketAddr::new(HERE, port));
+    // The address of the interface that leads outside, where there is one.
+    let from = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.77:9")?;
+        socket.local_addr()
+    });
+    let own = from.map_or(HERE, |from| from.ip());
+    let hook = format!(r#"{{"url":"http://{own}:{port}/v1/webhooks/x/test"}}"#);
+    let refused = asker.call("POST", "/v1/webhooks", &hook);
+    assert_eq!(refused.json()["code"], "callback_blocked", "{refused:?}");
+    let endpoint = register(&mut asker, &format!("http://hooks.example.com:{port}/"));
+    let changed = asker.call("PATCH", &format!("/v1/webhooks/{endpoint}"), &hook);
+    assert_eq!(changed.json()["code"], "callback_blocked", "{changed:?}");
+    submit(&mut asker);
+    let blocked = (0, "deliveries to this address are not allowed".to_owned());
+    assert_eq!(attempts(&mut asker, &endpoint, 1), [blocked]);
+    server.stop().expect("a good end");
 }

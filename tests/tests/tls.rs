@@ -8,7 +8,7 @@ use dubhook_smol::{
     tls::{Identity, TlsError, Trust},
 };
 use dubhook_tests::{
-    certificates::{Authority, Shown},
+    certificates::{Authority, SelfMade, Shown},
     hooks::{attempts, register, submit},
     program::{Program, run},
     wire::{Asker, Hearer, PATIENCE},
@@ -112,8 +112,91 @@ fn a_receiver_that_speaks_no_tls_is_told_nothing() {
     });
     let endpoint = register(&mut asker, &format!("https://{address}/"));
     submit(&mut asker);
-    let expect = vec![(0, "the TLS connection could not be trusted".to_owned())];
-    assert_eq!(attempts(&mut asker, &endpoint, 1), expect);
+    let why = "this is not TLS: the receiver answers without it";
+    assert_eq!(attempts(&mut asker, &endpoint, 1), [(0, why.to_owned())]);
+    // Nor does the client take it for a server.
+    let asked = run(&["status", "--server", &format!("https://{address}")]);
+    let told = String::from_utf8_lossy(&asked.stderr);
+    assert!(told.contains("this is not TLS"), "{told}");
+}
+
+#[test]
+fn what_speaks_tls_only_says_so() {
+    let authority = Authority::new();
+    let hearer = Hearer::secured(authority.server(Shown::Good("127.0.0.1")));
+    let server = builder(&authority).bind().expect("a port");
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let url = format!("http://{}", hearer.address);
+    let endpoint = register(&mut asker, &url);
+    submit(&mut asker);
+    let why = "the receiver speaks TLS: use https://";
+    assert_eq!(attempts(&mut asker, &endpoint, 1), [(0, why.to_owned())]);
+    let asked = run(&["status", "--server", &url]);
+    let told = String::from_utf8_lossy(&asked.stderr);
+    assert!(told.contains("use https://"), "{told}");
+    server.stop().expect("a good end");
+}
+
+#[test]
+fn a_receiver_with_other_cipher_suites_is_named_so() {
+    let authority = Authority::new();
+    // As one that knows static RSA or CBC alone: an alert is its answer to every greeting.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("https://{}/", listener.local_addr().expect("an address"));
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut hello = [0; 4];
+            stream.read_exact(&mut hello).expect("a greeting");
+            stream
+                .write_all(&[21, 3, 3, 0, 2, 2, 40])
+                .expect("it listens");
+        }
+    });
+    let server = builder(&authority).bind().expect("a port");
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let endpoint = register(&mut asker, &url);
+    submit(&mut asker);
+    let why = "the receiver speaks TLS with no cipher suite in common";
+    assert_eq!(attempts(&mut asker, &endpoint, 1), [(0, why.to_owned())]);
+    let asked = run(&["status", "--server", url.trim_end_matches('/')]);
+    let told = String::from_utf8_lossy(&asked.stderr);
+    assert!(told.contains("no cipher suite in common"), "{told}");
+    server.stop().expect("a good end");
+}
+
+#[test]
+fn a_certificate_that_was_given_counts_for_its_names() {
+    let authority = Authority::new();
+    let cases = [
+        (SelfMade::Listed, "localhost", true),
+        // Its name is nowhere but in its subject.
+        (SelfMade::Called, "localhost", true),
+        (SelfMade::Listed, "127.0.0.1", false),
+        (SelfMade::Called, "127.0.0.1", false),
+        (SelfMade::Expired, "localhost", false),
+    ];
+    for (made, name, is_believed) in cases {
+        let (tls, file) = authority.self_made(made);
+        let hearer = Hearer::secured(tls);
+        let trust = Trust::platform().with_file(file).expect("its file");
+        let server = builder(&authority).trust(trust).bind().expect("a port");
+        let server = server.start().expect("a thread");
+        let mut asker = Asker::new(server.address());
+        let endpoint = register(&mut asker, &hearer.url_by(name));
+        submit(&mut asker);
+        let expect = match is_believed {
+            true => (204, String::new()),
+            false => (0, "the TLS connection could not be trusted".to_owned()),
+        };
+        assert_eq!(
+            attempts(&mut asker, &endpoint, 1),
+            [expect],
+            "{made:?} {name}"
+        );
+        server.stop().expect("a good end");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub enum Class {
     /// Many receivers at once.
     Multicast,
     /// IPv6 that stands for an IPv4 address: mapped, NAT64, 6to4, Teredo. Who means the IPv4 address
-    /// writes it.
+    /// writes it; what a translator answers for a name is for the guard to judge.
     Embedded,
     /// Set aside, unassigned, or used by protocols only.
     Reserved,

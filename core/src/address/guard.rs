@@ -1,6 +1,6 @@
 //! The decision: address, port, name.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Cidr, Class, classify};
 use crate::split::rsplit_once;
@@ -37,14 +37,17 @@ impl Guard<'_> {
             Host::V6(address) => self.permits(IpAddr::V6(address), url.port()),
             Host::Name(name) => {
                 let may_be_local = self.allow_loopback || !self.allow.is_empty();
-                is_permitted_port(url.port()) && (may_be_local || !is_local_name(name))
+                is_permitted_port(url.port())
+                    && (may_be_local || !is_local_name(name))
+                    && !is_onion(name)
             }
         }
     }
 
     /// Whether `url` may be called when `answers` are all the addresses of its host.
     ///
-    /// There must be one, and each must pass. A name that only means something inside a network
+    /// There must be one, and each must pass. Where a network translates (NAT64, RFC 6052), a name server answers with an
+    /// IPv4 address in `64:ff9b::/96`: it passes if that address does by itself. A name that only means something inside a network
     /// (`localhost`, `printer.local`, a single label) must lead to addresses the operator allowed.
     #[must_use]
     pub fn permits_answers(
@@ -52,17 +55,26 @@ impl Guard<'_> {
         url: &Url<'_>,
         answers: impl IntoIterator<Item = IpAddr>,
     ) -> bool {
-        let is_local = match url.host() {
-            Host::Name(name) => is_local_name(name),
-            Host::V4(_) | Host::V6(_) => false,
+        let (is_name, is_local) = match url.host() {
+            Host::Name(name) => (true, is_local_name(name)),
+            Host::V4(_) | Host::V6(_) => (false, false),
         };
         let mut answered = false;
         self.permits_url(url)
             && answers.into_iter().all(|address| {
                 answered = true;
-                self.permits(address, url.port()) && (!is_local || self.names(address))
+                let permits = self.permits(address, url.port())
+                    || is_name && self.permits_translated(address, url.port());
+                permits && (!is_local || self.names(address))
             })
             && answered
+    }
+
+    /// Whether `address` is a public IPv4 address behind the translator of the network.
+    fn permits_translated(&self, address: IpAddr, port: u16) -> bool {
+        translated(address).is_some_and(|address| {
+            classify(address) == Class::Global && self.permits_endpoint(address, port)
+        })
     }
 
     /// Whether the operator allowed `address` in so many words.
@@ -81,6 +93,19 @@ impl Guard<'_> {
     }
 }
 
+/// The IPv4 address in one of `64:ff9b::/96` (RFC 6052, section 2.1).
+fn translated(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(address) = address else {
+        return None;
+    };
+    let bits = address.to_bits();
+    let v4 = Ipv4Addr::from_bits(bits as u32);
+    (bits >> 32 == NAT64.to_bits() >> 32).then_some(IpAddr::V4(v4))
+}
+
+/// The well-known prefix of translators.
+const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
+
 /// Ports of protocols that can be made to take an HTTP request for one of theirs: the "bad ports" of
 /// the WHATWG Fetch Standard.
 const BAD_PORTS: [u16; 83] = [
@@ -93,6 +118,12 @@ const BAD_PORTS: [u16; 83] = [
 
 fn is_permitted_port(port: u16) -> bool {
     BAD_PORTS.iter().all(|bad| *bad != port)
+}
+
+/// Whether `name` is below `onion`, which nobody looks up (RFC 7686).
+fn is_onion(name: &str) -> bool {
+    let last = rsplit_once(name, b'.').map_or(name, |(_, last)| last);
+    last.eq_ignore_ascii_case("onion")
 }
 
 /// Whether `name` means something only inside a network: one label, or below `localhost` (RFC 6761),
@@ -147,6 +178,27 @@ mod tests {
         // A local name that leads outside is somebody's trick or mistake.
         check(all, "http://a.internal/", &["93.184.215.14"], false);
         check(none, "http://a.internal.example/", &["93.184.215.14"], true);
+        // What a translator makes of a public address is used, and of no other one; nobody means it who writes it.
+        check(
+            none,
+            "http://a.example/",
+            &["64:ff9b::5db8:d70e", "93.184.215.14"],
+            true,
+        );
+        check(none, "http://a.example/", &["64:ff9b::a01:1"], false);
+        check(all, "http://a.example/", &["64:ff9b::a01:1"], false);
+        check(all, "http://a.example/", &["64:ff9b::7f00:1"], false);
+        check(none, "http://a.example/", &["64:ff9b::a83f:8110"], false);
+        check(none, "http://a.example/", &["64:ff9b:1::5db8:d70e"], false);
+        check(
+            none,
+            "http://[64:ff9b::5db8:d70e]/",
+            &["64:ff9b::5db8:d70e"],
+            false,
+        );
+        check(none, "http://a.internal/", &["64:ff9b::5db8:d70e"], false);
+        check(none, "http://a.onion/", &["93.184.215.14"], false);
+        check(all, "http://b.a.ONION/", &["10.1.9.9"], false);
         check(none, "http://a.home.arpa/", &["93.184.215.14"], false);
         check(none, "http://home.arpa/", &["93.184.215.14"], false);
         check(none, "http://6.in-addr.arpa/", &["93.184.215.14"], true);

@@ -25,7 +25,12 @@ pub(crate) fn prefer_wait(fields: &Fields<'_>) -> Option<u32> {
             continue;
         };
         if name.trim_ascii().eq_ignore_ascii_case("wait") {
-            return seconds(value.trim_ascii().as_bytes());
+            let value = value.trim_ascii();
+            // A value may stand in quotes (RFC 7240, section 2).
+            let quoted = value
+                .strip_prefix('"')
+                .and_then(|value| value.strip_suffix('"'));
+            return seconds(quoted.unwrap_or(value).as_bytes());
         }
     }
     None
@@ -89,6 +94,7 @@ mod tests {
         check("", None);
         check("prefer: wait=10\r\n", Some(10));
         check("prefer: wait=0\r\n", Some(0));
+        check("prefer: wait=\"1\"\r\n", Some(1));
         check("Prefer: WAIT = 7 ; foo\r\n", Some(7));
         check("prefer: respond-async, wait=5\r\n", Some(5));
         check("prefer: respond-async\r\nprefer: wait=5\r\n", Some(5));
@@ -96,7 +102,8 @@ mod tests {
         check("prefer: wait=61\r\n", Some(60));
         check("prefer: wait=99999999999999999999\r\n", Some(60));
         for nothing in [
-            "wait", "wait=", "wait=x", "wait=-1", "wait=1.5", "waits=3", "a=wait=3",
+            "wait", "wait=", "wait=x", "wait=-1", "wait=1.5", "waits=3", "a=wait=3", "wait=\"",
+            "wait=\"1",
         ] {
             check(&format!("prefer: {nothing}\r\n"), None);
         }

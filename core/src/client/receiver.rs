@@ -29,6 +29,8 @@ pub struct Receiver {
     phase: Phase,
     /// The answer to the last request is written; what comes next is the end.
     closing: bool,
+    /// There is no room for what a request tells.
+    full: bool,
 }
 
 /// What a connection needs next.
@@ -89,6 +91,7 @@ impl Client<'_> {
             deadline: now.instant.after_ms(REQUEST_MS),
             phase: Phase::Idle,
             closing: false,
+            full: false,
         }
     }
 
@@ -139,7 +142,11 @@ impl Client<'_> {
         let Some(request) = conn.parser.request(input.filled()) else {
             return Ok(Drive::Close);
         };
-        let verdict = self.handle_webhook(now, &request);
+        let verdict = if conn.full {
+            Outcome::Full.into()
+        } else {
+            self.handle_webhook(now, &request)
+        };
         let answer = Answer::Webhook(verdict.outcome);
         conn.write_answer(answer, request.keep_alive, request.version, out);
         Ok(Drive::Answered {
@@ -154,6 +161,12 @@ impl Receiver {
     #[must_use]
     pub const fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Whether there is no room for what the next request tells: it is not looked at then and answered 503, so that the
+    /// server comes again.
+    pub const fn turn_away(&mut self, full: bool) {
+        self.full = full;
     }
 
     /// The request that was answered last, as it lies in `filled`, the input's bytes: for whoever hands it on to somebody

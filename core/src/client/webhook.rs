@@ -35,6 +35,8 @@ pub enum Outcome {
     Malformed(ReadError),
     /// The client has ended and wants nothing any more.
     Closed,
+    /// Whoever it would be handed on to has no room: it was not looked at, and is to be sent again.
+    Full,
 }
 
 impl Outcome {
@@ -46,6 +48,7 @@ impl Outcome {
             Self::NotFound => 404,
             Self::NotPost => 405,
             Self::Closed => 410,
+            Self::Full => 503,
             Self::Unverified(error) => WebhookError::Unverified(error).status(),
             Self::Malformed(error) => WebhookError::Malformed(error).status(),
         }

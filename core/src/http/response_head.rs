@@ -141,6 +141,17 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
         Ok(LengthLater { digits, body })
     }
 
+    /// Ends the head of a response that comes in chunks, which whoever writes it makes (RFC 9112, section 7.1): only to a client
+    /// that speaks HTTP/1.1.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish_with_length`](Self::finish_with_length).
+    pub fn finish_chunked(self) -> Result<(), HeadError> {
+        self.head.out.put(b"transfer-encoding: chunked\r\n");
+        self.head.finish()
+    }
+
     /// Ends the head of a response without a length: one without a body, or one that ends with the
     /// connection.
     ///

@@ -57,6 +57,10 @@ pub(super) fn admit<'r>(
         Some(resource) => resource.is_guarded(),
         None => head.path.starts_with("/v1/"),
     };
+    // Where a proxy stands between, nothing else tells that a delivery has come back to who sent it.
+    if guarded && auth::is_webhook(head) {
+        return Err(Problem::WebhookLoop);
+    }
     if guarded && !auth::is_allowed(head, keys) {
         return Err(Problem::Unauthorized);
     }

@@ -50,6 +50,12 @@ pub(super) fn is_allowed(request: &Request<'_>, keys: &[ApiKey]) -> bool {
     fits.into()
 }
 
+/// Whether a request is the delivery of a webhook, which nobody sends to this API but a server that was told to call it.
+pub(super) fn is_webhook(request: &Request<'_>) -> bool {
+    let has = |name| request.fields.get(name).is_some();
+    has("webhook-id") && has("webhook-signature")
+}
+
 /// Whether a page of another origin than this server's is behind a request.
 pub(super) fn is_cross_origin(request: &Request<'_>) -> bool {
     match request.fields.get_unique("sec-fetch-site") {

@@ -152,7 +152,8 @@ impl Config<'_> {
             allow_loopback: false,
             own: &[],
         },
-        idle_ms: 60_000,
+        // Longer than proxies keep an idle connection, for a minute: who closes it is the one who sends on it next.
+        idle_ms: 75_000,
         head_ms: 10_000,
         body_grace_ms: 5_000,
         body_bytes_per_second_min: 500,

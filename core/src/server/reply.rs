@@ -150,6 +150,8 @@ pub(super) struct Stream {
     pub(super) at: u64,
     /// Whether its head was sent.
     pub(super) has_begun: bool,
+    /// Whether it comes in chunks.
+    pub(super) is_chunked: bool,
     /// Whether it must say that events were missed.
     pub(super) has_gap: bool,
 }

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Sequence
+from typing import List, Optional, Sequence
 
 from dub_video import media
 from dub_video.languages import Language
@@ -17,13 +17,13 @@ SOUNDS = {"aac", "mp3", "ac3", "eac3"}
 
 
 def assemble(source: Media, dubbed_wav: Path, said: Sequence[Timed], heard: Sequence[Timed], language: Language,
-             heard_iso639_2: str, scratch: Path, output: Path, advance: Advance) -> None:
-    """Write `output`, whole or not at all."""
+             heard_iso639_2: str, scratch: Path, output: Path, advance: Advance, warning: Optional[str] = None) -> None:
+    """Write `output`, whole or not at all. A warning becomes its comment."""
     said_srt, heard_srt = scratch / "said.srt", scratch / "heard.srt"
     said_srt.write_text(srt(said), encoding="utf-8")
     heard_srt.write_text(srt(heard), encoding="utf-8")
     part = scratch / "finished.mp4"
-    media.ffmpeg(_arguments(source, dubbed_wav, said_srt, heard_srt, language, heard_iso639_2, part),
+    media.ffmpeg(arguments(source, dubbed_wav, said_srt, heard_srt, language, heard_iso639_2, part, warning),
                  source.duration, advance)
     check(media.probe(part), source.duration)
     os.replace(part, output)
@@ -41,13 +41,30 @@ def check(made: Media, duration: float) -> None:
         raise RuntimeError(f"the finished file lasts {made.duration:.2f} s, the original {duration:.2f} s")
 
 
-def _arguments(source, dubbed_wav, said_srt, heard_srt, language, heard_iso639_2, part):
-    picture = ["copy"] if source.picture in PICTURES else ["libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
-    tag = ["-tag:v", "hvc1"] if source.picture == "hevc" else []  # the name under which Apple's players know it
+# H.264 in its usual form has a colour for each four points, so there must be an even number of them each way.
+_EVEN = "scale=trunc((iw+1)/2)*2:trunc((ih+1)/2)*2"
+
+
+def picture_arguments(source: Media) -> List[str]:
+    """How the picture comes into the file: as it is, where mp4 can hold it."""
+    described = next((s for s in source.streams if s.get("index") == source.picture_index), {})
+    # AVI says in which order pictures are decoded and not when each is shown; where these differ (B-frames) the times of
+    # a copy would run backwards. Its pictures have equal distances.
+    is_reordered = source.container == "avi" and described.get("has_b_frames", 0) > 0
+    if source.picture in PICTURES and not is_reordered:
+        tag = ["-tag:v", "hvc1"] if source.picture == "hevc" else []  # the name under which Apple's players know it
+        return ["-c:v", "copy", *tag]
+    even = ["-vf", _EVEN] if described.get("width", 0) % 2 or described.get("height", 0) % 2 else []
+    steady = ["-fps_mode", "cfr"] if is_reordered else []
+    return ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", *even, *steady]
+
+
+def arguments(source, dubbed_wav, said_srt, heard_srt, language, heard_iso639_2, part, warning=None) -> List[str]:
+    comment = ["-metadata", f"comment={warning}"] if warning else []
     return [
         *media.input_of(source.path), "-i", str(dubbed_wav), "-i", str(said_srt), "-i", str(heard_srt),
         "-map", f"0:{source.picture_index}", "-map", "1:a", "-map", "0:a:0", "-map", "2:s", "-map", "3:s",
-        "-c:v", *picture, *tag,
+        *picture_arguments(source),
         "-filter:a:0", "loudnorm=I=-18:TP=-2", "-c:a:0", "aac", "-b:a:0", "96k", "-ar:a:0", "44100",
         "-c:a:1", "copy" if source.sound in SOUNDS else "aac",
         "-c:s", "mov_text",
@@ -55,6 +72,6 @@ def _arguments(source, dubbed_wav, said_srt, heard_srt, language, heard_iso639_2
         "-metadata:s:a:1", f"language={heard_iso639_2}", "-metadata:s:a:1", "handler_name=Original",
         "-metadata:s:s:0", f"language={language.iso639_2}", "-metadata:s:s:1", f"language={heard_iso639_2}",
         "-disposition:a:0", "default", "-disposition:a:1", "0", "-disposition:s:0", "default", "-disposition:s:1", "0",
-        "-movflags", "+faststart",  # a player can begin before it has the whole file
+        *comment, "-movflags", "+faststart",  # a player can begin before it has the whole file
         "-t", f"{source.duration:.3f}", str(part),
     ]

@@ -55,19 +55,28 @@ def dub(job: Job, workplace: "Scratch", report: Report) -> Path:
     recogniser = recognise.recogniser()
     if language.routes:
         speech = recogniser.listen(sound, job.source_language, job.target_language, report.stage(RECOGNISE, TRANSLATE))
-        texts = translate.translate([sentence.text for sentence in speech.sentences], language,
-                                    report.stage(TRANSLATE, SPEAK))
+        spoken = [sentence.text for sentence in speech.sentences]
+        texts = translate.translate(spoken, language, report.stage(TRANSLATE, SPEAK))
+        warning = translate.warning(spoken, texts, language)
         targets = [Timed(sentence.start, sentence.end, text) for sentence, text in zip(speech.sentences, texts)]
     else:  # into English: Whisper translates what it hears, so it hears it twice
         halfway = (RECOGNISE + TRANSLATE) // 2
         speech = recogniser.listen(sound, job.source_language, job.target_language, report.stage(RECOGNISE, halfway))
         targets = recogniser.in_english(sound, speech.language, report.stage(halfway, SPEAK))
+        warning = None
+    if warning:
+        print(f"note: {warning}", file=sys.stderr)
+        report.warning(warning)
 
-    track, said = speak.speak(targets, language, source.duration, scratch, report.stage(SPEAK, ASSEMBLE))
+    untranslated = {index for index, target in enumerate(targets) if not target.text}
+    for index in untranslated:  # what was said stands in the subtitles, and its own voice is heard
+        targets[index] = speech.sentences[index]
+    track, said = speak.speak(targets, language, source.duration, scratch, report.stage(SPEAK, ASSEMBLE),
+                              lambda sentence: speak.original(sound, sentence), untranslated)
     wav = scratch / "dubbed.wav"
     speak.write_wav(track, wav)
     assemble.assemble(source, wav, said, speech.sentences, language, languages.iso639_2(speech.language), scratch,
-                      output, report.stage(ASSEMBLE, DONE))
+                      output, report.stage(ASSEMBLE, DONE), warning)
     return output
 
 

@@ -26,6 +26,7 @@ class Media:
     sound: Optional[str]  # codec of the first sound track
     sound_seconds: Optional[float]  # its own length, in the containers that say it
     streams: List[dict]  # as ffprobe tells them
+    container: str = ""  # the format's name, as ffprobe tells it
 
 
 def input_of(path: Path) -> List[str]:
@@ -46,7 +47,8 @@ def probe(path: Path) -> Media:
     duration = _seconds(found["format"]) or max((last_packet(path, kind) for kind in ("v:0", "a:0")), default=0.0)
     return Media(path, duration,
                  picture and picture.get("codec_name", "unknown"), picture and picture["index"],
-                 sound and sound.get("codec_name", "unknown"), sound and _seconds(sound), streams)
+                 sound and sound.get("codec_name", "unknown"), sound and _seconds(sound), streams,
+                 found["format"].get("format_name", ""))
 
 
 def check_dubbable(media: Media) -> None:

@@ -1,4 +1,7 @@
-"""What dubhook reads on standard output: `{"progress":42}` as often as it changes, `{"output_url":"…"}` once."""
+"""What dubhook reads on standard output: `{"progress":42}` as often as it changes, `{"output_url":"…"}` once.
+
+A line `{"warning":"…"}` is passed over by dubhook; the warning is in the finished file too, as its comment.
+"""
 
 import json
 import os
@@ -36,6 +39,10 @@ class Report:
 
     def output(self, url: str) -> None:
         self._line({"output_url": url})
+
+    def warning(self, text: str) -> None:
+        """Something that whoever looks at the result should know, though it is one."""
+        self._line({"warning": text})
 
     def _line(self, message: dict) -> None:
         self._out.write(json.dumps(message, separators=(",", ":")) + "\n")

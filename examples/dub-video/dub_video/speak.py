@@ -6,12 +6,16 @@ import shutil
 import sys
 import wave
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import TYPE_CHECKING, AbstractSet, Callable, List, Sequence, Tuple
 
 from dub_video import tools
 from dub_video.languages import Language
+from dub_video.media import SAMPLE_RATE
 from dub_video.report import Advance
 from dub_video.sentences import Timed
+
+if TYPE_CHECKING:
+    import numpy
 
 TRACK_RATE = 22_050  # espeak-ng's own; pico's 16,000 is brought up to it
 FASTEST = 1.8  # beyond this nobody can follow
@@ -38,8 +42,12 @@ def slot(sentences: Sequence[Timed], index: int, free_from: float, duration: flo
     return start, duration
 
 
-def speak(sentences: Sequence[Timed], language: Language, duration: float, scratch: Path, advance: Advance):
-    """The track (a numpy array of 16-bit samples), and the sentences with the times at which they are now said."""
+def speak(sentences: Sequence[Timed], language: Language, duration: float, scratch: Path, advance: Advance,
+          original: Callable[[Timed], "numpy.ndarray"], untranslated: AbstractSet[int] = frozenset()):
+    """The track (a numpy array of 16-bit samples), and the sentences with the times at which they are now said.
+
+    Those that are untranslated are heard as they were said.
+    """
     import numpy
 
     track = numpy.zeros(round(duration * TRACK_RATE), numpy.int16)
@@ -47,7 +55,10 @@ def speak(sentences: Sequence[Timed], language: Language, duration: float, scrat
     free_from = 0.0
     for index, sentence in enumerate(sentences):
         start, latest = slot(sentences, index, free_from, duration)
-        samples = _say(sentence.text, language, latest - start, scratch)
+        if index in untranslated:
+            samples = original(sentence)[:round((latest - start) * TRACK_RATE)]
+        else:
+            samples = _say(sentence.text, language, latest - start, scratch)
         first = round(start * TRACK_RATE)
         if len(samples) > len(track) - first:
             lost = (len(samples) - (len(track) - first)) / TRACK_RATE
@@ -89,6 +100,15 @@ def _say(text: str, language: Language, room: float, scratch: Path):
     tools.run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", str(plain),
                "-af", f"atempo={faster:.4f}", "-ar", str(TRACK_RATE), "-f", "s16le", str(fitted)], time_limit=TIME_LIMIT)
     return numpy.fromfile(fitted, numpy.int16)
+
+
+def original(sound, sentence: Timed):
+    """A sentence as it was said, out of the video's sound, at the track's rate."""
+    import numpy
+
+    said = sound[round(sentence.start * SAMPLE_RATE):round(sentence.end * SAMPLE_RATE)]
+    times = numpy.arange(0, len(said), SAMPLE_RATE / TRACK_RATE)
+    return numpy.interp(times, numpy.arange(len(said)), said).astype(numpy.int16) if len(said) else said
 
 
 def trim(samples):

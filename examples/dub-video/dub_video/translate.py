@@ -1,7 +1,7 @@
 """English sentences -> sentences of another language, by Apertium's rules: understandable, seldom elegant, always offline."""
 
 import re
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from dub_video import tools
 from dub_video.failure import Failure
@@ -47,8 +47,12 @@ def tidy(translated: str) -> str:
 
 
 def best_of(candidates: Sequence[Sequence[str]]) -> List[str]:
-    """For each sentence, the route's answer with the fewest unknown words; the earlier route where they are equal."""
-    return [tidy(min(answers, key=unknown_words)) for answers in zip(*candidates)]
+    """For each sentence, the route's answer with the fewest unknown words; the earlier route where they are equal.
+
+    Nothing where no route has an answer: Apertium makes nothing at all of some words, such as "Would".
+    """
+    answered = ([answer for answer in answers if answer.strip()] for answers in zip(*candidates))
+    return [tidy(min(answers, key=unknown_words)) if answers else "" for answers in answered]
 
 
 def translate(sentences: Sequence[str], language: Language, advance: Advance) -> List[str]:
@@ -65,12 +69,21 @@ def translate(sentences: Sequence[str], language: Language, advance: Advance) ->
     return best_of(candidates)
 
 
+def warning(sentences: Sequence[str], translated: Sequence[str], language: Language) -> Optional[str]:
+    """What to tell of sentences that could not be translated, if there are some."""
+    lost = [sentence for sentence, text in zip(sentences, translated) if not text]
+    if not lost:
+        return None
+    what = "A sentence" if len(lost) == 1 else f"{len(lost)} sentences"
+    return f"{what} could not be translated into {language.name} and stayed as spoken: {'; '.join(lost)}"[:500]
+
+
 def _by_route(sentences: Sequence[str], route: Route) -> List[str]:
     lines = list(sentences)
     for mode in route:
         out = tools.run(["apertium", mode], "\n".join(lines) + "\n", TIME_LIMIT)
-        lines = out.rstrip("\n").split("\n")
+        lines = out.removesuffix("\n").split("\n")
         # Apertium ends with status 0 and says nothing when a program of its pipeline is missing.
-        if len(lines) != len(sentences) or not all(line.strip() for line in lines):
+        if len(lines) != len(sentences) or not any(line.strip() for line in lines):
             raise tools.ToolError(f"apertium {mode}", 0, b"not every sentence came back; a part of it may be missing")
     return lines

@@ -3,6 +3,7 @@
 use super::{
     api::{self, Api},
     fail::Fail,
+    pages::Pages,
     remote::Remote,
     show::{self, Paint},
 };
@@ -58,6 +59,7 @@ impl Jobs {
         let api = Api::new(&self.remote)?;
         let status = self.status.map_or("", job::Status::as_str);
         let mut rows = Vec::new();
+        let mut pages = Pages::default();
         let mut cursor = String::new();
         while rows.len() < self.limit {
             let limit = (self.limit - rows.len()).min(PAGE_MAX);
@@ -67,7 +69,7 @@ impl Jobs {
             }
             let page = api.get(&path)?;
             if self.remote.json {
-                show::print_json(&page)?;
+                pages.add(&page);
             }
             let page: Page<Vec<Translation<String>>, String> = api::read(&page)?;
             rows.extend(page.data.iter().map(|job| {
@@ -82,11 +84,15 @@ impl Jobs {
             }));
             match page.next_cursor {
                 Some(next) => cursor = next,
-                None => break,
+                None => {
+                    cursor.clear();
+                    break;
+                }
             }
         }
         if self.remote.json {
-            return Ok(());
+            let next = Some(cursor.as_str()).filter(|next| !next.is_empty());
+            return Ok(show::print_json(&pages.into_document(next))?);
         }
         let headings = ["JOB", "STATUS", "%", "TO", "CREATED", "VIDEO"];
         Ok(show::print_table(&headings, &rows)?)

@@ -6,9 +6,9 @@ use super::{
     fail::Fail,
     remote::{Remote, close},
     show::{self, Paint},
+    signals::endings,
 };
 use async_io::block_on;
-use async_signal::{Signal, Signals};
 use clap::Args;
 use dubhook_core::{
     event::Filter,
@@ -16,13 +16,19 @@ use dubhook_core::{
     model::{self, Data},
     out::Out,
     signature::Secret,
+    time::Timestamp,
     url::Url,
 };
 use dubhook_smol::{
-    client::{Error, Event, Events},
+    client::{Delivery, Error, Event, HandOn, News},
+    orphans,
     tls::Trust,
 };
-use futures_lite::{FutureExt, StreamExt, io::AsyncWriteExt};
+use futures_lite::{
+    StreamExt,
+    future::{self, FutureExt},
+    io::AsyncWriteExt,
+};
 use smol::process::{Command, Stdio};
 use std::io;
 
@@ -66,7 +72,7 @@ pub(super) struct Listen {
 impl Listen {
     pub(super) fn run(&self) -> Result<(), Fail> {
         // Signals are heard before there is a webhook to remove.
-        let mut signals = Signals::new([Signal::Term, Signal::Int])?;
+        let mut signals = endings()?;
         block_on(async {
             let client = self.remote.client();
             let mut client = client
@@ -80,14 +86,16 @@ impl Listen {
                 client = client.webhook_listen(address, self.port);
             }
             // Before the server knows of the webhook: from then on it may be told of something.
-            let events = client.events();
-            let heard = async {
+            let news = client.hand_on();
+            let registered = async {
                 client.register_webhook().await.map_err(Self::blame)?;
                 let url = client.webhook_url().unwrap_or_default();
                 let told_at = format!("told at {url}; Ctrl-C ends it");
                 show::say(&Paint::stderr().dim(&told_at));
-                self.hand_on(events).await
+                future::pending().await
             };
+            // Something may come before the server has said that it knows.
+            let heard = registered.or(self.hand_on(news));
             let interrupted = async {
                 signals.next().await;
                 Ok(())
@@ -111,21 +119,62 @@ impl Listen {
         }
     }
 
-    async fn hand_on(&self, mut events: Events) -> Result<(), Fail> {
+    async fn hand_on(&self, mut news: HandOn) -> Result<(), Fail> {
         let trust = self.remote.trust()?;
-        while let Some(event) = events.next().await {
-            if self.remote.json {
-                show::print_json(event_json(&event).as_bytes())?;
-            } else {
-                show::print_line(&line(Paint::stdout(), &event))?;
-            }
-            let handed = Handed::from(&event);
+        let mut differs = false;
+        while let Some(taken) = news.next().await {
+            let handed = match &taken.news {
+                News::Event(event) => {
+                    self.print(event)?;
+                    Handed::from(&**event)
+                }
+                News::Test(delivery) => {
+                    self.print_test(delivery)?;
+                    Handed::from(&**delivery)
+                }
+                News::Clocks { ours, theirs } => {
+                    // Once, until one is good again.
+                    if !std::mem::replace(&mut differs, true) {
+                        warn("the clocks", Err(clocks(*ours, *theirs)));
+                    }
+                    continue;
+                }
+            };
+            differs = false;
             if let Some(command) = &self.exec {
                 warn("--exec", exec(command, &handed).await);
             }
             if let Some(url) = &self.forward_to {
-                warn("--forward-to", forward(url, &trust, &handed).await);
+                let forwarded = forward(url, &trust, &handed).await;
+                if forwarded.is_err() {
+                    warn("--forward-to", forwarded);
+                    // It is not handed on: not answered, it comes again.
+                    continue;
+                }
             }
+            taken.done();
+        }
+        Ok(())
+    }
+
+    fn print(&self, event: &Event) -> Result<(), Fail> {
+        if self.remote.json {
+            show::print_json(event_json(event).as_bytes())?;
+        } else {
+            show::print_line(&line(Paint::stdout(), event))?;
+        }
+        Ok(())
+    }
+
+    fn print_test(&self, delivery: &Delivery) -> Result<(), Fail> {
+        if self.remote.json {
+            show::print_json(&delivery.body)?;
+        } else {
+            let paint = Paint::stdout();
+            let at = delivery.timestamp.parse().unwrap_or(0_u64);
+            let at = Timestamp::from_unix_ms(at.saturating_mul(1_000)).text();
+            let at = paint.dim(&at[11..23]);
+            show::print_line(&format!("{at}  {:<22}  {}", "webhook.test", delivery.id))?;
         }
         Ok(())
     }
@@ -148,6 +197,12 @@ impl From<&Event> for Handed {
                 fields: vec![("content-type", "application/json".to_owned())],
             };
         };
+        Self::from(&**delivery)
+    }
+}
+
+impl From<&Delivery> for Handed {
+    fn from(delivery: &Delivery) -> Self {
         let fields = [
             ("content-type", &delivery.content_type),
             ("webhook-id", &delivery.id),
@@ -171,6 +226,17 @@ fn warn(what: &str, done: io::Result<()>) {
     }
 }
 
+/// What is wrong with the clocks, for somebody who can set one of them.
+fn clocks(ours: Timestamp, theirs: Timestamp) -> io::Error {
+    let minutes = ours.as_unix_ms().abs_diff(theirs.as_unix_ms()) / 60_000;
+    let (ours, theirs) = (ours.text(), theirs.text());
+    io::Error::other(format!(
+        "this machine's says {}, the server's {}: they are {minutes} minutes apart, and more than 5 are too many. \
+         Webhooks are refused until one of them is set right",
+        &*ours, &*theirs
+    ))
+}
+
 /// The environment variables that a command finds the fields of a webhook in.
 const VARIABLES: [(&str, &str); 4] = [
     ("content-type", "WEBHOOK_CONTENT_TYPE"),
@@ -189,7 +255,7 @@ async fn exec(line: &str, handed: &Handed) -> io::Result<()> {
             None => command.env_remove(variable),
         };
     }
-    let mut child = command.spawn()?;
+    let (mut child, _known) = orphans::spawn(&mut command)?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(&handed.body).await {
             // It need not read what it does not care for.

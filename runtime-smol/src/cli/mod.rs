@@ -1,6 +1,6 @@
 //! The command line: one file for each group of commands.
 //!
-//! What a command has to say goes to standard output, as a person reads it or with `--json` as one JSON document a line;
+//! What a command has to say goes to standard output, as a person reads it or with `--json` as one JSON document, or one a line where it goes on;
 //! what went wrong goes to standard error. Exit codes: 0 done, 1 not done, 2 asked for something that cannot be, 3 the
 //! server does not answer, 4 out of time.
 
@@ -11,9 +11,11 @@ mod exchange;
 mod fail;
 mod jobs;
 mod listen;
+mod pages;
 mod remote;
 mod serve;
 mod show;
+mod signals;
 mod translate;
 mod verify;
 mod webhooks;
@@ -62,7 +64,11 @@ enum Command {
 
 /// Does what the arguments ask for.
 pub(crate) fn run() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if let Err(error) = signals::look_after_orphans() {
+        return fail::Fail::from(error).tell();
+    }
+    let done = match command {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Translate(translate) => translate.run(),

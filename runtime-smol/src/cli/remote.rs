@@ -1,11 +1,12 @@
 //! The server that a command is about.
 
 use super::{fail::Fail, show};
+use async_io::Timer;
 use async_signal::Signals;
 use clap::Args;
 use dubhook_smol::{client::Client, tls::Trust};
 use futures_lite::{FutureExt, StreamExt};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// Which server, and how to show what it says.
 #[derive(Debug, Args)]
@@ -29,7 +30,7 @@ pub(super) struct Remote {
     /// A file of certificates to believe, as PEM, besides the platform's; may be given more than once
     #[arg(long = "ca", value_name = "FILE", env = "DUBHOOK_CA")]
     pub(super) ca_files: Vec<PathBuf>,
-    /// Print JSON, for machines
+    /// Print JSON, for machines: one document, a list with all its pages, or one a line where it goes on
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -73,6 +74,9 @@ pub(super) fn trust(files: &[PathBuf]) -> Result<Trust, Fail> {
     Ok(trust)
 }
 
+/// How long a webhook's removal may take: whoever ends a command does not wait for a server that hangs.
+const CLOSE_MAX: Duration = Duration::from_millis(900);
+
 /// Has a client remove its webhook. Who asks twice will not wait for that.
 pub(super) async fn close(client: &Client, signals: &mut Signals) -> Result<(), Fail> {
     let closed = async { Ok(client.close().await?) };
@@ -80,5 +84,13 @@ pub(super) async fn close(client: &Client, signals: &mut Signals) -> Result<(), 
         signals.next().await;
         Ok(())
     };
-    closed.or(at_once).await
+    let too_late = async {
+        Timer::after(CLOSE_MAX).await;
+        if let Some(url) = client.webhook_url() {
+            let note = "warning: the server has not said that it has removed the webhook";
+            show::say(&format!("{note} {url}; dubhook webhooks list shows it"));
+        }
+        Ok(())
+    };
+    closed.or(at_once).or(too_late).await
 }

@@ -1,7 +1,7 @@
 //! `serve`: the server.
 
-use super::{duration, fail::Fail, remote::trust, show::Paint};
-use async_signal::{Signal, Signals};
+use super::{duration, fail::Fail, remote::trust, show::Paint, signals::endings};
+use async_signal::Signals;
 use clap::{Args, ValueEnum};
 use dubhook_core::{
     address::Cidr, client::check_api_key, dispatch::Schedule, service::Limits, simulate::Settings,
@@ -58,7 +58,8 @@ pub(super) struct Serve {
     /// The program that translates a job, run by `sh -c`: the job's JSON on its standard input
     #[arg(long, value_name = "CMD", required_if_eq("translator", "command"))]
     command: Option<String>,
-    /// How many such programs run at once; as many as there are processors where not said
+    /// How many jobs are worked on at once; where not said as many programs as there are processors, and of simulated jobs
+    /// all
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
     /// How long such a program may take
@@ -88,6 +89,9 @@ pub(super) struct Serve {
     /// A file of certificates to believe receivers by, as PEM, besides the platform's; may be given more than once
     #[arg(long = "ca", value_name = "FILE", env = "DUBHOOK_CA")]
     ca_files: Vec<PathBuf>,
+    /// How long a client's connection may be idle between requests; longer than a proxy in front keeps one
+    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = duration::parse)]
+    idle_timeout: Duration,
     /// How long a webhook's receiver may take to answer
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration::parse)]
     attempt_timeout: Duration,
@@ -123,7 +127,7 @@ impl Serve {
         let server = server.map_err(|error| Fail::NotDone(error.to_string()))?;
         let (stopper, url) = (server.stopper(), server.url());
         // Signals are heard before anybody can know that there is a process to send them to.
-        let signals = Signals::new([Signal::Term, Signal::Int])?;
+        let signals = endings()?;
         let ready = || {
             let mut stdout = io::stdout().lock();
             // Whoever does not read this line wants no other.
@@ -166,8 +170,8 @@ impl Serve {
         }
         let flag = match (&self.command, self.workers) {
             (Some(_), _) => "--command",
-            (None, Some(_)) => "--workers",
-            (None, None) => return Ok(()),
+            (None, Some(_)) if self.translator == Kind::Remote => "--workers",
+            (None, _) => return Ok(()),
         };
         let instead = match self.translator {
             Kind::Remote => {
@@ -227,6 +231,7 @@ impl Serve {
             .listen(self.listen.as_str())
             .capacity(self.capacity)
             .limits(self.limits())
+            .idle_timeout(self.idle_timeout)
             .pages(pages::ALL);
         for key in self.keys() {
             builder = builder.api_key(key);
@@ -245,12 +250,14 @@ impl Serve {
                 timeout: self.command_timeout,
             }),
             (Kind::Remote, _) => builder.remote(),
-            _ => builder.simulate(Settings {
-                shortest_ms: self.simulate.0,
-                longest_ms: self.simulate.1,
-                errors_ppm: self.simulate_errors,
-                ..Settings::STANDARD
-            }),
+            _ => builder
+                .simulate_at_once(self.workers.unwrap_or(usize::MAX).max(1))
+                .simulate(Settings {
+                    shortest_ms: self.simulate.0,
+                    longest_ms: self.simulate.1,
+                    errors_ppm: self.simulate_errors,
+                    ..Settings::STANDARD
+                }),
         }
     }
 }

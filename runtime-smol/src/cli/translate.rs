@@ -6,9 +6,9 @@ use super::{
     fail::Fail,
     remote::{Remote, close},
     show::{self, Paint},
+    signals::endings,
 };
 use async_io::{Timer, block_on};
-use async_signal::{Signal, Signals};
 use clap::Args;
 use dubhook_core::{http::Method, job::Status, language, model::NewTranslation};
 use dubhook_smol::client::{Client, Error, JobHandle, Request, Translation};
@@ -72,7 +72,7 @@ impl Translate {
 
     async fn wait_for(&self, video: String) -> Result<Translation, Fail> {
         // Signals are heard before there is a webhook to remove.
-        let mut signals = Signals::new([Signal::Term, Signal::Int])?;
+        let mut signals = endings()?;
         let told = self.remote.client();
         let told = told
             .webhook(&self.host, 0)

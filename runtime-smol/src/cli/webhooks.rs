@@ -3,6 +3,7 @@
 use super::{
     api::{self, Api},
     fail::Fail,
+    pages::Pages,
     remote::Remote,
     show,
 };
@@ -125,11 +126,12 @@ impl List {
     fn run(&self) -> Result<(), Fail> {
         let api = Api::new(&self.remote)?;
         let mut rows = Vec::new();
+        let mut pages = Pages::default();
         let mut cursor = String::new();
         loop {
             let page = api.get(&format!("/v1/webhooks?limit=100{cursor}"))?;
             if self.remote.json {
-                show::print_json(&page)?;
+                pages.add(&page);
             }
             let page: Page<Vec<Webhook<String>>, String> = api::read(&page)?;
             rows.extend(page.data.iter().map(|webhook| {
@@ -151,7 +153,7 @@ impl List {
             }
         }
         if self.remote.json {
-            return Ok(());
+            return Ok(show::print_json(&pages.into_document(None))?);
         }
         Ok(show::print_table(
             &["WEBHOOK", "URL", "EVENTS", "STATE"],

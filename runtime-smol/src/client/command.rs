@@ -2,8 +2,8 @@
 
 use super::{
     error::Error,
+    lock::lock,
     model::{Request, Translation},
-    subscriptions::lock,
 };
 use dubhook_core::{id::Id, model::NewestStatus};
 use event_listener::Event as Signal;

@@ -1,6 +1,6 @@
 //! What the parts of a client's task share: the session, its clock, and how to wake whoever asks the server.
 
-use super::{command::Command, session::Session, subscriptions::lock};
+use super::{command::Command, lock::lock, session::Session};
 use crate::clock::Clock;
 use async_io::Timer;
 use dubhook_core::{

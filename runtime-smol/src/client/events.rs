@@ -17,8 +17,9 @@ const EVENTS_MAX: usize = 4_096;
 
 /// What happens to translations, from the moment it was made on. It ends when the client is closed.
 ///
-/// It need not be read while something else is waited for: events wait. Should 4,096 of them wait, newer
-/// ones are dropped, and counted in [`missed`](Self::missed).
+/// It need not be read while something else is waited for: events wait. Should 4,096 of them wait, webhooks are answered
+/// 503, so that the server comes again; what the client has asked for is dropped, and counted in
+/// [`missed`](Self::missed).
 #[derive(Debug)]
 pub struct Events {
     events: Pin<Box<Receiver<Event>>>,

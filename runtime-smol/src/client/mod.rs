@@ -41,12 +41,14 @@ mod driver;
 mod error;
 mod events;
 mod job;
+mod lock;
 mod model;
 mod options;
 mod receive;
 mod session;
 mod subscriptions;
 mod task;
+mod turns;
 
 pub use dubhook_core::{
     client::{Pauses, Timings},
@@ -58,6 +60,7 @@ pub use error::{Error, Refusal};
 pub use events::Events;
 pub use job::JobHandle;
 pub use model::{Delivery, Event, Request, Translation};
+pub use turns::{HandOn, News, Taken};
 
 use crate::hidden::Hidden;
 use command::{Command, Reply};
@@ -240,6 +243,15 @@ impl Client {
         let (events, subscriber) = Events::new(self.running.get().cloned());
         self.subscriptions.subscribe(subscriber);
         events
+    }
+
+    /// What comes from now on, for whoever hands it on: one webhook at a time, each of which is answered when it is
+    /// [done](Taken::done), or after 13 s. Those that wait for their turn longer than the server would wait are
+    /// answered 503, and come again; so does one that is dropped before it is done. Whoever hands on first hears nothing
+    /// more when somebody else begins to.
+    #[must_use]
+    pub fn hand_on(&self) -> HandOn {
+        self.subscriptions.turns.hand_on()
     }
 
     /// Removes the registration and ends the client. Handles of jobs get [`Error::Closed`].

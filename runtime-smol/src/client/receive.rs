@@ -1,18 +1,28 @@
 //! Where webhooks come in: the client's listeners and their connections.
 
-use super::{driver::Driver, error::Error, model::Delivery, subscriptions::lock};
+use super::{
+    driver::Driver,
+    error::Error,
+    lock::lock,
+    model::{Delivery, Event},
+    subscriptions::Subscriptions,
+    turns::{Entry, News, Turn, Turns},
+};
 use async_io::{Async, Timer};
 use dubhook_core::{
-    client::{ANSWER_BYTES_MAX, Drive, Receiver},
+    client::{self as core, ANSWER_BYTES_MAX, Answer, Change, Drive, Outcome, Source, read_event},
     http::RecvBuf,
+    model::Data,
     out::{Out, Overflow},
+    signature::VerifyError,
+    time::Timestamp,
 };
 use futures_lite::{
     FutureExt, StreamExt,
     io::{AsyncReadExt, AsyncWriteExt},
     stream::{self, Stream},
 };
-use smol::{Executor, lock::Semaphore, unblock};
+use smol::{Executor, channel::Receiver, lock::Semaphore, unblock};
 use std::{
     io,
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
@@ -27,6 +37,8 @@ const DELIVERY_BYTES_MAX: usize = 32 * 1024;
 const CONNECTIONS_MAX: usize = 256;
 /// How long to leave a listener alone when the operating system has no descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+/// When a webhook is answered though whoever has it is not done with it: before the server gives it up, after 15 s.
+const ANSWER_MAX: Duration = Duration::from_secs(13);
 /// How often a port that is free on all addresses is looked for.
 const PORT_TRIES: u32 = 8;
 
@@ -109,12 +121,27 @@ type Incoming<'l> = Pin<Box<dyn Stream<Item = io::Result<Async<TcpStream>>> + Se
 
 async fn serve(driver: &Driver<'_>, mut stream: Async<TcpStream>) -> io::Result<()> {
     stream.get_ref().set_nodelay(true)?;
+    let subscriptions = Arc::clone(lock(&driver.session).subscriptions());
     let mut receiver = lock(&driver.session).client().accept(driver.now());
     let mut memory = vec![0; DELIVERY_BYTES_MAX];
     let mut input = RecvBuf::new(&mut memory, 0);
     loop {
+        let mut entry = Entry::Free;
+        let late = Timer::after(ANSWER_MAX);
+        if !input.filled().is_empty() {
+            entry = subscriptions.turns.enter().await;
+        }
+        let is_full = matches!(entry, Entry::Full) || !subscriptions.has_room();
+        receiver.turn_away(is_full);
         let mut answer = [0; ANSWER_BYTES_MAX];
-        let (next, len) = turn(driver, &mut receiver, &mut input, &mut answer);
+        let (next, len) = {
+            let mut out = Out::new(&mut answer);
+            let (next, handed) = turn(driver, &mut receiver, &mut input, entry, &mut out);
+            if let Some(handed) = handed {
+                handed.done(&subscriptions, late).await?;
+            }
+            (next, out.len())
+        };
         stream
             .write_all(answer.get(..len).unwrap_or_default())
             .await?;
@@ -143,32 +170,108 @@ enum Next {
     Close,
 }
 
-/// Lets the machine take what has come, and hands on what it told. Its answer is in `answer`.
+/// A webhook that is being handed on.
+struct Handed {
+    id: String,
+    done: Receiver<()>,
+}
+
+impl Handed {
+    /// Waits until it is handed on, or `late`: then whoever does so has it for so long that it is theirs.
+    ///
+    /// # Errors
+    ///
+    /// Where it was not, so that it is not to be answered.
+    async fn done(self, subscriptions: &Subscriptions, late: Timer) -> io::Result<()> {
+        let done = async { self.done.recv().await.is_ok() };
+        let late = async {
+            late.await;
+            true
+        };
+        if done.or(late).await {
+            return Ok(());
+        }
+        subscriptions.turns.undo(&self.id);
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+}
+
+/// Lets the machine take what has come, and hands on what it told. Its answer is in `out`; it is to be sent when what is
+/// handed on is done.
 fn turn(
     driver: &Driver<'_>,
-    receiver: &mut Receiver,
+    receiver: &mut core::Receiver,
     input: &mut RecvBuf<'_>,
-    answer: &mut [u8],
-) -> (Next, usize) {
-    let mut out = Out::new(answer);
+    entry: Entry,
+    out: &mut Out<'_>,
+) -> (Next, Option<Handed>) {
     let now = driver.now();
     let mut session = lock(&driver.session);
-    let drive = session.client_mut().drive(now, receiver, input, &mut out);
-    let next = match drive {
-        Ok(Drive::Input { .. }) => Next::Read,
-        Ok(Drive::Flush) => Next::Drive,
+    let drive = session.client_mut().drive(now, receiver, input, out);
+    let (answer, mut event) = match drive {
+        Ok(Drive::Input { .. }) => return (Next::Read, None),
+        Ok(Drive::Flush) => return (Next::Drive, None),
         // There is room for the longest answer, each time.
-        Ok(Drive::Close) | Err(Overflow) => Next::Close,
-        Ok(Drive::Answered { update, .. }) => {
-            if let Some(mut event) = session.learn(now, update) {
-                let request = receiver.request(input.filled());
-                event.delivery = request.map(|request| Arc::new(Delivery::from(&request)));
-                session.publish(&event);
-            }
-            // There may be a question to ask now, or to put off.
-            driver.wake();
-            Next::Drive
-        }
+        Ok(Drive::Close) | Err(Overflow) => return (Next::Close, None),
+        Ok(Drive::Answered { answer, update }) => (answer, session.learn(now, update)),
     };
-    (next, out.len())
+    // There may be a question to ask now, or to put off.
+    driver.wake();
+    let subscriptions = session.subscriptions();
+    let Some(request) = receiver.request(input.filled()) else {
+        return (Next::Drive, None);
+    };
+    let delivery = Arc::new(Delivery::from(&request));
+    let is_wanted = match answer {
+        Answer::Webhook(Outcome::Taken | Outcome::Test) => true,
+        // It was told to the machine, and to nobody else.
+        Answer::Webhook(Outcome::Repeat) if subscriptions.turns.redo(&delivery.id) => {
+            event = repeated(&delivery.body);
+            true
+        }
+        Answer::Webhook(Outcome::Unverified(VerifyError::TooOld | VerifyError::TooNew)) => {
+            tell_clocks(&subscriptions.turns, now.timestamp, &delivery.timestamp);
+            false
+        }
+        _ => false,
+    };
+    if !is_wanted {
+        return (Next::Drive, None);
+    }
+    let (turn, handed) = match entry {
+        Entry::Alone(alone) => {
+            let (turn, done) = Turn::new(alone);
+            let id = delivery.id.clone();
+            (Some(turn), Some(Handed { id, done }))
+        }
+        Entry::Free | Entry::Full => (None, None),
+    };
+    match event {
+        Some(mut event) => {
+            event.delivery = Some(delivery);
+            subscriptions.publish(&event, turn);
+        }
+        None => subscriptions.turns.publish(News::Test(delivery), turn),
+    }
+    (Next::Drive, handed)
+}
+
+/// The event of a webhook that the machine knows already.
+fn repeated(body: &[u8]) -> Option<Event> {
+    match read_event(body).ok()?.data {
+        Data::Translation(kind, job) => Some(Event::from(&Change {
+            kind,
+            job,
+            source: Source::Told,
+        })),
+        Data::Test(_) | Data::Unknown(_) => None,
+    }
+}
+
+/// Tells of two clocks that are too far apart.
+fn tell_clocks(turns: &Turns, ours: Timestamp, theirs: &str) {
+    if let Ok(theirs) = theirs.parse::<u64>() {
+        let theirs = Timestamp::from_unix_ms(theirs.saturating_mul(1_000));
+        turns.publish(News::Clocks { ours, theirs }, None);
+    }
 }

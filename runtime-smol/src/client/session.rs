@@ -88,6 +88,11 @@ impl<'m> Session<'m> {
         &self.client
     }
 
+    /// Who wants to hear of all.
+    pub(super) const fn subscriptions(&self) -> &Arc<Subscriptions> {
+        &self.subscriptions
+    }
+
     /// For what comes in without a command: [`take`](Self::take) what it tells.
     pub(super) const fn client_mut(&mut self) -> &mut Client<'m> {
         &mut self.client
@@ -178,17 +183,12 @@ impl<'m> Session<'m> {
     /// Hands on what the machine has learned.
     pub(super) fn take(&mut self, now: Now, update: Option<Update<'_>>) {
         if let Some(event) = self.learn(now, update) {
-            self.publish(&event);
+            self.subscriptions.publish(&event, None);
         }
     }
 
-    /// Hands an event to everybody who wants to hear of all.
-    pub(super) fn publish(&self, event: &Event) {
-        self.subscriptions.publish(event);
-    }
-
     /// Hands on what the machine has learned, but for the event, if it is one: that is the caller's to
-    /// [publish](Self::publish).
+    /// [publish](Subscriptions::publish).
     pub(super) fn learn(&mut self, now: Now, update: Option<Update<'_>>) -> Option<Event> {
         let mut event = None;
         // Before anybody wakes up who might look.

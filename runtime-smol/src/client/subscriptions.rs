@@ -1,17 +1,16 @@
 //! What concerns no single job: how the newest one is, and who wants to hear of all events.
 
-use super::model::Event;
+use super::{
+    lock::lock,
+    model::Event,
+    turns::{News, Turn, Turns},
+};
 use dubhook_core::model::NewestStatus;
 use smol::channel::{Sender, TrySendError};
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering},
 };
-
-/// Whoever holds a lock here only moves values, so a panic leaves nothing half done.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// How the newest job is and who listens, where every handle finds it.
 #[derive(Debug)]
@@ -19,6 +18,8 @@ pub(super) struct Subscriptions {
     newest: Mutex<Option<NewestStatus>>,
     /// `None` once nothing will come any more.
     subscribers: Mutex<Option<Vec<Subscriber>>>,
+    /// Whoever hands on what comes.
+    pub(super) turns: Turns,
 }
 
 impl Default for Subscriptions {
@@ -26,6 +27,7 @@ impl Default for Subscriptions {
         Self {
             newest: Mutex::new(None),
             subscribers: Mutex::new(Some(Vec::new())),
+            turns: Turns::default(),
         }
     }
 }
@@ -53,8 +55,17 @@ impl Subscriptions {
         }
     }
 
-    /// Hands an event to everybody who still listens.
-    pub(super) fn publish(&self, event: &Event) {
+    /// Whether everybody who listens has room for one more event.
+    pub(super) fn has_room(&self) -> bool {
+        let subscribers = lock(&self.subscribers);
+        let mut all = subscribers.iter().flatten();
+        all.all(|subscriber| !subscriber.events.is_full() || subscriber.events.is_closed())
+    }
+
+    /// Hands an event to everybody who still listens, and on; in a turn, if it came so.
+    pub(super) fn publish(&self, event: &Event, turn: Option<Turn>) {
+        self.turns
+            .publish(News::Event(Box::new(event.clone())), turn);
         let mut subscribers = lock(&self.subscribers);
         let all = subscribers.iter_mut().flatten();
         for subscriber in all {
@@ -70,5 +81,6 @@ impl Subscriptions {
     /// Nothing will come any more.
     pub(super) fn close(&self) {
         *lock(&self.subscribers) = None;
+        self.turns.close();
     }
 }

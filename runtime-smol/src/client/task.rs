@@ -4,10 +4,11 @@ use super::{
     command::{Command, Reply},
     driver::Driver,
     error::Error,
+    lock::lock,
     options::{Options, WEBHOOK_PATH},
     receive,
     session::{Session, Turn},
-    subscriptions::{Subscriptions, lock},
+    subscriptions::Subscriptions,
 };
 use crate::{
     entropy,

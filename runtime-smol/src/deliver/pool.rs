@@ -1,8 +1,9 @@
 //! Connections that wait for the next attempt to the same origin.
 
+use super::known::Known;
 use crate::net::Stream;
 use dubhook_core::{time::Instant, url::Url};
-use std::{collections::HashMap, rc::Rc};
+use std::{collections::HashMap, net::IpAddr, rc::Rc};
 
 /// How long a connection is kept unused, in milliseconds: less than most servers wait.
 const IDLE_MS: u64 = 30_000;
@@ -15,8 +16,29 @@ const PER_ORIGIN_MAX: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Idle {
     pub(crate) stream: Stream,
-    /// Where it leads to, as [`write_origin`] has it.
-    pub(crate) origin: Rc<str>,
+    /// The address that it leads to.
+    pub(crate) address: IpAddr,
+    /// Where that is.
+    pub(crate) known: Rc<Known>,
+}
+
+/// What there is for an attempt.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// A connection.
+    Idle(Idle),
+    /// Connections, and a name that is to be looked up before one of them is used.
+    Stale(Rc<Known>),
+    /// None.
+    Nothing,
+}
+
+/// What is kept of one origin.
+#[derive(Debug)]
+struct Origin {
+    known: Rc<Known>,
+    /// The newest last.
+    idle: Vec<(Instant, Idle)>,
 }
 
 /// The connections kept.
@@ -24,8 +46,8 @@ pub(crate) struct Idle {
 pub(crate) struct Pool {
     /// The one that was put there last, and when. Whoever puts one there often wants one of the same origin next.
     latest: Option<(Instant, Idle)>,
-    /// All others. The newest last.
-    kept: HashMap<Rc<str>, Vec<(Instant, Idle)>>,
+    /// All others, by their origin.
+    kept: HashMap<Rc<str>, Origin>,
     len: usize,
     len_max: usize,
     /// When to look for old ones; none where nothing is kept.
@@ -47,29 +69,80 @@ impl Pool {
     }
 
     /// The connection to where `url` leads that was used last, if one still stands.
-    pub(crate) fn take(&mut self, url: &Url<'_>) -> Option<Idle> {
+    pub(crate) fn take(&mut self, now: Instant, url: &Url<'_>) -> Kept {
         self.wanted.clear();
         write_origin(url, &mut self.wanted);
-        let leads_there = |latest: &mut (Instant, Idle)| *latest.1.origin == *self.wanted;
-        if let Some((_, idle)) = self.latest.take_if(leads_there) {
-            self.len -= 1;
-            if idle.stream.is_quiet() {
-                return Some(idle);
+        if let Some((_, latest)) = &self.latest
+            && *latest.known.origin == *self.wanted
+        {
+            if latest.known.is_stale(now) {
+                return Kept::Stale(Rc::clone(&latest.known));
+            }
+            if let Some((_, idle)) = self.latest.take() {
+                self.len -= 1;
+                if idle.stream.is_quiet() {
+                    return Kept::Idle(idle);
+                }
             }
         }
-        let kept = self.kept.get_mut(self.wanted.as_str())?;
-        while let Some((_, idle)) = kept.pop() {
+        let Some(origin) = self.kept.get_mut(self.wanted.as_str()) else {
+            return Kept::Nothing;
+        };
+        if !origin.idle.is_empty() && origin.known.is_stale(now) {
+            return Kept::Stale(Rc::clone(&origin.known));
+        }
+        while let Some((_, idle)) = origin.idle.pop() {
             self.len -= 1;
             if idle.stream.is_quiet() {
-                return Some(idle);
+                return Kept::Idle(idle);
             }
         }
-        None
+        Kept::Nothing
     }
 
-    /// Keeps a connection, unless there are enough.
+    /// Takes note of which addresses an origin has, and closes what leads elsewhere. `again` says whether they may change.
+    pub(crate) fn looked_up(
+        &mut self,
+        now: Instant,
+        origin: &str,
+        addresses: Vec<IpAddr>,
+        again: bool,
+    ) -> Rc<Known> {
+        self.sweep.get_or_insert(now.after_ms(SWEEP_MS));
+        let Some(kept) = self.kept.get_mut(origin) else {
+            let known = Rc::new(Known::new(origin));
+            known.looked_up(now, addresses, again);
+            let kept = Origin {
+                known: Rc::clone(&known),
+                idle: Vec::new(),
+            };
+            self.kept.insert(Rc::clone(&known.origin), kept);
+            return known;
+        };
+        let known = Rc::clone(&kept.known);
+        known.looked_up(now, addresses, again);
+        let before = kept.idle.len();
+        kept.idle.retain(|(_, idle)| known.has(idle.address));
+        self.len -= before - kept.idle.len();
+        let leads_elsewhere = |latest: &mut (Instant, Idle)| {
+            Rc::ptr_eq(&latest.1.known, &known) && !known.has(latest.1.address)
+        };
+        if self.latest.take_if(leads_elsewhere).is_some() {
+            self.len -= 1;
+        }
+        known
+    }
+
+    /// An attempt at this origin has failed.
+    pub(crate) fn doubt(&self, origin: &str) {
+        if let Some(origin) = self.kept.get(origin) {
+            origin.known.doubt();
+        }
+    }
+
+    /// Keeps a connection, unless there are enough, or its address is not its origin's any more.
     pub(crate) fn put(&mut self, now: Instant, idle: Idle) {
-        if self.len == self.len_max {
+        if self.len == self.len_max || !idle.known.has(idle.address) {
             return;
         }
         self.len += 1;
@@ -80,13 +153,19 @@ impl Pool {
     }
 
     fn put_aside(&mut self, before: (Instant, Idle)) {
-        let origin = &before.1.origin;
-        let kept = match self.kept.get_mut(origin) {
+        let known = &before.1.known;
+        let kept = match self.kept.get_mut(&known.origin) {
             Some(kept) => kept,
-            None => self.kept.entry(Rc::clone(origin)).or_default(),
+            None => self
+                .kept
+                .entry(Rc::clone(&known.origin))
+                .or_insert_with(|| Origin {
+                    known: Rc::clone(known),
+                    idle: Vec::new(),
+                }),
         };
-        if kept.len() < PER_ORIGIN_MAX {
-            kept.push(before);
+        if kept.idle.len() < PER_ORIGIN_MAX {
+            kept.idle.push(before);
         } else {
             self.len -= 1;
         }
@@ -101,13 +180,14 @@ impl Pool {
             now.ms_since(*since) < IDLE_MS && idle.stream.is_quiet()
         };
         self.latest.take_if(|latest| !stands(latest));
+        self.len = usize::from(self.latest.is_some());
         self.kept.retain(|_, kept| {
-            kept.retain(stands);
-            !kept.is_empty()
+            kept.idle.retain(stands);
+            self.len += kept.idle.len();
+            // What a connection in use still shares is kept with it.
+            !kept.idle.is_empty() || Rc::strong_count(&kept.known) > 1
         });
-        let others = self.kept.values().map(Vec::len).sum::<usize>();
-        self.len = others + usize::from(self.latest.is_some());
-        self.sweep = (self.len > 0).then(|| now.after_ms(SWEEP_MS));
+        self.sweep = (!self.kept.is_empty()).then(|| now.after_ms(SWEEP_MS));
     }
 
     /// When [`expire`](Self::expire) has something to do next.

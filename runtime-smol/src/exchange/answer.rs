@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Unheard(io::Error),
     /// The connection broke in the middle of the answer.
     Broken(io::Error),
+    /// TLS came where none was wanted.
+    NeedsTls,
     /// What came is no answer, or too long a one.
     Answer(ResponseError),
 }
@@ -84,6 +86,12 @@ impl Answer {
                 Ok(0) if self.is_untouched() => return Poll::Ready(Err(nothing_came())),
                 Ok(0) => return Poll::Ready(self.parser.eof().map_err(Failure::Answer)),
                 Ok(len) => input.commit(len),
+                // TLS that ends without a word ends all the same; where more was promised, it was cut.
+                Err(error)
+                    if error.kind() == io::ErrorKind::UnexpectedEof && !self.is_untouched() =>
+                {
+                    return Poll::Ready(self.parser.eof().map_err(Failure::Answer));
+                }
                 // Somebody stopped the program for a while, and let it go on.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if self.is_untouched() => {
@@ -94,6 +102,9 @@ impl Answer {
             match self.parser.advance(limits, input) {
                 Ok(ResponseProgress::NeedMore { .. }) => {}
                 Ok(ResponseProgress::Complete) => return Poll::Ready(Ok(())),
+                Err(_) if input.filled().starts_with(ALERT) => {
+                    return Poll::Ready(Err(Failure::NeedsTls));
+                }
                 Err(error) => return Poll::Ready(Err(Failure::Answer(error))),
             }
         }
@@ -108,6 +119,9 @@ impl Answer {
         self.parser.phase() == Phase::Idle
     }
 }
+
+/// How an alert of TLS begins (RFC 8446, section 5.1).
+const ALERT: &[u8] = &[21, 3];
 
 const TOO_LONG: ResponseError = ResponseError::Refused(Refusal::BodyTooLarge);
 
@@ -155,6 +169,50 @@ mod tests {
     fn an_interrupted_read_is_made_again() {
         let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
         assert_eq!(read(bytes, 100).unwrap(), (200, b"{}".to_vec()));
+    }
+
+    /// Gives what there is, and then ends as TLS does that nobody has closed.
+    struct Cut<'b>(&'b [u8]);
+
+    impl AsyncRead for Cut<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(match io::Read::read(&mut self.0, bytes) {
+                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                read => read,
+            })
+        }
+    }
+
+    #[test]
+    fn a_body_that_ends_with_the_connection_has_ended_and_one_that_was_cut_has_not() {
+        let read = |bytes| {
+            let mut memory = [0; 200];
+            let mut input = RecvBuf::new(&mut memory, 0);
+            let mut answer = Answer::to(Method::Post);
+            let mut stream = Cut(bytes);
+            block_on(poll_fn(|cx| {
+                answer.poll(cx, &mut stream, &Limits::SERVER, &mut input)
+            }))?;
+            let response = answer.response(input.filled()).unwrap();
+            Ok::<_, Failure>((response.status, response.body.to_vec(), response.reuse))
+        };
+        let whole = read(b"HTTP/1.0 200 OK\r\nserver: BaseHTTP\r\n\r\nok");
+        assert_eq!(whole.unwrap(), (200, b"ok".to_vec(), false));
+        for cut in [
+            &b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok"[..],
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n",
+            b"HTTP/1.1 200 OK\r\nserver: here",
+        ] {
+            let cut = read(cut);
+            let is_truncated = matches!(cut, Err(Failure::Answer(ResponseError::Truncated)));
+            assert!(is_truncated, "{cut:?}");
+        }
+        let alert = read(&[21, 3, 1, 0, 2, 2, 40]);
+        assert!(matches!(alert, Err(Failure::NeedsTls)), "{alert:?}");
     }
 
     #[test]

@@ -4,7 +4,10 @@ use super::{
     answer::{Answer, Failure, send},
     patient::Patient,
 };
-use crate::tls::{self, Trust};
+use crate::{
+    race::{self, Spare},
+    tls::{self, Trust},
+};
 use async_io::{Async, Timer};
 use dubhook_core::{
     http::{Limits, Method, RecvBuf, Response, ResponseError},
@@ -19,11 +22,17 @@ use smol::unblock;
 use std::{
     fmt, io,
     net::{SocketAddr, TcpStream, ToSocketAddrs},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// How long an address may take to answer before the next one is tried.
+/// How long it may take until there is a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How many connections may be under way besides the first one.
+const SPARE_MAX: usize = 16;
+/// How long a kept connection is used without looking its name up anew.
+const FRESH: Duration = Duration::from_secs(60);
+/// How long a look-up may hold up an exchange for which there is a connection.
+const LOOK_UP_MAX: Duration = Duration::from_secs(2);
 
 /// A connection, with TLS or without.
 trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {}
@@ -41,7 +50,7 @@ pub struct Link<'u> {
     patience: Duration,
     limits: Limits,
     memory: Box<[u8]>,
-    kept: Option<Box<dyn Stream>>,
+    kept: Option<Open>,
 }
 
 /// Why there is no answer.
@@ -79,6 +88,10 @@ impl From<Failure> for LinkError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Unheard(error) | Failure::Broken(error) => Self::Broken(error),
+            Failure::NeedsTls => Self::Broken(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it speaks TLS: use https://",
+            )),
             Failure::Answer(error) => Self::Answer(error),
         }
     }
@@ -119,52 +132,93 @@ impl<'u> Link<'u> {
         method: Method,
         request: &[u8],
     ) -> Result<Response<'_>, LinkError> {
-        let mut stream = match quiet(self.kept.take()).await {
-            Some(stream) => stream,
+        let mut open = match self.standing().await {
+            Some(open) => open,
             None => {
                 let opened = open(&self.url, &self.trust, self.patience).await;
                 opened.map_err(LinkError::Connect)?
             }
         };
-        send(&mut *stream, request).await?;
+        send(&mut *open.stream, request).await?;
         let mut answer = Answer::to(method);
         let mut input = RecvBuf::new(&mut self.memory, 0);
-        poll_fn(|cx| answer.poll(cx, &mut *stream, &self.limits, &mut input)).await?;
+        poll_fn(|cx| answer.poll(cx, &mut *open.stream, &self.limits, &mut input)).await?;
         let filled = input.filled_range();
         let response = answer.response(self.memory.get(filled).unwrap_or_default());
         let response = response.ok_or(LinkError::Answer(ResponseError::Truncated))?;
+        // A server that fails may be about to be another one.
+        open.is_doubted = response.status >= 500;
         if response.reuse {
-            self.kept = Some(stream);
+            self.kept = Some(open);
         }
         Ok(response)
     }
+
+    /// The kept connection, if nothing has come on it, and it leads to where the server's name does: any other was closed,
+    /// or is no use. What TLS has to say for itself is taken on the way.
+    async fn standing(&mut self) -> Option<Open> {
+        let mut open = self.kept.take()?;
+        if future::poll_once(open.stream.read(&mut [0]))
+            .await
+            .is_some()
+        {
+            return None;
+        }
+        if open.is_doubted || open.looked_up.elapsed() >= FRESH {
+            let late = async {
+                Timer::after(LOOK_UP_MAX).await;
+                Err(io::ErrorKind::TimedOut.into())
+            };
+            // A name server that is slow or silent keeps nobody from a connection that stands.
+            if let Ok(addresses) = addresses(&self.url).or(late).await {
+                if !addresses.contains(&open.address) {
+                    return None;
+                }
+                open.is_doubted = false;
+            }
+            open.looked_up = Instant::now();
+        }
+        Some(open)
+    }
+}
+
+/// A connection that is kept, and what is known of where it leads.
+#[derive(Debug)]
+struct Open {
+    stream: Box<dyn Stream>,
+    address: SocketAddr,
+    looked_up: Instant,
+    /// The server has failed on it.
+    is_doubted: bool,
 }
 
 /// A new connection to the server, who under `https` has proved its name.
-async fn open(url: &Url<'_>, trust: &Trust, patience: Duration) -> io::Result<Box<dyn Stream>> {
-    let stream = Patient::new(connect(url).await?, patience);
-    if url.scheme() == Scheme::Http {
-        return Ok(Box::new(stream));
-    }
-    let name = tls::server_name(url)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let trust = trust.clone();
-    let connector = TlsConnector::from(unblock(move || trust.client()).await);
-    Ok(Box::new(connector.connect(name, stream).await?))
+async fn open(url: &Url<'_>, trust: &Trust, patience: Duration) -> io::Result<Open> {
+    let (address, stream) = connect(url).await?;
+    let stream = Patient::new(stream, patience);
+    let stream: Box<dyn Stream> = match url.scheme() {
+        Scheme::Http => Box::new(stream),
+        Scheme::Https => {
+            let name = tls::server_name(url)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            let trust = trust.clone();
+            let connector = TlsConnector::from(unblock(move || trust.client()).await);
+            let connected = connector.connect(name, stream).await;
+            Box::new(connected.map_err(tls::explain)?)
+        }
+    };
+    Ok(Open {
+        stream,
+        address,
+        looked_up: Instant::now(),
+        is_doubted: false,
+    })
 }
 
-/// A kept connection on which nothing has come: any other was closed, or is no use. What TLS has to say for itself is
-/// taken on the way.
-async fn quiet(kept: Option<Box<dyn Stream>>) -> Option<Box<dyn Stream>> {
-    let mut stream = kept?;
-    let came = future::poll_once(stream.read(&mut [0])).await;
-    came.is_none().then_some(stream)
-}
-
-/// A connection to the first address of the server that takes one.
-async fn connect(url: &Url<'_>) -> io::Result<Async<TcpStream>> {
+/// All addresses of the server.
+async fn addresses(url: &Url<'_>) -> io::Result<Vec<SocketAddr>> {
     let port = url.port();
-    let addresses: Vec<SocketAddr> = match url.host() {
+    Ok(match url.host() {
         Host::V4(address) => vec![(address, port).into()],
         Host::V6(address) => vec![(address, port).into()],
         Host::Name(name) => {
@@ -172,23 +226,25 @@ async fn connect(url: &Url<'_>) -> io::Result<Async<TcpStream>> {
             let found = unblock(move || (name, port).to_socket_addrs()).await?;
             found.collect()
         }
+    })
+}
+
+/// A connection to the first address of the server that takes one.
+async fn connect(url: &Url<'_>) -> io::Result<(SocketAddr, Async<TcpStream>)> {
+    let late = async {
+        Timer::after(CONNECT_MAX).await;
+        Err(io::ErrorKind::TimedOut.into())
     };
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        let late = async {
-            Timer::after(CONNECT_MAX).await;
-            Err(io::ErrorKind::TimedOut.into())
-        };
-        match Async::<TcpStream>::connect(address).or(late).await {
-            Ok(stream) => {
-                // Each write is a whole message, so holding it back gains nothing.
-                stream.get_ref().set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+    let connected = async {
+        let addresses = addresses(url).await?;
+        let spare = Spare::new(SPARE_MAX);
+        let connect = Async::<TcpStream>::connect;
+        race::first(url.host_text(), addresses, &spare, connect).await
+    };
+    let (address, stream) = connected.or(late).await?;
+    // Each write is a whole message, so holding it back gains nothing.
+    stream.get_ref().set_nodelay(true)?;
+    Ok((address, stream))
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ use std::{
 
 /// Connections taken on before others get their turn.
 const ACCEPTED_MAX: usize = 64;
+/// How long a client may leave unacknowledged what it was sent, in milliseconds.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_MS: u32 = 30_000;
 /// How long to leave the listener alone when the operating system has no descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -64,6 +67,7 @@ fn admit<'e>(engine: &'e Engine<'_>, stream: TcpStream, spawner: &Spawner<'e>) {
 }
 
 fn take_on(engine: &Engine<'_>, stream: TcpStream) -> io::Result<Stream> {
+    notice_when_gone(&stream)?;
     let stream = engine.net.watch(stream)?;
     match &engine.identity {
         None => Ok(stream),
@@ -72,6 +76,16 @@ fn take_on(engine: &Engine<'_>, stream: TcpStream) -> io::Result<Stream> {
             Ok(stream.secure(connection.map_err(io::Error::other)?))
         }
     }
+}
+
+/// Lets go of a client that is gone without a word, as a phone or an entry of an address translator goes: once it has
+/// acknowledged nothing of what it was sent for so long. What a stream sends now and then finds it so.
+fn notice_when_gone(stream: &TcpStream) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::net::sockopt::set_tcp_user_timeout(stream, UNACKNOWLEDGED_MS)?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
+    Ok(())
 }
 
 /// Answers a connection for which there is no room, and closes it. No memory is spent on it, and no time.
@@ -86,4 +100,20 @@ fn refuse(engine: &Engine<'_>, mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     // A socket that is closed with bytes unread takes its own answer back: what has come already is taken.
     stream.read(&mut [0; REQUEST_BYTES]).map(drop)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use rustix::net::sockopt::tcp_user_timeout;
+
+    #[test]
+    fn who_acknowledges_nothing_is_let_go() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (here, _) = listener.accept().unwrap();
+        notice_when_gone(&here).unwrap();
+        assert_eq!(tcp_user_timeout(&here).unwrap(), UNACKNOWLEDGED_MS);
+    }
 }

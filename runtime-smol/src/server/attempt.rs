@@ -3,10 +3,15 @@
 //! There is one deadline for each attempt, and the address guard at each connection made. Answers are read to their end,
 //! up to 64 KiB, and never followed anywhere.
 
-use super::{buffers::Buffers, connect::connect, engine::Engine};
+use super::{
+    buffers::Buffers,
+    connect::{connect, doubt, look_again},
+    engine::Engine,
+};
 use crate::{
-    deliver::Idle,
+    deliver::{self, Idle, Known},
     exchange::{Answer, Failure, send as send_rest},
+    race,
 };
 use dubhook_core::{
     dispatch::Verdict,
@@ -19,7 +24,7 @@ use dubhook_core::{
     url::Url,
 };
 use futures_lite::future::{FutureExt, poll_fn};
-use std::io;
+use std::{io, rc::Rc};
 
 /// What of an answer is read: as much as of a request.
 const ANSWER: http::Limits = http::Limits::SERVER;
@@ -32,13 +37,15 @@ pub(super) async fn make(engine: &Engine<'_>, first: Attempt) {
             engine.flights.expired(attempt.id).await;
             Err(AttemptError::Timeout)
         };
-        let result = expired.or(exchange(engine, now, &attempt)).await;
+        // What has come counts, though its time is over.
+        let result = exchange(engine, now, &attempt).or(expired).await;
         engine.flights.end(attempt.id);
         engine.turn.raise();
         next = match result {
             Ok(now) => engine.next_attempt(now).map(|attempt| (now, attempt)),
             Err(error) => {
                 let now = engine.clock.now();
+                doubt(engine, &attempt);
                 tell(engine, now, &attempt, AttemptResult::Failed(error));
                 None
             }
@@ -54,9 +61,25 @@ struct Sent {
     unsent: Vec<u8>,
 }
 
+/// What was done with a connection that is kept.
+#[derive(Debug)]
+enum Kept {
+    /// The attempt is on its way on it.
+    Sent(Sent),
+    /// Nothing before its name is looked up.
+    Stale(Rc<Known>),
+    /// There is none.
+    Nothing,
+}
+
 /// Sends the attempt and reads its answer, on a kept connection if there is one. When it was answered.
 async fn exchange(engine: &Engine<'_>, now: Now, attempt: &Attempt) -> Result<Now, AttemptError> {
-    if let Some(sent) = send_on_kept(engine, now, attempt)? {
+    let mut kept = send_on_kept(engine, now, attempt)?;
+    if let Kept::Stale(known) = &kept {
+        look_again(engine, attempt, known).await?;
+        kept = send_on_kept(engine, now, attempt)?;
+    }
+    if let Kept::Sent(sent) = kept {
         match receive(engine, attempt, sent).await {
             // The receiver closed it while it was not in use. It has seen nothing of this attempt, or if it has, it
             // sees the same event once more.
@@ -70,11 +93,7 @@ async fn exchange(engine: &Engine<'_>, now: Now, attempt: &Attempt) -> Result<No
 }
 
 /// Sends the attempt on a kept connection to where it goes. Nothing where none still stands.
-fn send_on_kept(
-    engine: &Engine<'_>,
-    now: Now,
-    attempt: &Attempt,
-) -> Result<Option<Sent>, AttemptError> {
+fn send_on_kept(engine: &Engine<'_>, now: Now, attempt: &Attempt) -> Result<Kept, AttemptError> {
     let mut server = engine.server.borrow_mut();
     let mut buffers = engine.buffers.borrow_mut();
     let Buffers { url, output, .. } = &mut *buffers;
@@ -83,12 +102,14 @@ fn send_on_kept(
     if !server.config().guard.permits_url(&url) {
         return Err(AttemptError::Blocked);
     }
-    let Some(on) = engine.pool.borrow_mut().take(&url) else {
-        return Ok(None);
+    let on = match engine.pool.borrow_mut().take(now.instant, &url) {
+        deliver::Kept::Idle(on) => on,
+        deliver::Kept::Stale(known) => return Ok(Kept::Stale(known)),
+        deliver::Kept::Nothing => return Ok(Kept::Nothing),
     };
     let request = write(now, &mut server, attempt, &url, output)?;
     // One that cannot be written to has been closed meanwhile.
-    Ok(send(on, request).ok())
+    Ok(send(on, request).map_or(Kept::Nothing, Kept::Sent))
 }
 
 /// Sends the attempt on a connection that was made for it.
@@ -137,7 +158,7 @@ async fn receive(engine: &Engine<'_>, attempt: &Attempt, sent: Sent) -> Result<N
     send_rest(&mut on.stream, &unsent).await?;
     let mut answer = Answer::to(Method::Post);
     let mut received = None;
-    let (now, reuse) = poll_fn(|cx| {
+    let (now, outcome) = poll_fn(|cx| {
         let mut buffers = engine.buffers.borrow_mut();
         let (mut input, _) = buffers.lend(&mut received);
         let read = answer.poll(cx, &mut on.stream, &ANSWER, &mut input);
@@ -147,24 +168,37 @@ async fn receive(engine: &Engine<'_>, attempt: &Attempt, sent: Sent) -> Result<N
         told
     })
     .await?;
-    if reuse {
+    if !outcome.is_success {
+        on.known.doubt();
+        race::forget(&on.known.origin);
+    }
+    if outcome.reuse {
         engine.pool.borrow_mut().put(now.instant, on);
     }
     Ok(now)
 }
 
-/// Tells the machine of an answer, and takes it out of the input. When that was, and whether the connection can be used
-/// again.
+/// What an answer means to its connection.
+#[derive(Debug, Clone, Copy, Default)]
+struct Outcome {
+    reuse: bool,
+    is_success: bool,
+}
+
+/// Tells the machine of an answer, and takes it out of the input. When that was, and what it means to the connection.
 fn answered(
     engine: &Engine<'_>,
     attempt: &Attempt,
     answer: &Answer,
     input: &mut RecvBuf<'_>,
-) -> (Now, bool) {
+) -> (Now, Outcome) {
     let now = engine.clock.now();
-    let mut reuse = false;
+    let mut outcome = Outcome::default();
     if let Some(response) = answer.response(input.filled()) {
-        reuse = response.reuse;
+        outcome = Outcome {
+            reuse: response.reuse,
+            is_success: (200..=299).contains(&response.status),
+        };
         let result = AttemptResult::Answer {
             status: response.status,
             retry_after_ms: retry_after_ms(now, &response),
@@ -173,7 +207,7 @@ fn answered(
         tell(engine, now, attempt, result);
     }
     input.discard_front(usize::MAX);
-    (now, reuse)
+    (now, outcome)
 }
 
 fn retry_after_ms(now: Now, response: &http::Response<'_>) -> Option<u64> {
@@ -195,6 +229,7 @@ fn blame(failure: Failure) -> AttemptError {
             | Refusal::ChunkLineTooLong
             | Refusal::ChunkExtensionsTooLarge,
         )) => AttemptError::TooLarge,
+        Failure::NeedsTls => AttemptError::NeedsTls,
         Failure::Answer(_) => AttemptError::Malformed,
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 use dubhook_core::{
     address::Cidr,
-    server::{ApiKey, Page},
+    server::{ApiKey, Config, Page},
     service::Limits,
     simulate::Settings,
 };
@@ -37,6 +37,8 @@ pub struct Builder {
     retain: Duration,
     limits: Limits,
     identity: Option<Identity>,
+    idle: Duration,
+    simulated_max: usize,
     trust: Trust,
     resolver: Arc<dyn Resolve>,
     pace: Pace,
@@ -56,6 +58,8 @@ impl Default for Builder {
             retain: Duration::from_secs(30 * 24 * 60 * 60),
             limits: Limits::SERVER,
             identity: None,
+            idle: Duration::from_millis(Config::SERVER.idle_ms),
+            simulated_max: usize::MAX,
             trust: Trust::platform(),
             resolver: Arc::new(System),
             pace: Pace::STANDARD,
@@ -97,6 +101,13 @@ impl Builder {
     #[must_use]
     pub fn simulate(mut self, settings: Settings) -> Self {
         self.translator = Translator::Simulated(settings);
+        self
+    }
+
+    /// How many simulated jobs run at once; all where not said.
+    #[must_use]
+    pub const fn simulate_at_once(mut self, jobs: usize) -> Self {
+        self.simulated_max = jobs;
         self
     }
 
@@ -172,6 +183,14 @@ impl Builder {
         self
     }
 
+    /// How long a client's connection may be idle between requests; 75 s where not said: longer than the minute that proxies
+    /// and balancers keep theirs, so that none of them sends on one that is being closed.
+    #[must_use]
+    pub const fn idle_timeout(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
     /// What else is shown, each at its path and to everybody: [`pages::ALL`](crate::pages::ALL), or others.
     #[must_use]
     pub const fn pages(mut self, pages: &'static [Page<'static>]) -> Self {
@@ -208,6 +227,8 @@ impl Builder {
             store: self.store,
             retain: self.retain,
             limits: self.limits,
+            idle: self.idle,
+            simulated_max: self.simulated_max,
             identity: self.identity,
             trust: self.trust,
             resolver: self.resolver,

@@ -3,9 +3,10 @@
 
 use super::engine::Engine;
 use crate::{
-    deliver::{Idle, write_origin},
+    deliver::{Idle, Known, write_origin},
     net::{Interest, Stream},
-    tls,
+    own, race,
+    tls::{self, Fault},
 };
 use async_io::{Async, Timer};
 use dubhook_core::{
@@ -13,7 +14,7 @@ use dubhook_core::{
     service::Attempt,
     url::{Host, Scheme, Url},
 };
-use futures_lite::future::{self, FutureExt};
+use futures_lite::future::FutureExt;
 use rustls::{ClientConfig, ClientConnection};
 use smol::unblock;
 use std::{
@@ -33,50 +34,96 @@ pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Id
     if !guard.permits_answers(&url, addresses.iter().copied()) {
         return Err(AttemptError::Blocked);
     }
-    let stream = connect_first(engine, &addresses, url.port()).await?;
+    // Interfaces come and go while a server runs.
+    let leads_back =
+        |address: &IpAddr| own::leads_back(engine.address, SocketAddr::new(*address, url.port()));
+    if addresses.iter().any(leads_back) {
+        return Err(AttemptError::Blocked);
+    }
+    let mut origin = String::new();
+    write_origin(&url, &mut origin);
+    let now = engine.clock.now().instant;
+    let known = engine.pool.borrow_mut().looked_up(
+        now,
+        &origin,
+        addresses.clone(),
+        matches!(url.host(), Host::Name(_)),
+    );
+    let (address, stream) = connect_first(engine, &origin, &addresses, url.port()).await?;
     let stream = match url.scheme() {
         Scheme::Http => stream,
         Scheme::Https => secure(engine, &url, stream).await?,
     };
-    let mut origin = String::new();
-    write_origin(&url, &mut origin);
     Ok(Idle {
         stream,
-        origin: origin.into(),
+        address,
+        known,
     })
 }
-
-/// How long an address may take to answer before the next one is tried, where there is a next one.
-const NEXT_ADDRESS: Duration = Duration::from_secs(3);
 
 /// Connects to the first of the addresses that takes a connection.
 async fn connect_first(
     engine: &Engine<'_>,
+    origin: &str,
     addresses: &[IpAddr],
     port: u16,
-) -> Result<Stream, AttemptError> {
-    for (number, address) in (1..).zip(addresses) {
-        let address = SocketAddr::new(*address, port);
-        let connect = async {
-            engine.limiter.turn(&engine.net).await;
-            Async::<TcpStream>::connect(address).await
-        };
-        let too_late = async {
-            if number == addresses.len() {
-                // The attempt's own end is the only one.
-                future::pending::<()>().await;
-            }
-            Timer::after(NEXT_ADDRESS).await;
-            Err(io::ErrorKind::TimedOut.into())
-        };
-        let connected = connect.or(too_late).await;
-        if let Ok(socket) = connected.and_then(Async::into_inner) {
-            let watched = engine.net.watch(socket);
-            return watched.map_err(|_| AttemptError::Connect);
-        }
-    }
-    Err(AttemptError::Connect)
+) -> Result<(IpAddr, Stream), AttemptError> {
+    let addresses = addresses.iter().copied();
+    let addresses = addresses.map(|address| SocketAddr::new(address, port));
+    let connect = async |address| {
+        engine.limiter.turn(&engine.net).await;
+        Async::<TcpStream>::connect(address).await
+    };
+    let found = race::first(origin, addresses, &engine.spare, connect).await;
+    let (address, socket) = found.map_err(|_| AttemptError::Connect)?;
+    let watched = socket
+        .into_inner()
+        .and_then(|socket| engine.net.watch(socket));
+    let stream = watched.map_err(|_| AttemptError::Connect)?;
+    Ok((address.ip(), stream))
 }
+
+/// Looks the name up anew of which connections are kept, and closes those to addresses that it no longer has. A name
+/// server that is slow or silent keeps nobody from a connection that stands.
+pub(super) async fn look_again(
+    engine: &Engine<'_>,
+    attempt: &Attempt,
+    known: &Known,
+) -> Result<(), AttemptError> {
+    known.put_off(engine.clock.now().instant);
+    let mut memory = vec![0; engine.buffers.borrow().url.len()];
+    let url = engine.server.borrow().attempt_url(attempt.id, &mut memory);
+    let url = url.map_err(|_| AttemptError::Closed)?;
+    let late = async {
+        Timer::after(LOOK_UP_MAX).await;
+        Err(AttemptError::Resolve)
+    };
+    let Ok(addresses) = resolve(engine, &url).or(late).await else {
+        return Ok(());
+    };
+    let guard = engine.server.borrow().config().guard;
+    if !guard.permits_answers(&url, addresses.iter().copied()) {
+        return Err(AttemptError::Blocked);
+    }
+    let now = engine.clock.now().instant;
+    let mut pool = engine.pool.borrow_mut();
+    pool.looked_up(now, &known.origin, addresses, true);
+    Ok(())
+}
+
+/// An attempt has failed before it was known on which connection: its name may lead elsewhere meanwhile.
+pub(super) fn doubt(engine: &Engine<'_>, attempt: &Attempt) {
+    let mut memory = vec![0; engine.buffers.borrow().url.len()];
+    if let Ok(url) = engine.server.borrow().attempt_url(attempt.id, &mut memory) {
+        let mut origin = String::new();
+        write_origin(&url, &mut origin);
+        engine.pool.borrow().doubt(&origin);
+        race::forget(&origin);
+    }
+}
+
+/// How long a look-up may hold up an attempt for which there is a connection.
+const LOOK_UP_MAX: Duration = Duration::from_secs(2);
 
 /// Has the receiver prove that it is the URL's host, whatever its address.
 async fn secure(
@@ -92,10 +139,15 @@ async fn secure(
         Err(error) => {
             // The receiver's host may be written down; what is after it may be a secret. What is wrong can hold names
             // of its own choice.
-            let error = error.to_string();
+            let blamed = match Fault::of(&error) {
+                Fault::NoSuite => AttemptError::NoSuite,
+                Fault::NotTls => AttemptError::NotTls,
+                Fault::Untrusted => AttemptError::Tls,
+            };
+            let error = tls::explain(error).to_string();
             let error = error.escape_debug();
             tracing::info!(host = url.host_text(), %error, "no TLS connection");
-            Err(AttemptError::Tls)
+            Err(blamed)
         }
     }
 }

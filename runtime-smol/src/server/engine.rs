@@ -3,11 +3,11 @@
 //! It is at the bottom: whoever is here knows of no task. Tasks take what they need of it, for as long as they do not wait,
 //! and raise `turn` when the machine may want something.
 
-use super::{buffers::Buffers, pace::Pace, storage::Storage};
+use super::{buffers::Buffers, held::HeldClock, pace::Pace, storage::Storage};
 use crate::{
-    clock::Clock,
     deliver::{ConnectLimiter, Flights, Lookups, Pool},
     net::Net,
+    race::Spare,
     signal::Signal,
     tls::{Identity, Trust},
     translate::Workers,
@@ -20,6 +20,7 @@ use dubhook_core::{
 use smol::LocalExecutor;
 use std::{
     cell::{Cell, RefCell},
+    net::SocketAddr,
     rc::{Rc, Weak},
 };
 
@@ -29,7 +30,7 @@ pub(super) const BEGUN: &str = "work has begun, and no record is asked for";
 /// The shared state of a server.
 #[derive(Debug)]
 pub(super) struct Engine<'m> {
-    pub(super) clock: Clock,
+    pub(super) clock: HeldClock,
     pub(super) net: Rc<Net>,
     /// The names of receivers that are being looked up.
     pub(super) lookups: Lookups,
@@ -45,6 +46,10 @@ pub(super) struct Engine<'m> {
     pub(super) pool: RefCell<Pool>,
     /// Where those wait for their turn who need a new connection.
     pub(super) limiter: ConnectLimiter,
+    /// Connections that may be under way besides the first of each attempt.
+    pub(super) spare: Spare,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
     /// The attempts in flight.
     pub(super) flights: Flights,
     pub(super) workers: Workers<'m>,

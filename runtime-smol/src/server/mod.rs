@@ -36,6 +36,7 @@ mod connect;
 mod connection;
 mod engine;
 mod handle;
+mod held;
 mod pace;
 mod program;
 mod pump;

@@ -11,14 +11,16 @@ use super::{
     attempt,
     commit::commit,
     engine::{BEGUN, Engine, Spawner},
+    held::HeldClock,
     program,
 };
-use crate::{clock::Clock, net::Net, translate::Workers};
+use crate::{net::Net, translate::Workers};
 use async_io::Timer;
 use dubhook_core::{
     server::{Output, Ready, Server},
     time::{Instant, Now},
 };
+use futures_lite::future::yield_now;
 use std::{
     future::poll_fn,
     pin::Pin,
@@ -27,13 +29,22 @@ use std::{
 
 /// Jobs that are started in one turn at most, so that connections are not kept waiting.
 const STARTS_MAX: usize = 256;
+/// By how much a deadline may be late before it is asked whether the process was stopped meanwhile.
+const LATE_MS: u64 = 100;
+/// How often is looked then for what has come: an answer may take a few steps to be read, under TLS above all.
+const LOOKS: usize = 16;
 
 /// Does what the machine wants done, turn after turn.
 pub(super) async fn run<'e>(engine: &'e Engine<'_>, spawner: Spawner<'e>) {
     let mut alarm = Alarm::new(&engine.net);
     loop {
         engine.turn.take();
+        if engine.clock.late_ms() > LATE_MS {
+            read_all(engine).await;
+        }
+        engine.clock.let_go();
         let next = turn(engine, &spawner);
+        engine.clock.hold_before(next);
         alarm.set(&engine.clock, next);
         poll_fn(|cx| {
             let rang = alarm.poll(cx);
@@ -41,6 +52,14 @@ pub(super) async fn run<'e>(engine: &'e Engine<'_>, spawner: Spawner<'e>) {
             if rang.is_ready() { rang } else { turned }
         })
         .await;
+    }
+}
+
+/// Lets everybody read what has come, before what was due is judged.
+async fn read_all(engine: &Engine<'_>) {
+    for _ in 0..LOOKS {
+        engine.net.look();
+        yield_now().await;
     }
 }
 
@@ -92,7 +111,7 @@ fn drain<'e>(
                 }
                 match &engine.workers {
                     Workers::Simulated(simulator) => {
-                        simulator.borrow_mut().start(now.instant, slot, job);
+                        simulator.start(now.instant, slot, job);
                     }
                     Workers::Programs(programs) => {
                         program::start(engine, programs, server, job, spawner)
@@ -138,7 +157,7 @@ impl<'n> Alarm<'n> {
         }
     }
 
-    fn set(&mut self, clock: &Clock, next: Option<Instant>) {
+    fn set(&mut self, clock: &HeldClock, next: Option<Instant>) {
         if let Some(next) = next
             && self.at.is_none_or(|at| next < at)
         {

@@ -4,6 +4,7 @@ use super::{
     accept,
     buffers::Buffers,
     engine::{Engine, Spawner},
+    held::HeldClock,
     pace::Pace,
     pump,
     restore::restore,
@@ -16,11 +17,13 @@ use crate::{
     hidden::Hidden,
     memory::{Capacity, Memory},
     net::Net,
+    own,
+    race::Spare,
     resolve::Resolve,
     signal::Signal,
     store::{Store, StoreError},
     tls::{Identity, Trust},
-    translate::{Programs, Translator, Workers},
+    translate::{Programs, Simulated, Translator, Workers},
 };
 use async_io::{Async, Timer};
 use dubhook_core::{
@@ -42,6 +45,9 @@ use std::{
     time::Duration,
 };
 
+/// Connections that may be under way besides the first of each attempt: some of the descriptors that are kept for other
+/// things.
+const SPARE_MAX: usize = 64;
 /// How long what is in flight may take after the server was told to stop.
 const FINISH_MAX: Duration = Duration::from_secs(10);
 
@@ -55,6 +61,8 @@ pub struct Server {
     pub(super) allow: Vec<Cidr>,
     pub(super) translator: Translator,
     pub(super) seed: Hidden<[u8; 32]>,
+    pub(super) idle: Duration,
+    pub(super) simulated_max: usize,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) retain: Duration,
     pub(super) limits: Limits,
@@ -122,7 +130,7 @@ impl Server {
         ready: impl FnOnce(),
         beside: impl Future<Output = Infallible>,
     ) -> Result<(), RunError> {
-        let own = [self.address];
+        let own = own::listened_at(self.address);
         let retain_ms = u64::try_from(self.retain.as_millis()).unwrap_or(u64::MAX);
         let config = Config {
             service: Limits {
@@ -139,6 +147,7 @@ impl Server {
                 own: &own,
             },
             pages: self.pages,
+            idle_ms: self.idle.as_millis().try_into().unwrap_or(u64::MAX),
             ..Config::SERVER
         };
         let keep = match &self.store {
@@ -153,9 +162,9 @@ impl Server {
         if let Some(store) = &self.store {
             restore(clock.now(), &mut server, store.as_ref(), self.capacity)?;
         }
-        let workers = workers(self.translator, simulated, &mut server);
+        let workers = workers(self.translator, simulated, self.simulated_max, &mut server);
         let engine = Engine {
-            clock,
+            clock: HeldClock::new(clock),
             net,
             lookups: Lookups::new(self.resolver),
             identity: self.identity,
@@ -164,6 +173,8 @@ impl Server {
             buffers: RefCell::new(Buffers::new(&config)),
             pool: RefCell::new(Pool::new(self.capacity.attempts)),
             limiter: ConnectLimiter::default(),
+            spare: Spare::new(SPARE_MAX),
+            address: self.address,
             flights: Flights::new(self.capacity.attempts),
             workers,
             storage: Storage::new(self.store, &config)?,
@@ -202,7 +213,7 @@ async fn serve(
     executor.spawn(pump::run(engine, spawner)).detach();
     executor.spawn(beside).detach();
     executor
-        .spawn(engine.storage.prune(engine.clock, retain))
+        .spawn(engine.storage.prune(engine.clock.clock(), retain))
         .detach();
     let broken = async {
         let error = watch.await.err();
@@ -241,12 +252,14 @@ async fn serve(
 fn workers<'m>(
     translator: Translator,
     simulated: &'m mut [SimSlot],
+    simulated_max: usize,
     server: &mut machine::Server<'_>,
 ) -> Workers<'m> {
     match translator {
         Translator::Simulated(settings) => {
             let seed = server.random_bytes();
-            Workers::Simulated(RefCell::new(Simulator::new(simulated, settings, seed)))
+            let simulator = Simulator::new(simulated, settings, seed);
+            Workers::Simulated(Simulated::new(simulator, simulated_max))
         }
         Translator::Command(command) => Workers::Programs(Programs::new(command)),
         Translator::Remote => Workers::Remote,

@@ -6,6 +6,7 @@
 //! | `format` | the number of this layout, so that a newer one is refused, not guessed at |
 //! | `last-batch` | the number of the last batch that was durable |
 //! | `store/` | the embedded store |
+//! | `tried` | nothing of worth, for a moment: whether the disk is full |
 //!
 //! **Why `last-batch`.** The store's journal ends at the first entry that cannot be read, and at a start it cannot tell a
 //! batch that was being written from one that was damaged later: it drops it and all behind it. The first is right and the
@@ -90,6 +91,15 @@ impl Directory {
         let note = u128::from_le_bytes(note);
         let (number, check) = (note as u64, (note >> 64) as u64);
         Ok(if check == !number { number } else { 0 })
+    }
+
+    /// Whether something can be written at all: what the disk says, if not.
+    pub(super) fn try_to_write(&self) -> io::Result<()> {
+        let tried = self.path.join("tried");
+        let written = try_to_write(&tried);
+        // It was only tried; one that is left says nothing and is written over.
+        let _ = fs::remove_file(&tried);
+        written
     }
 
     /// Where to make a store. What a making that was cut off left there is removed: it never held anything.
@@ -180,4 +190,23 @@ fn open(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .open(path)
+}
+/// As much as a full disk has no room for.
+fn try_to_write(file: &Path) -> io::Result<()> {
+    const BYTES: usize = 64 * 1024;
+    let mut file = File::create(file)?;
+    file.write_all(&[1; BYTES])?;
+    file.sync_data()
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_so() {
+        let full = try_to_write(Path::new("/dev/full")).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    }
 }

@@ -85,6 +85,17 @@ impl Disk {
         })
     }
 
+    /// Why a write failed. Where it did so in the background, only the thread that wrote knows, so the disk is asked again.
+    fn blame(&self, error: fjall::Error) -> StoreError {
+        if matches!(error, fjall::Error::Poisoned)
+            && let Err(cause) = self.directory.try_to_write()
+        {
+            let why = format!("a write in the background failed: {cause}");
+            return StoreError::Failed(why.into());
+        }
+        error.into()
+    }
+
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
         // Nothing that holds the lock leaves half a change behind.
         self.progress
@@ -162,7 +173,7 @@ impl Store for Disk {
             write.insert(&self.archive, job.to_bits().to_be_bytes(), json);
         }
         write.insert(&self.records, BATCH, number.to_le_bytes());
-        write.commit()?;
+        write.commit().map_err(|error| self.blame(error))?;
         progress.batch = number;
         Ok(self.directory.note_batch(number)?)
     }
@@ -185,7 +196,7 @@ impl Store for Disk {
             write.remove(&self.archive, key);
         }
         let more = write.len() == PRUNED_MAX;
-        write.commit()?;
+        write.commit().map_err(|error| self.blame(error))?;
         // The next round starts from the front: a job may have ended long after it was made.
         self.progress().pruned = if more { last.unwrap_or(start) } else { 0 };
         Ok(more)

@@ -2,9 +2,11 @@
 
 mod program;
 mod programs;
+mod simulated;
 mod workers;
 
 pub use program::{Command, End, Task};
 pub(crate) use programs::Programs;
+pub(crate) use simulated::Simulated;
 pub use workers::Translator;
 pub(crate) use workers::{Workers, report_or_log};

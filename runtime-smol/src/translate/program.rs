@@ -3,6 +3,7 @@
 //! Each runs in a process group of its own, so that it ends with all its children when its job is called off, takes too
 //! long, or whoever runs it ends. Both the server's own translator and `dubhook work` run programs so.
 
+use crate::orphans::{self, Known};
 use async_io::Timer;
 use dubhook_core::{
     json::{self, Value},
@@ -114,12 +115,16 @@ impl Command {
         for name in task.hidden {
             command.env_remove(name);
         }
-        let child = smol::process::Command::from(command)
+        let mut command = smol::process::Command::from(command);
+        let piped = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        Ok(Group { child })
+            .stderr(Stdio::piped());
+        let (child, known) = orphans::spawn(piped)?;
+        Ok(Group {
+            child,
+            _known: known,
+        })
     }
 
     /// Feeds the program, listens to it and waits for its end, or brings that about.
@@ -199,20 +204,32 @@ fn hear(line: &str, progress: &mut impl FnMut(u8), output_url: &mut Option<Strin
     let Ok([share, url]) = said.fields(["progress", "output_url"]) else {
         return;
     };
-    if let Some(Value::Number(share)) = share
-        && let Ok(share) = share.as_u64()
-    {
-        progress(share.min(100) as u8);
+    match share.map(percent) {
+        Some(Some(percent)) => progress(percent),
+        // Whoever wrote the program wants to know.
+        Some(None) => tracing::info!(said = line, "a translator's progress is no number"),
+        None => {}
     }
     if let Some(Value::String(url)) = url {
         *output_url = String::from_utf8(url.bytes().collect()).ok();
     }
 }
 
+/// A share of 100, however it is spelt: `42`, `42.0`, `4.2e1`. What is between two is not reached yet.
+fn percent(share: Value<'_>) -> Option<u8> {
+    let Value::Number(share) = share else {
+        return None;
+    };
+    let share: f64 = share.text().parse().ok()?;
+    // More than all is all.
+    (share >= 0.0).then_some(share.min(100.0) as u8)
+}
+
 /// A program and all its children.
 #[derive(Debug)]
 struct Group {
     child: Child,
+    _known: Known,
 }
 
 impl Group {
@@ -296,6 +313,18 @@ fn conclude(status: std::process::ExitStatus, output_url: Option<String>, last_w
 mod tests {
     use super::*;
     use futures_lite::io::repeat;
+
+    #[test]
+    fn progress_is_taken_in_any_spelling() {
+        let mut heard = Vec::new();
+        for share in [
+            "42", "42.0", "4.2e1", "42.9", "0", "100.0", "-1", "100.5", "1e9", "\"42\"", "null",
+        ] {
+            let line = format!("{{\"progress\":{share}}}");
+            hear(&line, &mut |percent| heard.push(percent), &mut None);
+        }
+        assert_eq!(heard, [42, 42, 42, 42, 0, 100, 100, 100]);
+    }
 
     #[test]
     fn who_talks_without_end_leaves_others_their_turn() {

@@ -1,15 +1,14 @@
 //! Who does the translating, and what they have come to.
 
-use super::{program::Command, programs::Programs};
+use super::{program::Command, programs::Programs, simulated::Simulated};
 use dubhook_core::{
     id::{Id, Ix, Prefix},
     out::Out,
     server::{Input, Server},
     service::Report,
-    simulate::{self, Settings, Simulator, Step},
+    simulate::{self, Settings, Step},
     time::{Instant, Now},
 };
-use std::cell::RefCell;
 
 /// Who does the translating.
 #[derive(Debug, Clone)]
@@ -31,7 +30,7 @@ impl Default for Translator {
 /// Those who work on jobs.
 #[derive(Debug)]
 pub(crate) enum Workers<'m> {
-    Simulated(RefCell<Simulator<'m>>),
+    Simulated(Simulated<'m>),
     Programs(Programs),
     /// They are elsewhere, and the machine deals with them itself.
     Remote,
@@ -41,7 +40,7 @@ impl Workers<'_> {
     /// Whether one more job may be started.
     pub(crate) fn may_start(&self) -> bool {
         match self {
-            Self::Simulated(_) => true,
+            Self::Simulated(simulated) => simulated.may_start(),
             Self::Programs(programs) => programs.may_start(),
             Self::Remote => false,
         }
@@ -50,7 +49,7 @@ impl Workers<'_> {
     /// Stops working on a job.
     pub(crate) fn stop(&self, job: Ix, id: Id) {
         match self {
-            Self::Simulated(simulator) => simulator.borrow_mut().stop(job, id),
+            Self::Simulated(simulated) => simulated.stop(job, id),
             Self::Programs(programs) => programs.stop(id),
             Self::Remote => {}
         }
@@ -58,11 +57,10 @@ impl Workers<'_> {
 
     /// Tells what simulated jobs have come to.
     pub(crate) fn report(&self, now: Now, server: &mut Server<'_>) {
-        let Self::Simulated(simulator) = self else {
+        let Self::Simulated(simulated) = self else {
             return;
         };
-        let mut simulator = simulator.borrow_mut();
-        while let Some((id, step)) = simulator.poll_step(now.instant) {
+        while let Some((id, step)) = simulated.poll_step(now.instant) {
             let mut memory = [0; 64];
             let report = match step {
                 Step::Alive => Report::Alive,
@@ -82,7 +80,7 @@ impl Workers<'_> {
     /// When [`report`](Self::report) has something to tell.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match self {
-            Self::Simulated(simulator) => simulator.borrow().poll_timeout(),
+            Self::Simulated(simulated) => simulated.poll_timeout(),
             Self::Programs(_) | Self::Remote => None,
         }
     }

@@ -2,9 +2,10 @@
 
 use super::{PATIENCE, Server, VIDEO, WAIT, check, dubhook, run};
 use std::{
-    io::{PipeWriter, pipe},
+    io::{PipeWriter, Read, pipe},
+    net::TcpListener,
     process::{Child, Command, Output, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// An output whose reader has gone.
@@ -87,7 +88,7 @@ fn a_server_goes_on_when_nobody_reads_its_log() {
 #[test]
 fn an_interrupted_wait_removes_its_webhook_and_names_its_job() {
     let server = Server::in_memory(&["--simulate", "1h"]);
-    for by in ["-INT", "-TERM"] {
+    for by in ["-INT", "-TERM", "-HUP", "-QUIT"] {
         // The answer that names the job may still be on its way to the one that waits; then it is tried again.
         let (job, ended) = until(|| {
             let (job, ended) = interrupt_a_wait(&server, by);
@@ -119,6 +120,56 @@ fn interrupt_a_wait(server: &Server, by: &str) -> (String, Output) {
     });
     signal(&child, by);
     (job, child.wait_with_output().expect("its end"))
+}
+
+#[test]
+fn a_server_that_hangs_holds_nobody_up() {
+    // Connections come to be, and nobody ever answers.
+    let hung = || {
+        let hung = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", hung.local_addr().expect("an address"));
+        (hung, url)
+    };
+    let (_hung, url) = hung();
+    let asked = Instant::now();
+    let ended = run(&url, &[&WAIT[..], &["--timeout", "100ms"]].concat());
+    check(&ended, 4, "", "has not taken it within 0.1 s");
+    for by in ["-INT", "-HUP", "-QUIT"] {
+        let (hung, url) = hung();
+        let mut command = dubhook(&["listen", "--port", "0"]);
+        command.env("DUBHOOK_SERVER", &url).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program runs");
+        // It asks to be told before it can be interrupted, so that there is something to remove.
+        let (mut heard, _) = hung.accept().expect("a connection");
+        heard.read_exact(&mut [0]).expect("a request");
+        signal(&child, by);
+        assert_eq!(child.wait().expect("its end").code(), Some(0), "{by}");
+    }
+    // Each of these waited for half a minute.
+    assert!(asked.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_server_ends_its_programs_whichever_way_it_is_asked() {
+    for by in ["-HUP", "-QUIT", "-INT"] {
+        let server = Server::in_memory(&["--translator", "command", "--command", "exec sleep 600"]);
+        run(&server.url, &["translate", VIDEO, "--to", "es"]);
+        let children = format!("/proc/{0}/task/{0}/children", server.child.id());
+        let program = until(|| {
+            let children = std::fs::read_to_string(&children).ok()?;
+            children.split_whitespace().next().map(str::to_owned)
+        });
+        signal(&server.child, by);
+        let mut server = server;
+        assert_eq!(
+            server.child.wait().expect("its end").code(),
+            Some(0),
+            "{by}"
+        );
+        // One that has ended and is not waited for yet has no arguments any more.
+        let arguments = std::fs::read(format!("/proc/{program}/cmdline")).unwrap_or_default();
+        assert_eq!(arguments, b"", "{by}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The program as people and scripts use it: what it prints, and how it ends.
 
+mod container;
 mod leaving;
 mod refusing;
 mod translating;
@@ -186,6 +187,28 @@ fn a_job_from_the_command_line_to_its_end() {
         (Some(0), ""),
         "one line is all that it prints"
     );
+}
+
+#[test]
+fn a_long_list_is_one_document_and_simulated_workers_are_as_many_as_was_said() {
+    let server = Server::in_memory(&["--simulate", "1h", "--workers", "2"]);
+    for _ in 0..101 {
+        submitted(&server);
+    }
+    let listed = |more: &[&str]| {
+        let jobs = run(&server.url, &[&["jobs", "--json"], more].concat());
+        String::from_utf8(jobs.stdout).unwrap()
+    };
+    let all = listed(&["--limit", "1000"]);
+    assert_eq!(all.lines().count(), 1, "one document");
+    assert_eq!(all.matches("\"video_url\"").count(), 101);
+    assert!(all.ends_with("],\"next_cursor\":null}\n"), "{all}");
+    assert!(
+        !listed(&["--limit", "3"]).contains("null}\n"),
+        "there are more"
+    );
+    let working = listed(&["--status", "processing"]);
+    assert_eq!(working.matches("\"video_url\"").count(), 2, "{working}");
 }
 
 #[test]

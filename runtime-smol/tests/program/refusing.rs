@@ -30,7 +30,10 @@ fn refuses(arguments: &[&str], why: &str) -> String {
 #[test]
 fn a_server_does_not_pass_over_what_it_was_told() {
     refuses(&["--command", "true"], "goes with --translator command");
-    refuses(&["--workers", "2"], "goes with --translator command");
+    refuses(
+        &["--workers", "2", "--translator", "remote"],
+        "the workers run the programs",
+    );
     refuses(
         &["--translator", "remote", "--command", "true"],
         "dubhook work --exec CMD",

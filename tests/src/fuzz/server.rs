@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// Slots for jobs, endpoints and connections.
 const SLOTS: (usize, usize, usize) = (6, 4, 4);
 /// No connection may go unlooked at for longer, in milliseconds: a body at its pace, with the longest head before it.
-const PATIENCE_MS: u64 = 70_000;
+const PATIENCE_MS: u64 = 85_000;
 
 /// The server machine keeps its word whatever it is sent and whatever happens: answers are whole and by the rules, every
 /// connection has an end, tables stay within their bounds, a job never goes back from what was told of it, and deliveries

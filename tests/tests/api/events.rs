@@ -127,6 +127,10 @@ fn a_stream_of_one_job_begins_with_it_as_it_stands_and_ends_with_it() {
     let last = watcher.more();
     assert_eq!(kinds(&last), ["completed"]);
     assert_eq!(watcher.caller.wants, Drive::Close);
+    assert!(
+        watcher.stream.has_ended,
+        "its last chunk says that it is whole"
+    );
     assert!(job.ends_with(last[0].job()) && !other.ends_with(last[0].job()));
     machine.server.close(watcher.caller.id);
     assert_eq!(machine.server.conns_held(), 0);
@@ -226,6 +230,19 @@ fn events_are_told_only_once_they_are_durable() {
     machine.commit();
     named(&mut machine, &mut [&mut watcher.caller, &mut asker]);
     assert_eq!(kinds(&watcher.more()), ["pending"]);
+}
+
+#[test]
+fn who_knows_no_chunks_gets_none_and_no_line_makes_an_empty_event() {
+    let mut machine = Machine::volatile(1);
+    let mut old = Caller::open(&mut machine);
+    old.send(&mut machine, b"GET /v1/events HTTP/1.0\r\n\r\n");
+    let text = String::from_utf8(old.take()).unwrap();
+    assert!(!text.contains("transfer-encoding"), "{text}");
+    assert!(text.ends_with("\r\n\r\nretry: 1000\n"), "{text}");
+    machine.advance_ms(15_000);
+    named(&mut machine, &mut [&mut old]);
+    assert_eq!(old.take(), b":\n");
 }
 
 #[test]

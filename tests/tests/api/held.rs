@@ -75,7 +75,7 @@ fn a_read_that_has_waited_long_enough_shows_the_job_as_it_is() {
     // The connection goes on, and its next wait is for a request.
     caller.send(&mut machine, &request("GET", "/status", "", ""));
     assert_eq!(answer(&mut caller).unwrap().status, 200);
-    machine.advance_ms(60_000);
+    machine.advance_ms(75_000);
     assert_eq!(named(&mut machine, &mut [&mut caller]), 1);
     assert_eq!(caller.wants, Drive::Close);
 }

@@ -24,6 +24,29 @@ fn post(machine: &mut Machine, path: &str, fields: &str, body: &str) -> Answer {
     answer
 }
 
+#[test]
+fn a_webhook_that_comes_back_is_refused() {
+    let mut machine = Machine::volatile(1);
+    const ID: &str = "webhook-id: evt_1\r\n";
+    const SIGNATURE: &str = "webhook-signature: v1,AAAA\r\n";
+    for path in ["/v1/translations", "/v1/webhooks/x/test", "/v1/nothing"] {
+        let fields = format!("{ID}webhook-timestamp: 1\r\n{SIGNATURE}");
+        let answer = post(&mut machine, path, &fields, JOB);
+        check_problem(&answer, 403, "webhook_loop", None);
+    }
+    // One of them says nothing, and what is no part of the API is nobody's to be called in a circle.
+    let media_type = "content-type: application/json\r\n";
+    for fields in [ID, SIGNATURE] {
+        let answer = post(
+            &mut machine,
+            "/v1/translations",
+            &format!("{fields}{media_type}"),
+            JOB,
+        );
+        assert_eq!(answer.status, 202);
+    }
+}
+
 #[track_caller]
 fn check(fields: &str, allowed: bool) {
     let mut machine = Machine::volatile(1);

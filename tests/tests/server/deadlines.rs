@@ -43,7 +43,7 @@ fn a_silent_connection_ends_without_a_word() {
     for (bytes, ms) in [
         (&b""[..], 10_000),
         (b"\r\n", 10_000),
-        (&request("GET", "/healthz", "", ""), 60_000),
+        (&request("GET", "/healthz", "", ""), 75_000),
     ] {
         let mut caller = Caller::open(&mut machine);
         caller.send(&mut machine, bytes);
@@ -162,7 +162,7 @@ fn the_time_of_one_request_is_not_the_next_one_s() {
         caller.send(&mut machine, &get[10..]);
         assert_eq!(statuses(&mut caller), [200]);
     }
-    assert_eq!(until_named(&mut machine, &mut caller), 60_000);
+    assert_eq!(until_named(&mut machine, &mut caller), 75_000);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_call_that_waits_for_its_commit_is_not_hurried() {
     assert_eq!(machine.next_conn(), Some(caller.id));
     caller.turn(&mut machine);
     assert_eq!(statuses(&mut caller), [202]);
-    assert_eq!(until_named(&mut machine, &mut caller), 60_000);
+    assert_eq!(until_named(&mut machine, &mut caller), 75_000);
     assert_eq!(caller.wants, Drive::Close);
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Problem {
     Unauthorized,
     /// A web page of another origin would change something.
     CrossOrigin,
+    /// A webhook was delivered to the API.
+    WebhookLoop,
     /// No such path.
     NoSuchPath,
     /// No such job.
@@ -201,7 +203,12 @@ impl Problem {
             Self::CrossOrigin => parts!(
                 403,
                 "cross_origin",
-                "A web page of another origin changes nothing here.",
+                "A web page of another origin changes nothing here. If it is this server's own, the proxy before it must pass Host on as it came.",
+            ),
+            Self::WebhookLoop => parts!(
+                403,
+                "webhook_loop",
+                "This is the delivery of a webhook: the API is no receiver of webhooks.",
             ),
             Self::NoSuchPath => parts!(404, "not_found", "There is nothing at this path."),
             Self::NoSuchJob => parts!(

@@ -208,6 +208,7 @@ fn every_outcome_has_the_status_that_fits_its_blame() {
         (Outcome::Unverified(VerifyError::DuplicateHeader), 400),
         (Outcome::Malformed(read_event(b"[]").unwrap_err()), 400),
         (Outcome::Closed, 410),
+        (Outcome::Full, 503),
     ] {
         assert_eq!(outcome.status(), expect, "{outcome:?}");
     }

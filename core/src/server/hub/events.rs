@@ -1,7 +1,8 @@
 //! Streams of events, for clients that no webhook can reach: `GET /v1/events` (server-sent events, as the HTML standard
 //! has them in section 9.2).
 //!
-//! A stream is an answer that goes on until somebody closes it. It reads the feed from a position on and sends what it finds
+//! A stream is an answer that goes on until somebody closes it, each event a chunk of its own where the client speaks
+//! HTTP/1.1: one that waits for whole buffers, a library or a proxy, would hold events back else. It reads the feed from a position on and sends what it finds
 //! as the bodies of webhooks, each under its `webhook-id`, so a client that comes back says with `Last-Event-ID` where it
 //! was. What has left the feed by then cannot be sent again: the event `stream.gap` says so, and that what is followed
 //! should be read anew.
@@ -13,7 +14,7 @@ use crate::{
     api::{self, Field, Problem},
     event::Event,
     feed::Entry,
-    http::{FieldLine, Request, ResponseHead},
+    http::{FieldLine, Request, ResponseHead, Version},
     id::{Id, Prefix},
     out::Out,
     server::{
@@ -30,10 +31,16 @@ const KEEP_ALIVE_MS: u64 = 15_000;
 /// Events of the feed that a stream of one job looks at in one turn at most.
 const LOOKED_AT_MAX: usize = 1_000;
 
+/// The size of a chunk, to be filled in.
+const SIZE: &[u8] = b"0000\r\n";
+const SIZE_DIGITS: usize = 4;
+/// What ends a chunked answer.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 const EVENT_STREAM: FieldLine = FieldLine::new("content-type: text/event-stream\r\n");
 /// How soon a client shall come back after the stream broke, in milliseconds.
-const RETRY: &[u8] = b"retry: 1000\n\n";
-const ALIVE: &[u8] = b":\n\n";
+// No blank line ends these two, for there is no event before it: some parsers would make an empty one of it.
+const RETRY: &[u8] = b"retry: 1000\n";
+const ALIVE: &[u8] = b":\n";
 const GAP: &[u8] = b"event: stream.gap\ndata: {\"type\":\"stream.gap\"}\n\n";
 
 /// What became of a turn of a stream.
@@ -89,6 +96,7 @@ impl Server<'_> {
             sequence: 0,
             at,
             has_begun: false,
+            is_chunked: false,
             has_gap: resumes && found.is_none(),
         }
     }
@@ -103,6 +111,7 @@ impl Server<'_> {
             sequence,
             at,
             has_begun: false,
+            is_chunked: false,
             has_gap: false,
         }
     }
@@ -118,8 +127,9 @@ impl Server<'_> {
         let next = now.instant.after_ms(KEEP_ALIVE_MS);
         let conn = self.conns.get(ix)?;
         let (head_only, was_held, deadline) = (conn.head_only, conn.held, conn.deadline);
+        stream.is_chunked = conn.version == Version::V11;
         if self.stopping && stream.has_begun {
-            return self.end_stream(ix);
+            return self.finish_stream(ix, &stream, out);
         }
         if self.stopping {
             self.settle(ix, Reply::Problem(Problem::Stopping));
@@ -135,7 +145,7 @@ impl Server<'_> {
         let start = out.len();
         if !stream.has_begun {
             self.date.set(now.timestamp);
-            if !self.begin_stream(ix, out) {
+            if !self.begin_stream(ix, &stream, out) {
                 out.rewind(start);
                 return self.no_room(ix, start);
             }
@@ -150,13 +160,14 @@ impl Server<'_> {
         let written = out.len() > start;
         let is_late = now.instant >= deadline;
         if !written && is_late {
-            out.put(ALIVE);
+            // Where there is no room for it there is something else to be heard.
+            put_chunk(&stream, 0, out, |out| out.put(ALIVE));
         }
         if let Some(conn) = self.conns.get_mut(ix) {
             conn.reply = Reply::Events(stream);
         }
         match turn {
-            Turn::Over => self.end_stream(ix),
+            Turn::Over => self.finish_stream(ix, &stream, out),
             Turn::Full => self.no_room(ix, out.len()),
             Turn::Tired | Turn::Quiet => {
                 if matches!(turn, Turn::Tired) {
@@ -173,7 +184,7 @@ impl Server<'_> {
     }
 
     /// Writes a stream's head. `false` where there is no room.
-    fn begin_stream(&self, ix: Ix, out: &mut Out<'_>) -> bool {
+    fn begin_stream(&self, ix: Ix, stream: &Stream, out: &mut Out<'_>) -> bool {
         let Some(conn) = self.conns.get(ix) else {
             return false;
         };
@@ -183,12 +194,14 @@ impl Server<'_> {
             .line(NO_STORE)
             // A proxy that gathers an answer before it passes it on would make old news of events.
             .field("x-accel-buffering", b"no")
-            .connection(false, conn.version)
-            .finish_without_length();
-        if !conn.head_only {
-            out.put(RETRY);
-        }
-        head.is_ok() && !out.is_full()
+            .connection(false, conn.version);
+        let head = if stream.is_chunked {
+            head.finish_chunked()
+        } else {
+            head.finish_without_length()
+        };
+        let has_room = conn.head_only || put_chunk(stream, 0, out, |out| out.put(RETRY));
+        head.is_ok() && has_room && !out.is_full()
     }
 
     /// Writes events from where the stream is, as many as fit whole.
@@ -209,7 +222,7 @@ impl Server<'_> {
                 Some(job) => told.job == job && told.event.sequence > stream.sequence,
             };
             if is_wanted {
-                match self.write_told(told, stream.has_gap, out) {
+                match self.write_told(told, stream, stream.has_gap, out) {
                     Some(false) => return Turn::Full,
                     Some(true) => stream.has_gap = false,
                     // Its job has left memory, which happens to those only who fall far behind.
@@ -223,10 +236,7 @@ impl Server<'_> {
             stream.at += 1;
         }
         if stream.has_gap {
-            let start = out.len();
-            out.put(GAP);
-            if out.is_full() {
-                out.rewind(start);
+            if !put_chunk(stream, 0, out, |out| out.put(GAP)) {
                 return Turn::Full;
             }
             stream.has_gap = false;
@@ -251,7 +261,7 @@ impl Server<'_> {
             event,
             batch: 0,
         };
-        if self.write_told(&told, false, out) != Some(true) {
+        if self.write_told(&told, stream, false, out) != Some(true) {
             return Turn::Full;
         }
         stream.sequence = event.sequence;
@@ -264,12 +274,32 @@ impl Server<'_> {
 
     /// Writes one event whole, and before it that others were missed, or says that there is no room. `None` where its job
     /// has left memory.
-    fn write_told(&self, told: &Entry, has_gap: bool, out: &mut Out<'_>) -> Option<bool> {
+    fn write_told(
+        &self,
+        told: &Entry,
+        stream: &Stream,
+        has_gap: bool,
+        out: &mut Out<'_>,
+    ) -> Option<bool> {
         let ix = self.service.find_job(told.job)?;
         let start = out.len();
-        if has_gap {
-            out.put(GAP);
+        if has_gap && !put_chunk(stream, 0, out, |out| out.put(GAP)) {
+            return Some(false);
         }
+        // So that a stream that is over never has to come back for its end.
+        let kept = if told.event.kind.is_terminal() {
+            LAST_CHUNK.len()
+        } else {
+            0
+        };
+        let has_room = put_chunk(stream, kept, out, |out| self.write_message(ix, told, out));
+        if !has_room {
+            out.rewind(start);
+        }
+        Some(has_room)
+    }
+
+    fn write_message(&self, ix: Ix, told: &Entry, out: &mut Out<'_>) {
         out.put(b"id: ");
         told.id().write(Prefix::Event, out);
         out.put(b"\nevent: ");
@@ -277,17 +307,25 @@ impl Server<'_> {
         out.put(b"\ndata: ");
         self.service.write_event(ix, &told.event, out);
         out.put(b"\n\n");
-        if out.is_full() {
-            out.rewind(start);
-            return Some(false);
-        }
-        Some(true)
     }
 
     /// Asks for room, where there is something to make room of; else it would never come.
     fn no_room(&mut self, ix: Ix, written: usize) -> Option<Drive> {
         if written > 0 {
             return Some(Drive::Flush);
+        }
+        self.end_stream(ix)
+    }
+
+    /// Ends a stream that is whole.
+    fn finish_stream(&mut self, ix: Ix, stream: &Stream, out: &mut Out<'_>) -> Option<Drive> {
+        if stream.is_chunked {
+            let start = out.len();
+            out.put(LAST_CHUNK);
+            if out.is_full() {
+                out.rewind(start);
+                return self.no_room(ix, start);
+            }
         }
         self.end_stream(ix)
     }
@@ -299,4 +337,37 @@ impl Server<'_> {
         }
         Some(Drive::Close)
     }
+}
+
+/// Writes what is one chunk of a stream, whole, with so much room kept behind it; `false` where there is too little.
+fn put_chunk(
+    stream: &Stream,
+    kept: usize,
+    out: &mut Out<'_>,
+    write: impl FnOnce(&mut Out<'_>),
+) -> bool {
+    let start = out.len();
+    if stream.is_chunked {
+        out.put(SIZE);
+    }
+    let content = out.len();
+    write(out);
+    let mut left = out.len().saturating_sub(content);
+    if stream.is_chunked {
+        let digits = out.written_mut(start).iter_mut().take(SIZE_DIGITS).rev();
+        for digit in digits {
+            *digit = match (left & 0xf) as u8 {
+                value @ 0..=9 => b'0'.wrapping_add(value),
+                value => b'a'.wrapping_add(value).wrapping_sub(10),
+            };
+            left >>= 4;
+        }
+        out.put(b"\r\n");
+    }
+    // No event is longer than such a number tells.
+    let fits = !out.is_full() && out.room() >= kept && (left == 0 || !stream.is_chunked);
+    if !fits {
+        out.rewind(start);
+    }
+    fits
 }

@@ -13,9 +13,9 @@ use super::{
     remote::Remote,
     serve::processors,
     show::{self, Paint},
+    signals::endings,
 };
 use async_io::{Timer, block_on};
-use async_signal::{Signal, Signals};
 use calls::{Answer, Claim, Report, WorkApi};
 use clap::Args;
 use dubhook_core::service::Limits;
@@ -65,6 +65,8 @@ pub(super) struct Work {
 
 /// How long the server is asked to wait for a job, in seconds.
 const WAIT_S: u64 = 60;
+/// How long a report may still take once this program is told to end.
+const HUNG: Duration = Duration::from_millis(900);
 /// How soon progress is reported after a report before it.
 const GAP: Duration = Duration::from_millis(100);
 /// What the programs need not know.
@@ -73,7 +75,7 @@ const HIDDEN: &[&str] = &["DUBHOOK_API_KEY", "DUBHOOK_API_KEYS"];
 impl Work {
     pub(super) fn run(&self) -> Result<(), Fail> {
         // Signals are heard before there is a program to end.
-        let mut signals = Signals::new([Signal::Term, Signal::Int])?;
+        let mut signals = endings()?;
         let (stop, stopped) = channel::bounded(1);
         let pool = WorkerPool {
             api: WorkApi::new(&self.remote)?,
@@ -289,7 +291,10 @@ impl WorkerPool {
                 End::Failed(why) => Report::Failed(cut(why)),
                 End::Stopped => return Ended::Stopped,
             };
-            match self.api.report(job, report).await {
+            let Some(answer) = self.unless_hung(self.api.report(job, report)).await else {
+                return Ended::Stopped;
+            };
+            match answer {
                 Answer::Taken => {
                     return match end {
                         End::Completed(url) => Ended::Completed(url),
@@ -316,6 +321,16 @@ impl WorkerPool {
             None
         };
         async { Some(future.await) }.or(stopped).await
+    }
+
+    /// What comes of this, or nothing once this program was told to end and it still takes its time.
+    async fn unless_hung<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let hung = async {
+            closed(&self.stopped).await;
+            Timer::after(HUNG).await;
+            None
+        };
+        async { Some(future.await) }.or(hung).await
     }
 
     /// Says what has become of a job, in a line. Whoever does not read it wants no other.

@@ -4,7 +4,8 @@
 //!
 //! [`Trust`] holds the roots that a peer's certificate must lead to: those of the platform, and what an operator adds
 //! for certificates of their own. The platform's are read when the first connection wants them, not before. [`Identity`]
-//! is the certificate and key that a server shows. Names are always checked, against the host of the URL, whatever
+//! is the certificate and key that a server shows. A certificate that was given and is shown itself counts for its names
+//! (`given.rs`). Names are always checked, against the host of the URL, whatever
 //! address the connection goes to. Only HTTP/1.1 is offered (RFC 7301), TLS 1.2 and 1.3 are spoken.
 //!
 //! ```
@@ -14,9 +15,16 @@
 //! assert!(error.to_string().starts_with("no/such/file.pem: "));
 //! ```
 
+mod fault;
+mod given;
+
+pub(crate) use fault::{Fault, explain};
+
 use dubhook_core::url::{Host, Url};
+use given::Given;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
+    client::WebPkiServerVerifier,
     crypto::{CryptoProvider, ring},
     pki_types::{
         CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName,
@@ -82,11 +90,23 @@ impl Trust {
         // What is no root is left out: one bad file must not cost all others.
         roots.add_parsable_certificates(found.certs);
         roots.add_parsable_certificates(self.0.own.iter().cloned());
-        let mut config = ClientConfig::builder_with_provider(provider())
+        let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .expect(SUITES)
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .expect(SUITES);
+        let usual =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots.clone()), provider());
+        let mut config = match usual.build() {
+            Ok(usual) => {
+                let given = self.0.own.clone();
+                let verifier = Arc::new(Given { usual, given });
+                let builder = builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(verifier);
+                builder.with_no_client_auth()
+            }
+            // There is no root at all, so nobody is believed.
+            Err(_) => builder.with_root_certificates(roots).with_no_client_auth(),
+        };
         config.alpn_protocols = vec![HTTP.to_vec()];
         config
     }

@@ -1,0 +1,91 @@
+//! The pages of a list as one document.
+
+/// Gathers what the pages hold, as the server wrote it.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    items: Vec<u8>,
+}
+
+impl Pages {
+    /// Takes what a page holds, which is known to be JSON.
+    pub(super) fn add(&mut self, page: &[u8]) {
+        let items = data(page).unwrap_or_default();
+        if !self.items.is_empty() && !items.is_empty() {
+            self.items.push(b',');
+        }
+        self.items.extend_from_slice(items);
+    }
+
+    /// One page with all of it, before the one that `next` leads to.
+    pub(super) fn into_document(self, next: Option<&str>) -> Vec<u8> {
+        let mut document = b"{\"data\":[".to_vec();
+        document.extend(self.items);
+        document.extend_from_slice(b"],\"next_cursor\":");
+        match next {
+            // A cursor is made of letters and digits.
+            Some(next) => document.extend(format!("\"{}\"", next.escape_default()).into_bytes()),
+            None => document.extend_from_slice(b"null"),
+        }
+        document.push(b'}');
+        document
+    }
+}
+
+/// What stands in the array `data` of an object.
+fn data(page: &[u8]) -> Option<&[u8]> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    // Where the latest string of the object itself began, whether it was `data`, and where its array begins.
+    let (mut string, mut is_data, mut array) = (0, false, None);
+    for (at, byte) in page.iter().enumerate() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => {
+                    in_string = false;
+                    is_data = depth == 1 && page.get(string..at) == Some(b"data");
+                }
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => (in_string, string) = (true, at + 1),
+            b'[' | b'{' => {
+                depth += 1;
+                if depth == 2 && is_data && array.is_none() {
+                    array = Some(at + 1);
+                }
+            }
+            b']' | b'}' => {
+                depth = depth.checked_sub(1)?;
+                if let (1, Some(begin)) = (depth, array) {
+                    return page.get(begin..at).map(<[u8]>::trim_ascii);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_become_one_document() {
+        let mut pages = Pages::default();
+        pages.add(br#"{"data":[{"data":["]"],"e":"\"]"},2],"next_cursor":"a"}"#);
+        pages.add(br#"{ "next_cursor": null, "data": [ 3 ] }"#);
+        pages.add(br#"{"data":[],"next_cursor":null}"#);
+        let all = pages.into_document(None);
+        let expect = br#"{"data":[{"data":["]"],"e":"\"]"},2,3],"next_cursor":null}"#;
+        assert_eq!(
+            String::from_utf8_lossy(&all),
+            String::from_utf8_lossy(expect)
+        );
+        let none = Pages::default().into_document(Some("x1"));
+        assert_eq!(none, br#"{"data":[],"next_cursor":"x1"}"#);
+    }
+}
