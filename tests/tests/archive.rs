@@ -4,6 +4,7 @@ use dubhook_core::{server::Drive, service::Report};
 use dubhook_tests::{
     caller::{Caller, request},
     machine::{Machine, Records, at},
+    stream::Stream,
 };
 
 /// Submits a job and lets it end; returns its path.
@@ -38,6 +39,37 @@ fn a_job_that_made_room_for_others_is_found_in_the_archive() {
     );
     let (status, _) = machine.call("GET", "/v1/translations/job_01k00000000000000000000000", "");
     assert_eq!(status, 404);
+}
+
+#[test]
+fn a_stream_of_a_job_in_the_archive_is_its_ending() {
+    let mut machine = Machine::archiving(1);
+    let first = ended_job(&mut machine, 0);
+    let path = first.replace("/v1/translations/", "/v1/events?job=");
+    let read = |machine: &mut Machine| {
+        let mut caller = Caller::open(machine);
+        caller.send(machine, &request("GET", &path, "", ""));
+        let mut stream = Stream::new(path.strip_prefix("/v1/events?job="));
+        let messages = stream.read(&caller.take());
+        assert!(stream.has_ended && caller.wants == Drive::Close);
+        messages
+    };
+    let from_memory = read(&mut machine);
+    for number in 1..40 {
+        ended_job(&mut machine, number);
+    }
+    let from_archive = read(&mut machine);
+    assert_eq!(from_archive, from_memory, "the same event, to the byte");
+    assert_eq!(from_archive[0].kind, "translation.completed");
+    // Who has it need not come back.
+    let mut caller = Caller::open(&mut machine);
+    let known = format!("last-event-id: {}\r\n", from_archive[0].id);
+    caller.send(&mut machine, &request("GET", &path, &known, ""));
+    assert_eq!(caller.answers().remove(0).status, 204);
+    let mut caller = Caller::open(&mut machine);
+    let none = "/v1/events?job=job_01k00000000000000000000000";
+    caller.send(&mut machine, &request("GET", none, "", ""));
+    assert_eq!(caller.answers().remove(0).status, 422);
 }
 
 #[test]

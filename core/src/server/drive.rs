@@ -175,6 +175,14 @@ impl Server<'_> {
         let reply = match (found, sought) {
             (Some(_), Sought::Read | Sought::Repeat) => conn.reply,
             (Some(_), Sought::Cancel) => Reply::Problem(Problem::Ended),
+            #[cfg(feature = "hub")]
+            (Some(job), Sought::Ending(known)) if hub::is_known(job, known) => Reply::NoContent,
+            #[cfg(feature = "hub")]
+            (Some(job), Sought::Ending(known)) => {
+                return Ok(self.answer_ending(id.ix, known, job, out));
+            }
+            #[cfg(feature = "hub")]
+            (None, Sought::Ending(_)) => Reply::Problem(Problem::Job),
             (None, Sought::Repeat) => Reply::Problem(FORGOTTEN),
             (None, _) => Reply::Problem(Problem::NoSuchJob),
         };

@@ -77,6 +77,9 @@ pub(super) enum Sought {
     Cancel,
     /// The request that made it came again.
     Repeat,
+    /// For a stream of it, by whoever knows its events up to this one.
+    #[cfg(feature = "hub")]
+    Ending(u32),
 }
 
 /// What a list shows.

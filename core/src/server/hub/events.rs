@@ -16,10 +16,12 @@ use crate::{
     feed::Entry,
     http::{FieldLine, Request, ResponseHead, Version},
     id::{Id, Prefix},
+    json::{self, Str},
+    model::Translation,
     out::Out,
     server::{
         Drive, Server,
-        reply::{Answer, NO_STORE, Reply, Stream},
+        reply::{Answer, NO_STORE, Reply, Sought, Stream},
     },
     service::Durable,
     slab::Ix,
@@ -67,12 +69,18 @@ pub(in crate::server) fn events(server: &mut Server<'_>, request: &Request<'_>) 
         return Ok(Reply::Events(server.stream_of_all(last.is_some(), named)));
     };
     let job = Id::parse(Prefix::Job, job).ok_or(Problem::Job)?;
-    let ix = server.service.find_job(job).ok_or(Problem::Job)?;
+    let known = named.and_then(|id| id.sequence_in(job));
+    let Some(ix) = server.service.find_job(job) else {
+        if !server.service.has_archive() {
+            return Err(Problem::Job);
+        }
+        let sought = Sought::Ending(known.unwrap_or(0));
+        return Ok(Reply::Archived { id: job, sought });
+    };
     let newest = match server.service.durable_job(ix) {
         Durable::Is(event) => Some(event),
         Durable::Nothing | Durable::Soon => None,
     };
-    let known = named.and_then(|id| id.sequence_in(job));
     let has_all = |event: Event| known.is_some_and(|known| known >= event.sequence);
     if newest.is_some_and(|event| event.kind.is_terminal() && has_all(event)) {
         // By which a client learns not to come back.
@@ -317,6 +325,51 @@ impl Server<'_> {
         self.end_stream(ix)
     }
 
+    /// The stream of a job that is in the archive alone: its ending.
+    pub(in crate::server) fn answer_ending(
+        &mut self,
+        ix: Ix,
+        known: u32,
+        job: &[u8],
+        out: &mut Out<'_>,
+    ) -> Drive {
+        let Ok(ended) = json::from_slice::<Translation<Str<'_>>>(job) else {
+            return Drive::Close;
+        };
+        let Some(conn) = self.conns.get(ix) else {
+            return Drive::Close;
+        };
+        let stream = Stream {
+            job: ended.id,
+            sequence: known,
+            at: 0,
+            has_begun: true,
+            is_chunked: conn.version == Version::V11,
+            has_gap: false,
+        };
+        let head_only = conn.head_only;
+        let start = out.len();
+        let kept = LAST_CHUNK.len();
+        let has_room = self.begin_stream(ix, &stream, out)
+            && (head_only || put_chunk(&stream, kept, out, |out| write_ending(&ended, job, out)));
+        if !has_room {
+            out.rewind(start);
+            // With an empty output it would never fit.
+            return if start > 0 {
+                Drive::Flush
+            } else {
+                Drive::Close
+            };
+        }
+        self.traffic.count_answer(out.written(), start);
+        let ended = if head_only {
+            self.end_stream(ix)
+        } else {
+            self.finish_stream(ix, &stream, out)
+        };
+        ended.unwrap_or(Drive::Close)
+    }
+
     /// Ends a stream that is whole.
     fn finish_stream(&mut self, ix: Ix, stream: &Stream, out: &mut Out<'_>) -> Option<Drive> {
         if stream.is_chunked {
@@ -337,6 +390,29 @@ impl Server<'_> {
         }
         Some(Drive::Close)
     }
+}
+
+/// Whether a job's events are all known to whoever knows them up to this one.
+pub(in crate::server) fn is_known(job: &[u8], known: u32) -> bool {
+    let ended = json::from_slice::<Translation<Str<'_>>>(job);
+    ended.is_ok_and(|ended| known >= ended.sequence)
+}
+
+/// Writes the ending of a job that is kept as JSON.
+fn write_ending(ended: &Translation<Str<'_>>, job: &[u8], out: &mut Out<'_>) {
+    out.put(b"id: ");
+    let id = ended.id.event(ended.sequence, ended.updated_at);
+    id.write(Prefix::Event, out);
+    for part in ["\nevent: ", "\ndata: {\"type\":\""] {
+        out.put(part.as_bytes());
+        out.put(b"translation.");
+        out.put(ended.status.as_str().as_bytes());
+    }
+    out.put(b"\",\"timestamp\":\"");
+    out.put(ended.updated_at.text().as_bytes());
+    out.put(b"\",\"data\":");
+    out.put(job);
+    out.put(b"}\n\n");
 }
 
 /// Writes what is one chunk of a stream, whole, with so much room kept behind it; `false` where there is too little.

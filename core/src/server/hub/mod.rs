@@ -19,7 +19,7 @@ mod work;
 pub(super) use held::Watch;
 pub use page::Page;
 
-pub(super) use events::events;
+pub(super) use events::{events, is_known};
 pub(super) use held::Held;
 pub(super) use metrics::{METRICS_BYTES_MAX, METRICS_TEXT, Traffic, write_metrics};
 pub(super) use page::page_instead;
