@@ -125,6 +125,7 @@ impl Client<'_> {
             let hint_ms = hint.and_then(|value| retry_after(value, now.timestamp));
             return Some(self.fail(now, call, Failure::Status(response.status), hint_ms));
         }
+        // Each is a call of its own, for the stack it takes.
         let answer = match call {
             Call::Register => self.take_registered(now, response),
             Call::Unregister(_) => Ok(self.take_unregistered()),
@@ -226,6 +227,7 @@ impl Client<'_> {
         }
     }
 
+    #[inline(never)]
     fn take_registered<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
         if !matches!(response.status, 200 | 201) {
             self.step(Trigger::Refused);
@@ -249,6 +251,7 @@ impl Client<'_> {
         self.closing.map(|_| Update::Unregistered)
     }
 
+    #[inline(never)]
     fn take_checked<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
         let check_at = self.next_check(now.instant);
         let (trigger, update) = match response.status {
@@ -278,6 +281,7 @@ impl Client<'_> {
         Ok(update)
     }
 
+    #[inline(never)]
     fn take_status<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
         let status = match response.status {
             200 => Some(read_status(response.body)?),
@@ -292,6 +296,7 @@ impl Client<'_> {
         Ok(Some(Update::Status(self.newest.status())))
     }
 
+    #[inline(never)]
     fn take_submitted<'b>(&mut self, now: Now, response: &Response<'b>) -> Answer<'b> {
         // Nobody waits for it any more.
         if !self.submission.is_translation() {
@@ -319,6 +324,7 @@ impl Client<'_> {
     }
 
     /// A job that is called off tells so like any other change; where it had ended before, the server refuses.
+    #[inline(never)]
     fn take_canceled<'b>(&mut self, now: Now, id: Id, response: &Response<'b>) -> Answer<'b> {
         // Nobody wants it any more, or it is another one meanwhile.
         let is_wanted = self.canceling.take_if(|wanted| *wanted == id).is_some();
@@ -342,6 +348,7 @@ impl Client<'_> {
         Ok(Some(Update::Canceled(job)))
     }
 
+    #[inline(never)]
     fn take_list<'b>(&mut self, response: &Response<'b>) -> Answer<'b> {
         if self.submission.call() != Some(Call::List) {
             return Ok(None);
@@ -355,6 +362,7 @@ impl Client<'_> {
         Ok(Some(Update::List(list)))
     }
 
+    #[inline(never)]
     fn take_job<'b>(&mut self, now: Now, id: Id, response: &Response<'b>) -> Answer<'b> {
         let Some(ix) = self.jobs.find(id) else {
             return Ok(None);

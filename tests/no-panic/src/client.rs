@@ -18,7 +18,9 @@ use crate::{Gate, world::World};
 pub(crate) const GATES: &[Gate] = &[
     client_new,
     commands,
-    exchanges,
+    questions,
+    answers,
+    failures,
     receiver,
     webhooks,
     client_views,
@@ -63,22 +65,29 @@ fn commands(world: &mut World<'_>) {
     client.close();
 }
 
-fn exchanges(world: &mut World<'_>) {
+fn questions(world: &mut World<'_>) {
     let client = &mut *world.client;
     black_box(client.deadline());
     black_box(client.request_bytes_max());
     let request = client.poll(world.now, &mut Out::new(world.room));
     black_box(request.is_ok());
+}
+
+fn answers(world: &mut World<'_>) {
     let id = world.exchange;
     if let Some(response) = &world.response.response(world.bytes) {
         let input = Input::Answer { id, response };
-        if let Ok(Some(Update::List(list))) = client.handle(world.now, input) {
+        if let Ok(Some(Update::List(list))) = world.client.handle(world.now, input) {
             black_box(list.translations().all(|translation| translation.is_ok()));
         }
     }
+}
+
+fn failures(world: &mut World<'_>) {
+    let id = world.exchange;
     let failure = Failure::Broken;
     let input = Input::Failure { id, failure };
-    black_box(client.handle(world.now, input).is_ok());
+    black_box(world.client.handle(world.now, input).is_ok());
 }
 
 fn receiver(world: &mut World<'_>) {
