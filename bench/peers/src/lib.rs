@@ -47,7 +47,9 @@ impl Events {
     /// The next event.
     pub fn next_event(&mut self) -> Event {
         self.sequence += 1;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a clock");
         let id = format!("evt_01kas4ve3qes2rvb{:010}", self.sequence);
         let timestamp = now.as_secs().to_string();
         let sequence = self.sequence;

@@ -16,7 +16,9 @@ async fn status() -> impl IntoResponse {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let app = Router::new().route("/status", get(status));
-    let listener = TcpListener::bind(("127.0.0.1", peers::port())).await.expect("a free port");
+    let listener = TcpListener::bind(("127.0.0.1", peers::port()))
+        .await
+        .expect("a free port");
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });

@@ -14,9 +14,13 @@ struct Work {
 }
 
 async fn sender(port: u16, work: Rc<RefCell<Work>>) {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+    let stream = TcpStream::connect(("127.0.0.1", port))
+        .await
+        .expect("a connection");
     stream.set_nodelay(true).expect("a connection");
-    let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+    let (mut client, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .expect("a connection");
     tokio::task::spawn_local(connection);
     let host = format!("127.0.0.1:{port}");
     loop {
@@ -40,7 +44,11 @@ async fn sender(port: u16, work: Rc<RefCell<Work>>) {
         client.ready().await.expect("a connection");
         let response = client.send_request(request).await.expect("an answer");
         assert!(response.status().is_success());
-        response.into_body().collect().await.expect("the rest of the answer");
+        response
+            .into_body()
+            .collect()
+            .await
+            .expect("the rest of the answer");
     }
 }
 

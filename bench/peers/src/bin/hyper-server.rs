@@ -4,7 +4,9 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header, server::conn::http1, service::service_fn,
+    header,
+    server::conn::http1,
+    service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
@@ -27,7 +29,9 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let listener = TcpListener::bind(("127.0.0.1", peers::port())).await.expect("a free port");
+    let listener = TcpListener::bind(("127.0.0.1", peers::port()))
+        .await
+        .expect("a free port");
     peers::ready();
     loop {
         let Ok((stream, _)) = listener.accept().await else {

@@ -11,7 +11,17 @@
 mod outbound;
 
 use cortex_m_rt::entry;
-use dubhook_core::{dispatch::{Dispatcher, Kinds, Limits, NewEndpoint, Schedule, Signal, Storage, Subjects}, id::{Id, Ix}, json::Writer, out::Out, random::Random, record::Keep, signature::Secret, text::Pool, time::{Instant, Now}};
+use dubhook_core::{
+    dispatch::{Dispatcher, Kinds, Limits, NewEndpoint, Schedule, Signal, Storage, Subjects},
+    id::{Id, Ix},
+    json::Writer,
+    out::Out,
+    random::Random,
+    record::Keep,
+    signature::Secret,
+    text::Pool,
+    time::{Instant, Now},
+};
 use dubhook_firmware::{
     board::{self, Board},
     host::{self, Settings},

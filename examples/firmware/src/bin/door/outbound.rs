@@ -3,7 +3,13 @@
 use core::ops::Range;
 
 use super::{Door, Events};
-use dubhook_core::{dispatch::{Answer, AttemptId, AttemptResult, Input, Output, Ready}, http::RecvBuf, log::AttemptError, time::{Instant, Now}, url::Host};
+use dubhook_core::{
+    dispatch::{Answer, AttemptId, AttemptResult, Input, Output, Ready},
+    http::RecvBuf,
+    log::AttemptError,
+    time::{Instant, Now},
+    url::Host,
+};
 use dubhook_firmware::{
     host,
     net::{Conn, Net, Phase},
