@@ -133,8 +133,9 @@ impl<'a> Array<'a> {
         Self { inside }
     }
 
-    /// What stands between its brackets.
-    pub(super) const fn inside(&self) -> &'a str {
+    /// What stands between its brackets, as it is written.
+    #[must_use]
+    pub const fn inside(&self) -> &'a str {
         self.inside
     }
 

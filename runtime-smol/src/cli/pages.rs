@@ -1,5 +1,7 @@
 //! The pages of a list as one document.
 
+use dubhook_core::json::{self, Value};
+
 /// Gathers what the pages hold, as the server wrote it.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
@@ -33,40 +35,10 @@ impl Pages {
 
 /// What stands in the array `data` of an object.
 fn data(page: &[u8]) -> Option<&[u8]> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    // Where the latest string of the object itself began, whether it was `data`, and where its array begins.
-    let (mut string, mut is_data, mut array) = (0, false, None);
-    for (at, byte) in page.iter().enumerate() {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => {
-                    in_string = false;
-                    is_data = depth == 1 && page.get(string..at) == Some(b"data");
-                }
-                _ => {}
-            }
-            continue;
-        }
-        match byte {
-            b'"' => (in_string, string) = (true, at + 1),
-            b'[' | b'{' => {
-                depth += 1;
-                if depth == 2 && is_data && array.is_none() {
-                    array = Some(at + 1);
-                }
-            }
-            b']' | b'}' => {
-                depth = depth.checked_sub(1)?;
-                if let (1, Some(begin)) = (depth, array) {
-                    return page.get(begin..at).map(<[u8]>::trim_ascii);
-                }
-            }
-            _ => {}
-        }
+    match json::object(page).ok()?.get("data").ok()?? {
+        Value::Array(items) => Some(items.inside().as_bytes().trim_ascii()),
+        _ => None,
     }
-    None
 }
 
 #[cfg(test)]
