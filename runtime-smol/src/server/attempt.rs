@@ -5,7 +5,7 @@
 
 use super::{
     buffers::Buffers,
-    connect::{connect, doubt, look_again},
+    connect::{attempt_url, connect, doubt, look_again},
     engine::Engine,
 };
 use crate::{
@@ -120,16 +120,6 @@ fn send_on(engine: &Engine<'_>, attempt: &Attempt, on: Idle) -> Result<Sent, Att
     let url = attempt_url(&server, attempt, url)?;
     let request = write(engine.clock.now(), &mut server, attempt, &url, output)?;
     send(on, request).map_err(|_| AttemptError::Closed)
-}
-
-/// Where the attempt goes.
-fn attempt_url<'b>(
-    server: &Server<'_>,
-    attempt: &Attempt,
-    memory: &'b mut [u8],
-) -> Result<Url<'b>, AttemptError> {
-    let url = server.attempt_url(attempt.id, memory);
-    url.map_err(|_| AttemptError::Closed)
 }
 
 /// The attempt's request, signed for this moment.

@@ -11,6 +11,7 @@ use crate::{
 use async_io::{Async, Timer};
 use dubhook_core::{
     log::AttemptError,
+    server::Server,
     service::Attempt,
     url::{Host, Scheme, Url},
 };
@@ -24,16 +25,32 @@ use std::{
     time::Duration,
 };
 
+/// Where the attempt goes.
+pub(super) fn attempt_url<'b>(
+    server: &Server<'_>,
+    attempt: &Attempt,
+    memory: &'b mut [u8],
+) -> Result<Url<'b>, AttemptError> {
+    let url = server.attempt_url(attempt.id, memory);
+    url.map_err(|_| AttemptError::Closed)
+}
+
+/// Has the guard look at every address that a URL's host has.
+fn permit(engine: &Engine<'_>, url: &Url<'_>, addresses: &[IpAddr]) -> Result<(), AttemptError> {
+    let guard = engine.server.borrow().config().guard;
+    if guard.permits_answers(url, addresses.iter().copied()) {
+        Ok(())
+    } else {
+        Err(AttemptError::Blocked)
+    }
+}
+
 /// Connects to where the attempt goes.
 pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Idle, AttemptError> {
     let mut memory = vec![0; engine.buffers.borrow().url.len()];
-    let url = engine.server.borrow().attempt_url(attempt.id, &mut memory);
-    let url = url.map_err(|_| AttemptError::Closed)?;
+    let url = attempt_url(&engine.server.borrow(), attempt, &mut memory)?;
     let addresses = resolve(engine, &url).await?;
-    let guard = engine.server.borrow().config().guard;
-    if !guard.permits_answers(&url, addresses.iter().copied()) {
-        return Err(AttemptError::Blocked);
-    }
+    permit(engine, &url, &addresses)?;
     // Interfaces come and go while a server runs.
     let leads_back =
         |address: &IpAddr| own::leads_back(engine.address, SocketAddr::new(*address, url.port()));
@@ -92,8 +109,7 @@ pub(super) async fn look_again(
 ) -> Result<(), AttemptError> {
     known.put_off(engine.clock.now().instant);
     let mut memory = vec![0; engine.buffers.borrow().url.len()];
-    let url = engine.server.borrow().attempt_url(attempt.id, &mut memory);
-    let url = url.map_err(|_| AttemptError::Closed)?;
+    let url = attempt_url(&engine.server.borrow(), attempt, &mut memory)?;
     let late = async {
         Timer::after(LOOK_UP_MAX).await;
         Err(AttemptError::Resolve)
@@ -101,10 +117,7 @@ pub(super) async fn look_again(
     let Ok(addresses) = resolve(engine, &url).or(late).await else {
         return Ok(());
     };
-    let guard = engine.server.borrow().config().guard;
-    if !guard.permits_answers(&url, addresses.iter().copied()) {
-        return Err(AttemptError::Blocked);
-    }
+    permit(engine, &url, &addresses)?;
     let now = engine.clock.now().instant;
     let mut pool = engine.pool.borrow_mut();
     pool.looked_up(now, &known.origin, addresses, true);
@@ -114,7 +127,7 @@ pub(super) async fn look_again(
 /// An attempt has failed before it was known on which connection: its name may lead elsewhere meanwhile.
 pub(super) fn doubt(engine: &Engine<'_>, attempt: &Attempt) {
     let mut memory = vec![0; engine.buffers.borrow().url.len()];
-    if let Ok(url) = engine.server.borrow().attempt_url(attempt.id, &mut memory) {
+    if let Ok(url) = attempt_url(&engine.server.borrow(), attempt, &mut memory) {
         let mut origin = String::new();
         write_origin(&url, &mut origin);
         engine.pool.borrow().doubt(&origin);
