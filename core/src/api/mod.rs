@@ -21,7 +21,7 @@ mod webhook;
 #[cfg(feature = "hub")]
 mod work;
 
-pub(crate) use body::{Rules, read_object};
+pub(crate) use body::{Rules, is_encoded, read_object};
 pub(crate) use field::Field;
 #[cfg(feature = "lists")]
 pub(crate) use page::page;

@@ -73,6 +73,9 @@ pub(super) fn admit<'r>(
     if keys.is_empty() && !head.method.is_safe() && auth::is_cross_origin(head) {
         return Err(Problem::CrossOrigin);
     }
+    if !head.method.is_safe() && api::is_encoded(head) {
+        return Err(Problem::ContentEncoding);
+    }
     Ok(Some(resource))
 }
 

@@ -242,6 +242,11 @@ fn special_field(reply: &Reply, value: &mut Out<'_>) -> Option<&'static str> {
             value.put(b"Bearer");
             return Some("www-authenticate");
         }
+        // RFC 9110, section 15.5.16: by this a client tells codings from types that are not taken.
+        Reply::Problem(Problem::ContentEncoding) => {
+            value.put(b"identity");
+            return Some("accept-encoding");
+        }
         Reply::Problem(problem) => {
             value.put_u64(problem.retry_after_s()?.into());
             return Some("retry-after");

@@ -38,6 +38,8 @@ pub(crate) enum Problem {
     UnknownMethod,
     /// The body is of another type than JSON.
     MediaType,
+    /// The body is compressed, or otherwise not as it is.
+    ContentEncoding,
     /// The body is no JSON text; where it stops being one, and why.
     Json(u32, json::ErrorKind),
     /// The body is JSON, but no object.
@@ -237,6 +239,11 @@ impl Problem {
                 415,
                 "unsupported_media_type",
                 "Send the body as content-type: application/json.",
+            ),
+            Self::ContentEncoding => parts!(
+                415,
+                "unsupported_content_encoding",
+                "Send the body as it is, without content-encoding.",
             ),
             Self::Json(..) => parts!(400, "invalid_json", "The body is not JSON"),
             Self::NoObject => parts!(400, "invalid_json", "The body must be a JSON object."),
