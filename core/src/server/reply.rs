@@ -103,9 +103,9 @@ pub(super) enum Owed {
     Created(Id),
     /// An endpoint with its new secret.
     Rotated(Id),
-    /// The newest attempts to an endpoint.
+    /// The newest attempts to an endpoint, at most so many.
     #[cfg(feature = "lists")]
-    Attempts(Id),
+    Attempts(Id, u8),
     /// A test was sent: this event.
     Tested(Id),
     /// So many dead letters were sent again.
@@ -120,7 +120,7 @@ impl Owed {
         match *self {
             Self::Itself(id) | Self::Created(id) | Self::Rotated(id) => Some(id),
             #[cfg(feature = "lists")]
-            Self::Attempts(id) => Some(id),
+            Self::Attempts(id, _) => Some(id),
             Self::Tested(_) => None,
             #[cfg(feature = "redelivery")]
             Self::Redelivered(_) => None,
@@ -133,7 +133,7 @@ impl Owed {
             Self::Itself(_) | Self::Rotated(_) => 200,
             Self::Created(_) => 201,
             #[cfg(feature = "lists")]
-            Self::Attempts(_) => 200,
+            Self::Attempts(..) => 200,
             Self::Tested(_) => 202,
             #[cfg(feature = "redelivery")]
             Self::Redelivered(_) => 202,

@@ -196,9 +196,21 @@ fn waiting_is_a_preference_and_the_sequence_a_number() {
     ] {
         assert_eq!(ask(&mut machine, "GET", &job, fields, "").status, 200);
     }
-    let bad = format!("{job}?after_sequence=x");
-    let answer = ask(&mut machine, "GET", &bad, WAIT, "");
-    check_problem(&answer, 422, "invalid_request", Some("after_sequence"));
+    for bad in [
+        "x",
+        "",
+        "-1",
+        "01",
+        "1.0",
+        "4294967296",
+        "1&after_sequence=1",
+    ] {
+        for fields in ["", WAIT] {
+            let path = format!("{job}?after_sequence={bad}");
+            let answer = ask(&mut machine, "GET", &path, fields, "");
+            check_problem(&answer, 422, "invalid_request", Some("after_sequence"));
+        }
+    }
     let nobody = job.replace("job_0", "job_1");
     assert_eq!(ask(&mut machine, "GET", &nobody, WAIT, "").status, 404);
     let _ = ask(&mut machine, "POST", "/v1/translations", WAIT, JOB);
