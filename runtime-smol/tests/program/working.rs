@@ -79,6 +79,22 @@ fn a_worker_elsewhere_translates() {
 }
 
 #[test]
+fn what_a_program_says_in_vain_is_told_to_whoever_runs_it() {
+    let scratch = Scratch::new("in-vain");
+    let server = remote();
+    submitted(&server);
+    let exec = r#"echo '{"progress":"42"}'; echo '{"output_url":"file:///o.mp4"}'"#;
+    let output = scratch.path("output");
+    let once = ["work", "--once", "--output", &output, "--exec", exec];
+    check(
+        &run(&server.url, &once),
+        0,
+        "completed",
+        "progress is no share of 100",
+    );
+}
+
+#[test]
 fn a_worker_that_takes_one_job_says_how_that_ended() {
     let scratch = Scratch::new("once");
     for (exec, code, printed, status) in [

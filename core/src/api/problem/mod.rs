@@ -343,7 +343,7 @@ impl Problem {
                 "This server has its own translator; remote workers need --translator remote.",
             ),
             #[cfg(feature = "hub")]
-            Self::Progress => parts!(Progress, "It must be an integer from 0 to 100."),
+            Self::Progress => parts!(Progress, "It must be a number from 0 to 100."),
             #[cfg(feature = "hub")]
             Self::ProgressFell => parts!(Progress, "It must not be less than before."),
             #[cfg(feature = "hub")]
