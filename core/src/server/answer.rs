@@ -61,8 +61,8 @@ pub(super) fn admit<'r>(
     if guarded && auth::is_webhook(head) {
         return Err(Problem::WebhookLoop);
     }
-    if guarded && !auth::is_allowed(head, keys) {
-        return Err(Problem::Unauthorized);
+    if guarded {
+        auth::check_key(head, keys)?;
     }
     let resource = resource.ok_or(Problem::NoSuchPath)?;
     let methods = resource.methods();

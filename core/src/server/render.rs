@@ -242,6 +242,11 @@ fn special_field(reply: &Reply, value: &mut Out<'_>) -> Option<&'static str> {
             value.put(b"Bearer");
             return Some("www-authenticate");
         }
+        // RFC 6750, section 3.1. Who sent no key is told of no error.
+        Reply::Problem(Problem::WrongKey) => {
+            value.put(b"Bearer error=\"invalid_token\"");
+            return Some("www-authenticate");
+        }
         // RFC 9110, section 15.5.16: by this a client tells codings from types that are not taken.
         Reply::Problem(Problem::ContentEncoding) => {
             value.put(b"identity");

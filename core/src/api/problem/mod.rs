@@ -17,8 +17,10 @@ pub(crate) enum Problem {
     Http(Refusal),
     /// The request did not arrive in time.
     Slow,
-    /// There is no `Authorization`, or its key is not one of ours.
+    /// There is no key, or none where one is looked for.
     Unauthorized,
+    /// The key is not one of ours.
+    WrongKey,
     /// A web page of another origin would change something.
     CrossOrigin,
     /// A webhook was delivered to the API.
@@ -202,6 +204,7 @@ impl Problem {
                 "unauthorized",
                 "Send an API key as Authorization: Bearer KEY.",
             ),
+            Self::WrongKey => parts!(401, "unauthorized", "This API key is not known here."),
             Self::CrossOrigin => parts!(
                 403,
                 "cross_origin",
