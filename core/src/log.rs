@@ -24,7 +24,7 @@ pub enum AttemptError {
     None = 0,
     /// The answer's status is not a success.
     Status,
-    /// The host's name has no address.
+    /// The host's name has no address, or none that callbacks may go to: which of the two must not be told.
     Resolve,
     /// The address is one that callbacks may not go to.
     Blocked,
@@ -55,7 +55,9 @@ impl AttemptError {
         Some(match self {
             Self::None => return None,
             Self::Status => "the receiver answered with a status that is no success",
-            Self::Resolve => "the host name could not be resolved",
+            Self::Resolve => {
+                "the host name could not be resolved, or leads where deliveries are not allowed"
+            }
             Self::Blocked => "deliveries to this address are not allowed",
             Self::Connect => "the connection was refused or could not be made",
             Self::Tls => "the TLS connection could not be trusted",

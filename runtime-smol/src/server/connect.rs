@@ -22,7 +22,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr, TcpStream},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Where the attempt goes.
@@ -49,14 +49,7 @@ fn permit(engine: &Engine<'_>, url: &Url<'_>, addresses: &[IpAddr]) -> Result<()
 pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Idle, AttemptError> {
     let mut memory = vec![0; engine.buffers.borrow().url.len()];
     let url = attempt_url(&engine.server.borrow(), attempt, &mut memory)?;
-    let addresses = resolve(engine, &url).await?;
-    permit(engine, &url, &addresses)?;
-    // Interfaces come and go while a server runs.
-    let leads_back =
-        |address: &IpAddr| own::leads_back(engine.address, SocketAddr::new(*address, url.port()));
-    if addresses.iter().any(leads_back) {
-        return Err(AttemptError::Blocked);
-    }
+    let addresses = addresses(engine, &url).await?;
     let mut origin = String::new();
     write_origin(&url, &mut origin);
     let now = engine.clock.now().instant;
@@ -76,6 +69,43 @@ pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Id
         address,
         known,
     })
+}
+
+/// The addresses that may be called, which are all that the URL's host has.
+///
+/// A name that leads where deliveries may not go and one that does not exist fail alike, and after the same time: else a
+/// webhook would tell which names there are inside the server's network. The operator is told.
+async fn addresses(engine: &Engine<'_>, url: &Url<'_>) -> Result<Vec<IpAddr>, AttemptError> {
+    let begun = Instant::now();
+    let error = match looked_up(engine, url).await {
+        Ok(addresses) => return Ok(addresses),
+        Err(error) => error,
+    };
+    if !matches!(url.host(), Host::Name(_)) {
+        return Err(error);
+    }
+    tracing::info!(
+        host = url.host_text(),
+        why = error.as_str(),
+        "no address to call"
+    );
+    Timer::at(begun + NAMELESS).await;
+    Err(AttemptError::Resolve)
+}
+
+/// How long an attempt takes whose name has no address that may be called: longer than most look-ups.
+const NAMELESS: Duration = Duration::from_millis(500);
+
+async fn looked_up(engine: &Engine<'_>, url: &Url<'_>) -> Result<Vec<IpAddr>, AttemptError> {
+    let addresses = resolve(engine, url).await?;
+    permit(engine, url, &addresses)?;
+    // Interfaces come and go while a server runs.
+    let leads_back =
+        |address: &IpAddr| own::leads_back(engine.address, SocketAddr::new(*address, url.port()));
+    if addresses.iter().any(leads_back) {
+        return Err(AttemptError::Blocked);
+    }
+    Ok(addresses)
 }
 
 /// Connects to the first of the addresses that takes a connection.
@@ -114,10 +144,14 @@ pub(super) async fn look_again(
         Timer::after(LOOK_UP_MAX).await;
         Err(AttemptError::Resolve)
     };
+    let begun = Instant::now();
     let Ok(addresses) = resolve(engine, &url).or(late).await else {
         return Ok(());
     };
-    permit(engine, &url, &addresses)?;
+    if permit(engine, &url, &addresses).is_err() {
+        Timer::at(begun + NAMELESS).await;
+        return Err(AttemptError::Resolve);
+    }
     let now = engine.clock.now().instant;
     let mut pool = engine.pool.borrow_mut();
     pool.looked_up(now, &known.origin, addresses, true);
