@@ -103,7 +103,9 @@ impl Server<'_> {
                 }
             }
             #[cfg(feature = "hub")]
-            Reply::Page { at, sent } => return self.write_page(now, ix, at, sent, out),
+            Reply::Page { at, known, sent } => {
+                return self.write_page(now, ix, at, known, sent, out);
+            }
             _ => {}
         }
         self.date.set(now.timestamp);

@@ -54,9 +54,13 @@ pub(super) enum Reply {
     /// Events as they happen.
     #[cfg(feature = "hub")]
     Events(Stream),
-    /// A page of the caller's, and how much of its body is out; none before its head is.
+    /// A page of the caller's, whether the client has it already, and how much of its body is out; none before its head is.
     #[cfg(feature = "hub")]
-    Page { at: usize, sent: Option<usize> },
+    Page {
+        at: usize,
+        known: bool,
+        sent: Option<usize>,
+    },
     /// The server's own figures.
     #[cfg(feature = "hub")]
     Metrics,
