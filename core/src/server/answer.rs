@@ -81,8 +81,11 @@ pub(super) fn admit<'r>(
 
 fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
     let Some(resource) = admit(request, server.config.keys)? else {
-        return Ok(Reply::Options);
+        return Ok(Reply::Options(None));
     };
+    if request.method == Method::Options {
+        return Ok(Reply::Options(Some(resource.methods())));
+    }
     #[cfg(feature = "lists")]
     let reads = request.method.is_safe();
     match resource {

@@ -218,7 +218,7 @@ const fn status(reply: &Reply) -> u16 {
         } => 202,
         #[cfg(feature = "webhook-api")]
         Reply::Webhook(owed) => owed.status(),
-        Reply::None | Reply::Continue | Reply::Options => NO_CONTENT,
+        Reply::None | Reply::Continue | Reply::Options(_) => NO_CONTENT,
         #[cfg(any(feature = "webhook-api", feature = "hub"))]
         Reply::NoContent => NO_CONTENT,
         // What is held, and what is written in parts, is answered before it comes here.
@@ -256,8 +256,8 @@ fn special_field(reply: &Reply, value: &mut Out<'_>) -> Option<&'static str> {
             value.put_u64(problem.retry_after_s()?.into());
             return Some("retry-after");
         }
-        Reply::Options => {
-            value.put(METHODS);
+        Reply::Options(methods) => {
+            value.put(methods.map_or(METHODS, |methods| methods.as_str().as_bytes()));
             return Some("allow");
         }
         // RFC 9110, section 10.2.2: where what was made is now.

@@ -6,7 +6,7 @@ use crate::job::Status;
 #[cfg(feature = "hub")]
 use crate::time::Instant;
 use crate::{
-    api::Problem,
+    api::{Methods, Problem},
     http::FieldLine,
     id::Id,
     service::{Durable, Service},
@@ -46,8 +46,8 @@ pub(super) enum Reply {
     /// Done, and nothing to say.
     #[cfg(any(feature = "webhook-api", feature = "hub"))]
     NoContent,
-    /// What the server can do (`OPTIONS *`).
-    Options,
+    /// What a path can do, or the server (`OPTIONS *`).
+    Options(Option<Methods>),
     /// A job once it has come past this sequence or ended, or as it is at this time.
     #[cfg(feature = "hub")]
     Wait { job: Id, after: u32, until: Instant },

@@ -69,6 +69,7 @@ fn without_a_key_nobody_learns_or_changes_anything() {
         ("POST", "/v1/translations", JOB),
         ("POST", "/v1/translations", "{"),
         ("PUT", "/v1/translations", ""),
+        ("OPTIONS", "/v1/translations", ""),
         ("GET", "/v1/translations/job_0", ""),
         ("POST", "/v1/translations/job_0/cancel", ""),
         ("POST", "/v1/webhooks", HOOK),

@@ -147,6 +147,11 @@ fn who_has_a_page_already_is_not_sent_it_again() {
         tag
     });
     assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[2] != tags[0]);
+    let answer = get(&mut machine, "OPTIONS", "/", "");
+    assert_eq!(
+        (answer.status, answer.field("allow")),
+        (204, Some("GET, HEAD, OPTIONS"))
+    );
     // What is not found has none, and what was given none.
     for (path, status) in [("/x", 404), ("/plain", 200)] {
         let answer = get(&mut machine, "GET", path, "if-none-match: *\r\n");

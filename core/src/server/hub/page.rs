@@ -7,7 +7,7 @@
 use super::{metrics::METRICS_BYTES_MAX, tag::Tag};
 use crate::{
     api::{Methods, Problem},
-    http::{FieldLine, Request, ResponseHead},
+    http::{FieldLine, Method, Request, ResponseHead},
     out::Out,
     server::{
         Drive, Server,
@@ -120,6 +120,9 @@ pub(in crate::server) fn page_instead(
     let at = at.ok_or(problem)?;
     if !Methods::Read.has(head.method) {
         return Err(Problem::Method(Methods::Read));
+    }
+    if head.method == Method::Options {
+        return Ok(Reply::Options(Some(Methods::Read)));
     }
     let tag = pages.get(at).and_then(|page| page.tag);
     let known = tag.is_some_and(|tag| tag.is_known(&head.fields));

@@ -37,7 +37,7 @@ fn workers_need_a_key_where_callers_do() {
         assert_ne!(answer.status, 401);
         let answer = ask(&mut machine, "GET", &path, key, "");
         check_problem(&answer, 405, "method_not_allowed", None);
-        assert_eq!(answer.field("allow"), Some("POST"));
+        assert_eq!(answer.field("allow"), Some("POST, OPTIONS"));
     }
     for nothing in ["/v1/work", "/v1/work/x", "/v1/work/claim/x", "/v1/work/x/y"] {
         let answer = ask(&mut machine, "POST", nothing, key, "");
