@@ -138,6 +138,24 @@ fn what_is_there_is_described() {
     assert!(known >= 12, "{known} paths");
 }
 
+/// Whoever makes a client out of the description may pass over what stands beside `allOf`, or be strict about it.
+#[test]
+fn each_object_is_described_in_one_place() {
+    let doc = description();
+    let schemas = &doc["components"]["schemas"];
+    for name in names(schemas) {
+        for part in ["allOf", "anyOf", "oneOf"] {
+            assert!(schemas[name].get(part).is_none(), "{name}: {part}");
+        }
+    }
+    let [mut accepted, job] = ["AcceptedJob", "Job"].map(|name| schema(&doc, name).clone());
+    let members = accepted["properties"].as_object_mut().expect("members");
+    assert!(members.remove("callback_secret").is_some());
+    for part in ["type", "required", "properties"] {
+        assert_eq!(accepted[part], job[part], "{part}");
+    }
+}
+
 #[test]
 fn names_are_those_that_the_core_knows() {
     let doc = description();
