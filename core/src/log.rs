@@ -30,8 +30,10 @@ pub enum AttemptError {
     Blocked,
     /// Nobody accepts connections there.
     Connect,
-    /// The connection cannot be trusted: the certificate is wrong, or it was cut before it was proved.
+    /// The connection cannot be trusted: the certificate is wrong.
     Tls,
+    /// The connection was closed before the receiver had proved itself.
+    TlsCut,
     /// The receiver speaks no TLS that is spoken here.
     NoSuite,
     /// What came is no TLS.
@@ -61,6 +63,9 @@ impl AttemptError {
             Self::Blocked => "deliveries to this address are not allowed",
             Self::Connect => "the connection was refused or could not be made",
             Self::Tls => "the TLS connection could not be trusted",
+            Self::TlsCut => {
+                "the receiver closed the connection during the TLS handshake: is it http:// there?"
+            }
             Self::NoSuite => "the receiver speaks TLS with no cipher suite in common",
             Self::NotTls => "this is not TLS: the receiver answers without it",
             Self::NeedsTls => "the receiver speaks TLS: use https://",

@@ -189,6 +189,7 @@ async fn secure(
             let blamed = match Fault::of(&error) {
                 Fault::NoSuite => AttemptError::NoSuite,
                 Fault::NotTls => AttemptError::NotTls,
+                Fault::Cut => AttemptError::TlsCut,
                 Fault::Untrusted => AttemptError::Tls,
             };
             let error = tls::explain(error).to_string();
