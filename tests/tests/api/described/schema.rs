@@ -40,7 +40,7 @@ pub(super) fn names(value: &Value) -> BTreeSet<&str> {
 }
 
 /// The members that an object of this schema may have and must have.
-pub(super) fn members<'d>(of: &'d Value) -> (Vec<(&'d str, &'d Value)>, BTreeSet<&'d str>) {
+pub(super) fn members(of: &Value) -> (Vec<(&str, &Value)>, BTreeSet<&str>) {
     let own = of["properties"].as_object().into_iter().flatten();
     let may = own.map(|(name, schema)| (name.as_str(), schema)).collect();
     (may, names(&of["required"]))
