@@ -23,8 +23,10 @@ mod work;
 
 pub(crate) use body::{Rules, is_encoded, read_object};
 pub(crate) use field::Field;
+#[cfg(all(feature = "lists", feature = "webhook-api"))]
+pub(crate) use page::limit;
 #[cfg(feature = "lists")]
-pub(crate) use page::{limit, page};
+pub(crate) use page::page;
 pub(crate) use problem::Problem;
 #[cfg(feature = "hub")]
 pub(crate) use query::parameter;
