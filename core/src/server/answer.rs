@@ -73,16 +73,24 @@ pub(super) fn admit<'r>(
     if keys.is_empty() && !head.method.is_safe() && auth::is_cross_origin(head) {
         return Err(Problem::CrossOrigin);
     }
+    Ok(Some(resource))
+}
+
+/// Whether a body may follow a head that was admitted: nothing is decoded here.
+pub(super) fn admit_body(head: &Request<'_>) -> Result<(), Problem> {
     if !head.method.is_safe() && api::is_encoded(head) {
         return Err(Problem::ContentEncoding);
     }
-    Ok(Some(resource))
+    Ok(())
 }
 
 fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
     let Some(resource) = admit(request, server.config.keys)? else {
         return Ok(Reply::Options(None));
     };
+    if !request.body.is_empty() {
+        admit_body(request)?;
+    }
     if request.method == Method::Options {
         return Ok(Reply::Options(Some(resource.methods())));
     }

@@ -239,7 +239,8 @@ impl Server<'_> {
         };
         let admitted = match conn.parser.head(input.filled()) {
             Some(head) => {
-                let admitted = answer::admit(&head, self.config.keys).map(|_| ());
+                let admitted =
+                    answer::admit(&head, self.config.keys).and_then(|_| answer::admit_body(&head));
                 #[cfg(feature = "hub")]
                 let admitted = admitted.or_else(|problem| {
                     hub::page_instead(problem, &head, self.config.pages).map(|_| ())

@@ -83,6 +83,11 @@ fn a_body_is_taken_as_it_is_and_what_is_compressed_is_told_what_is_spoken() {
     let answer = ask(&mut machine(), "POST", "/v1/translations", text, JOB);
     assert_eq!(answer.field("accept-encoding"), None);
     let gzip = "content-encoding: gzip\r\n";
+    let claim = ask(&mut machine(), "POST", "/v1/work/claim", gzip, "");
+    assert_eq!(
+        claim.status, 409,
+        "there is nothing that could be compressed"
+    );
     assert_eq!(ask(&mut machine(), "GET", "/healthz", gzip, "").status, 200);
 }
 
