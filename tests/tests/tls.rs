@@ -193,6 +193,48 @@ fn a_receiver_with_other_cipher_suites_is_named_so() {
     server.stop().expect("a good end");
 }
 
+/// As most do who speak it: they hang up on a plain request without a word.
+#[test]
+fn what_speaks_tls_and_hangs_up_on_a_plain_request_is_told_from_what_only_hangs_up() {
+    let Some(made) = OpenSsl::serve("P-256", "P-256") else {
+        eprintln!("there is no openssl here: not tried");
+        return;
+    };
+    let closing = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let closing_at = closing.local_addr().expect("an address");
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = closing.accept() {
+            let _ = stream.read(&mut [0; 4_096]);
+        }
+    });
+    let server = builder(&Authority::new()).bind().expect("a port");
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let speaking = made.url.replace("https://", "http://");
+    for (url, why, said) in [
+        (
+            speaking,
+            "the receiver speaks TLS: use https://",
+            "use https://",
+        ),
+        (
+            format!("http://{closing_at}/"),
+            "the connection was closed before the answer was complete",
+            "",
+        ),
+    ] {
+        let endpoint = register(&mut asker, &url);
+        submit(&mut asker);
+        assert_eq!(attempts(&mut asker, &endpoint, 1), [(0, why.to_owned())]);
+        let asked = run(&["status", "--server", url.trim_end_matches('/')]);
+        let told = String::from_utf8_lossy(&asked.stderr);
+        assert_eq!(asked.status.code(), Some(3), "{told}");
+        assert!(told.contains(said), "{told}");
+        assert!(!said.is_empty() || !told.contains("https://"), "{told}");
+    }
+    server.stop().expect("a good end");
+}
+
 /// A kind of key that the provider lacks, of the receiver itself or of who vouches for it.
 #[test]
 fn a_receiver_with_a_key_on_p521_is_named_so() {

@@ -4,6 +4,7 @@
 use super::engine::Engine;
 use crate::{
     deliver::{Idle, Known, write_origin},
+    exchange::speaks_tls,
     net::{Interest, Stream},
     own, race,
     tls::{self, Fault},
@@ -117,10 +118,7 @@ async fn connect_first(
 ) -> Result<(IpAddr, Stream), AttemptError> {
     let addresses = addresses.iter().copied();
     let addresses = addresses.map(|address| SocketAddr::new(address, port));
-    let connect = async |address| {
-        engine.limiter.turn(&engine.net).await;
-        Async::<TcpStream>::connect(address).await
-    };
+    let connect = |address| connect_to(engine, address);
     let found = race::first(origin, addresses, &engine.spare, connect).await;
     let (address, socket) = found.map_err(|_| AttemptError::Connect)?;
     let watched = socket
@@ -198,6 +196,22 @@ async fn secure(
             Err(blamed)
         }
     }
+}
+
+/// Whether TLS is spoken at the address at which a plain attempt has got no answer.
+pub(super) async fn needs_tls(engine: &Engine<'_>, attempt: &Attempt, address: IpAddr) -> bool {
+    let mut memory = vec![0; engine.buffers.borrow().url.len()];
+    let url = attempt_url(&engine.server.borrow(), attempt, &mut memory);
+    let Some(url) = url.ok().filter(|url| url.scheme() == Scheme::Http) else {
+        return false;
+    };
+    let address = SocketAddr::new(address, url.port());
+    speaks_tls(connect_to(engine, address)).await
+}
+
+async fn connect_to(engine: &Engine<'_>, address: SocketAddr) -> io::Result<Async<TcpStream>> {
+    engine.limiter.turn(&engine.net).await;
+    Async::<TcpStream>::connect(address).await
 }
 
 /// A handshake, each step of which waits for its turn: it is the dearest thing that there is to do for an attempt.
