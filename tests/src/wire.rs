@@ -52,6 +52,12 @@ impl Answer {
     }
 }
 
+/// What an answer may have: more than a request, for the description of the API is longer.
+const ANSWER: Limits = Limits {
+    body_bytes_max: 120 * 1024,
+    ..Limits::SERVER
+};
+
 /// A kept connection to a server.
 #[derive(Debug)]
 pub struct Asker {
@@ -147,9 +153,7 @@ impl Asker {
         };
         let mut parser = ResponseParser::new(method, BodyUse::Keep);
         let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
-        while parser.advance(&Limits::SERVER, &mut input).expect("HTTP")
-            != ResponseProgress::Complete
-        {
+        while parser.advance(&ANSWER, &mut input).expect("HTTP") != ResponseProgress::Complete {
             match self.stream.read(input.room()) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(len) => input.commit(len),

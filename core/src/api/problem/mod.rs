@@ -204,7 +204,11 @@ impl Problem {
                 "unauthorized",
                 "Send an API key as Authorization: Bearer KEY.",
             ),
-            Self::WrongKey => parts!(401, "unauthorized", "This API key is not known here."),
+            Self::WrongKey => parts!(
+                401,
+                "unauthorized",
+                "This key is not known here. Send an API key that is."
+            ),
             Self::CrossOrigin => parts!(
                 403,
                 "cross_origin",
