@@ -140,7 +140,7 @@ fn quiet(seed: u64, receivers: usize, callers: usize) -> Options {
         write_failure: 0,
         crash_every_ms: 0,
         jump_every_ms: 0,
-        receiver_weights: [1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        receiver_weights: [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         worker_weights: [1, 0, 0],
         watchers: 0,
         remote: false,
@@ -160,7 +160,7 @@ fn beside_a_dead_one(seed: u64) -> Options {
 /// A quiet world whose receivers refuse everything, as long as things go wrong.
 fn all_refused(seed: u64) -> Options {
     Options {
-        receiver_weights: [0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+        receiver_weights: [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0],
         rush: true,
         ..quiet(seed, 2, 3)
     }
