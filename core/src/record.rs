@@ -325,12 +325,6 @@ impl<'a> Read<'a> {
         Ran::from_ms(self.u64())
     }
 
-    /// Whether something was wrong.
-    #[cfg(feature = "records")]
-    pub(crate) const fn has_failed(&self) -> bool {
-        self.rest.is_none()
-    }
-
     /// A byte.
     pub fn u8(&mut self) -> u8 {
         let [byte] = self.array();

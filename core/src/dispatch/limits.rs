@@ -25,8 +25,11 @@ pub struct Limits {
 
 const DAY_MS: u64 = 24 * 60 * 60_000;
 
+/// Bytes of a secret that is made here. A longer one can only be given, and that once: when the endpoint is made.
+const MADE_SECRET_BYTES: usize = 32;
+
 /// Bytes of an endpoint's record beside its texts and its filter: id, time, two bytes, its subject, its secret, two times,
-/// four lengths, three numbers of its failures, and the secrets that were replaced, each with a length and a time.
+/// four lengths, three numbers of its failures, and the number of secrets that were replaced and these, each with a length and a time.
 const ENDPOINT_RECORD_BYTES: usize = 16
     + 8
     + 2
@@ -36,7 +39,8 @@ const ENDPOINT_RECORD_BYTES: usize = 16
     + 4 * 2
     + 4
     + 2 * 8
-    + REPLACED_MAX * (SECRET_BYTES_MAX + 2 + 8);
+    + 1
+    + REPLACED_MAX * (MADE_SECRET_BYTES + 2 + 8);
 
 impl Limits {
     /// What a server allows.

@@ -125,6 +125,7 @@ impl<E: Event> Dispatcher<'_, E> {
         write.u32(endpoint.failing.attempts);
         write.u64(endpoint.failing.ms);
         write.ran(endpoint.failing.last);
+        write.u8(endpoint.replaced.len() as u8);
         for replaced in &endpoint.replaced {
             write.bytes(replaced.secret.bytes());
             write.ran(replaced.until);

@@ -293,14 +293,11 @@ impl<E: Event> Dispatcher<'_, E> {
 /// Reads the secrets that were replaced. A machine with less room than the one that wrote them keeps the newest.
 fn restore_replaced(replaced: &mut [Replaced], read: &mut Read<'_>) -> Option<()> {
     let mut room = replaced.iter_mut();
-    while !read.is_done() {
+    for _ in 0..read.u8() {
         let secret = stored_secret(read.bytes())?;
         let until = read.ran();
         if let Some(room) = room.next() {
             *room = Replaced { secret, until };
-        }
-        if read.has_failed() {
-            return None;
         }
     }
     Some(())
