@@ -3,6 +3,7 @@
 use super::{JobSlot, Output, PollError, REQUEST, Service};
 use crate::{
     id::Id,
+    job::Status,
     out::Out,
     record::{Key, Stored, Table, Value, Write},
     slab::Ix,
@@ -119,8 +120,13 @@ impl Service<'_> {
         job.last.write(write);
         write.u8(job.attempts);
         write.pieces(job.result.len(0), self.dispatch.text.all(&job.result));
-        if job.state().status.is_terminal() {
-            write.ran(self.ended_at(now, job));
+        match job.status() {
+            Status::Pending => {}
+            #[cfg(feature = "hub")]
+            Status::Processing => write.u32(job.lease),
+            #[cfg(not(feature = "hub"))]
+            Status::Processing => {}
+            _ => write.ran(self.ended_at(now, job)),
         }
         true
     }

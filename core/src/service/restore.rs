@@ -98,11 +98,22 @@ impl Service<'_> {
         let mut at = self.newest_jobs.tail();
         while let Some(ix) = at {
             at = List::<{ super::ALL }>::prev(&self.jobs, ix);
-            if !self.release_job(now, ix) {
+            if !self.is_leased(ix) && !self.release_job(now, ix) {
                 return Err(RestoreError::Corrupt);
             }
         }
         Ok(())
+    }
+
+    /// Whether a job is with a remote worker that may report on it still.
+    fn is_leased(&self, ix: Ix) -> bool {
+        #[cfg(feature = "hub")]
+        return self.jobs.get(ix).is_some_and(|job| job.unheard);
+        #[cfg(not(feature = "hub"))]
+        {
+            let _ = ix;
+            false
+        }
     }
 
     fn start_job(&mut self, ix: Ix) -> Result<(), RestoreError> {
@@ -180,6 +191,16 @@ impl Service<'_> {
         job.last = last;
         job.attempts = attempts;
         job.result = result;
+        // A machine without remote workers has no use for it.
+        let lease = if last.kind.status() == Status::Processing && !read.is_done() {
+            read.u32()
+        } else {
+            0
+        };
+        #[cfg(feature = "hub")]
+        self.keep_lease(now, ix, lease);
+        #[cfg(not(feature = "hub"))]
+        let _ = lease;
         if last.kind.is_terminal() {
             let ran = self.dispatch.ran(now.instant);
             // Format 1 did not tell: it stays as long as one that has just ended.
