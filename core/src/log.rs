@@ -24,14 +24,16 @@ pub enum AttemptError {
     None = 0,
     /// The answer's status is not a success.
     Status,
-    /// The host's name has no address.
+    /// The host's name has no address, or none that callbacks may go to: which of the two must not be told.
     Resolve,
     /// The address is one that callbacks may not go to.
     Blocked,
     /// Nobody accepts connections there.
     Connect,
-    /// The connection cannot be trusted: the certificate is wrong, or it was cut before it was proved.
+    /// The connection cannot be trusted: the certificate is wrong.
     Tls,
+    /// The connection was closed before the receiver had proved itself.
+    TlsCut,
     /// The receiver speaks no TLS that is spoken here.
     NoSuite,
     /// What came is no TLS.
@@ -57,10 +59,15 @@ impl AttemptError {
         Some(match self {
             Self::None => return None,
             Self::Status => "the receiver answered with a status that is no success",
-            Self::Resolve => "the host name could not be resolved",
+            Self::Resolve => {
+                "the host name could not be resolved, or leads where deliveries are not allowed"
+            }
             Self::Blocked => "deliveries to this address are not allowed",
             Self::Connect => "the connection was refused or could not be made",
             Self::Tls => "the TLS connection could not be trusted",
+            Self::TlsCut => {
+                "the receiver closed the connection during the TLS handshake: is it http:// there?"
+            }
             Self::NoSuite => "the receiver speaks TLS with no cipher suite in common",
             Self::NotTls => "this is not TLS: the receiver answers without it",
             Self::NeedsTls => "the receiver speaks TLS: use https://",

@@ -148,6 +148,27 @@ class Translation(unittest.TestCase):
         with mock.patch.object(tools, "run", lambda command, *_: answers[command[1]]):
             self.assertEqual(translate.translate(["one", "Would"], spanish, nothing), ["Uno", ""])
 
+    def test_marks_alone_are_nothing(self):
+        spanish = languages.LANGUAGES["es"]
+        heard = ["One.", "Would?", '"Would."', "Four."]
+        by_rules = 'Uno.\n?\n"."\nCuatro.\n'
+        with mock.patch.object(tools, "run", lambda *_: by_rules):
+            translated = translate.translate(heard, spanish, nothing)
+        self.assertEqual(translated, ["Uno.", "", "", "Cuatro."])
+        told = translate.warning(heard, translated, spanish)
+        self.assertEqual(told, '2 sentences could not be translated into Spanish and stayed as spoken: Would?; "Would."')
+        # What another route makes of it counts.
+        answers = {"eng-spa": "?\nuno\n", "eng-cat": "u\n?\n", "cat-spa": "una?\n?\n"}
+        with mock.patch.object(tools, "run", lambda command, *_: answers[command[1]]):
+            self.assertEqual(translate.translate(["a?", "b"], spanish, nothing), ["Una?", "Uno"])
+
+    def test_where_every_sentence_is_lost_there_is_no_dubbed_video(self):
+        spanish = languages.LANGUAGES["es"]
+        for heard, made in [(["Would"], "\n"), (["Would?"], "?\n"), (["Would.", "Would!"], ".\n!\n")]:
+            with self.subTest(heard), mock.patch.object(tools, "run", lambda *_, made=made: made):
+                with self.assertRaisesRegex(Failure, "into Spanish failed: .*nothing of any sentence"):
+                    translate.translate(heard, spanish, nothing)
+
     def test_a_route_that_swallows_a_sentence_is_not_used(self):
         spanish = languages.LANGUAGES["es"]
         answers = {"eng-spa": "uno\n\n", "eng-cat": "u\ndos\n", "cat-spa": "uno\ndos\n"}

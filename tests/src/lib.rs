@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod machine;
 pub mod model;
 pub mod neighbours;
+pub mod openssl;
 pub mod pair;
 pub mod paths;
 pub mod program;

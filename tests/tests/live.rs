@@ -10,7 +10,7 @@ use dubhook_tests::{
 };
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -104,6 +104,28 @@ fn a_read_that_waits_is_answered_when_its_job_has_ended() {
         since.elapsed() < Duration::from_secs(20),
         "it was not called"
     );
+    server.stop().expect("a good end");
+}
+
+#[test]
+fn who_sends_no_more_after_its_requests_has_all_its_answers() {
+    let server = server(300);
+    let job = submit(&mut Asker::new(server.address()));
+    for (path, fields, count) in [
+        (format!("/v1/translations/{job}"), "prefer: wait=30\r\n", 2),
+        (format!("/v1/events?job={job}"), "", 1),
+    ] {
+        let mut socket = TcpStream::connect(server.address()).expect("a listener");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: here\r\n{fields}\r\n");
+        let requests = request.repeat(count);
+        socket.write_all(requests.as_bytes()).expect("a connection");
+        socket.shutdown(Shutdown::Write).expect("a connection");
+        let mut answers = String::new();
+        socket.read_to_string(&mut answers).expect("an end in time");
+        assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), count);
+        assert!(answers.contains(r#""status":"completed""#), "{answers}");
+    }
     server.stop().expect("a good end");
 }
 

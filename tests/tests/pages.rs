@@ -27,6 +27,9 @@ fn the_program_shows_its_page_its_description_and_its_figures() {
         let answer = asker.call("GET", page.path(), "");
         assert_eq!(answer.status, 200, "{}", page.path());
         assert!(answer.body == page.body(), "{}", page.path());
+        let known = format!("if-none-match: {}\r\n", answer.fields["etag"]);
+        let known = asker.try_call("GET", page.path(), &known, "");
+        assert_eq!(known.expect("an answer").status, 304, "{}", page.path());
         let head = asker.call("HEAD", page.path(), "");
         assert_eq!(head.fields["content-length"], page.body().len().to_string());
         assert_eq!(answer.fields["x-content-type-options"], "nosniff");

@@ -10,6 +10,7 @@ use dubhook_smol::{
 use dubhook_tests::{
     certificates::{Authority, SelfMade, Shown},
     hooks::{attempts, register, submit},
+    openssl::OpenSsl,
     program::{Program, run},
     wire::{Asker, Hearer, PATIENCE},
 };
@@ -121,6 +122,32 @@ fn a_receiver_that_speaks_no_tls_is_told_nothing() {
 }
 
 #[test]
+fn a_receiver_that_hangs_up_on_a_greeting_is_told_as_that() {
+    let server = builder(&Authority::new()).bind().expect("a port");
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    // One that has read all of it ends the connection, and one that has not cuts it.
+    for bytes_read in [1, 4_096] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                let _ = stream.read(&mut vec![0; bytes_read]).expect("a greeting");
+            }
+        });
+        let endpoint = register(&mut asker, &format!("https://{address}/"));
+        submit(&mut asker);
+        let why =
+            "the receiver closed the connection during the TLS handshake: is it http:// there?";
+        assert_eq!(attempts(&mut asker, &endpoint, 1), [(0, why.to_owned())]);
+        let asked = run(&["status", "--server", &format!("https://{address}")]);
+        let told = String::from_utf8_lossy(&asked.stderr);
+        assert!(told.contains("closed during the TLS handshake"), "{told}");
+    }
+    server.stop().expect("a good end");
+}
+
+#[test]
 fn what_speaks_tls_only_says_so() {
     let authority = Authority::new();
     let hearer = Hearer::secured(authority.server(Shown::Good("127.0.0.1")));
@@ -164,6 +191,72 @@ fn a_receiver_with_other_cipher_suites_is_named_so() {
     let told = String::from_utf8_lossy(&asked.stderr);
     assert!(told.contains("no cipher suite in common"), "{told}");
     server.stop().expect("a good end");
+}
+
+/// As most do who speak it: they hang up on a plain request without a word.
+#[test]
+fn what_speaks_tls_and_hangs_up_on_a_plain_request_is_told_from_what_only_hangs_up() {
+    let Some(made) = OpenSsl::serve("P-256", "P-256") else {
+        eprintln!("there is no openssl here: not tried");
+        return;
+    };
+    let closing = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let closing_at = closing.local_addr().expect("an address");
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = closing.accept() {
+            let _ = stream.read(&mut [0; 4_096]);
+        }
+    });
+    let server = builder(&Authority::new()).bind().expect("a port");
+    let server = server.start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let speaking = made.url.replace("https://", "http://");
+    for (url, why, said) in [
+        (
+            speaking,
+            "the receiver speaks TLS: use https://",
+            "use https://",
+        ),
+        (
+            format!("http://{closing_at}/"),
+            "the connection was closed before the answer was complete",
+            "",
+        ),
+    ] {
+        let endpoint = register(&mut asker, &url);
+        submit(&mut asker);
+        assert_eq!(attempts(&mut asker, &endpoint, 1), [(0, why.to_owned())]);
+        let asked = run(&["status", "--server", url.trim_end_matches('/')]);
+        let told = String::from_utf8_lossy(&asked.stderr);
+        assert_eq!(asked.status.code(), Some(3), "{told}");
+        assert!(told.contains(said), "{told}");
+        assert!(!said.is_empty() || !told.contains("https://"), "{told}");
+    }
+    server.stop().expect("a good end");
+}
+
+/// A kind of key that the provider lacks, of the receiver itself or of who vouches for it.
+#[test]
+fn a_receiver_with_a_key_on_p521_is_named_so() {
+    for (kind, signed_by) in [("P-521", "P-521"), ("P-256", "P-521")] {
+        let Some(made) = OpenSsl::serve(kind, signed_by) else {
+            eprintln!("there is no openssl here: not tried");
+            return;
+        };
+        let trust = Trust::platform().with_file(made.authority());
+        let server = builder(&Authority::new()).trust(trust.expect("its file"));
+        let server = server.bind().expect("a port").start().expect("a thread");
+        let mut asker = Asker::new(server.address());
+        let endpoint = register(&mut asker, &made.url);
+        submit(&mut asker);
+        let why = "the receiver speaks TLS with no cipher suite in common";
+        assert_eq!(
+            attempts(&mut asker, &endpoint, 1),
+            [(0, why.to_owned())],
+            "{kind} by {signed_by}"
+        );
+        server.stop().expect("a good end");
+    }
 }
 
 #[test]

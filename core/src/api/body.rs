@@ -19,6 +19,15 @@ pub(crate) struct Rules<'a> {
     pub guard: &'a Guard<'a>,
 }
 
+/// Whether the body of a request is not as it is, but compressed: nothing is decoded here. Of `head` only the fields count.
+pub(crate) fn is_encoded(head: &Request<'_>) -> bool {
+    head.fields
+        .all("content-encoding")
+        .flat_map(|field| field.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+}
+
 /// Reads the body of a request as a JSON object.
 ///
 /// # Errors

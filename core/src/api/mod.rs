@@ -21,15 +21,19 @@ mod webhook;
 #[cfg(feature = "hub")]
 mod work;
 
-pub(crate) use body::{Rules, read_object};
+pub(crate) use body::{Rules, is_encoded, read_object};
 pub(crate) use field::Field;
+#[cfg(all(feature = "lists", feature = "webhook-api"))]
+pub(crate) use page::limit;
 #[cfg(feature = "lists")]
 pub(crate) use page::page;
 pub(crate) use problem::Problem;
+#[cfg(feature = "hub")]
+pub(crate) use query::parameter;
 pub(crate) use route::{Methods, OfTranslation, Resource, route};
 pub(crate) use translation::translation;
 #[cfg(feature = "hub")]
-pub(crate) use waiting::{after_sequence, parameter, prefer_wait};
+pub(crate) use waiting::{after_sequence, prefer_wait};
 #[cfg(all(feature = "webhook-api", feature = "redelivery"))]
 pub(crate) use webhook::redelivery;
 #[cfg(feature = "webhook-api")]

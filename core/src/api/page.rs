@@ -1,6 +1,6 @@
 //! The query of a list.
 
-use super::{Field, Problem, query::Parameters};
+use super::{Field, Problem, query::parameter};
 use crate::{digits::canonical, job::Status};
 
 /// Which part of a list is asked for.
@@ -25,42 +25,31 @@ const LIMIT_MAX: u32 = 100;
 ///
 /// [`Problem::Limit`], [`Problem::Status`], or [`Problem::QueryTwice`] for a parameter that stands there twice.
 pub(crate) fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
-    let mut page = Page {
-        status: None,
-        limit: LIMIT_DEFAULT,
-        cursor: None,
+    let status = match parameter(query, Field::Status)? {
+        None => None,
+        Some(name) => Some(Status::parse(name).ok_or(Problem::Status)?),
     };
-    let mut seen = [false; 3];
-    for (name, value) in Parameters(query) {
-        let (field, seen) = match (name, &mut seen) {
-            ("status", [seen, ..]) => (Field::Status, seen),
-            ("limit", [_, seen, _]) => (Field::Limit, seen),
-            ("cursor", [.., seen]) => (Field::Cursor, seen),
-            _ => continue,
-        };
-        if core::mem::replace(seen, true) {
-            return Err(Problem::QueryTwice(field));
-        }
-        match field {
-            Field::Limit => page.limit = limit(value)?,
-            _ if value.is_empty() => {}
-            Field::Status => page.status = Some(status(value)?),
-            _ => page.cursor = Some(value),
-        }
-    }
-    Ok(page)
+    Ok(Page {
+        status,
+        limit: limit(query)?,
+        cursor: parameter(query, Field::Cursor)?,
+    })
 }
 
-/// A number from 1 to 100, written in one way: no sign, no leading zero.
-fn limit(value: &str) -> Result<u8, Problem> {
+/// How many things the query of a list asks for.
+///
+/// # Errors
+///
+/// [`Problem::Limit`], or [`Problem::QueryTwice`].
+pub(crate) fn limit(query: Option<&str>) -> Result<u8, Problem> {
+    let Some(value) = parameter(query, Field::Limit)? else {
+        return Ok(LIMIT_DEFAULT);
+    };
+    // Written in one way: no sign, no leading zero.
     match canonical(value.as_bytes()) {
         Some(limit @ 1..=LIMIT_MAX) => Ok(limit as u8),
         _ => Err(Problem::Limit),
     }
-}
-
-fn status(value: &str) -> Result<Status, Problem> {
-    Status::parse(value).ok_or(Problem::Status)
 }
 
 #[cfg(test)]
@@ -77,7 +66,15 @@ mod tests {
             (some.status, some.limit, some.cursor),
             (Some(Status::Error), 5, Some("job_1"))
         );
-        for bad in ["limit=0", "limit=101", "limit=-1", "limit=", "status=done"] {
+        for bad in [
+            "limit=0",
+            "limit=101",
+            "limit=-1",
+            "limit=",
+            "status=done",
+            "status=",
+            "status",
+        ] {
             assert!(page(bad).is_err(), "{bad}");
         }
     }

@@ -87,7 +87,7 @@ impl Resource<'_> {
     }
 }
 
-/// The methods that a resource can have. HEAD works wherever GET does.
+/// The methods that a resource can have. HEAD works wherever GET does, and OPTIONS everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Methods {
@@ -107,11 +107,11 @@ impl Methods {
     #[must_use]
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Read => "GET, HEAD",
-            Self::ReadAndPost => "GET, HEAD, POST",
+            Self::Read => "GET, HEAD, OPTIONS",
+            Self::ReadAndPost => "GET, HEAD, POST, OPTIONS",
             #[cfg(feature = "webhook-api")]
-            Self::ReadAndChange => "GET, HEAD, PATCH, DELETE",
-            Self::Post => "POST",
+            Self::ReadAndChange => "GET, HEAD, PATCH, DELETE, OPTIONS",
+            Self::Post => "POST, OPTIONS",
         }
     }
 
@@ -121,6 +121,7 @@ impl Methods {
         match method {
             Method::Get | Method::Head => !matches!(self, Self::Post),
             Method::Post => matches!(self, Self::Post | Self::ReadAndPost),
+            Method::Options => true,
             #[cfg(feature = "webhook-api")]
             Method::Patch | Method::Delete => matches!(self, Self::ReadAndChange),
             _ => false,
@@ -237,6 +238,7 @@ mod tests {
         let job = Resource::Translation("x", OfTranslation::Itself);
         assert!(job.methods().has(Method::Get) && job.methods().has(Method::Head));
         assert!(!job.methods().has(Method::Post) && !job.methods().has(Method::Other));
+        assert!(job.methods().has(Method::Options));
         let post = Resource::Translations.methods();
         assert!(post.has(Method::Post));
         assert_eq!(post.has(Method::Get), cfg!(feature = "lists"));

@@ -1,6 +1,6 @@
 //! What a request says of waiting: `Prefer: wait`, and past what to wait.
 
-use super::{Field, Problem, query::Parameters};
+use super::{Field, Problem, query::parameter};
 use crate::{
     digits::{canonical, decimal},
     http::Fields,
@@ -54,21 +54,6 @@ pub(crate) fn after_sequence(query: Option<&str>) -> Result<u32, Problem> {
         None => Ok(u32::MAX),
         Some(value) => canonical(value.as_bytes()).ok_or(Problem::AfterSequence),
     }
-}
-
-/// The value of a parameter of a query. Others are passed over.
-///
-/// # Errors
-///
-/// [`Problem::QueryTwice`].
-pub(crate) fn parameter(query: Option<&str>, field: Field) -> Result<Option<&str>, Problem> {
-    let mut found = None;
-    for (name, value) in Parameters(query) {
-        if name == field.as_str() && found.replace(value).is_some() {
-            return Err(Problem::QueryTwice(field));
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ use super::{
     body::{members, read_object, string, text},
 };
 use crate::{
+    digits::decimal,
     http::Request,
     json::Value,
     service::{Limits, Report},
+    split::split_once,
     url::is_absolute_uri,
 };
 
@@ -75,9 +77,11 @@ pub(crate) fn report<'m>(
         None => None,
     };
     let report = match what {
-        OfWork::Progress => match number(value, Problem::Progress)? {
-            None => Report::Alive,
-            Some(progress @ 0..=100) => Report::Progress(progress as u8),
+        OfWork::Progress => match value {
+            None | Some(Value::Null) => Report::Alive,
+            Some(Value::Number(share)) => {
+                Report::Progress(percent(share.text()).ok_or(Problem::Progress)?)
+            }
             Some(_) => return Err(Problem::Progress),
         },
         OfWork::Complete => {
@@ -102,5 +106,87 @@ fn number(value: Option<Value<'_>>, problem: Problem) -> Result<Option<u64>, Pro
         None | Some(Value::Null) => Ok(None),
         Some(Value::Number(number)) => number.as_u64().map(Some).map_err(|_| problem),
         Some(_) => Err(problem),
+    }
+}
+
+/// A share of 100, however it is spelt: `42`, `42.0`, `4.2e1`. What is between two is not reached yet. `number` is one of a
+/// document that has been checked.
+fn percent(number: &str) -> Option<u8> {
+    let (mantissa, exponent) = split_once(number, b'e')
+        .or_else(|| split_once(number, b'E'))
+        .unwrap_or((number, "0"));
+    let (digits, is_negative) = match mantissa.strip_prefix('-') {
+        Some(digits) => (digits, true),
+        None => (mantissa, false),
+    };
+    let (whole, fraction) = split_once(digits, b'.').unwrap_or((digits, ""));
+    let digits = || whole.bytes().chain(fraction.bytes());
+    if digits().all(|digit| digit == b'0') {
+        // Zero is zero, whatever stands before and behind it.
+        return Some(0);
+    }
+    if is_negative {
+        return None;
+    }
+    let down = exponent.starts_with('-');
+    let exponent = decimal(exponent.trim_start_matches(['+', '-']).as_bytes());
+    let exponent = exponent.unwrap_or(u32::MAX) as usize;
+    // So many digits stand before the point once the exponent has moved it; those behind it are cut off.
+    let kept = if down {
+        whole.len().saturating_sub(exponent)
+    } else {
+        whole.len().saturating_add(exponent)
+    };
+    let mut percent = 0u32;
+    let mut given = digits();
+    for _ in 0..kept {
+        let digit = given.next().unwrap_or(b'0') & 0x0f;
+        percent = percent.saturating_mul(10).saturating_add(digit.into());
+        if percent > 100 {
+            return None;
+        }
+    }
+    let more = given.any(|digit| digit != b'0');
+    (percent < 100 || !more).then_some(percent as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_taken_in_any_spelling() {
+        for (number, expect) in [
+            ("0", Some(0)),
+            ("-0", Some(0)),
+            ("-0.0e7", Some(0)),
+            ("0e99999999999", Some(0)),
+            ("42", Some(42)),
+            ("42.0", Some(42)),
+            ("42.5", Some(42)),
+            ("42.999999999999999999999999", Some(42)),
+            ("4.2e1", Some(42)),
+            ("4.2E+1", Some(42)),
+            ("420e-1", Some(42)),
+            ("0.042e3", Some(42)),
+            ("0.0000000042e10", Some(42)),
+            ("9e-1", Some(0)),
+            ("1e-99999999999", Some(0)),
+            ("99.9", Some(99)),
+            ("100", Some(100)),
+            ("100.00", Some(100)),
+            ("1e2", Some(100)),
+            ("100.5", None),
+            ("100.0000000001", None),
+            ("1005e-1", None),
+            ("101", None),
+            ("1e3", None),
+            ("1e99999999999", None),
+            ("18446744073709551658", None),
+            ("-1", None),
+            ("-0.1", None),
+        ] {
+            assert_eq!(percent(number), expect, "{number}");
+        }
     }
 }

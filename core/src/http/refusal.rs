@@ -21,6 +21,8 @@ pub enum Refusal {
     /// NUL, DEL or another control character where none may be (RFC 9110, section 5.5).
     ControlCharacter,
 
+    /// More empty lines before the request line than are ignored (RFC 9112, section 2.2).
+    TooManyEmptyLines,
     /// Method, target and version are not there or not separated by one space each (RFC 9112,
     /// section 3).
     BadRequestLine,
@@ -109,6 +111,7 @@ impl Refusal {
             Self::BareCr => "A CR stands without its LF.",
             Self::BareLf => "An LF stands without its CR.",
             Self::ControlCharacter => "There is a control character in the head.",
+            Self::TooManyEmptyLines => "There are too many empty lines before the request line.",
             Self::BadRequestLine => "The request line is malformed.",
             Self::BadMethod => "The method is not a token.",
             Self::MethodTooLong => "The method is not known.",

@@ -13,6 +13,9 @@ use super::{Limits, Phase, Version, target, version};
 /// The longest method that is looked at; every method of IANA's registry is shorter.
 const METHOD_BYTES_MAX: usize = 32;
 
+/// How many bytes the empty lines before a request line may have together: 32 of them, where clients send one.
+const EMPTY_LINES_BYTES_MAX: u16 = 64;
+
 /// What [`RequestParser::advance`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -246,8 +249,9 @@ impl RequestParser {
                 };
             };
             match (self.step, line) {
-                // RFC 9112, section 2.2: ignore empty lines before the request line.
-                (Step::StartLine, []) => {}
+                // RFC 9112, section 2.2: ignore empty lines before the request line; "at least one" of them.
+                (Step::StartLine, []) if line_start < EMPTY_LINES_BYTES_MAX => {}
+                (Step::StartLine, []) => return Err(Refusal::TooManyEmptyLines),
                 (Step::StartLine, line) => {
                     self.request_line(line, line_start, limits)?;
                     self.head.begin_fields();

@@ -61,8 +61,8 @@ pub(super) fn admit<'r>(
     if guarded && auth::is_webhook(head) {
         return Err(Problem::WebhookLoop);
     }
-    if guarded && !auth::is_allowed(head, keys) {
-        return Err(Problem::Unauthorized);
+    if guarded {
+        auth::check_key(head, keys)?;
     }
     let resource = resource.ok_or(Problem::NoSuchPath)?;
     let methods = resource.methods();
@@ -76,10 +76,24 @@ pub(super) fn admit<'r>(
     Ok(Some(resource))
 }
 
+/// Whether a body may follow a head that was admitted: nothing is decoded here.
+pub(super) fn admit_body(head: &Request<'_>) -> Result<(), Problem> {
+    if !head.method.is_safe() && api::is_encoded(head) {
+        return Err(Problem::ContentEncoding);
+    }
+    Ok(())
+}
+
 fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
     let Some(resource) = admit(request, server.config.keys)? else {
-        return Ok(Reply::Options);
+        return Ok(Reply::Options(None));
     };
+    if !request.body.is_empty() {
+        admit_body(request)?;
+    }
+    if request.method == Method::Options {
+        return Ok(Reply::Options(Some(resource.methods())));
+    }
     #[cfg(feature = "lists")]
     let reads = request.method.is_safe();
     match resource {

@@ -5,7 +5,7 @@
 //! says in each request whose page it comes from (Fetch Metadata Request Headers, section 2.3; RFC 6454, section 7), and
 //! a program that is no browser says nothing of the kind.
 
-use crate::{http::Request, sha256::Sha256};
+use crate::{api::Problem, http::Request, sha256::Sha256};
 use subtle::ConstantTimeEq;
 
 /// An API key, as a hash: the key itself is nowhere to be logged or leaked from.
@@ -27,27 +27,38 @@ impl ApiKey {
     }
 }
 
-/// Whether a request carries one of `keys` as a bearer token (RFC 6750, section 2.1), or none is needed.
+/// Lets a request pass that carries one of `keys` as a bearer token (RFC 6750, section 2.1), or any where none is needed.
 ///
 /// Each key is compared in constant time, and all of them are, whichever fits.
-pub(super) fn is_allowed(request: &Request<'_>, keys: &[ApiKey]) -> bool {
+///
+/// # Errors
+///
+/// [`Problem::WrongKey`] for a key that is none of them or one of several, [`Problem::Unauthorized`] where there is none.
+pub(super) fn check_key(request: &Request<'_>, keys: &[ApiKey]) -> Result<(), Problem> {
     if keys.is_empty() {
-        return true;
+        return Ok(());
     }
-    let Ok(Some(value)) = request.fields.get_unique("authorization") else {
-        return false;
-    };
-    let Some((scheme, token)) = value.split_at_checked(7) else {
-        return false;
-    };
-    if !scheme.eq_ignore_ascii_case(b"bearer ") {
-        return false;
-    }
-    let given = Sha256::digest(token.trim_ascii());
+    let mut given = request.fields.all("authorization");
+    let token = given
+        .next()
+        .and_then(bearer_token)
+        .ok_or(Problem::Unauthorized)?;
+    let digest = Sha256::digest(token);
     let fits = keys.iter().fold(subtle::Choice::from(0), |fits, key| {
-        fits | key.0.ct_eq(&given)
+        fits | key.0.ct_eq(&digest)
     });
-    fits.into()
+    if given.next().is_none() && fits.into() {
+        Ok(())
+    } else {
+        Err(Problem::WrongKey)
+    }
+}
+
+/// What stands behind `Bearer`, if anything does.
+fn bearer_token(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    let token = token.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
 /// Whether a request is the delivery of a webhook, which nobody sends to this API but a server that was told to call it.

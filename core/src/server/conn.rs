@@ -98,6 +98,9 @@ pub(crate) struct Conn {
     /// Whether it hangs among those that wait for what it owes an answer to.
     #[cfg(feature = "hub")]
     pub(super) held: bool,
+    /// Whether its client sends no more, and is held all the same.
+    #[cfg(feature = "hub")]
+    pub(super) half_closed: bool,
     #[cfg(feature = "hub")]
     held_in: Links,
 }
@@ -125,6 +128,8 @@ impl Conn {
         timer: Timer::NONE,
         #[cfg(feature = "hub")]
         held: false,
+        #[cfg(feature = "hub")]
+        half_closed: false,
         #[cfg(feature = "hub")]
         held_in: Links::NONE,
     };

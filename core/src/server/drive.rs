@@ -103,7 +103,9 @@ impl Server<'_> {
                 }
             }
             #[cfg(feature = "hub")]
-            Reply::Page { at, sent } => return self.write_page(now, ix, at, sent, out),
+            Reply::Page { at, known, sent } => {
+                return self.write_page(now, ix, at, known, sent, out);
+            }
             _ => {}
         }
         self.tell_time(now);
@@ -243,7 +245,8 @@ impl Server<'_> {
         };
         let admitted = match conn.parser.head(input.filled()) {
             Some(head) => {
-                let admitted = answer::admit(&head, self.config.keys).map(|_| ());
+                let admitted =
+                    answer::admit(&head, self.config.keys).and_then(|_| answer::admit_body(&head));
                 #[cfg(feature = "hub")]
                 let admitted = admitted.or_else(|problem| {
                     hub::page_instead(problem, &head, self.config.pages).map(|_| ())

@@ -182,12 +182,11 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// Writes the newest attempts to an endpoint, as many as fit.
+    /// Writes the newest attempts to an endpoint, up to `limit` and as many as fit.
     #[cfg(feature = "webhook-api")]
-    pub(super) fn write_attempts(&self, ix: Ix, out: &mut Out<'_>) {
+    pub(super) fn write_attempts(&self, ix: Ix, limit: u8, out: &mut Out<'_>) {
         out.put(b"{\"data\":[");
-        let mut rank = 0;
-        loop {
+        for rank in 0..usize::from(limit) {
             let mark = out.len();
             if rank > 0 {
                 out.put_byte(b',');
@@ -197,7 +196,6 @@ impl Server<'_> {
                 out.rewind(mark);
                 break;
             }
-            rank += 1;
         }
         out.put(b"]}");
     }

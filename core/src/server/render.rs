@@ -218,7 +218,7 @@ const fn status(reply: &Reply) -> u16 {
         } => 202,
         #[cfg(feature = "webhook-api")]
         Reply::Webhook(owed) => owed.status(),
-        Reply::None | Reply::Continue | Reply::Options => NO_CONTENT,
+        Reply::None | Reply::Continue | Reply::Options(_) => NO_CONTENT,
         #[cfg(any(feature = "webhook-api", feature = "hub"))]
         Reply::NoContent => NO_CONTENT,
         // What is held, and what is written in parts, is answered before it comes here.
@@ -242,12 +242,22 @@ fn special_field(reply: &Reply, value: &mut Out<'_>) -> Option<&'static str> {
             value.put(b"Bearer");
             return Some("www-authenticate");
         }
+        // RFC 6750, section 3.1. Who sent no key is told of no error.
+        Reply::Problem(Problem::WrongKey) => {
+            value.put(b"Bearer error=\"invalid_token\"");
+            return Some("www-authenticate");
+        }
+        // RFC 9110, section 15.5.16: by this a client tells codings from types that are not taken.
+        Reply::Problem(Problem::ContentEncoding) => {
+            value.put(b"identity");
+            return Some("accept-encoding");
+        }
         Reply::Problem(problem) => {
             value.put_u64(problem.retry_after_s()?.into());
             return Some("retry-after");
         }
-        Reply::Options => {
-            value.put(METHODS);
+        Reply::Options(methods) => {
+            value.put(methods.map_or(METHODS, |methods| methods.as_str().as_bytes()));
             return Some("allow");
         }
         // RFC 9110, section 10.2.2: where what was made is now.

@@ -6,7 +6,7 @@ use crate::job::Status;
 #[cfg(feature = "hub")]
 use crate::time::Instant;
 use crate::{
-    api::Problem,
+    api::{Methods, Problem},
     http::FieldLine,
     id::Id,
     service::{Durable, Service},
@@ -46,17 +46,21 @@ pub(super) enum Reply {
     /// Done, and nothing to say.
     #[cfg(any(feature = "webhook-api", feature = "hub"))]
     NoContent,
-    /// What the server can do (`OPTIONS *`).
-    Options,
+    /// What a path can do, or the server (`OPTIONS *`).
+    Options(Option<Methods>),
     /// A job once it has come past this sequence or ended, or as it is at this time.
     #[cfg(feature = "hub")]
     Wait { job: Id, after: u32, until: Instant },
     /// Events as they happen.
     #[cfg(feature = "hub")]
     Events(Stream),
-    /// A page of the caller's, and how much of its body is out; none before its head is.
+    /// A page of the caller's, whether the client has it already, and how much of its body is out; none before its head is.
     #[cfg(feature = "hub")]
-    Page { at: usize, sent: Option<usize> },
+    Page {
+        at: usize,
+        known: bool,
+        sent: Option<usize>,
+    },
     /// The server's own figures.
     #[cfg(feature = "hub")]
     Metrics,
@@ -103,9 +107,9 @@ pub(super) enum Owed {
     Created(Id),
     /// An endpoint with its new secret.
     Rotated(Id),
-    /// The newest attempts to an endpoint.
+    /// The newest attempts to an endpoint, at most so many.
     #[cfg(feature = "lists")]
-    Attempts(Id),
+    Attempts(Id, u8),
     /// A test was sent: this event.
     Tested(Id),
     /// So many dead letters were sent again.
@@ -120,7 +124,7 @@ impl Owed {
         match *self {
             Self::Itself(id) | Self::Created(id) | Self::Rotated(id) => Some(id),
             #[cfg(feature = "lists")]
-            Self::Attempts(id) => Some(id),
+            Self::Attempts(id, _) => Some(id),
             Self::Tested(_) => None,
             #[cfg(feature = "redelivery")]
             Self::Redelivered(_) => None,
@@ -133,7 +137,7 @@ impl Owed {
             Self::Itself(_) | Self::Rotated(_) => 200,
             Self::Created(_) => 201,
             #[cfg(feature = "lists")]
-            Self::Attempts(_) => 200,
+            Self::Attempts(..) => 200,
             Self::Tested(_) => 202,
             #[cfg(feature = "redelivery")]
             Self::Redelivered(_) => 202,

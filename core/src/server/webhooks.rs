@@ -47,7 +47,7 @@ pub(super) fn write(server: &Server<'_>, owed: &Owed, out: &mut Out<'_>) -> Resu
             out.put(b"}");
         }
         #[cfg(feature = "lists")]
-        (Owed::Attempts(_), Some(ix)) => server.write_attempts(ix, out),
+        (&Owed::Attempts(_, limit), Some(ix)) => server.write_attempts(ix, limit, out),
         (_, Some(ix)) => {
             let shows_secret = matches!(owed, Owed::Created(_) | Owed::Rotated(_));
             let job = known(service.durable_endpoint(ix))?;
@@ -89,7 +89,7 @@ pub(super) fn of_endpoint(
         #[cfg(feature = "redelivery")]
         OfWebhook::Redeliver => Owed::Redelivered(redeliver(server, request, ix)?),
         #[cfg(feature = "lists")]
-        OfWebhook::Attempts => Owed::Attempts(id),
+        OfWebhook::Attempts => Owed::Attempts(id, api::limit(request.query)?),
     };
     Ok(Reply::Webhook(owed))
 }

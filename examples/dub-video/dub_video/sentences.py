@@ -33,7 +33,12 @@ def group(words: Iterable[Timed]) -> List[Timed]:
             current = []
     if current:
         sentences.append(_join(current))
-    return [sentence for sentence in sentences if re.search(r"\w", sentence.text)]
+    return [sentence for sentence in sentences if sayable(sentence.text)]
+
+
+def sayable(text: str) -> bool:
+    """Whether there is a word in it, and not marks alone."""
+    return re.search(r"\w", text) is not None
 
 
 def _join(words: List[Timed]) -> Timed:

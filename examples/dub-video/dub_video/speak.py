@@ -94,6 +94,8 @@ def _say(text: str, language: Language, room: float, scratch: Path):
         samples = numpy.frombuffer(source.readframes(source.getnframes()), numpy.int16)
     samples = trim(samples)
     spoken.unlink()
+    if not len(samples):  # a voice may make nothing of a word, either
+        return samples
     faster = tempo(len(samples) / rate, room)
     plain = scratch / "trimmed.s16"
     samples.tofile(plain)

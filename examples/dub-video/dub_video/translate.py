@@ -7,6 +7,7 @@ from dub_video import tools
 from dub_video.failure import Failure
 from dub_video.languages import Language, Route
 from dub_video.report import Advance
+from dub_video.sentences import sayable
 
 TIME_LIMIT = 300  # seconds for one Apertium run over all sentences
 
@@ -49,9 +50,10 @@ def tidy(translated: str) -> str:
 def best_of(candidates: Sequence[Sequence[str]]) -> List[str]:
     """For each sentence, the route's answer with the fewest unknown words; the earlier route where they are equal.
 
-    Nothing where no route has an answer: Apertium makes nothing at all of some words, such as "Would".
+    Nothing where no route has an answer: Apertium makes nothing at all of some words, such as "Would", and of "Would?" a
+    question mark.
     """
-    answered = ([answer for answer in answers if answer.strip()] for answers in zip(*candidates))
+    answered = ([answer for answer in answers if sayable(answer)] for answers in zip(*candidates))
     return [tidy(min(answers, key=unknown_words)) if answers else "" for answers in answered]
 
 
@@ -84,6 +86,8 @@ def _by_route(sentences: Sequence[str], route: Route) -> List[str]:
         out = tools.run(["apertium", mode], "\n".join(lines) + "\n", TIME_LIMIT)
         lines = out.removesuffix("\n").split("\n")
         # Apertium ends with status 0 and says nothing when a program of its pipeline is missing.
-        if len(lines) != len(sentences) or not any(line.strip() for line in lines):
+        if len(lines) != len(sentences):
             raise tools.ToolError(f"apertium {mode}", 0, b"not every sentence came back; a part of it may be missing")
+        if not any(map(sayable, lines)):
+            raise tools.ToolError(f"apertium {mode}", 0, b"it made nothing of any sentence; a part of it may be missing")
     return lines

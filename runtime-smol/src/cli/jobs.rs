@@ -57,13 +57,15 @@ const PAGE_MAX: usize = 100;
 impl Jobs {
     pub(super) fn run(&self) -> Result<(), Fail> {
         let api = Api::new(&self.remote)?;
-        let status = self.status.map_or("", job::Status::as_str);
         let mut rows = Vec::new();
         let mut pages = Pages::default();
         let mut cursor = String::new();
         while rows.len() < self.limit {
             let limit = (self.limit - rows.len()).min(PAGE_MAX);
-            let mut path = format!("/v1/translations?status={status}&limit={limit}");
+            let mut path = format!("/v1/translations?limit={limit}");
+            if let Some(status) = self.status {
+                path = format!("{path}&status={}", status.as_str());
+            }
             if !cursor.is_empty() {
                 path = format!("{path}&cursor={cursor}");
             }

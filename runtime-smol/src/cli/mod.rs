@@ -11,6 +11,7 @@ mod exchange;
 mod fail;
 mod jobs;
 mod listen;
+mod log;
 mod pages;
 mod remote;
 mod serve;

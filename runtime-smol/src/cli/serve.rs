@@ -1,6 +1,6 @@
 //! `serve`: the server.
 
-use super::{duration, fail::Fail, remote::trust, show::Paint, signals::endings};
+use super::{duration, fail::Fail, log, remote::trust, signals::endings};
 use async_signal::Signals;
 use clap::{Args, ValueEnum};
 use dubhook_core::{
@@ -205,18 +205,11 @@ impl Serve {
     }
 
     fn log(&self) {
-        let level = if self.verbose {
+        log::show(if self.verbose {
             tracing::Level::DEBUG
         } else {
             tracing::Level::INFO
-        };
-        tracing_subscriber::fmt()
-            .with_max_level(level)
-            .with_ansi(Paint::stderr().is_on())
-            .with_writer(io::stderr)
-            // A line that nobody takes is lost. To say so where nobody listens would end the server.
-            .log_internal_errors(false)
-            .init();
+        });
     }
 
     fn limits(&self) -> Limits {

@@ -2,6 +2,7 @@
 
 use super::{
     answer::{Answer, Failure, send},
+    greeting::speaks_tls,
     patient::Patient,
 };
 use crate::{
@@ -132,17 +133,31 @@ impl<'u> Link<'u> {
         method: Method,
         request: &[u8],
     ) -> Result<Response<'_>, LinkError> {
-        let mut open = match self.standing().await {
+        let kept = self.standing().await;
+        let is_new = kept.is_none();
+        let mut open = match kept {
             Some(open) => open,
             None => {
                 let opened = open(&self.url, &self.trust, self.patience).await;
                 opened.map_err(LinkError::Connect)?
             }
         };
-        send(&mut *open.stream, request).await?;
         let mut answer = Answer::to(method);
         let mut input = RecvBuf::new(&mut self.memory, 0);
-        poll_fn(|cx| answer.poll(cx, &mut *open.stream, &self.limits, &mut input)).await?;
+        let exchanged = async {
+            send(&mut *open.stream, request).await?;
+            poll_fn(|cx| answer.poll(cx, &mut *open.stream, &self.limits, &mut input)).await
+        };
+        if let Err(failure) = exchanged.await {
+            let address = open.address;
+            // Some peers take one connection at a time.
+            drop(open);
+            let failure = match failure {
+                Failure::Unheard(error) if is_new => explained(error, &self.url, address).await,
+                failure => failure,
+            };
+            return Err(failure.into());
+        }
         let filled = input.filled_range();
         let response = answer.response(self.memory.get(filled).unwrap_or_default());
         let response = response.ok_or(LinkError::Answer(ResponseError::Truncated))?;
@@ -213,6 +228,16 @@ async fn open(url: &Url<'_>, trust: &Trust, patience: Duration) -> io::Result<Op
         looked_up: Instant::now(),
         is_doubted: false,
     })
+}
+
+/// What there is to say of a failure: the same, or that TLS is spoken where plain http has got no answer.
+async fn explained(error: io::Error, url: &Url<'_>, address: SocketAddr) -> Failure {
+    let is_plain = url.scheme() == Scheme::Http && error.kind() != io::ErrorKind::TimedOut;
+    if is_plain && speaks_tls(Async::<TcpStream>::connect(address)).await {
+        Failure::NeedsTls
+    } else {
+        Failure::Unheard(error)
+    }
 }
 
 /// All addresses of the server.

@@ -9,8 +9,10 @@
 //! one turns out to have been closed.
 
 mod answer;
+mod greeting;
 mod link;
 mod patient;
 
 pub(crate) use answer::{Answer, Failure, send};
+pub(crate) use greeting::speaks_tls;
 pub use link::{Link, LinkError};

@@ -30,6 +30,7 @@ macro_rules! page {
             ],
             include_bytes!($file),
         )
+        .tagged()
     };
 }
 

@@ -5,7 +5,7 @@
 
 use super::{
     buffers::Buffers,
-    connect::{attempt_url, connect, doubt, look_again},
+    connect::{attempt_url, connect, doubt, look_again, needs_tls},
     engine::Engine,
 };
 use crate::{
@@ -88,8 +88,17 @@ async fn exchange(engine: &Engine<'_>, now: Now, attempt: &Attempt) -> Result<No
         }
     }
     let fresh = connect(engine, attempt).await?;
+    let address = fresh.address;
     let sent = send_on(engine, attempt, fresh)?;
-    receive(engine, attempt, sent).await.map_err(blame)
+    match receive(engine, attempt, sent).await {
+        // Whether it is always so shows once.
+        Err(Failure::Unheard(_))
+            if attempt.number == 1 && needs_tls(engine, attempt, address).await =>
+        {
+            Err(AttemptError::NeedsTls)
+        }
+        result => result.map_err(blame),
+    }
 }
 
 /// Sends the attempt on a kept connection to where it goes. Nothing where none still stands.

@@ -4,6 +4,7 @@
 use super::engine::Engine;
 use crate::{
     deliver::{Idle, Known, write_origin},
+    exchange::speaks_tls,
     net::{Interest, Stream},
     own, race,
     tls::{self, Fault},
@@ -22,7 +23,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr, TcpStream},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Where the attempt goes.
@@ -49,14 +50,7 @@ fn permit(engine: &Engine<'_>, url: &Url<'_>, addresses: &[IpAddr]) -> Result<()
 pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Idle, AttemptError> {
     let mut memory = vec![0; engine.buffers.borrow().url.len()];
     let url = attempt_url(&engine.server.borrow(), attempt, &mut memory)?;
-    let addresses = resolve(engine, &url).await?;
-    permit(engine, &url, &addresses)?;
-    // Interfaces come and go while a server runs.
-    let leads_back =
-        |address: &IpAddr| own::leads_back(engine.address, SocketAddr::new(*address, url.port()));
-    if addresses.iter().any(leads_back) {
-        return Err(AttemptError::Blocked);
-    }
+    let addresses = addresses(engine, &url).await?;
     let mut origin = String::new();
     write_origin(&url, &mut origin);
     let now = engine.clock.now().instant;
@@ -78,6 +72,43 @@ pub(super) async fn connect(engine: &Engine<'_>, attempt: &Attempt) -> Result<Id
     })
 }
 
+/// The addresses that may be called, which are all that the URL's host has.
+///
+/// A name that leads where deliveries may not go and one that does not exist fail alike, and after the same time: else a
+/// webhook would tell which names there are inside the server's network. The operator is told.
+async fn addresses(engine: &Engine<'_>, url: &Url<'_>) -> Result<Vec<IpAddr>, AttemptError> {
+    let begun = Instant::now();
+    let error = match looked_up(engine, url).await {
+        Ok(addresses) => return Ok(addresses),
+        Err(error) => error,
+    };
+    if !matches!(url.host(), Host::Name(_)) {
+        return Err(error);
+    }
+    tracing::info!(
+        host = url.host_text(),
+        why = error.as_str(),
+        "no address to call"
+    );
+    Timer::at(begun + NAMELESS).await;
+    Err(AttemptError::Resolve)
+}
+
+/// How long an attempt takes whose name has no address that may be called: longer than most look-ups.
+const NAMELESS: Duration = Duration::from_millis(500);
+
+async fn looked_up(engine: &Engine<'_>, url: &Url<'_>) -> Result<Vec<IpAddr>, AttemptError> {
+    let addresses = resolve(engine, url).await?;
+    permit(engine, url, &addresses)?;
+    // Interfaces come and go while a server runs.
+    let leads_back =
+        |address: &IpAddr| own::leads_back(engine.address, SocketAddr::new(*address, url.port()));
+    if addresses.iter().any(leads_back) {
+        return Err(AttemptError::Blocked);
+    }
+    Ok(addresses)
+}
+
 /// Connects to the first of the addresses that takes a connection.
 async fn connect_first(
     engine: &Engine<'_>,
@@ -87,10 +118,7 @@ async fn connect_first(
 ) -> Result<(IpAddr, Stream), AttemptError> {
     let addresses = addresses.iter().copied();
     let addresses = addresses.map(|address| SocketAddr::new(address, port));
-    let connect = async |address| {
-        engine.limiter.turn(&engine.net).await;
-        Async::<TcpStream>::connect(address).await
-    };
+    let connect = |address| connect_to(engine, address);
     let found = race::first(origin, addresses, &engine.spare, connect).await;
     let (address, socket) = found.map_err(|_| AttemptError::Connect)?;
     let watched = socket
@@ -114,10 +142,14 @@ pub(super) async fn look_again(
         Timer::after(LOOK_UP_MAX).await;
         Err(AttemptError::Resolve)
     };
+    let begun = Instant::now();
     let Ok(addresses) = resolve(engine, &url).or(late).await else {
         return Ok(());
     };
-    permit(engine, &url, &addresses)?;
+    if permit(engine, &url, &addresses).is_err() {
+        Timer::at(begun + NAMELESS).await;
+        return Err(AttemptError::Resolve);
+    }
     let now = engine.clock.now().instant;
     let mut pool = engine.pool.borrow_mut();
     pool.looked_up(now, &known.origin, addresses, true);
@@ -155,6 +187,7 @@ async fn secure(
             let blamed = match Fault::of(&error) {
                 Fault::NoSuite => AttemptError::NoSuite,
                 Fault::NotTls => AttemptError::NotTls,
+                Fault::Cut => AttemptError::TlsCut,
                 Fault::Untrusted => AttemptError::Tls,
             };
             let error = tls::explain(error).to_string();
@@ -163,6 +196,22 @@ async fn secure(
             Err(blamed)
         }
     }
+}
+
+/// Whether TLS is spoken at the address at which a plain attempt has got no answer.
+pub(super) async fn needs_tls(engine: &Engine<'_>, attempt: &Attempt, address: IpAddr) -> bool {
+    let mut memory = vec![0; engine.buffers.borrow().url.len()];
+    let url = attempt_url(&engine.server.borrow(), attempt, &mut memory);
+    let Some(url) = url.ok().filter(|url| url.scheme() == Scheme::Http) else {
+        return false;
+    };
+    let address = SocketAddr::new(address, url.port());
+    speaks_tls(connect_to(engine, address)).await
+}
+
+async fn connect_to(engine: &Engine<'_>, address: SocketAddr) -> io::Result<Async<TcpStream>> {
+    engine.limiter.turn(&engine.net).await;
+    Async::<TcpStream>::connect(address).await
 }
 
 /// A handshake, each step of which waits for its turn: it is the dearest thing that there is to do for an attempt.

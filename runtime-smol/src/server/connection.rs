@@ -35,6 +35,8 @@ struct Connection<'e, 'm> {
     id: ConnId,
     stream: Stream,
     wants: Wants,
+    /// Whether the client sends no more.
+    has_ended: bool,
     received: Option<Partial>,
     unsent: Vec<u8>,
     /// How the client takes what is unsent.
@@ -50,6 +52,7 @@ pub(super) async fn serve(engine: &Engine<'_>, id: ConnId, stream: Stream) {
         id,
         stream,
         wants: Wants::Bytes,
+        has_ended: false,
         received: None,
         unsent: Vec::new(),
         taking: Taking::default(),
@@ -111,13 +114,22 @@ impl Connection<'_, '_> {
                 Wants::Answer => break,
                 Wants::Archive(_) if self.archived.is_none() => break,
                 // What has come by the time that it is named counts: a request is answered, not cut off.
+                // Who has ended one direction alone may still read.
+                Wants::Bytes if self.has_ended => {
+                    self.wants = if engine.server.borrow_mut().end_input(self.id) {
+                        Wants::Answer
+                    } else {
+                        Wants::End { unread: false }
+                    };
+                    continue;
+                }
                 Wants::Bytes => match self.stream.try_read(input.room())? {
                     // One that was named must be driven though nothing has come.
                     None if named.take() => {}
                     None => break,
                     Some(0) => {
-                        self.wants = Wants::End { unread: false };
-                        break;
+                        self.has_ended = true;
+                        continue;
                     }
                     Some(len) => input.commit(len),
                 },

@@ -1,7 +1,7 @@
 //! Why there is no TLS connection, in words that help.
 
-use rustls::{AlertDescription, Error};
-use std::io;
+use rustls::{AlertDescription, CertificateError, Error};
+use std::io::{self, ErrorKind};
 
 /// What kept a TLS connection from being made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub(crate) enum Fault {
     NoSuite,
     /// What came is no TLS.
     NotTls,
+    /// The peer has hung up, as one that speaks no TLS may, too.
+    Cut,
     /// The certificate, or anything else.
     Untrusted,
 }
@@ -23,12 +25,29 @@ impl Fault {
                 Error::AlertReceived(
                     AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity,
                 )
-                | Error::PeerIncompatible(_),
+                | Error::PeerIncompatible(_)
+                // Whoever vouches for the certificate has a kind of key that is not known here.
+                | Error::InvalidCertificate(
+                    CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+                    | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+                ),
             ) => Self::NoSuite,
             Some(Error::InvalidMessage(_)) => Self::NotTls,
+            None if is_end(error.kind()) => Self::Cut,
             _ => Self::Untrusted,
         }
     }
+}
+
+/// Whether this is how a connection ends that the peer has ended.
+const fn is_end(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+    )
 }
 
 /// The same error, in words that help where there are some.
@@ -38,6 +57,7 @@ pub(crate) fn explain(error: io::Error) -> io::Error {
             "there is no cipher suite in common (TLS 1.3, or 1.2 with ECDHE and AES-GCM or ChaCha20)"
         }
         Fault::NotTls => "this is not TLS: is it http:// there?",
+        Fault::Cut => "the connection was closed during the TLS handshake: is it http:// there?",
         Fault::Untrusted => return error,
     };
     io::Error::new(error.kind(), why)

@@ -2,6 +2,7 @@
 
 mod program;
 mod programs;
+mod said;
 mod simulated;
 mod workers;
 

@@ -3,12 +3,10 @@
 //! Each runs in a process group of its own, so that it ends with all its children when its job is called off, takes too
 //! long, or whoever runs it ends. Both the server's own translator and `dubhook work` run programs so.
 
+use super::said::Said;
 use crate::orphans::{self, Known};
 use async_io::Timer;
-use dubhook_core::{
-    json::{self, Value},
-    url::is_absolute_uri,
-};
+use dubhook_core::url::is_absolute_uri;
 use futures_lite::{
     future::{self, FutureExt},
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -138,14 +136,14 @@ impl Command {
         let child = &mut group.child;
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let mut output_url = None;
+        let mut said = Said::default();
         let mut last_words = String::new();
         let ended = {
             let status = child.status();
             let talk = future::zip(
                 feed(stdin, job),
                 future::zip(
-                    lines(stdout, |line| hear(line, &mut progress, &mut output_url)),
+                    lines(stdout, |line| said.hear(line, &mut progress)),
                     lines(stderr, |line| last_words = line.to_owned()),
                 ),
             );
@@ -178,7 +176,7 @@ impl Command {
         match ended {
             Some(Ok(status)) => {
                 group.kill(Kill::KILL);
-                conclude(status, output_url, &last_words)
+                conclude(status, said.output_url, &last_words)
             }
             Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
                 group.end().await;
@@ -194,35 +192,6 @@ impl Command {
             }
         }
     }
-}
-
-/// Takes a line of the program's standard output.
-fn hear(line: &str, progress: &mut impl FnMut(u8), output_url: &mut Option<String>) {
-    let Ok(said) = json::object(line.as_bytes()) else {
-        return;
-    };
-    let Ok([share, url]) = said.fields(["progress", "output_url"]) else {
-        return;
-    };
-    match share.map(percent) {
-        Some(Some(percent)) => progress(percent),
-        // Whoever wrote the program wants to know.
-        Some(None) => tracing::info!(said = line, "a translator's progress is no number"),
-        None => {}
-    }
-    if let Some(Value::String(url)) = url {
-        *output_url = String::from_utf8(url.bytes().collect()).ok();
-    }
-}
-
-/// A share of 100, however it is spelt: `42`, `42.0`, `4.2e1`. What is between two is not reached yet.
-fn percent(share: Value<'_>) -> Option<u8> {
-    let Value::Number(share) = share else {
-        return None;
-    };
-    let share: f64 = share.text().parse().ok()?;
-    // More than all is all.
-    (share >= 0.0).then_some(share.min(100.0) as u8)
 }
 
 /// A program and all its children.
@@ -313,18 +282,6 @@ fn conclude(status: std::process::ExitStatus, output_url: Option<String>, last_w
 mod tests {
     use super::*;
     use futures_lite::io::repeat;
-
-    #[test]
-    fn progress_is_taken_in_any_spelling() {
-        let mut heard = Vec::new();
-        for share in [
-            "42", "42.0", "4.2e1", "42.9", "0", "100.0", "-1", "100.5", "1e9", "\"42\"", "null",
-        ] {
-            let line = format!("{{\"progress\":{share}}}");
-            hear(&line, &mut |percent| heard.push(percent), &mut None);
-        }
-        assert_eq!(heard, [42, 42, 42, 42, 0, 100, 100, 100]);
-    }
 
     #[test]
     fn who_talks_without_end_leaves_others_their_turn() {

@@ -24,7 +24,10 @@ struct Worker {
 impl Worker {
     fn start(server: &str, scratch: &Scratch, exec: &str, more: &[&str]) -> Self {
         let mut command = dubhook(&["work", "--exec", exec, "--output", &scratch.path("output")]);
-        let command = command.args(more).env("DUBHOOK_SERVER", server);
+        Self::spawn(command.args(more).env("DUBHOOK_SERVER", server))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -76,6 +79,50 @@ fn a_worker_elsewhere_translates() {
         "{line}"
     );
     assert_eq!(worker.terminate().code(), Some(0));
+}
+
+/// Each program ends only when all of them run, and there is one thread for all that blocks.
+#[test]
+fn more_workers_than_threads_do_not_wait_for_each_other() {
+    const WORKERS: usize = 24;
+    let scratch = Scratch::new("threads");
+    let server = remote();
+    let exec = format!(
+        r#"touch "$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID"
+        while [ "$(ls "$DUBHOOK_OUTPUT_DIR" | wc -l)" -lt {WORKERS} ]; do sleep 0.1; done
+        echo '{{"output_url":"file:///o.mp4"}}'"#
+    );
+    let workers = WORKERS.to_string();
+    let output = scratch.path("output");
+    let mut command = dubhook(&["work", "--exec", &exec, "--workers", &workers]);
+    // A name has to be looked up, which blocks.
+    let url = server.url.replace("127.0.0.1", "localhost");
+    command.args(["--output", &output, "--server", &url]);
+    command.envs([("SMOL_THREADS", "1"), ("BLOCKING_MAX_THREADS", "1")]);
+    let mut worker = Worker::spawn(&mut command);
+    for _ in 0..WORKERS {
+        submitted(&server);
+    }
+    let lines: Vec<_> = (0..2 * WORKERS).map(|_| worker.line()).collect();
+    let count = |what| lines.iter().filter(|line| line.starts_with(what)).count();
+    assert_eq!((count("claimed "), count("completed ")), (WORKERS, WORKERS));
+    assert_eq!(worker.terminate().code(), Some(0));
+}
+
+#[test]
+fn what_a_program_says_in_vain_is_told_to_whoever_runs_it() {
+    let scratch = Scratch::new("in-vain");
+    let server = remote();
+    submitted(&server);
+    let exec = r#"echo '{"progress":"42"}'; echo '{"output_url":"file:///o.mp4"}'"#;
+    let output = scratch.path("output");
+    let once = ["work", "--once", "--output", &output, "--exec", exec];
+    check(
+        &run(&server.url, &once),
+        0,
+        "completed",
+        "progress is no share of 100",
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::{HOOK, JOB, call, check_problem, new_hook};
 use dubhook_core::service::Report;
 use dubhook_tests::{
-    caller::ask,
+    caller::{Caller, ask, request},
     machine::{Machine, config},
 };
 use serde_json::{Value, json};
@@ -43,6 +43,52 @@ fn a_body_is_json_by_its_type() {
     let answer = ask(&mut machine(), "POST", "/v1/translations", twice, JOB);
     check_problem(&answer, 400, "bad_http", None);
     assert!(answer.closes());
+}
+
+#[test]
+fn a_body_is_taken_as_it_is_and_what_is_compressed_is_told_what_is_spoken() {
+    for (fields, taken) in [
+        ("content-encoding: identity\r\n", true),
+        ("Content-Encoding: IDENTITY\r\n", true),
+        ("content-encoding:\r\n", true),
+        ("content-encoding: gzip\r\n", false),
+        ("Content-Encoding: GZIP\r\n", false),
+        ("content-encoding: x-gzip\r\n", false),
+        ("content-encoding: br\r\n", false),
+        ("content-encoding: identity, gzip\r\n", false),
+        (
+            "content-encoding: identity\r\ncontent-encoding: zstd\r\n",
+            false,
+        ),
+    ] {
+        for (path, body, status) in [("/v1/translations", JOB, 202), ("/v1/webhooks", HOOK, 201)] {
+            let fields = format!("content-type: application/json\r\n{fields}");
+            let answer = ask(&mut machine(), "POST", path, &fields, body);
+            if taken {
+                assert_eq!(answer.status, status, "{fields}");
+                continue;
+            }
+            check_problem(&answer, 415, "unsupported_content_encoding", None);
+            assert_eq!(answer.field("accept-encoding"), Some("identity"));
+            // Who waits before it sends the body need not send it.
+            let mut machine = machine();
+            let mut caller = Caller::open(&mut machine);
+            let fields = format!("{fields}expect: 100-continue\r\ncontent-length: 9\r\n");
+            caller.send(&mut machine, &request("POST", path, &fields, ""));
+            assert_eq!(caller.answers()[0].status, 415, "{fields}");
+        }
+    }
+    // A body of another type is another matter, and reading has none.
+    let text = "content-type: text/plain\r\n";
+    let answer = ask(&mut machine(), "POST", "/v1/translations", text, JOB);
+    assert_eq!(answer.field("accept-encoding"), None);
+    let gzip = "content-encoding: gzip\r\n";
+    let claim = ask(&mut machine(), "POST", "/v1/work/claim", gzip, "");
+    assert_eq!(
+        claim.status, 409,
+        "there is nothing that could be compressed"
+    );
+    assert_eq!(ask(&mut machine(), "GET", "/healthz", gzip, "").status, 200);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::{JOB, call, check_problem, durable, named, new_job};
 use dubhook_core::{server::Drive, service::Report};
 use dubhook_tests::{
     caller::{Answer, Caller, ask, request},
-    machine::Machine,
+    machine::{Machine, config},
 };
 
 const WAIT: &str = "prefer: wait=10\r\n";
@@ -196,10 +196,60 @@ fn waiting_is_a_preference_and_the_sequence_a_number() {
     ] {
         assert_eq!(ask(&mut machine, "GET", &job, fields, "").status, 200);
     }
-    let bad = format!("{job}?after_sequence=x");
-    let answer = ask(&mut machine, "GET", &bad, WAIT, "");
-    check_problem(&answer, 422, "invalid_request", Some("after_sequence"));
+    for bad in [
+        "x",
+        "",
+        "-1",
+        "01",
+        "1.0",
+        "4294967296",
+        "1&after_sequence=1",
+    ] {
+        for fields in ["", WAIT] {
+            let path = format!("{job}?after_sequence={bad}");
+            let answer = ask(&mut machine, "GET", &path, fields, "");
+            check_problem(&answer, 422, "invalid_request", Some("after_sequence"));
+        }
+    }
     let nobody = job.replace("job_0", "job_1");
     assert_eq!(ask(&mut machine, "GET", &nobody, WAIT, "").status, 404);
     let _ = ask(&mut machine, "POST", "/v1/translations", WAIT, JOB);
+}
+
+#[test]
+fn who_sends_no_more_is_answered_all_the_same() {
+    let mut machine = Machine::volatile(1);
+    let job = new_job(&mut machine);
+    let mut caller = wait(&mut machine, &job);
+    assert!(machine.server.end_input(caller.id));
+    assert!(
+        machine.server.end_input(caller.id),
+        "as often as it is asked"
+    );
+    let id = machine.start_job().unwrap();
+    machine.report(id, Report::Completed("file:///o.mp4"));
+    assert_eq!(named(&mut machine, &mut [&mut caller]), 1);
+    assert_eq!(caller.answers()[0].json()["status"], "completed");
+    assert!(!machine.server.end_input(caller.id), "nothing is owed");
+    let mut idle = Caller::open(&mut machine);
+    idle.send(&mut machine, &request("GET", &job, "", "")[..9]);
+    assert!(!machine.server.end_input(idle.id));
+}
+
+#[test]
+fn those_who_send_no_more_do_not_hold_all_that_may_be_held() {
+    // Of sixteen connections eight may be held, and two with clients that may be gone.
+    let mut machine = Machine::sized::<4, 4, 16>(config());
+    let job = new_job(&mut machine);
+    let held = [(); 4].map(|()| wait(&mut machine, &job));
+    let ended = held
+        .each_ref()
+        .map(|caller| machine.server.end_input(caller.id));
+    assert_eq!(ended, [true, true, false, false]);
+    for caller in &held {
+        machine.server.close(caller.id);
+    }
+    assert_eq!(machine.server.conns_held(), 0);
+    let caller = wait(&mut machine, &job);
+    assert!(machine.server.end_input(caller.id), "there is room again");
 }

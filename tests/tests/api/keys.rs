@@ -16,43 +16,46 @@ fn machine(keys: &[&str]) -> Machine {
 #[test]
 fn a_key_opens_and_nothing_else_does() {
     let mut machine = machine(&["first", "second"]);
-    for (fields, allowed) in [
-        ("authorization: Bearer first\r\n", true),
-        ("authorization: Bearer second\r\n", true),
-        ("AUTHORIZATION: bearer second\r\n", true),
-        ("authorization: BEARER   second  \r\n", true),
-        ("", false),
-        ("authorization:\r\n", false),
-        ("authorization: Bearer\r\n", false),
-        ("authorization: Bearer \r\n", false),
-        ("authorization: Bearer firs\r\n", false),
-        ("authorization: Bearer first1\r\n", false),
-        ("authorization: Bearer First\r\n", false),
-        ("authorization: Bearer first second\r\n", false),
-        ("authorization: first\r\n", false),
-        ("authorization: Bearerfirst\r\n", false),
-        ("authorization: Bearer\tfirst\r\n", false),
-        ("authorization: Basic Zmlyc3Q6c2Vjb25k\r\n", false),
-        ("authorization: Token first\r\n", false),
-        ("authorization: Bearer first, Bearer second\r\n", false),
+    // RFC 6750, section 3: who sent no key, or nothing that is looked at, is told of no error.
+    const NONE: Option<&str> = Some("Bearer");
+    const WRONG: Option<&str> = Some(r#"Bearer error="invalid_token""#);
+    for (fields, challenge) in [
+        ("authorization: Bearer first\r\n", None),
+        ("authorization: Bearer second\r\n", None),
+        ("AUTHORIZATION: bearer second\r\n", None),
+        ("authorization: BEARER   second  \r\n", None),
+        ("", NONE),
+        ("authorization:\r\n", NONE),
+        ("authorization: Bearer\r\n", NONE),
+        ("authorization: Bearer \r\n", NONE),
+        ("authorization: Bearer firs\r\n", WRONG),
+        ("authorization: Bearer first1\r\n", WRONG),
+        ("authorization: Bearer First\r\n", WRONG),
+        ("authorization: Bearer first second\r\n", WRONG),
+        ("authorization: first\r\n", NONE),
+        ("authorization: Bearerfirst\r\n", NONE),
+        ("authorization: Bearer\tfirst\r\n", NONE),
+        ("authorization: Basic Zmlyc3Q6c2Vjb25k\r\n", NONE),
+        ("authorization: Token first\r\n", NONE),
+        ("authorization: Bearer first, Bearer second\r\n", WRONG),
         (
             "authorization: Bearer first\r\nauthorization: Bearer first\r\n",
-            false,
+            WRONG,
         ),
         (
             "authorization: Bearer first\r\nauthorization: Bearer wrong\r\n",
-            false,
+            WRONG,
         ),
-        ("x-authorization: Bearer first\r\n", false),
-        ("proxy-authorization: Bearer first\r\n", false),
-        ("authorization: Bearer \u{e9}\r\n", false),
+        ("x-authorization: Bearer first\r\n", NONE),
+        ("proxy-authorization: Bearer first\r\n", NONE),
+        ("authorization: Bearer \u{e9}\r\n", WRONG),
     ] {
         let answer = ask(&mut machine, "GET", "/v1/translations", fields, "");
-        if allowed {
+        if challenge.is_none() {
             assert_eq!(answer.status, 200, "{fields}");
         } else {
             check_problem(&answer, 401, "unauthorized", None);
-            assert_eq!(answer.field("www-authenticate"), Some("Bearer"));
+            assert_eq!(answer.field("www-authenticate"), challenge, "{fields}");
         }
     }
 }
@@ -66,6 +69,7 @@ fn without_a_key_nobody_learns_or_changes_anything() {
         ("POST", "/v1/translations", JOB),
         ("POST", "/v1/translations", "{"),
         ("PUT", "/v1/translations", ""),
+        ("OPTIONS", "/v1/translations", ""),
         ("GET", "/v1/translations/job_0", ""),
         ("POST", "/v1/translations/job_0/cancel", ""),
         ("POST", "/v1/webhooks", HOOK),

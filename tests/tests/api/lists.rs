@@ -1,6 +1,6 @@
 //! Lists and their pages.
 
-use crate::{HOOK, JOB, call, check_problem, new_hook, new_job};
+use crate::{HOOK, JOB, call, check_problem, deliver_all, new_hook, new_job};
 use dubhook_core::{server::Drive, service::Report};
 use dubhook_tests::{
     caller::{Caller, request},
@@ -19,12 +19,12 @@ fn ids(page: &serde_json::Value) -> Vec<String> {
 fn walk(machine: &mut Machine, path: &str) -> (Vec<String>, usize) {
     let (mut all, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
-        let page = call(machine, "GET", &format!("{path}&cursor={cursor}"), "");
+        let page = call(machine, "GET", &format!("{path}{cursor}"), "");
         assert_eq!(page.status, 200, "{:?}", page.json());
         all.extend(ids(&page.json()));
         pages += 1;
         match page.json()["next_cursor"].as_str() {
-            Some(next) => cursor = next.to_owned(),
+            Some(next) => cursor = format!("&cursor={next}"),
             None => return (all, pages),
         }
         assert!(pages < 100, "a list without an end");
@@ -135,7 +135,12 @@ fn a_query_means_one_thing() {
         ("status=done", "status"),
         ("status=Pending", "status"),
         ("status=pending&status=error", "status"),
+        ("status=", "status"),
+        ("status", "status"),
+        ("status=&limit=5", "status"),
         ("cursor=x", "cursor"),
+        ("cursor=", "cursor"),
+        ("cursor", "cursor"),
         ("cursor=job_00000000000000000000000000", "cursor"),
         ("cursor=a&cursor=b", "cursor"),
     ] {
@@ -147,16 +152,7 @@ fn a_query_means_one_thing() {
         );
         check_problem(&answer, 422, "invalid_request", Some(field));
     }
-    for query in [
-        "",
-        "&",
-        "x=y",
-        "cursor=",
-        "status=",
-        "limit=100&&",
-        "Limit=0",
-        "x=1&x=2",
-    ] {
+    for query in ["", "&", "x=y", "limit=100&&", "Limit=0", "x=1&x=2"] {
         let answer = call(
             &mut machine,
             "GET",
@@ -175,6 +171,36 @@ fn a_query_means_one_thing() {
 }
 
 #[test]
+fn the_newest_attempts_are_as_many_as_are_asked_for() {
+    let mut machine = Machine::volatile(1);
+    let (hook, _) = new_hook(&mut machine, HOOK);
+    let path = format!("{hook}/attempts");
+    for _ in 0..2 {
+        let sent = call(&mut machine, "POST", &format!("{hook}/test"), "");
+        assert_eq!(sent.status, 202);
+        assert_eq!(deliver_all(&mut machine, 204).len(), 1);
+        machine.advance_ms(1_000);
+    }
+    let all = call(&mut machine, "GET", &path, "").json();
+    let all = all["data"].as_array().unwrap();
+    assert_eq!(all.len(), 2);
+    for (query, count) in [("limit=1", 1), ("limit=2", 2), ("limit=100", 2), ("x=y", 2)] {
+        let some = call(&mut machine, "GET", &format!("{path}?{query}"), "").json();
+        assert_eq!(some["data"].as_array().unwrap(), &all[..count], "{query}");
+    }
+    for query in [
+        "limit=0",
+        "limit=101",
+        "limit=",
+        "limit=x",
+        "limit=1&limit=1",
+    ] {
+        let answer = call(&mut machine, "GET", &format!("{path}?{query}"), "");
+        check_problem(&answer, 422, "invalid_request", Some("limit"));
+    }
+}
+
+#[test]
 fn a_small_output_makes_pages_shorter_and_loses_nothing() {
     let mut machine = Machine::sized::<64, 4, 4>(config());
     for _ in 0..30 {
@@ -186,7 +212,7 @@ fn a_small_output_makes_pages_shorter_and_loses_nothing() {
         let (mut listed, mut cursor) = (Vec::new(), String::new());
         loop {
             let mut caller = Caller::with_output(&mut machine, output);
-            let path = format!("/v1/translations?limit=100&cursor={cursor}");
+            let path = format!("/v1/translations?limit=100{cursor}");
             caller.send(&mut machine, &request("GET", &path, "", ""));
             let answer = caller.answers().remove(0);
             machine.server.close(caller.id);
@@ -194,7 +220,7 @@ fn a_small_output_makes_pages_shorter_and_loses_nothing() {
             assert!(!ids(&page).is_empty());
             listed.extend(ids(&page));
             match page["next_cursor"].as_str() {
-                Some(next) => cursor = next.to_owned(),
+                Some(next) => cursor = format!("&cursor={next}"),
                 None => break,
             }
         }

@@ -277,7 +277,7 @@ fn connections_that_wait_are_counted() {
 #[test]
 fn answers_are_counted_by_the_class_of_their_status() {
     let mut machine = durable();
-    let classes = ["2xx", "4xx", "5xx"]
+    let classes = ["2xx", "3xx", "4xx", "5xx"]
         .map(|class| format!("dubhook_http_answers_total{{class=\"{class}\"}}"));
     let counts = |machine: &mut Machine| {
         let found = figures(machine);
@@ -285,18 +285,18 @@ fn answers_are_counted_by_the_class_of_their_status() {
     };
     // The answer that tells of the others is counted by the next.
     for (method, path, body, expect) in [
-        ("GET", "/healthz", "", [2, 0, 0]),
-        ("HEAD", "/healthz", "", [2, 0, 0]),
-        ("POST", "/v1/translations", JOB, [2, 0, 0]),
-        ("OPTIONS", "*", "", [2, 0, 0]),
-        ("GET", "/x", "", [1, 1, 0]),
-        ("POST", "/v1/translations", "{", [1, 1, 0]),
-        ("BREW", "/healthz", "", [1, 0, 1]),
+        ("GET", "/healthz", "", [2, 0, 0, 0]),
+        ("HEAD", "/healthz", "", [2, 0, 0, 0]),
+        ("POST", "/v1/translations", JOB, [2, 0, 0, 0]),
+        ("OPTIONS", "*", "", [2, 0, 0, 0]),
+        ("GET", "/x", "", [1, 0, 1, 0]),
+        ("POST", "/v1/translations", "{", [1, 0, 1, 0]),
+        ("BREW", "/healthz", "", [1, 0, 0, 1]),
     ] {
         let before = counts(&mut machine);
         call(&mut machine, method, path, body);
         let after = counts(&mut machine);
-        let by = [0, 1, 2].map(|class| after[class] - before[class]);
+        let by = [0, 1, 2, 3].map(|class| after[class] - before[class]);
         assert_eq!(by, expect, "{method} {path}");
     }
 }

@@ -70,7 +70,13 @@ fn every_path_has_its_methods_and_no_others() {
             let body = known.map_or("", |known| known.2);
             let answer = call(&mut machine, method, &path, body);
             assert!(!answer.closes(), "{method} {path}");
+            let allow: Vec<_> = methods.iter().map(|known| known.0).collect();
+            let allow = format!("{}, OPTIONS", allow.join(", "));
             match known {
+                None if method == "OPTIONS" => {
+                    assert_eq!((answer.status, answer.body.len()), (204, 0), "{path}");
+                    assert_eq!(answer.field("allow"), Some(&*allow));
+                }
                 Some((_, status, _)) => {
                     assert_eq!(answer.status, *status, "{method} {path}");
                     assert_eq!(answer.field("allow"), None);
@@ -80,8 +86,7 @@ fn every_path_has_its_methods_and_no_others() {
                     if method != "HEAD" {
                         check_problem(&answer, 405, "method_not_allowed", None);
                     }
-                    let allow: Vec<_> = methods.iter().map(|known| known.0).collect();
-                    assert_eq!(answer.field("allow"), Some(&*allow.join(", ")));
+                    assert_eq!(answer.field("allow"), Some(&*allow));
                 }
             }
         }
@@ -198,6 +203,9 @@ fn the_server_itself_says_what_it_can_do() {
         answer.field("allow"),
         Some("GET, HEAD, POST, PATCH, DELETE, OPTIONS")
     );
+    // Where there is nothing, there are no methods either.
+    let answer = call(&mut machine, "OPTIONS", "/v1/nothing", "");
+    check_problem(&answer, 404, "not_found", None);
 }
 
 #[test]

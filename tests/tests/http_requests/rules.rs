@@ -25,6 +25,26 @@ fn a_waiting_client_is_told_to_go_on_once() {
 }
 
 #[test]
+fn a_few_empty_lines_before_a_request_are_ignored_and_many_are_refused() {
+    for (empty, refused) in [
+        (0, None),
+        (1, None),
+        (32, None),
+        (33, Some(400)),
+        (4_090, Some(400)),
+    ] {
+        let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        let mut memory = format!("{}{request}", "\r\n".repeat(empty)).into_bytes();
+        for limits in [Limits::SERVER, Limits::SMALL] {
+            let len = memory.len();
+            let mut buf = RecvBuf::new(&mut memory, len);
+            let read = RequestParser::new().advance(&limits, &mut buf);
+            assert_eq!(read.err().map(|why| why.status()), refused, "{empty} lines");
+        }
+    }
+}
+
+#[test]
 fn a_request_shows_its_parts() {
     #[track_caller]
     fn check(bytes: &str, expect: (Method, &str, Option<&str>, &str, bool)) {
@@ -239,7 +259,7 @@ fn what_never_ends_is_refused_at_its_limit() {
     }
     let get = "GET / HTTP/1.1\r\nHost: a.test\r\n";
     let chunked = "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n";
-    check("", "\r\n", 431);
+    check("", "\r\n", 400);
     check("", "A", 501);
     check("GET /", "a", 414);
     check("GET / ", "a", 414);

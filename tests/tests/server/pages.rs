@@ -27,9 +27,10 @@ const LONG: &[u8] = &{
 };
 const JOB: &str = r#"{"video_url":"https://example.test/v.mp4","target_language":"es"}"#;
 const PAGES: &[Page<'_>] = &[
-    Page::new("/", TEXT, b"<p>A page.</p>"),
-    Page::new("/long", TEXT, LONG),
-    Page::new("/empty", TEXT, b""),
+    Page::new("/", TEXT, b"<p>A page.</p>").tagged(),
+    Page::new("/long", TEXT, LONG).tagged(),
+    Page::new("/empty", TEXT, b"").tagged(),
+    Page::new("/plain", TEXT, b"untagged"),
     // What the server itself has is found first.
     Page::new("/status", TEXT, b"a page"),
 ];
@@ -106,6 +107,55 @@ fn a_page_is_whole_whatever_the_output_holds() {
         }
         assert!(matches!(drive, Drive::Input { bytes_min: 1 }));
         machine.server.close(caller.id);
+    }
+}
+
+#[test]
+fn who_has_a_page_already_is_not_sent_it_again() {
+    let mut machine = machine();
+    let get = |machine: &mut Machine, method: &str, path: &str, fields: &str| {
+        ask(machine, method, path, fields, "")
+    };
+    let tags = ["/", "/long", "/empty"].map(|path| {
+        let whole = get(&mut machine, "GET", path, "");
+        let tag = whole.field("etag").expect("a tag").to_owned();
+        assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
+        for (fields, known) in [
+            (format!("if-none-match: {tag}\r\n"), true),
+            (format!("If-None-Match: W/{tag}\r\n"), true),
+            (format!("if-none-match: \"x\", {tag}\r\n"), true),
+            (
+                format!("if-none-match: \"x\"\r\nif-none-match: {tag}\r\n"),
+                true,
+            ),
+            ("if-none-match: *\r\n".to_owned(), true),
+            ("if-none-match: \"x\"\r\n".to_owned(), false),
+            ("if-none-match:\r\n".to_owned(), false),
+            (
+                format!("if-none-match: {}\r\n", tag.trim_matches('"')),
+                false,
+            ),
+        ] {
+            for method in ["GET", "HEAD"] {
+                let answer = get(&mut machine, method, path, &fields);
+                let expect = if known { 304 } else { 200 };
+                assert_eq!(answer.status, expect, "{method} {fields}");
+                assert_eq!(answer.field("etag"), Some(&*tag));
+                assert!(!known || answer.body.is_empty());
+            }
+        }
+        tag
+    });
+    assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[2] != tags[0]);
+    let answer = get(&mut machine, "OPTIONS", "/", "");
+    assert_eq!(
+        (answer.status, answer.field("allow")),
+        (204, Some("GET, HEAD, OPTIONS"))
+    );
+    // What is not found has none, and what was given none.
+    for (path, status) in [("/x", 404), ("/plain", 200)] {
+        let answer = get(&mut machine, "GET", path, "if-none-match: *\r\n");
+        assert_eq!((answer.status, answer.field("etag")), (status, None));
     }
 }
 

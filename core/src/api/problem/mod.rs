@@ -17,8 +17,10 @@ pub(crate) enum Problem {
     Http(Refusal),
     /// The request did not arrive in time.
     Slow,
-    /// There is no `Authorization`, or its key is not one of ours.
+    /// There is no key, or none where one is looked for.
     Unauthorized,
+    /// The key is not one of ours.
+    WrongKey,
     /// A web page of another origin would change something.
     CrossOrigin,
     /// A webhook was delivered to the API.
@@ -38,6 +40,8 @@ pub(crate) enum Problem {
     UnknownMethod,
     /// The body is of another type than JSON.
     MediaType,
+    /// The body is compressed, or otherwise not as it is.
+    ContentEncoding,
     /// The body is no JSON text; where it stops being one, and why.
     Json(u32, json::ErrorKind),
     /// The body is JSON, but no object.
@@ -203,6 +207,7 @@ impl Problem {
                 "unauthorized",
                 "Send an API key as Authorization: Bearer KEY.",
             ),
+            Self::WrongKey => parts!(401, "unauthorized", "This API key is not known here."),
             Self::CrossOrigin => parts!(
                 403,
                 "cross_origin",
@@ -240,6 +245,11 @@ impl Problem {
                 415,
                 "unsupported_media_type",
                 "Send the body as content-type: application/json.",
+            ),
+            Self::ContentEncoding => parts!(
+                415,
+                "unsupported_content_encoding",
+                "Send the body as it is, without content-encoding.",
             ),
             Self::Json(..) => parts!(400, "invalid_json", "The body is not JSON"),
             Self::NoObject => parts!(400, "invalid_json", "The body must be a JSON object."),
@@ -345,7 +355,7 @@ impl Problem {
                 "This server has its own translator; remote workers need --translator remote.",
             ),
             #[cfg(feature = "hub")]
-            Self::Progress => parts!(Progress, "It must be an integer from 0 to 100."),
+            Self::Progress => parts!(Progress, "It must be a number from 0 to 100."),
             #[cfg(feature = "hub")]
             Self::ProgressFell => parts!(Progress, "It must not be less than before."),
             #[cfg(feature = "hub")]

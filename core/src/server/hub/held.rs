@@ -21,7 +21,7 @@ use crate::{
     id::Id,
     out::Out,
     server::{
-        Drive, Server,
+        ConnId, Drive, Server,
         conn::{HELD, Waiting},
         reply::{Reply, full},
     },
@@ -47,6 +47,8 @@ pub(in crate::server) struct Held<'a> {
     streams: List<HELD>,
     /// How many connections are held.
     count: usize,
+    /// How many of them have a client that sends no more.
+    half_closed: usize,
     /// How far in the feed those who wait have been told.
     pub(super) seen: u64,
     /// The batch that makes all durable that left the feed before they were told.
@@ -63,6 +65,7 @@ impl<'a> Held<'a> {
             watches,
             streams: List::EMPTY,
             count: 0,
+            half_closed: 0,
             seen: 0,
             missed: None,
             claims: List::EMPTY,
@@ -204,7 +207,9 @@ impl Server<'_> {
             return;
         }
         let reply = conn.reply;
+        let half_closed = core::mem::take(&mut conn.half_closed);
         self.held.count = self.held.count.saturating_sub(1);
+        self.held.half_closed = self.held.half_closed.saturating_sub(half_closed.into());
         if self.held.called == Some(ix) {
             self.held.called = None;
         }
@@ -223,6 +228,34 @@ impl Server<'_> {
             conn.reply = reply;
             conn.waiting = Waiting::Answer;
         }
+    }
+
+    /// The client sends no more, which the driver sees while [`Drive::Input`] is wanted. Whether it is to have an answer
+    /// all the same: [`poll`](Server::poll) then names the connection when there is one. Otherwise the connection has ended.
+    ///
+    /// Whoever has ended one direction alone still reads, and cannot be told from who is gone before something is sent.
+    /// So an eighth of all connections at most are held so, and who waits for work is told at once that there is none: a
+    /// job must not go to who is gone.
+    #[must_use]
+    pub fn end_input(&mut self, id: ConnId) -> bool {
+        let most = (self.conns.capacity() / 8).max(1);
+        let Some(conn) = self.conn(id).filter(|conn| conn.held) else {
+            return false;
+        };
+        let (was_known, is_claim) = (conn.half_closed, matches!(conn.reply, Reply::Claim { .. }));
+        if is_claim {
+            self.settle(id.ix, Reply::NoContent);
+            self.wake(id.ix);
+        } else if !was_known {
+            if self.held.half_closed >= most {
+                return false;
+            }
+            self.held.half_closed += 1;
+            if let Some(conn) = self.conns.get_mut(id.ix) {
+                conn.half_closed = true;
+            }
+        }
+        true
     }
 
     /// How many connections are held until something happens.

@@ -192,7 +192,7 @@ impl Figures {
         let Traffic {
             accepted,
             refused,
-            answers: [.., success, _, caller, server],
+            answers: [.., success, known, caller, server],
         } = self.traffic;
         text.gauge("connections", "Connections that are open.")
             .value(self.connections);
@@ -219,7 +219,12 @@ impl Figures {
         )
         .each(
             "class",
-            &[("2xx", success), ("4xx", caller), ("5xx", server)],
+            &[
+                ("2xx", success),
+                ("3xx", known),
+                ("4xx", caller),
+                ("5xx", server),
+            ],
         );
     }
 }

@@ -6,13 +6,14 @@
 //! - `held`: answers that are held until something happens, on which three others are built: `wait`, reads of a job that has
 //!   changed, and `events`, streams of what happens.
 //! - `work`: jobs for workers that are no part of this process, who may be held until there is one.
-//! - `page`: bytes that the caller lends, such as a page for people or the description of the API.
+//! - `page`: bytes that the caller lends, such as a page for people or the description of the API, each with its `tag`.
 //! - `metrics`: the server's own figures, for a program that watches it.
 
 mod events;
 mod held;
 mod metrics;
 mod page;
+mod tag;
 mod wait;
 mod work;
 

@@ -4,10 +4,10 @@
 //! body as there is room for, and after each [`Drive::Flush`] as much again. How far it has come stands in the
 //! connection's reply.
 
-use super::metrics::METRICS_BYTES_MAX;
+use super::{metrics::METRICS_BYTES_MAX, tag::Tag};
 use crate::{
     api::{Methods, Problem},
-    http::{FieldLine, Request, ResponseHead},
+    http::{FieldLine, Method, Request, ResponseHead},
     out::Out,
     server::{
         Drive, Server,
@@ -21,6 +21,9 @@ use crate::{
 const FIELDS_BYTES_MAX: usize = 1_024;
 // An output that holds any answer holds the head of any page, which cannot be parted.
 const _: () = assert!(FIELDS_BYTES_MAX <= METRICS_BYTES_MAX);
+
+/// What has a tag may be kept and asked for again: with the next version it may be another.
+const ASK_AGAIN: FieldLine = FieldLine::new("cache-control: no-cache\r\n");
 
 /// Bytes that a server shows to whoever asks for their path. No key is asked for.
 ///
@@ -39,6 +42,7 @@ pub struct Page<'a> {
     path: &'a str,
     fields: &'a [FieldLine],
     body: &'a [u8],
+    tag: Option<Tag>,
 }
 
 impl core::fmt::Debug for Page<'_> {
@@ -67,7 +71,22 @@ impl<'a> Page<'a> {
             (bytes, rest) = (bytes + field.len(), after);
         }
         assert!(bytes <= FIELDS_BYTES_MAX, "these are too many fields");
-        Self { path, fields, body }
+        Self {
+            path,
+            fields,
+            body,
+            tag: None,
+        }
+    }
+
+    /// Gives it a tag (`ETag`) that is made of its bytes: who has them already is told so and no more. It is for constants, too,
+    /// as long as a page has no more than some hundred kilobytes, at which the compiler loses its patience.
+    #[must_use]
+    pub const fn tagged(self) -> Self {
+        Self {
+            tag: Some(Tag::of(self.body)),
+            ..self
+        }
     }
 
     /// Where it is.
@@ -102,7 +121,16 @@ pub(in crate::server) fn page_instead(
     if !Methods::Read.has(head.method) {
         return Err(Problem::Method(Methods::Read));
     }
-    Ok(Reply::Page { at, sent: None })
+    if head.method == Method::Options {
+        return Ok(Reply::Options(Some(Methods::Read)));
+    }
+    let tag = pages.get(at).and_then(|page| page.tag);
+    let known = tag.is_some_and(|tag| tag.is_known(&head.fields));
+    Ok(Reply::Page {
+        at,
+        known,
+        sent: None,
+    })
 }
 
 impl Server<'_> {
@@ -113,6 +141,7 @@ impl Server<'_> {
         now: Now,
         ix: Ix,
         at: usize,
+        known: bool,
         sent: Option<usize>,
         out: &mut Out<'_>,
     ) -> Option<Drive> {
@@ -122,17 +151,25 @@ impl Server<'_> {
         if sent.is_none() {
             self.date.set(now.timestamp);
             let start = out.len();
-            let head = ResponseHead::new(out, 200)
+            let head = ResponseHead::new(out, if known { 304 } else { 200 })
                 .date_as(&self.date)
-                .line(NO_STORE)
                 .connection(conn.keep_alive && !self.stopping, conn.version);
-            let head = page.fields.iter().fold(head, |head, line| head.line(*line));
-            if head.finish_with_length(page.body.len()).is_err() {
+            let head = match page.tag {
+                Some(tag) => head.line(ASK_AGAIN).field("etag", &tag.text()),
+                None => head.line(NO_STORE),
+            };
+            let finished = if known {
+                head.finish_without_length()
+            } else {
+                let head = page.fields.iter().fold(head, |head, line| head.line(*line));
+                head.finish_with_length(page.body.len())
+            };
+            if finished.is_err() {
                 return Some(no_room(was_empty));
             }
             self.traffic.count_answer(out.written(), start);
         }
-        let sent = if head_only {
+        let sent = if head_only || known {
             page.body.len()
         } else {
             sent.unwrap_or(0)
@@ -145,7 +182,7 @@ impl Server<'_> {
         }
         if let Some(conn) = self.conns.get_mut(ix) {
             let sent = Some(sent.saturating_add(part.len()));
-            conn.reply = Reply::Page { at, sent };
+            conn.reply = Reply::Page { at, known, sent };
         }
         Some(no_room(out.is_empty()))
     }

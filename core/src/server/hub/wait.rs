@@ -15,9 +15,7 @@ use crate::{
 
 /// How a job is read: at once, or when it has changed, where that is preferred.
 pub(in crate::server) fn read(now: Now, request: &Request<'_>, reply: Reply) -> Answer {
-    if request.fields.get("prefer").is_none() {
-        return Ok(reply);
-    }
+    // Wrong is wrong, whether the answer waits or not.
     let after = api::after_sequence(request.query)?;
     Ok(match (reply, api::prefer_wait(&request.fields)) {
         (Reply::Job(job), Some(seconds @ 1..)) => Reply::Wait {

@@ -10,6 +10,7 @@ mod pause;
 use super::{
     api, duration,
     fail::Fail,
+    log,
     remote::Remote,
     serve::processors,
     show::{self, Paint},
@@ -74,6 +75,7 @@ const HIDDEN: &[&str] = &["DUBHOOK_API_KEY", "DUBHOOK_API_KEYS"];
 
 impl Work {
     pub(super) fn run(&self) -> Result<(), Fail> {
+        log::show(tracing::Level::WARN);
         // Signals are heard before there is a program to end.
         let mut signals = endings()?;
         let (stop, stopped) = channel::bounded(1);

@@ -211,7 +211,7 @@ fn calls_are_answered_as_described() {
 fn members_are_exactly_those_described() {
     let doc = description();
     let check = |name: &str, found: &[Value]| {
-        let (may, must) = members(&doc, schema(&doc, name));
+        let (may, must) = members(schema(&doc, name));
         let may: BTreeSet<_> = may.iter().map(|(name, _)| *name).collect();
         let found: Vec<_> = found.iter().map(names).collect();
         let some = found.iter().flatten().copied().collect::<BTreeSet<_>>();
@@ -307,7 +307,7 @@ fn what_bodies_may_have_is_read_and_the_examples_are_good() {
             "NewWebhook" => json!({"url": "http://127.0.0.1:3123/"}),
             _ => json!({}),
         };
-        let (may, must) = members(&doc, schema(&doc, name));
+        let (may, must) = members(schema(&doc, name));
         assert_eq!(names(&whole), must, "{name}");
         for (member, _) in may {
             // A value of no type that any of them has is refused by name where the member is read at all.

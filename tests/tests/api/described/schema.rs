@@ -40,20 +40,10 @@ pub(super) fn names(value: &Value) -> BTreeSet<&str> {
 }
 
 /// The members that an object of this schema may have and must have.
-pub(super) fn members<'d>(
-    doc: &'d Value,
-    of: &'d Value,
-) -> (Vec<(&'d str, &'d Value)>, BTreeSet<&'d str>) {
-    let (mut may, mut must) = (Vec::new(), BTreeSet::new());
-    for part in of["allOf"].as_array().into_iter().flatten() {
-        let (more, needed) = members(doc, resolve(doc, part));
-        may.extend(more);
-        must.extend(needed);
-    }
+pub(super) fn members(of: &Value) -> (Vec<(&str, &Value)>, BTreeSet<&str>) {
     let own = of["properties"].as_object().into_iter().flatten();
-    may.extend(own.map(|(name, schema)| (name.as_str(), schema)));
-    must.extend(names(&of["required"]));
-    (may, must)
+    let may = own.map(|(name, schema)| (name.as_str(), schema)).collect();
+    (may, names(&of["required"]))
 }
 
 /// Whether `value` is what its schema says, with no member more. `Err` says where it is not.
@@ -94,7 +84,7 @@ pub(super) fn fits(doc: &Value, of: &Value, value: &Value) -> Result<(), String>
     let Value::Object(found) = value else {
         return Ok(());
     };
-    let (may, must) = members(doc, of);
+    let (may, must) = members(of);
     if let Some(missing) = must.iter().find(|name| !found.contains_key(**name)) {
         return Err(format!("{missing} is missing in {value}"));
     }

@@ -37,7 +37,7 @@ fn workers_need_a_key_where_callers_do() {
         assert_ne!(answer.status, 401);
         let answer = ask(&mut machine, "GET", &path, key, "");
         check_problem(&answer, 405, "method_not_allowed", None);
-        assert_eq!(answer.field("allow"), Some("POST"));
+        assert_eq!(answer.field("allow"), Some("POST, OPTIONS"));
     }
     for nothing in ["/v1/work", "/v1/work/x", "/v1/work/claim/x", "/v1/work/x/y"] {
         let answer = ask(&mut machine, "POST", nothing, key, "");
@@ -63,7 +63,11 @@ fn what_a_report_says_wrongly_is_named() {
     for (what, body, field) in [
         ("progress", json!({"progress": 101}), "progress"),
         ("progress", json!({"progress": -1}), "progress"),
-        ("progress", json!({"progress": 41.5}), "progress"),
+        ("progress", json!({"progress": 100.5}), "progress"),
+        ("progress", json!({"progress": 1e300}), "progress"),
+        ("progress", json!({"progress": -0.5}), "progress"),
+        ("progress", json!({"progress": true}), "progress"),
+        ("progress", json!({"progress": 39.9}), "progress"),
         ("progress", json!({"progress": "41"}), "progress"),
         ("progress", json!({"progress": 39}), "progress"),
         ("progress", json!({"lease": "2"}), "lease"),
@@ -119,6 +123,27 @@ fn what_a_report_says_wrongly_is_named() {
         (&job["status"], &job["progress"]),
         (&json!("processing"), &json!(40))
     );
+}
+
+#[test]
+fn a_share_counts_in_any_spelling_and_what_is_between_two_is_not_reached_yet() {
+    let mut machine = machine();
+    new_job(&mut machine);
+    let (work, lease) = claimed(&mut machine);
+    for (share, expect) in [
+        ("0.5", 0),
+        ("4.2e1", 42),
+        ("42.0", 42),
+        ("42.9", 42),
+        ("430e-1", 43),
+        ("1e2", 100),
+        ("100.0", 100),
+    ] {
+        let body = format!(r#"{{"progress":{share},"lease":{lease}}}"#);
+        let answer = call(&mut machine, "POST", &format!("{work}/progress"), &body);
+        assert_eq!(answer.status, 200, "{share}");
+        assert_eq!(answer.json()["progress"], expect, "{share}");
+    }
 }
 
 #[test]

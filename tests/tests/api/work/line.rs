@@ -118,6 +118,20 @@ fn a_job_that_is_called_off_before_its_worker_has_heard_of_it_is_not_given() {
 }
 
 #[test]
+fn a_worker_that_sends_no_more_is_told_at_once_and_given_nothing() {
+    let mut machine = machine();
+    let mut ended = waiting(&mut machine, 60);
+    let mut next = waiting(&mut machine, 60);
+    assert!(machine.server.end_input(ended.id));
+    assert_eq!(turn(&mut machine, &mut [&mut ended, &mut next]), [0]);
+    assert_eq!(ended.answers()[0].status, 204);
+    let job = new_job(&mut machine);
+    turn(&mut machine, &mut [&mut next]);
+    assert_eq!(next.answers()[0].status, 200);
+    check_status(&mut machine, &job, "processing");
+}
+
+#[test]
 fn a_worker_that_has_waited_long_enough_is_told_that_there_is_nothing() {
     for (seconds, counted) in [(1, 1), (60, 60), (61, 60), (4_000, 60)] {
         let mut machine = machine();
