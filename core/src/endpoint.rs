@@ -5,7 +5,7 @@ use crate::{
     signature::{KEY_BYTES_MAX, Keyed, Secret, SigningKey},
     slab::{Link, Links, Node},
     text::Text,
-    time::Timestamp,
+    time::{Ran, Timestamp},
 };
 use zerocopy::FromZeros;
 
@@ -67,6 +67,79 @@ impl StoredSecret {
     }
 }
 
+/// How many secrets that were replaced can be alive beside the current one: the memory of an endpoint has room for so many,
+/// on a server (the feature `hub`) and on a device.
+pub(crate) const REPLACED_MAX: usize = if cfg!(feature = "hub") { 4 } else { 1 };
+
+/// A secret that was replaced by a newer one, and signs too for a while.
+#[derive(Debug, Clone, Copy, FromZeros)]
+pub(crate) struct Replaced {
+    pub(crate) secret: StoredSecret,
+    /// When it ends.
+    pub(crate) until: Ran,
+}
+
+impl Replaced {
+    /// None: all zero.
+    pub(crate) const NONE: Self = Self {
+        secret: StoredSecret::NONE,
+        until: Ran::ZERO,
+    };
+
+    /// Whether it signs at `at`.
+    pub(crate) fn is_live(&self, at: Ran) -> bool {
+        at < self.until
+    }
+}
+
+/// How long every attempt at an endpoint has failed: only time in which the machine ran and tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+pub(crate) struct Failing {
+    /// Attempts since the last success.
+    pub(crate) attempts: u32,
+    /// From the first of them to the last, in milliseconds.
+    pub(crate) ms: u64,
+    /// When the last of them was.
+    pub(crate) last: Ran,
+}
+
+/// How long it counts as trying, from one attempt to the next, in milliseconds: as long as a receiver can ask to wait.
+const TRYING_MS_MAX: u64 = 24 * 60 * 60_000;
+/// How many attempts have failed at least before an endpoint is beyond hope.
+const ATTEMPTS_MIN: u32 = 10;
+/// How much time passes at most until it is written down again for how long an endpoint has failed, in milliseconds.
+const NOTED_MS: u64 = 60 * 60_000;
+
+impl Failing {
+    /// No attempt has failed since the last success: all zero.
+    pub(crate) const NOT: Self = Self {
+        attempts: 0,
+        ms: 0,
+        last: Ran::ZERO,
+    };
+
+    /// Whether the last attempt failed.
+    pub(crate) const fn is_so(&self) -> bool {
+        self.attempts > 0
+    }
+
+    /// Counts an attempt that failed at `now`. Returns whether that is to be written down.
+    pub(crate) fn count(&mut self, now: Ran) -> bool {
+        let noted = self.ms / NOTED_MS;
+        if self.attempts > 0 {
+            self.ms += now.ms_since(self.last).min(TRYING_MS_MAX);
+        }
+        self.last = now;
+        self.attempts = self.attempts.saturating_add(1);
+        self.attempts <= ATTEMPTS_MIN || self.ms / NOTED_MS > noted
+    }
+
+    /// Whether it is beyond hope: for longer than `disable_after_ms`, and often enough to mean it.
+    pub(crate) const fn is_hopeless(&self, disable_after_ms: u64) -> bool {
+        self.ms >= disable_after_ms && self.attempts >= ATTEMPTS_MIN
+    }
+}
+
 /// Why an endpoint is not enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -123,12 +196,10 @@ pub struct Endpoint<F> {
     pub(crate) text: Text<2>,
     /// What deliveries are signed with.
     pub(crate) secret: StoredSecret,
-    /// What they were signed with before, and are too until `previous_until`.
-    pub(crate) previous: StoredSecret,
-    /// When the previous secret ends.
-    pub(crate) previous_until: Timestamp,
-    /// Since when every attempt has failed; the epoch while that is not so.
-    pub(crate) failing_since: Timestamp,
+    /// What they were signed with before, and are too for a while: newest first, and behind the last of them none.
+    pub(crate) replaced: [Replaced; REPLACED_MAX],
+    /// How long every attempt has failed.
+    pub(crate) failing: Failing,
     /// Whether it was removed and only waits for its deliveries to let go of it.
     pub(crate) removed: bool,
     /// Whether it gets every subject's events.
@@ -160,9 +231,8 @@ impl<F> Endpoint<F> {
             subject: None,
             text: Text::EMPTY,
             secret: StoredSecret::NONE,
-            previous: StoredSecret::NONE,
-            previous_until: Timestamp::EPOCH,
-            failing_since: Timestamp::EPOCH,
+            replaced: [Replaced::NONE; REPLACED_MAX],
+            failing: Failing::NOT,
             removed: false,
             for_all: false,
             made: 0,
@@ -186,19 +256,29 @@ impl<F> Endpoint<F> {
         self.secret.secret()
     }
 
-    /// Makes `secret` the current one, and keeps the one before alive until `until`.
-    pub(crate) fn rotate(&mut self, secret: &Secret, until: Timestamp) {
-        self.previous = self.secret;
-        self.previous_until = until;
+    /// Makes `secret` the current one at `at`, and keeps the one before alive until `until`. `false`, and nothing has
+    /// changed, where as many replaced ones are still alive as there is room for.
+    pub(crate) fn rotate(&mut self, secret: &Secret, at: Ran, until: Ran) -> bool {
+        let oldest = self.replaced.last().copied().unwrap_or(Replaced::NONE);
+        if oldest.is_live(at) {
+            return false;
+        }
+        self.replaced.rotate_right(1);
+        if let Some(newest) = self.replaced.first_mut() {
+            *newest = Replaced {
+                secret: self.secret,
+                until,
+            };
+        }
         self.secret = StoredSecret::new(secret);
+        true
     }
 
     /// The keys that are live at `at`, newest first.
-    pub(crate) fn live_keys(&self, at: Timestamp) -> impl Iterator<Item = SigningKey> + '_ {
-        let previous = (at < self.previous_until).then_some(&self.previous);
-        [Some(&self.secret), previous]
-            .into_iter()
-            .flatten()
+    pub(crate) fn live_keys(&self, at: Ran) -> impl Iterator<Item = SigningKey> + '_ {
+        let replaced = self.replaced.iter().filter(move |old| old.is_live(at));
+        core::iter::once(&self.secret)
+            .chain(replaced.map(|old| &old.secret))
             .filter_map(StoredSecret::signing_key)
     }
 }
@@ -227,17 +307,24 @@ mod tests {
 
     #[test]
     fn for_a_while_after_a_rotation_both_secrets_sign() {
-        let (now, later) = (
-            Timestamp::from_unix_ms(1_000),
-            Timestamp::from_unix_ms(2_000),
-        );
+        let at = Ran::from_ms;
         let mut endpoint = Endpoint::empty(());
-        endpoint.rotate(&Secret::from_random([1; 32]), now);
-        endpoint.rotate(&Secret::from_random([2; 32]), later);
-        assert_eq!(endpoint.live_keys(now).count(), 2);
-        assert_eq!(endpoint.live_keys(later).count(), 1);
-        let shown = endpoint.secret().unwrap();
-        assert_eq!(shown.bytes(), Secret::from_random([2; 32]).bytes());
+        endpoint.secret = StoredSecret::new(&Secret::from_random([0; 32]));
+        let most = REPLACED_MAX as u64;
+        for n in 1..=most {
+            let secret = Secret::from_random([n as u8; 32]);
+            assert!(endpoint.rotate(&secret, at(n), at(1_000 + n)));
+            assert_eq!(endpoint.live_keys(at(n)).count() as u64, n + 1);
+        }
+        let shown = |endpoint: &Endpoint<()>| endpoint.secret().unwrap().bytes()[0];
+        let more = Secret::from_random([9; 32]);
+        assert!(!endpoint.rotate(&more, at(1_000), at(2_000)));
+        assert_eq!(u64::from(shown(&endpoint)), most);
+        assert_eq!(endpoint.live_keys(at(1_000 + most - 1)).count(), 2);
+        assert!(endpoint.rotate(&more, at(1_001), at(2_001)));
+        assert_eq!(shown(&endpoint), 9);
+        assert_eq!(endpoint.live_keys(at(1_000 + most)).count(), 2);
+        assert_eq!(endpoint.live_keys(at(2_001)).count(), 1);
         endpoint.disabled = Disabled::Gone;
         assert!(!endpoint.is_enabled());
     }

@@ -8,7 +8,7 @@
 use crate::{
     id::Id,
     slab::{Ix, Link, Markable, Marks, SLOTS_MAX},
-    time::Timestamp,
+    time::Ran,
 };
 use zerocopy::FromZeros;
 
@@ -24,10 +24,10 @@ pub(crate) struct Entry {
     pub key: KeyHash,
     /// The request that came with it.
     pub request: RequestHash,
-    /// The job that the request made.
-    pub job: Id,
-    /// When the key is forgotten; the epoch stands for no key.
-    pub expires: Timestamp,
+    /// The job that the request made, or the endpoint that it made or changed.
+    pub made: Id,
+    /// When the key is forgotten; zero stands for no key.
+    pub expires: Ran,
 }
 
 impl Entry {
@@ -35,13 +35,13 @@ impl Entry {
     const NONE: Self = Self {
         key: [0; 16],
         request: [0; 8],
-        job: Id::NONE,
-        expires: Timestamp::EPOCH,
+        made: Id::NONE,
+        expires: Ran::ZERO,
     };
 
     /// Whether there is a key.
     fn is_some(&self) -> bool {
-        self.expires != Timestamp::EPOCH
+        self.expires != Ran::ZERO
     }
 }
 
@@ -70,7 +70,7 @@ impl KeySlot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Found {
-    /// It came with the same request, which made this job.
+    /// It came with the same request, which made or changed this.
     Same(Id),
     /// It came with another request.
     Other,
@@ -144,7 +144,7 @@ impl<'a> Keys<'a> {
     pub(crate) fn find(&self, key: &KeyHash, request: &RequestHash) -> Option<Found> {
         let entry = self.get(self.search(key)?)?;
         Some(if entry.request == *request {
-            Found::Same(entry.job)
+            Found::Same(entry.made)
         } else {
             Found::Other
         })
@@ -155,8 +155,8 @@ impl<'a> Keys<'a> {
         &mut self,
         key: KeyHash,
         request: RequestHash,
-        job: Id,
-        expires: Timestamp,
+        made: Id,
+        expires: Ran,
     ) -> Option<Ix> {
         if self.is_full() || self.search(&key).is_some() {
             return None;
@@ -168,7 +168,7 @@ impl<'a> Keys<'a> {
             Entry {
                 key,
                 request,
-                job,
+                made,
                 expires,
             },
         );
@@ -260,7 +260,7 @@ impl<'a> Keys<'a> {
         }
         let (mut first, mut last, mut count) = (None, 0, 0);
         for (at, slot) in self.ring.iter().enumerate() {
-            if slot.entry.is_some() && before == Timestamp::EPOCH {
+            if slot.entry.is_some() && before == Ran::ZERO {
                 first = first.or(Some(at));
                 last = at;
                 count += 1;
@@ -398,7 +398,7 @@ mod tests {
                 assert_eq!(keys.forget_oldest().is_some(), model.pop_front().is_some());
             } else if known.is_none() {
                 let job = Id::from_bits(u128::from(round) + 1);
-                let at = Timestamp::from_unix_ms(round + 1);
+                let at = Ran::from_ms(round + 1);
                 let kept = keys.insert(key, [0; 8], job, at).is_some();
                 assert_eq!(kept, model.len() < 8);
                 if kept {
@@ -407,7 +407,7 @@ mod tests {
             }
             assert_eq!(keys.len(), model.len());
             assert_eq!(
-                keys.oldest().map(|slot| slot.job),
+                keys.oldest().map(|slot| slot.made),
                 model.front().map(|e| e.1)
             );
         }
@@ -430,14 +430,14 @@ mod tests {
                 let restored = Entry {
                     key: [*slot as u8; 16],
                     request: [0; 8],
-                    job: Id::from_bits(u128::from(*slot)),
-                    expires: Timestamp::from_unix_ms(*age),
+                    made: Id::from_bits(u128::from(*slot)),
+                    expires: Ran::from_ms(*age),
                 };
                 assert!(keys.restore(Ix::new(*slot).unwrap(), restored));
             }
             assert!(keys.restore_done());
             assert_eq!(keys.pop_marked(), None, "moved");
-            let first = keys.oldest().map(|slot| slot.job);
+            let first = keys.oldest().map(|slot| slot.made);
             assert_eq!(first, oldest.map(|slot: u128| Id::from_bits(slot)));
         }
     }
@@ -452,8 +452,8 @@ mod tests {
             let restored = Entry {
                 key: [slot; 16],
                 request: [0; 8],
-                job: Id::from_bits(slot.into()),
-                expires: Timestamp::from_unix_ms(age),
+                made: Id::from_bits(slot.into()),
+                expires: Ran::from_ms(age),
             };
             assert!(keys.restore(Ix::new(slot.into()).unwrap(), restored));
         }
@@ -465,7 +465,7 @@ mod tests {
         for slot in [4, 5, 1, 2] {
             let job = Id::from_bits(slot.into());
             assert_eq!(keys.find(&[slot; 16], &[0; 8]), Some(Found::Same(job)));
-            assert_eq!(keys.oldest().map(|oldest| oldest.job), Some(job));
+            assert_eq!(keys.oldest().map(|oldest| oldest.made), Some(job));
             keys.forget_oldest();
         }
         assert!(keys.is_empty());

@@ -48,6 +48,8 @@ pub enum AttemptError {
     Malformed,
     /// The answer is larger than anyone should send.
     TooLarge,
+    /// The receiver rejected it, and what came after it, and says more, could not wait for that.
+    Overtaken,
 }
 
 impl AttemptError {
@@ -73,6 +75,9 @@ impl AttemptError {
             Self::Closed => "the connection was closed before the answer was complete",
             Self::Malformed => "the answer is not valid HTTP",
             Self::TooLarge => "the answer is too large",
+            Self::Overtaken => {
+                "overtaken: the receiver rejected it, and what came after it says more"
+            }
         })
     }
 }

@@ -23,14 +23,20 @@
 //! assert_eq!(Key::from_bytes([4, 0, 0, 1, 2]), Some(key));
 //! ```
 
+#[cfg(feature = "records")]
+use crate::time::Ran;
 use crate::{
     out::{Out, Overflow},
     slab::{Ix, Link},
     time::Timestamp,
 };
 
-/// The version of the records' form. A newer one is refused, not guessed at.
-pub const FORMAT_VERSION: u8 = 1;
+/// The version of the records' form. A newer one is refused, not guessed at; of older ones all are read.
+///
+/// - 1: the first.
+/// - 2: ages are told in time that the machine ran, no longer by the calendar. Some records have fields more at their end;
+///   one that has not is of format 1.
+pub const FORMAT_VERSION: u8 = 2;
 
 /// The tables that have records. Restoring goes in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -250,6 +256,12 @@ impl<'a> Write<'a> {
         self.u64(value.as_unix_ms());
     }
 
+    /// How long the machine had run.
+    #[cfg(feature = "records")]
+    pub(crate) fn ran(&mut self, value: Ran) {
+        self.u64(value.as_ms());
+    }
+
     /// A slot, or none.
     pub fn link(&mut self, value: Link) {
         self.u32(value.map_or(0, Ix::get));
@@ -305,6 +317,12 @@ impl<'a> Read<'a> {
     #[must_use]
     pub const fn is_done(&self) -> bool {
         matches!(self.rest, Some([]))
+    }
+
+    /// How long the machine had run.
+    #[cfg(feature = "records")]
+    pub(crate) fn ran(&mut self) -> Ran {
+        Ran::from_ms(self.u64())
     }
 
     /// A byte.

@@ -52,6 +52,38 @@ impl Instant {
     }
 }
 
+/// For how long a machine had run in all, over its restarts, in milliseconds.
+///
+/// What must not depend on a calendar is measured in it: ages, and how long something has failed. While a machine is off
+/// it stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, FromZeros)]
+pub(crate) struct Ran(u64);
+
+impl Ran {
+    /// When the machine began for the first time.
+    pub(crate) const ZERO: Self = Self(0);
+
+    /// So many milliseconds of running.
+    pub(crate) const fn from_ms(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds of running.
+    pub(crate) const fn as_ms(self) -> u64 {
+        self.0
+    }
+
+    /// The point `ms` milliseconds later; it stays at the end of time rather than wrap.
+    pub(crate) const fn after_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to here, 0 if `earlier` is later.
+    pub(crate) const fn ms_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 /// The earlier of two moments, of which neither need be.
 pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
@@ -278,6 +310,14 @@ pub struct Now {
     pub instant: Instant,
     /// For payloads, signatures and records; may jump.
     pub timestamp: Timestamp,
+}
+
+impl Now {
+    /// The start of both clocks.
+    pub(crate) const ZERO: Self = Self {
+        instant: Instant::ZERO,
+        timestamp: Timestamp::EPOCH,
+    };
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub fn listed(service: &Service<'_>) -> Vec<Id> {
 pub fn dump(service: &Service<'_>) -> Vec<String> {
     let jobs = jobs(service).map(|ix| written(|out| service.write_job(ix, out)));
     let hooks = endpoints(service);
-    let hooks = hooks.map(|ix| written(|out| service.write_endpoint(ix, None, true, out)));
+    let hooks = hooks.map(|ix| written(|out| service.write_endpoint(None, ix, None, true, out)));
     let owed = service.owed();
     let owed = format!(
         "{} live, {} dead, {} events",

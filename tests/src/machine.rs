@@ -132,7 +132,11 @@ impl<'m> MachineIn<'m> {
     }
 
     /// Does what is due now.
-    fn settle_down(&mut self) {
+    ///
+    /// # Panics
+    ///
+    /// If the machine is called as it must not be.
+    pub fn settle_down(&mut self) {
         let nothing: Option<()> = self.next(Ready::NONE, &mut [], |_, _| None);
         assert_eq!(nothing, None);
     }

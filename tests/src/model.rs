@@ -273,6 +273,21 @@ impl Model {
         self.restand(Target::Callback(id), Standing::Due, Standing::Dead);
     }
 
+    /// What was rejected twice before a job's ending gives way to that: it is dead.
+    pub fn make_way(&mut self, job: Id, rejected: &[Debt]) {
+        let last = self.jobs[&job].last().sequence;
+        for debt in rejected {
+            let ending = Debt {
+                sequence: last,
+                ..*debt
+            };
+            let waits = debt.job == job && self.debts.get(&ending) == Some(&Standing::Due);
+            if waits && debt.sequence < last && self.debts.get(debt) == Some(&Standing::Due) {
+                self.debts.insert(*debt, Standing::Dead);
+            }
+        }
+    }
+
     /// Sends an endpoint's dead letters again.
     pub fn revive(&mut self, id: Id) {
         self.restand(Target::Hook(id), Standing::Dead, Standing::Loose);
@@ -318,13 +333,18 @@ impl Model {
 
     /// What must be paid before this.
     pub fn before(&self, debt: Debt) -> impl Iterator<Item = u32> {
+        self.standing_before(debt, Standing::Due)
+    }
+
+    /// What stands so before this, to the same target and of the same job.
+    pub fn standing_before(&self, debt: Debt, standing: Standing) -> impl Iterator<Item = u32> {
         let first = Debt {
             sequence: 0,
             ..debt
         };
         self.debts
             .range(first..debt)
-            .filter(|(_, standing)| **standing == Standing::Due)
+            .filter(move |(_, stands)| **stands == standing)
             .map(|(debt, _)| debt.sequence)
     }
 }

@@ -11,6 +11,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     prop_oneof![
         6 => Just(Reply::Ok),
         3 => Just(Reply::Error),
+        3 => Just(Reply::Reject),
         1 => (0..100u16).prop_map(Reply::Busy),
         1 => Just(Reply::Gone),
         2 => Just(Reply::Silent),

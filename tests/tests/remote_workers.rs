@@ -159,3 +159,51 @@ echo '{"output_url":"file:///next"}'"#,
     until("done", || shop.job(&next)["status"] == "completed");
     shop.server.stop().expect("a good end");
 }
+
+/// The server is killed and started anew while a worker's program runs: the job ends by that same run.
+#[test]
+fn a_worker_goes_on_while_the_server_is_killed_and_started_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    let data = file("data").display().to_string();
+    let serve = |listen: &str| {
+        let arguments = [
+            "serve",
+            "--listen",
+            listen,
+            "--data",
+            &data,
+            "--translator",
+            "remote",
+        ];
+        Program::start(&arguments, &file("log"))
+    };
+    let mut server = serve("127.0.0.1:0");
+    let address = server.address();
+    let listen = address.to_string();
+    let url = format!("http://{listen}");
+    let here = folder.path().display();
+    let exec = format!(
+        r#"echo run >> {here}/runs; while [ ! -e {here}/go ]; do sleep 0.02; done; echo '{{"output_url":"file:///o.mp4"}}'"#
+    );
+    let work = ["work", "--server", &url, "--workers", "1", "--exec", &exec];
+    let _worker = Program::start(&work, &file("work"));
+    let mut asker = Asker::new(address);
+    let job = submit(&mut asker);
+    until("begun", || file("runs").exists());
+    server.kill();
+    fs::write(file("go"), "").expect("a file");
+    let mut server = serve(&listen);
+    assert_eq!(server.address(), address);
+    let mut asker = Asker::new(address);
+    let path = format!("/v1/translations/{job}");
+    until("done", || {
+        asker.call("GET", &path, "").json()["status"] == "completed"
+    });
+    let shown = asker.call("GET", &path, "").json();
+    assert_eq!(
+        shown["sequence"], 3,
+        "pending, processing, completed: {shown}"
+    );
+    assert_eq!(fs::read_to_string(file("runs")).expect("runs"), "run\n");
+}

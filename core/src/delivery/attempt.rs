@@ -71,6 +71,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Failure {
     /// It answered, and not with success.
     Refused,
+    /// It answered that this request is one that it does not take.
+    Rejected,
     /// It, or something before it, is overloaded: 429, 502, 503 or 504.
     Throttled,
     /// No whole answer came.
@@ -90,6 +92,9 @@ pub enum Verdict {
     },
     /// It is a dead letter.
     Dead,
+    /// It is a dead letter, because the receiver rejected it twice while what comes after it waits that says more: the
+    /// ending of its subject, or others that are sent again.
+    Overtaken,
     /// It was no longer owed; its endpoint is gone.
     Dropped,
 }
@@ -111,6 +116,8 @@ pub(crate) struct Settled<E> {
     pub verdict: Verdict,
     /// For how long all that its lane carries is held back from now on because of it, in milliseconds; 0 where it is not.
     pub held_ms: u64,
+    /// Whether it says nothing of the endpoint: the receiver rejects this event, and takes others.
+    pub of_event: bool,
 }
 
 /// How much is owed, and what became of what was.

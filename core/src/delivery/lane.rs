@@ -12,6 +12,9 @@
 //! it: what somebody has asked for; and a first attempt where only retries have failed, for it never waits behind others'
 //! late retries. All this is kept in memory alone: after a restart an endpoint's next few failures show anew how it is.
 //!
+//! What is the event's fault is not the endpoint's. A receiver that rejects a request (a 4xx that speaks of the request)
+//! and has taken another one not long ago is as well as it was: that attempt neither narrows the window nor brings a pause.
+//!
 //! What one endpoint costs the others is not that it fails but how long it holds an attempt. So lanes are told apart by
 //! their [`Pace`]: quick where the last attempt ended soon, however it ended; slow where it took long; new where none has
 //! ended yet. Slow lanes may together hold half of all attempts, slow and new ones three quarters, and
@@ -21,6 +24,7 @@
 use super::{IN_LANE, QUEUED};
 use crate::{
     slab::{Links, List, Node},
+    time::Instant,
     timer::{Timed, Timer},
 };
 use zerocopy::FromZeros;
@@ -65,11 +69,39 @@ pub(super) enum Held {
     All,
 }
 
+/// Why a lane pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub(crate) enum Pause {
+    /// Several attempts in a row failed.
+    Failing = 0,
+    /// The receiver said that it is overloaded.
+    Overloaded,
+    /// The receiver asked for time.
+    Asked,
+}
+
+impl Pause {
+    /// The reason as a sentence.
+    #[must_use]
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failing => "several attempts in a row failed",
+            Self::Overloaded => "the receiver is overloaded",
+            Self::Asked => "the receiver asked for time (Retry-After)",
+        }
+    }
+}
+
 /// What counts as soon, in milliseconds.
 const QUICK_MS: u64 = 1_000;
 
 /// How many failures in a row make an endpoint one that is probed.
 const PROBED_AFTER: u8 = 3;
+
+/// For how long an endpoint that has taken something is believed to be well though it rejects other requests, in
+/// milliseconds: an hour.
+const TAKES_OTHERS_MS: u64 = 3_600_000;
 
 /// One endpoint's flow: its window and the streams that wait in it.
 #[derive(Debug, Clone, Copy, FromZeros)]
@@ -82,6 +114,8 @@ pub(crate) struct Lane<F> {
     failures: u8,
     /// Whether a first attempt is among them.
     first_failed: bool,
+    /// Why it pauses, while it does.
+    pub(super) why: Pause,
     /// Whether somebody has asked for a delivery: one may go past a pause.
     pub(super) asked: bool,
     /// Whether its endpoint exists and wants events.
@@ -95,6 +129,8 @@ pub(crate) struct Lane<F> {
     fresh_taken: u8,
     window: u16,
     pub(super) in_flight: u16,
+    /// When its endpoint took something last, or from when on it has only rejected; zero before either.
+    taken_at: Instant,
     /// The name of the host whose callbacks it carries; 0 for an endpoint's lane, or before the first.
     pub(super) host: u32,
     /// The publication at which a stream of this lane was last seen, so that none is owed twice.
@@ -138,6 +174,7 @@ impl<F: Copy> Lane<F> {
             held: Held::Nothing,
             failures: 0,
             first_failed: false,
+            why: Pause::Failing,
             asked: false,
             open: false,
             counted: false,
@@ -146,6 +183,7 @@ impl<F: Copy> Lane<F> {
             fresh_taken: 0,
             window: 0,
             in_flight: 0,
+            taken_at: Instant::ZERO,
             host: 0,
             mark: 0,
             removing: false,
@@ -217,10 +255,20 @@ impl<F: Copy> Lane<F> {
         };
     }
 
-    pub(super) fn succeeded(&mut self, window_max: u16) {
+    pub(super) fn succeeded(&mut self, now: Instant, window_max: u16) {
         self.failures = 0;
         self.first_failed = false;
+        self.taken_at = now;
         self.window = self.window.saturating_add(1).clamp(1, window_max.max(1));
+    }
+
+    /// Whether a request that its endpoint rejects says nothing of the endpoint. One that has not taken anything yet gets
+    /// the benefit of the doubt for as long as one that has.
+    pub(super) fn rejects_the_event(&mut self, now: Instant) -> bool {
+        if self.taken_at == Instant::ZERO {
+            self.taken_at = now;
+        }
+        now.ms_since(self.taken_at) < TAKES_OTHERS_MS
     }
 
     pub(super) fn refused(&mut self) {
@@ -261,5 +309,6 @@ impl<F: Copy> Lane<F> {
         self.failures = 0;
         self.first_failed = false;
         self.asked = false;
+        self.taken_at = Instant::ZERO;
     }
 }

@@ -1,7 +1,7 @@
 //! The machine: commands in, attempts out.
 
 use super::{
-    CLOSING, IN_LANE, Message, NARROWED, OutboxLimits, QUEUED,
+    CLOSING, Message, NARROWED, OutboxLimits, QUEUED,
     attempt::{Attempt, AttemptId, Outcome, Owed, Settled, Target, Verdict},
     lane::{Held, Lane, Pace},
     slots::{AttemptSlot, Chain, Chains, EventSlot, Phase, StreamSlot},
@@ -228,6 +228,10 @@ impl<'a, E: Message> Outbox<'a, E> {
         let Some(ix) = self.hold(subject, event) else {
             return false;
         };
+        if !target.callback {
+            // Somebody asks for it, so it is not to wait.
+            self.forgive(target.lane);
+        }
         self.owe(subject, target, ix, true);
         self.unpin(ix);
         true
@@ -277,33 +281,6 @@ impl<'a, E: Message> Outbox<'a, E> {
         self.close_target(subject, target, false);
     }
 
-    /// Sends dead letters of a lane again: those whose subject and event are `wanted`, and at most `limit` of them. Returns
-    /// how many.
-    pub(crate) fn redeliver(
-        &mut self,
-        lane: Ix,
-        limit: usize,
-        wanted: impl Fn(Link, &E) -> bool,
-    ) -> usize {
-        let mut count = 0;
-        let mut at = self.lanes.get(lane).and_then(|lane| lane.dead.head());
-        while let Some(ix) = at {
-            at = List::<IN_LANE>::next(&self.streams, ix);
-            if count == limit || self.streams_spare() == 0 {
-                break;
-            }
-            if !self
-                .head_of(ix)
-                .is_some_and(|slot| wanted(slot.subject, &slot.event))
-            {
-                continue;
-            }
-            self.revive(ix);
-            count += 1;
-        }
-        count
-    }
-
     /// Tells how an attempt ended.
     pub(crate) fn settle(
         &mut self,
@@ -319,7 +296,7 @@ impl<'a, E: Message> Outbox<'a, E> {
         self.attempts.remove(id.ix);
         let lane = attempt.lane?;
         self.count_pace(attempt.pace, -1);
-        let held_ms = self.adjust(now, lane, &attempt, outcome, random);
+        let (held_ms, of_event) = self.adjust(now, lane, &attempt, outcome, random);
         let mut settled = Settled {
             subject: None,
             event: None,
@@ -331,6 +308,7 @@ impl<'a, E: Message> Outbox<'a, E> {
             started: attempt.started,
             verdict: Verdict::Dropped,
             held_ms,
+            of_event,
         };
         if let Some(ix) = attempt.stream {
             settled.event = self.head_of(ix).map(|slot| slot.event);

@@ -205,7 +205,7 @@ fn a_recovered_one_gets_all_of_it_gradually_and_in_order() {
 }
 
 #[test]
-fn what_a_person_asks_for_goes_past_a_pause_once() {
+fn what_a_person_asks_for_ends_a_pause() {
     bench(LIMITS, |mut bench| {
         for _ in 0..20 {
             bench.publish();
@@ -215,17 +215,14 @@ fn what_a_person_asks_for_goes_past_a_pause_once() {
         bench.send_test();
         let test = bench.poll().unwrap();
         assert_eq!(test.event.kind, Kind::Test);
-        assert_eq!(bench.poll(), None);
-        // Whoever asks while a probe is on its way is not made to wait by what becomes of it.
-        bench.send_test();
         bench.settle(&test, REFUSED);
+        let next = bench.poll().expect("all the others go too");
+        // Whoever asks while an attempt is on its way is not made to wait by what becomes of it.
+        bench.send_test();
+        bench.settle(&next, failed(Failure::Throttled, Some(60_000)));
         let test = bench.poll().unwrap();
         assert_eq!(test.event.kind, Kind::Test);
-        bench.settle(&test, OK);
-        assert!(
-            bench.poll().is_some(),
-            "it works again, so all the others go too"
-        );
+        assert_eq!(bench.poll(), None, "the receiver has asked for time");
     });
     let once = OutboxLimits {
         schedule: Schedule::new(&[]),
@@ -237,11 +234,161 @@ fn what_a_person_asks_for_goes_past_a_pause_once() {
         }
         bench.settle_next(3, REFUSED);
         assert_eq!(bench.poll(), None);
-        assert_eq!(bench.outbox.redeliver(LANE, 100, |_, _| true), 3);
+        // Three dead letters, and what came after each was held back.
+        assert_eq!(bench.outbox.redeliver(LANE, 100, |_, _| true), 23);
+        assert!(bench.poll().is_some());
+    });
+}
+
+#[test]
+fn what_waits_for_another_attempt_is_sent_at_once_when_it_is_asked_for() {
+    bench(LIMITS, |mut bench| {
+        bench.publish();
         bench.settle_next(1, REFUSED);
-        assert_eq!(bench.poll(), None, "one for the asking, not three");
-        bench.outbox.forgive(LANE);
-        assert!(bench.poll().is_some(), "somebody has seen to it");
+        assert_eq!(bench.poll(), None, "it waits for five seconds");
+        assert_eq!(bench.outbox.redeliver(LANE, 100, |_, _| true), 1);
+        let again = bench.poll().unwrap();
+        assert_eq!((again.event.sequence, again.number), (1, 2));
+        assert_eq!(
+            bench.outbox.redeliver(LANE, 100, |_, _| true),
+            0,
+            "it is on its way"
+        );
+        bench.settle(&again, OK);
+    });
+}
+
+/// A receiver that rejects one kind of event and takes all others is as well as one that takes all.
+#[test]
+fn what_is_the_events_fault_is_not_the_endpoints() {
+    bench(LIMITS, |mut bench| {
+        for _ in 0..30 {
+            bench.publish();
+        }
+        let rejected = failed(Failure::Rejected, None);
+        let (mut told, mut refused) = (0, 0);
+        while told + refused < 30 {
+            let attempt = bench.poll().expect("nothing pauses");
+            let good = attempt.subject.map_or(0, Ix::get) % 3 == 0 || attempt.event.sequence == 2;
+            let settled = bench.settle(&attempt, if good { OK } else { rejected });
+            assert_eq!((settled.held_ms, settled.of_event), (0, !good));
+            told += u32::from(good && attempt.event.sequence == 1);
+            refused += u32::from(!good);
+        }
+        // Each is tried once more, and then its ending is told, after seconds and not after a day.
+        let since = bench.now;
+        let mut endings = 0;
+        let mut overtaken = 0;
+        while endings < 30 {
+            let (_, attempt) = bench.wait();
+            let good = attempt.event.sequence == 2;
+            let settled = bench.settle(&attempt, if good { OK } else { rejected });
+            overtaken += u32::from(settled.verdict == Verdict::Overtaken);
+            endings += u32::from(good);
+        }
+        assert_eq!(overtaken, refused);
+        assert!(bench.now.ms_since(since) < 6_000);
+        assert_eq!(bench.outbox.dead_letters(), refused as usize);
+    });
+}
+
+#[test]
+fn one_that_rejects_everything_for_an_hour_is_probed() {
+    bench(LIMITS, |mut bench| {
+        let rejected = failed(Failure::Rejected, None);
+        bench.now = Instant::from_ms(1_000);
+        for _ in 0..3 {
+            bench.publish();
+            assert_eq!(bench.settle_next(1, rejected), 0);
+        }
+        bench.now = bench.now.after_ms(3_600_000);
+        for _ in 0..3 {
+            bench.publish();
+        }
+        bench.outbox.handle_timeout(bench.now);
+        assert_eq!(bench.settle_next(2, rejected), 0);
+        assert!(bench.settle_next(1, rejected) > 0);
+        assert!(bench.outbox.pause(LANE).is_some());
+    });
+}
+
+#[test]
+fn an_event_that_was_rejected_twice_gives_way_when_its_subject_ends() {
+    bench(LIMITS, |mut bench| {
+        let job = Ix::MIN;
+        assert!(bench.outbox.admit(job, 2, 0));
+        let tell = |bench: &mut Bench<'_>, sequence, kind| {
+            let at = Timestamp::from_unix_ms(bench.now.as_ms());
+            let event = Event {
+                at,
+                sequence,
+                kind,
+                progress: 0,
+            };
+            let target = Target {
+                lane: LANE,
+                callback: false,
+            };
+            assert!(bench.outbox.publish(job, event, core::iter::once(target)));
+        };
+        tell(&mut bench, 1, Kind::Processing);
+        let rejected = failed(Failure::Rejected, None);
+        bench.settle_next(1, rejected);
+        let (_, second) = bench.wait();
+        assert!(matches!(
+            bench.settle(&second, rejected).verdict,
+            Verdict::Retry { .. }
+        ));
+        assert_eq!(bench.outbox.make_way(job), None, "it goes on");
+        assert_eq!(bench.poll(), None);
+        tell(&mut bench, 2, Kind::Completed);
+        let settled = bench.outbox.make_way(job).unwrap();
+        assert_eq!((settled.verdict, settled.number), (Verdict::Overtaken, 2));
+        assert_eq!(bench.outbox.make_way(job), None);
+        assert_eq!(bench.outbox.audit(), Ok(()));
+        assert_eq!(bench.poll().unwrap().event.sequence, 2);
+    });
+}
+
+/// Letters of a subject that are sent again arrive in their order, whatever order they died in.
+#[test]
+fn what_is_sent_again_of_one_subject_goes_in_its_order() {
+    let once = OutboxLimits {
+        schedule: Schedule::new(&[5_000]),
+        ..LIMITS
+    };
+    bench(once, |mut bench| {
+        for _ in 0..40 {
+            bench.publish();
+        }
+        bench.outbox.close_lane(LANE, false);
+        bench.now = bench.now.after_ms(1);
+        while bench.outbox.poll_timeout() == Some(Instant::ZERO) {
+            bench.outbox.handle_timeout(bench.now);
+        }
+        assert_eq!(bench.outbox.dead_letters(), 80);
+        assert!(bench.outbox.open_lane(LANE, Filter::ALL, true));
+        // First the endings alone, and then all.
+        let endings = |_, event: &Event| event.sequence == 2;
+        assert_eq!(bench.outbox.redeliver(LANE, 10, endings), 5);
+        assert_eq!(bench.outbox.redeliver(LANE, 1_000, |_, _| true), 75);
+        assert_eq!(bench.outbox.audit(), Ok(()));
+        let mut told = [0; 41];
+        let mut failed_once = false;
+        for _ in 0..80 {
+            let (_, attempt) = bench.wait();
+            let job = attempt.subject.unwrap().get() as usize;
+            if !core::mem::replace(&mut failed_once, true) {
+                bench.settle(&attempt, REFUSED);
+                continue;
+            }
+            assert_eq!(attempt.event.sequence, told[job] + 1, "of {job}");
+            told[job] += 1;
+            bench.settle(&attempt, OK);
+        }
+        let (_, attempt) = bench.wait();
+        assert_eq!(told.iter().sum::<u32>() + 1, 80);
+        assert_eq!(attempt.event.sequence, 2);
     });
 }
 

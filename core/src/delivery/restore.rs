@@ -95,6 +95,11 @@ impl<E: Message> Outbox<'_, E> {
                 stream.phase = Phase::Waiting;
             }
             self.stream_timers.set(&mut self.streams, ix, saved.due);
+        } else if solo && saved.attempts == 0 && !saved.target.callback {
+            // Whose turn it is shows when all are back.
+            if let Some(stream) = self.streams.get_mut(ix) {
+                stream.phase = Phase::Behind;
+            }
         } else {
             self.enqueue(ix);
         }
@@ -145,6 +150,11 @@ impl<E: Message> Outbox<'_, E> {
     pub(crate) fn restore_done(&mut self) {
         while let Some((lane, _)) = self.lanes.pop_marked() {
             self.drain(lane);
+        }
+        let mut at = self.streams.next_used(None);
+        while let Some(ix) = at {
+            self.start_turn(ix);
+            at = self.streams.next_used(Some(ix));
         }
         let events = &self.events;
         let age = |stream: &StreamSlot| {

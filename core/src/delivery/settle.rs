@@ -2,7 +2,8 @@
 
 use super::{
     CHANGED, Message, OF_SUBJECT, Outbox, RETRY_AFTER_MS_MAX,
-    attempt::{Failure, Outcome, Target, Verdict},
+    attempt::{Failure, Outcome, Settled, Target, Verdict},
+    lane::Pause,
     slots::{AttemptSlot, Phase, StreamSlot},
 };
 use crate::{
@@ -11,9 +12,12 @@ use crate::{
     time::Instant,
 };
 
+/// How often an event is rejected before it gives way to what says more.
+const REJECTED_MAX: u8 = 2;
+
 impl<E: Message> Outbox<'_, E> {
     /// Learns about the lane from how an attempt ended. Returns for how long the lane pauses because of it, in
-    /// milliseconds; 0 where it does not.
+    /// milliseconds, 0 where it does not; and whether the attempt says nothing of the endpoint.
     pub(super) fn adjust(
         &mut self,
         now: Instant,
@@ -21,20 +25,20 @@ impl<E: Message> Outbox<'_, E> {
         attempt: &AttemptSlot,
         outcome: Outcome,
         random: &mut Random,
-    ) -> u64 {
+    ) -> (u64, bool) {
         let Some(slot) = self.lanes.get_mut(lane) else {
-            return 0;
+            return (0, false);
         };
         slot.in_flight = slot.in_flight.saturating_sub(1);
         slot.took(now.ms_since(attempt.started));
         let (failure, hint_ms) = match outcome {
             Outcome::Delivered => {
-                slot.succeeded(self.limits.window_max);
-                return 0;
+                slot.succeeded(now, self.limits.window_max);
+                return (0, false);
             }
             Outcome::Gone => {
                 slot.unreachable();
-                return 0;
+                return (0, false);
             }
             Outcome::Failed {
                 failure,
@@ -42,26 +46,32 @@ impl<E: Message> Outbox<'_, E> {
             } => (failure, retry_after_ms),
         };
         let throttled = failure == Failure::Throttled;
-        if failure == Failure::Refused {
-            slot.refused();
-        } else {
-            slot.unreachable();
+        match failure {
+            Failure::Rejected if slot.rejects_the_event(now) => return (0, true),
+            Failure::Refused | Failure::Rejected => slot.refused(),
+            Failure::Throttled | Failure::Unreachable => slot.unreachable(),
         }
         // Overload is no matter of one delivery.
         let doublings = slot.failed(throttled || attempt.number == 1);
         let mut pause_ms = doublings.map_or(0, |n| self.limits.probe_pause_ms(n, random));
+        let mut why = Pause::Failing;
         if throttled {
             let overload_ms = hint_ms.unwrap_or(self.limits.throttle_ms);
             pause_ms = pause_ms.max(overload_ms.min(RETRY_AFTER_MS_MAX));
+            why = match hint_ms {
+                Some(_) => Pause::Asked,
+                None => Pause::Overloaded,
+            };
         }
         if pause_ms > 0 {
             slot.hold();
             let until = now.after_ms(pause_ms);
             if slot.timer.get() < Some(until) {
+                slot.why = why;
                 self.lane_timers.set(&mut self.lanes, lane, until);
             }
         }
-        pause_ms
+        (pause_ms, false)
     }
 
     /// Forgets how a lane's endpoint has fared, and ends its pause.
@@ -71,6 +81,13 @@ impl<E: Message> Outbox<'_, E> {
         }
         self.lane_timers.clear(&mut self.lanes, lane);
         self.offer(lane);
+    }
+
+    /// When a lane's pause ends, and why there is one.
+    #[must_use]
+    pub(crate) fn pause(&self, lane: Ix) -> Option<(Instant, Pause)> {
+        let slot = self.lanes.get(lane)?;
+        Some((slot.timer.get()?, slot.why))
     }
 
     /// Decides what becomes of the stream whose attempt ended.
@@ -86,7 +103,7 @@ impl<E: Message> Outbox<'_, E> {
             return Verdict::Dropped;
         };
         stream.attempt = None;
-        let retry_after_ms = match outcome {
+        let (failure, retry_after_ms) = match outcome {
             Outcome::Delivered => {
                 self.advance(ix);
                 return Verdict::Delivered;
@@ -95,10 +112,18 @@ impl<E: Message> Outbox<'_, E> {
                 self.set_aside(ix);
                 return Verdict::Dead;
             }
-            Outcome::Failed { retry_after_ms, .. } => retry_after_ms,
+            Outcome::Failed {
+                failure,
+                retry_after_ms,
+            } => (failure, retry_after_ms),
         };
         stream.attempts = stream.attempts.saturating_add(1);
+        stream.rejected = failure == Failure::Rejected;
         let (attempts, lane) = (stream.attempts, stream.lane);
+        if self.gives_way(ix) {
+            self.set_aside(ix);
+            return Verdict::Overtaken;
+        }
         let schedule = &self.limits.schedule;
         let pause = match lane {
             Some(lane) if self.is_open(lane) => schedule.pause_ms(attempts, retry_after_ms, random),
@@ -159,23 +184,63 @@ impl<E: Message> Outbox<'_, E> {
         }
         self.dead.push_back(&mut self.streams, ix);
         self.dead_letters += 1;
+        self.go_on_behind(ix);
     }
 
-    /// Makes a dead letter a delivery that is owed.
-    pub(super) fn revive(&mut self, ix: Ix) {
-        self.dead.remove(&mut self.streams, ix);
-        self.dead_letters = self.dead_letters.saturating_sub(1);
-        let Some(stream) = self.streams.get_mut(ix) else {
-            return;
+    /// Whether a stream stands before an event that its receiver rejected twice, and what comes after it must not wait for
+    /// as long as that is tried: the ending of a subject, which says all that the event says, or what is sent again.
+    fn gives_way(&self, ix: Ix) -> bool {
+        let Some(stream) = self.streams.get(ix) else {
+            return false;
         };
-        stream.phase = Phase::Unsaved;
-        stream.attempts = 0;
-        if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
-            lane.dead.remove(&mut self.streams, ix);
-            lane.live.push_back(&mut self.streams, ix);
+        if !stream.rejected || stream.attempts < REJECTED_MAX {
+            return false;
         }
-        self.streams.mark(ix, CHANGED);
-        self.enqueue(ix);
+        if stream.solo {
+            return self.waits_behind(ix);
+        }
+        let last = || {
+            let chain = self.chains.get(stream.subject?)?;
+            let last = chain
+                .events
+                .tail()
+                .filter(|last| stream.event != Some(*last));
+            let event = self.events.get(last?)?.event;
+            let filter = self.lanes.get(stream.lane?)?.filter;
+            Some(event.is_last() && (stream.callback || event.passes(filter)))
+        };
+        last() == Some(true)
+    }
+
+    /// Lets one stream of a subject that has just ended go on to the ending, if what it stands before was rejected twice and
+    /// is not in flight. Returns what became a dead letter by that; none where there is no such stream.
+    pub(crate) fn make_way(&mut self, subject: Ix) -> Option<Settled<E>> {
+        let mut at = self.chains.get(subject)?.streams.head();
+        while let Some(ix) = at {
+            at = List::<OF_SUBJECT>::next(&self.streams, ix);
+            let stream = self.streams.get(ix)?;
+            let rests = matches!(stream.phase, Phase::Waiting | Phase::Ready);
+            if stream.solo || !rests || !self.gives_way(ix) {
+                continue;
+            }
+            let settled = Settled {
+                subject: Some(subject),
+                event: self.head_of(ix).map(|slot| slot.event),
+                target: Target {
+                    lane: stream.lane?,
+                    callback: stream.callback,
+                },
+                number: stream.attempts,
+                started: Instant::ZERO,
+                verdict: Verdict::Overtaken,
+                held_ms: 0,
+                of_event: true,
+            };
+            self.dequeue(ix);
+            self.set_aside(ix);
+            return Some(settled);
+        }
+        None
     }
 
     /// Forgets a subject's dead letters because room is wanted. `false`, and nothing has changed, where the subject still owes

@@ -58,6 +58,8 @@ pub(super) enum Phase {
     InFlight,
     /// For somebody to ask for it: a dead letter.
     Dead,
+    /// For an earlier event of its subject that is sent again too.
+    Behind,
 }
 
 /// What one target is owed of one subject, from one event on.
@@ -75,6 +77,8 @@ pub(crate) struct StreamSlot {
     pub(super) callback: bool,
     /// Whether it ends with this one event: a dead letter split off, or a test.
     pub(super) solo: bool,
+    /// Whether the receiver rejected it last: the request, not the time.
+    pub(super) rejected: bool,
     of_subject: Links,
     in_lane: Links,
     queued: Links,
@@ -94,6 +98,7 @@ impl StreamSlot {
         phase: Phase::Unsaved,
         callback: false,
         solo: false,
+        rejected: false,
         of_subject: Links::NONE,
         in_lane: Links::NONE,
         queued: Links::NONE,
@@ -113,7 +118,7 @@ impl StreamSlot {
 
     /// Whether an attempt at its event was begun.
     pub(super) const fn has_begun(&self) -> bool {
-        self.attempts > 0 || !matches!(self.phase, Phase::Unsaved | Phase::Ready)
+        self.attempts > 0 || !matches!(self.phase, Phase::Unsaved | Phase::Ready | Phase::Behind)
     }
 }
 

@@ -3,13 +3,13 @@
 use super::{Dispatcher, Event, Subjects};
 use crate::{
     delivery::{AttemptId, Failure, Outcome, Verdict},
-    endpoint::Disabled,
+    endpoint::{Disabled, Failing},
     http::{self, Refusal, Response, ResponseError},
     id::Id,
     log::AttemptError,
     note::note,
     slab::{Ix, Link},
-    time::{Instant, Now, Timestamp},
+    time::{Instant, Now},
 };
 
 /// How an attempt went, as the driver saw it.
@@ -106,7 +106,7 @@ impl<E: Event> Dispatcher<'_, E> {
         result: AttemptResult<'_>,
         subjects: &impl Subjects<E>,
     ) -> Option<Attempted> {
-        let (outcome, status, error, answer) = judge(result);
+        let (outcome, status, mut error, answer) = judge(result);
         // Only the log wants it.
         #[cfg(not(feature = "lists"))]
         let _ = answer;
@@ -119,6 +119,9 @@ impl<E: Event> Dispatcher<'_, E> {
             .event
             .and_then(|event| self.event_id(settled.subject, lane, &event, subjects));
         self.counters.attempts += 1;
+        if settled.verdict == Verdict::Overtaken {
+            error = AttemptError::Overtaken;
+        }
         note!(
             debug,
             "attempt {} in lane {}: {:?}, {:?}, status {}",
@@ -130,7 +133,7 @@ impl<E: Event> Dispatcher<'_, E> {
         );
         match settled.verdict {
             Verdict::Delivered => self.counters.delivered += 1,
-            Verdict::Dead => self.counters.dead += 1,
+            Verdict::Dead | Verdict::Overtaken => self.counters.dead += 1,
             Verdict::Retry { .. } | Verdict::Dropped => {}
         }
         let mut attempted = Attempted {
@@ -151,7 +154,9 @@ impl<E: Event> Dispatcher<'_, E> {
             }
         } else {
             attempted.endpoint = self.endpoints.get(lane).map(|endpoint| endpoint.id);
-            attempted.disabled = self.judge_endpoint(now, lane, outcome);
+            if !settled.of_event {
+                attempted.disabled = self.judge_endpoint(now, lane, outcome);
+            }
             if attempted.disabled.is_some() {
                 self.counters.disabled += 1;
             }
@@ -164,14 +169,14 @@ impl<E: Event> Dispatcher<'_, E> {
 
     /// Keeps an endpoint's health, and disables one that is beyond hope. Returns why, if so.
     fn judge_endpoint(&mut self, now: Now, ix: Ix, outcome: Outcome) -> Option<Disabled> {
+        let ran = self.ran(now.instant);
         let endpoint = self.endpoints.get_mut(ix)?;
         if !endpoint.is_enabled() {
             return None;
         }
-        let failing = endpoint.failing_since != Timestamp::EPOCH;
         match outcome {
-            Outcome::Delivered if failing => {
-                endpoint.failing_since = Timestamp::EPOCH;
+            Outcome::Delivered if endpoint.failing.is_so() => {
+                endpoint.failing = Failing::NOT;
                 self.touch_endpoint(ix);
                 None
             }
@@ -180,18 +185,16 @@ impl<E: Event> Dispatcher<'_, E> {
                 self.disable(ix, Disabled::Gone);
                 Some(Disabled::Gone)
             }
-            Outcome::Failed { .. } if !failing => {
-                endpoint.failing_since = now.timestamp;
-                self.touch_endpoint(ix);
-                None
-            }
             Outcome::Failed { .. } => {
-                let failing_ms = now.timestamp.ms_since(endpoint.failing_since);
-                if failing_ms < self.limits.disable_after_ms {
-                    return None;
+                let to_be_noted = endpoint.failing.count(ran);
+                if endpoint.failing.is_hopeless(self.limits.disable_after_ms) {
+                    self.disable(ix, Disabled::Failing);
+                    return Some(Disabled::Failing);
                 }
-                self.disable(ix, Disabled::Failing);
-                Some(Disabled::Failing)
+                if to_be_noted {
+                    self.touch_endpoint(ix);
+                }
+                None
             }
         }
     }
@@ -233,6 +236,9 @@ fn judge(result: AttemptResult<'_>) -> (Outcome, u16, AttemptError, &[u8]) {
         410 => return (Outcome::Gone, status, AttemptError::Status, body),
         429 | 503 => (Failure::Throttled, retry_after_ms),
         502 | 504 => (Failure::Throttled, None),
+        // They speak of this moment, not of this request.
+        408 | 425 => (Failure::Refused, None),
+        400..=499 => (Failure::Rejected, None),
         _ => (Failure::Refused, None),
     };
     let outcome = Outcome::Failed {

@@ -3,7 +3,7 @@
 use super::{CHANGED, Dispatcher, Event, NOT_STARTED, Subjects};
 use crate::{
     delivery::Target,
-    endpoint::{self, Disabled, Endpoint, StoredSecret},
+    endpoint::{self, Disabled, Endpoint, Failing, REPLACED_MAX, Replaced, StoredSecret},
     id::Id,
     note::note,
     out::Out,
@@ -85,6 +85,8 @@ pub enum EndpointError {
     Full,
     /// Whoever wants it: the URL or the description is longer than allowed.
     TooLong,
+    /// As many replaced secrets as there is room for still sign.
+    Secrets,
 }
 
 impl EndpointError {
@@ -96,6 +98,7 @@ impl EndpointError {
             Self::Unknown => "there is no such endpoint",
             Self::Full => "there is no room",
             Self::TooLong => "the URL or the description is too long",
+            Self::Secrets => "as many replaced secrets as there is room for still sign",
         }
     }
 }
@@ -228,11 +231,15 @@ impl<E: Event> Dispatcher<'_, E> {
             endpoint.filter = filter;
         }
         self.outbox.set_filter(ix, filter);
+        if change.enabled == Some(true) {
+            // Somebody has seen to it: it need not wait.
+            self.outbox.forgive(ix);
+        }
         match (was_enabled, enabled) {
             (false, true) => {
                 if let Some(endpoint) = self.endpoints.get_mut(ix) {
                     endpoint.disabled = Disabled::No;
-                    endpoint.failing_since = Timestamp::EPOCH;
+                    endpoint.failing = Failing::NOT;
                 }
                 self.want(ix);
             }
@@ -271,7 +278,7 @@ impl<E: Event> Dispatcher<'_, E> {
         if let Some(endpoint) = self.endpoints.get_mut(ix) {
             endpoint.removed = true;
             endpoint.secret = StoredSecret::NONE;
-            endpoint.previous = StoredSecret::NONE;
+            endpoint.replaced = [Replaced::NONE; REPLACED_MAX];
             endpoint.text = Text::EMPTY;
         }
         self.touch_endpoint(ix);
@@ -280,16 +287,23 @@ impl<E: Event> Dispatcher<'_, E> {
     }
 
     /// Gives an endpoint a new secret; the old one signs too for a while.
-    pub fn rotate_secret(&mut self, now: Now, ix: Ix) {
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says why it has the one it had.
+    pub fn rotate_secret(&mut self, now: Now, ix: Ix) -> Result<(), EndpointError> {
         if !self.begin() {
-            return;
+            return Err(EndpointError::NotStarted);
         }
+        let at = self.ran(now.instant);
+        let until = at.after_ms(self.limits.secret_overlap_ms);
         let secret = Secret::from_random(self.random.bytes());
-        let until = now.timestamp.after_ms(self.limits.secret_overlap_ms);
-        if let Some(endpoint) = self.endpoints.get_mut(ix) {
-            endpoint.rotate(&secret, until);
+        let endpoint = self.endpoints.get_mut(ix).ok_or(EndpointError::Unknown)?;
+        if !endpoint.rotate(&secret, at, until) {
+            return Err(EndpointError::Secrets);
         }
         self.touch_endpoint(ix);
+        Ok(())
     }
 
     /// Sends an event to one endpoint, whatever its filter and apart from what else it is owed: one that came too late for
@@ -316,8 +330,9 @@ impl<E: Event> Dispatcher<'_, E> {
         Ok(id)
     }
 
-    /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
-    /// id. Returns how many.
+    /// Sends again, now, what an endpoint is owed whose event was at `since` or later, or of that only the event with this
+    /// id: dead letters, those of one subject in their order, and what waits for another attempt. The endpoint's pause ends.
+    /// Returns how many are sent.
     pub fn redeliver(
         &mut self,
         ix: Ix,

@@ -1,6 +1,9 @@
 //! What a dispatcher allows: sizes, times and counts, each with a number.
 
-use crate::{delivery::OutboxLimits, endpoint::SECRET_BYTES_MAX};
+use crate::{
+    delivery::OutboxLimits,
+    endpoint::{REPLACED_MAX, SECRET_BYTES_MAX},
+};
 
 /// What a dispatcher allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,9 +12,10 @@ pub struct Limits {
     pub url_bytes_max: usize,
     /// Bytes of an endpoint's description.
     pub description_bytes_max: usize,
-    /// How long the previous secret stays alive after a rotation, in milliseconds.
+    /// How long a replaced secret stays alive, in milliseconds.
     pub secret_overlap_ms: u64,
-    /// After how long without one success an endpoint is disabled, in milliseconds.
+    /// After how long without one success an endpoint is disabled, in milliseconds: time in which the machine ran and tried,
+    /// and not before ten attempts.
     pub disable_after_ms: u64,
     /// How long one delivery attempt may take, its whole answer included, in milliseconds.
     pub attempt_ms: u64,
@@ -21,9 +25,22 @@ pub struct Limits {
 
 const DAY_MS: u64 = 24 * 60 * 60_000;
 
-/// Bytes of an endpoint's record beside its texts and its filter: id, time, two bytes, its subject, two secrets, two times,
-/// four lengths.
-const ENDPOINT_RECORD_BYTES: usize = 16 + 8 + 2 + 4 + 2 * SECRET_BYTES_MAX + 2 * 8 + 4 * 2;
+/// Bytes of a secret that is made here. A longer one can only be given, and that once: when the endpoint is made.
+const MADE_SECRET_BYTES: usize = 32;
+
+/// Bytes of an endpoint's record beside its texts and its filter: id, time, two bytes, its subject, its secret, two times,
+/// four lengths, three numbers of its failures, and the number of secrets that were replaced and these, each with a length and a time.
+const ENDPOINT_RECORD_BYTES: usize = 16
+    + 8
+    + 2
+    + 4
+    + SECRET_BYTES_MAX
+    + 2 * 8
+    + 4 * 2
+    + 4
+    + 2 * 8
+    + 1
+    + REPLACED_MAX * (MADE_SECRET_BYTES + 2 + 8);
 
 impl Limits {
     /// What a server allows.

@@ -147,7 +147,7 @@ use crate::{
     signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
     text::{Block, Pool},
-    time::Now,
+    time::{Instant, Now, Ran},
 };
 use core::mem::MaybeUninit;
 
@@ -214,6 +214,11 @@ pub struct Dispatcher<'a, E: Event> {
     master_key: SigningKey,
     #[cfg(feature = "records")]
     master_dirty: bool,
+    /// For how long it ran before this run, less what the clock showed when that began; wrapping.
+    ran_before_ms: u64,
+    /// How long it had run when that was written down last.
+    #[cfg(feature = "records")]
+    ran_noted: Ran,
     /// All endpoints, newest first.
     newest_endpoints: List<{ endpoint::ALL }>,
     /// Endpoints that get every subject's events.
@@ -298,6 +303,9 @@ impl<'a, E: Event> Dispatcher<'a, E> {
             master_key: SigningKey::NONE,
             #[cfg(feature = "records")]
             master_dirty: records,
+            ran_before_ms: 0,
+            #[cfg(feature = "records")]
+            ran_noted: Ran::ZERO,
             newest_endpoints: List::EMPTY,
             for_all: List::EMPTY,
             leaving: List::EMPTY,
@@ -321,6 +329,11 @@ impl<'a, E: Event> Dispatcher<'a, E> {
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
     pub(crate) const fn begin(&mut self) -> bool {
         self.course.begin()
+    }
+
+    /// For how long it has run at `now`, over its restarts.
+    pub(crate) const fn ran(&self, now: Instant) -> Ran {
+        Ran::from_ms(now.as_ms().wrapping_add(self.ran_before_ms))
     }
 
     /// What it allows.

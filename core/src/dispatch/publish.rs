@@ -5,6 +5,7 @@ use crate::{
     delivery::Target,
     endpoint::{self, Endpoint},
     slab::{Ix, Link, List, Slab},
+    time::Timestamp,
 };
 
 /// Why a subject was not admitted, or what it tells not told. Nothing has changed.
@@ -124,7 +125,22 @@ impl<E: Event> Dispatcher<'_, E> {
             for_all: self.for_all.head(),
             callback,
         };
-        self.outbox.publish(subject, event, targets)
+        let told = self.outbox.publish(subject, event, targets);
+        if event.is_last() {
+            self.make_way(subject, event.at(), subjects);
+        }
+        told
+    }
+
+    /// What the receivers of a subject's events rejected gives way to its ending, at `at`.
+    fn make_way(&mut self, subject: Ix, at: Timestamp, subjects: &impl Subjects<E>) {
+        while let Some(settled) = self.outbox.make_way(subject) {
+            self.counters.dead += 1;
+            #[cfg(feature = "lists")]
+            self.log_overtaken(at, &settled, subjects);
+            #[cfg(not(feature = "lists"))]
+            let _ = (settled, at, subjects);
+        }
     }
 
     /// Tells a subject's own callback nothing more: its receiver answered `410 Gone`.

@@ -9,17 +9,23 @@ use crate::{
     time::{Now, Timestamp},
 };
 
+/// How much time passes until it is written down again how long a machine has run, in milliseconds.
+const NOTED_MS: u64 = 60_000;
+
 /// What of a record is known before its memory is: which one it is, and whether it is one to be written.
 pub(crate) type Written = (Table, u32, bool);
 
 impl<E: Event> Dispatcher<'_, E> {
-    /// Writes the record that comes before all others, if it is due.
-    pub(crate) fn write_meta(&mut self, write: &mut Write<'_>) -> Option<Written> {
-        if !core::mem::take(&mut self.master_dirty) {
+    /// Writes the record that comes before all others, if it is due: with whatever else is written, once a minute.
+    pub(crate) fn write_meta(&mut self, now: Now, write: &mut Write<'_>) -> Option<Written> {
+        let ran = self.ran(now.instant);
+        if !core::mem::take(&mut self.master_dirty) && ran.ms_since(self.ran_noted) < NOTED_MS {
             return None;
         }
+        self.ran_noted = ran;
         write.u8(FORMAT_VERSION);
         write.raw(&self.master);
+        write.ran(ran);
         Some((Table::Meta, 0, true))
     }
 
@@ -68,7 +74,7 @@ impl<E: Event> Dispatcher<'_, E> {
     /// it is to be deleted. `memory` has room for any.
     fn next_record(&mut self, now: Now, memory: &mut [u8]) -> Option<(Key, Option<usize>)> {
         let mut write = Write::new(memory);
-        let (table, slot, some) = match self.write_meta(&mut write) {
+        let (table, slot, some) = match self.write_meta(now, &mut write) {
             Some(meta) => meta,
             None => self.write_record(now, &mut write)?,
         };
@@ -108,12 +114,21 @@ impl<E: Event> Dispatcher<'_, E> {
         write.bool(endpoint.for_all);
         write.link(endpoint.subject);
         write.bytes(endpoint.secret.bytes());
-        write.bytes(endpoint.previous.bytes());
-        write.timestamp(endpoint.previous_until);
-        write.timestamp(endpoint.failing_since);
+        // Format 1 had one replaced secret here, until when it signs, and since when all failed.
+        write.bytes(&[]);
+        write.timestamp(Timestamp::EPOCH);
+        write.timestamp(Timestamp::EPOCH);
         for field in [field::URL, field::DESCRIPTION] {
             let pieces = self.text.field(&endpoint.text, field);
             write.pieces(endpoint.text.len(field), pieces);
+        }
+        write.u32(endpoint.failing.attempts);
+        write.u64(endpoint.failing.ms);
+        write.ran(endpoint.failing.last);
+        write.u8(endpoint.replaced.len() as u8);
+        for replaced in &endpoint.replaced {
+            write.bytes(replaced.secret.bytes());
+            write.ran(replaced.until);
         }
         true
     }

@@ -139,10 +139,11 @@ impl<E: Event> Dispatcher<'_, E> {
             let signature = secret.signing_key().sign(message, seconds, body);
             signature.write(&mut out);
         } else {
+            let at = self.ran(now.instant);
             let endpoint = self.endpoints.get(lane);
             let endpoint = endpoint.ok_or(RequestError::NotOwed)?;
             let signatures = endpoint
-                .live_keys(now.timestamp)
+                .live_keys(at)
                 .map(|key| key.sign(message, seconds, body));
             signature::write_header(&mut out, signatures);
         }

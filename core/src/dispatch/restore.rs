@@ -3,13 +3,13 @@
 use super::{Dispatcher, Event, Subjects};
 use crate::{
     delivery::{SavedStream, Target},
-    endpoint::{self, Disabled, Endpoint, StoredSecret},
+    endpoint::{self, Disabled, Endpoint, Replaced, StoredSecret},
     id::Id,
     record::{FORMAT_VERSION, Key, Read, Stored, Table},
     signature::Secret,
     slab::{Ix, List},
     text::blocks_for,
-    time::{Instant, Now},
+    time::{Instant, Now, Ran, Timestamp},
     url::Url,
 };
 
@@ -82,7 +82,7 @@ impl<E: Event> Dispatcher<'_, E> {
     ) -> Result<(), RestoreError> {
         let mut read = Read::new(value);
         if key.table == Table::Meta {
-            return self.restore_meta(&mut read);
+            return self.restore_meta(now, &mut read);
         }
         let capacity = match key.table {
             Table::Endpoint => self.endpoints.capacity(),
@@ -91,7 +91,7 @@ impl<E: Event> Dispatcher<'_, E> {
             Table::Meta | Table::Job | Table::State | Table::Key => 0,
         };
         self.put_back_with(key, value, capacity, |this, ix, read| match key.table {
-            Table::Endpoint => this.restore_endpoint(ix, read, subjects),
+            Table::Endpoint => this.restore_endpoint(now, ix, read, subjects),
             Table::Event => this.restore_event(ix, read, subjects),
             Table::Stream => this.restore_stream(now, ix, read, subjects),
             Table::Meta | Table::Job | Table::State | Table::Key => None,
@@ -167,22 +167,27 @@ impl<E: Event> Dispatcher<'_, E> {
         self.outbox.restore_done();
     }
 
-    fn restore_meta(&mut self, read: &mut Read<'_>) -> Result<(), RestoreError> {
+    fn restore_meta(&mut self, now: Now, read: &mut Read<'_>) -> Result<(), RestoreError> {
         let version = read.u8();
         if version > FORMAT_VERSION {
             return Err(RestoreError::Version);
         }
         let master = read.array();
+        let ran = if version > 1 { read.ran() } else { Ran::ZERO };
         if !read.is_done() {
             return Err(RestoreError::Corrupt);
         }
         self.set_master(master);
-        self.master_dirty = false;
+        self.ran_before_ms = ran.as_ms().wrapping_sub(now.instant.as_ms());
+        self.ran_noted = ran;
+        // What an older version cannot read, it must not try to.
+        self.master_dirty = version < FORMAT_VERSION;
         Ok(())
     }
 
     fn restore_endpoint(
         &mut self,
+        now: Now,
         ix: Ix,
         read: &mut Read<'_>,
         subjects: &impl Subjects<E>,
@@ -199,9 +204,15 @@ impl<E: Event> Dispatcher<'_, E> {
             return None;
         }
         endpoint.secret = stored_secret(read.bytes())?;
-        endpoint.previous = stored_secret(read.bytes())?;
-        endpoint.previous_until = read.timestamp();
-        endpoint.failing_since = read.timestamp();
+        let ran = self.ran(now.instant);
+        let mut replaced = endpoint.replaced.iter_mut();
+        if let Some(replaced) = replaced.next() {
+            replaced.secret = stored_secret(read.bytes())?;
+            let left_ms = read.timestamp().ms_since(now.timestamp);
+            replaced.until = ran.after_ms(left_ms.min(self.limits.secret_overlap_ms));
+        }
+        endpoint.failing.attempts = u32::from(read.timestamp() > Timestamp::EPOCH);
+        endpoint.failing.last = ran;
         let strings = [read.text(), read.text()];
         let [url, description] = strings;
         Url::parse(url, self.limits.url_bytes_max).ok()?;
@@ -209,6 +220,12 @@ impl<E: Event> Dispatcher<'_, E> {
             return None;
         }
         endpoint.text = self.text.store(strings.map(str::bytes))?;
+        if !read.is_done() {
+            endpoint.failing.attempts = read.u32();
+            endpoint.failing.ms = read.u64();
+            endpoint.failing.last = read.ran();
+            restore_replaced(&mut endpoint.replaced, read)?;
+        }
         let known = endpoint
             .subject
             .is_none_or(|subject| subjects.id(subject).is_some());
@@ -271,6 +288,19 @@ impl<E: Event> Dispatcher<'_, E> {
         }
         self.outbox.restore_stream(ix, &saved).then_some(())
     }
+}
+
+/// Reads the secrets that were replaced. A machine with less room than the one that wrote them keeps the newest.
+fn restore_replaced(replaced: &mut [Replaced], read: &mut Read<'_>) -> Option<()> {
+    let mut room = replaced.iter_mut();
+    for _ in 0..read.u8() {
+        let secret = stored_secret(read.bytes())?;
+        let until = read.ran();
+        if let Some(room) = room.next() {
+            *room = Replaced { secret, until };
+        }
+    }
+    Some(())
 }
 
 fn stored_secret(bytes: &[u8]) -> Option<StoredSecret> {

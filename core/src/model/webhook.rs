@@ -25,6 +25,12 @@ pub struct Webhook<T> {
     pub enabled: bool,
     /// Why not, if not.
     pub disabled_reason: Option<T>,
+    /// Until when nothing is sent to it though it is enabled, if it pauses.
+    #[serde(default)]
+    pub paused_until: Option<Timestamp>,
+    /// Why it pauses, if it does.
+    #[serde(default = "none")]
+    pub paused_reason: Option<T>,
     /// The only translation it is told of, if there is one.
     #[serde(with = "job_id_or_null", default)]
     pub job: Option<Id>,
@@ -39,6 +45,11 @@ pub struct Webhook<T> {
     /// What deliveries are signed with: in the answer to its making or to a rotation, and nowhere else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<Sensitive<T>>,
+}
+
+/// What is not said: an older server says nothing of pauses.
+const fn none<T>() -> Option<T> {
+    None
 }
 
 impl<T> Webhook<T> {

@@ -76,8 +76,12 @@ impl Server<'_> {
     }
 
     /// Gives an endpoint a new secret; what is sent to it is signed with the old one too for a while.
-    pub fn rotate_secret(&mut self, now: Now, ix: Ix) {
-        self.service.rotate_secret(now, ix);
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says why it has the one it had: as many replaced ones as there is room for still sign.
+    pub fn rotate_secret(&mut self, now: Now, ix: Ix) -> Result<(), EndpointError> {
+        self.service.rotate_secret(now, ix)
     }
 
     /// Sends a test event to an endpoint. Returns its id.
@@ -89,8 +93,9 @@ impl Server<'_> {
         self.service.test_endpoint(now, ix)
     }
 
-    /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
-    /// id. Returns how many. With the feature `redelivery`.
+    /// Sends again, now, what an endpoint is owed whose event was at `since` or later, or of that only the event with this
+    /// id: dead letters, those of one job in their order, and what waits for another attempt. The endpoint's pause ends.
+    /// Returns how many are sent. With the feature `redelivery`.
     #[cfg(feature = "redelivery")]
     pub fn redeliver(&mut self, ix: Ix, since: crate::time::Timestamp, event: Option<Id>) -> usize {
         self.service.redeliver(ix, since, event)

@@ -108,7 +108,7 @@ impl Server<'_> {
             }
             _ => {}
         }
-        self.date.set(now.timestamp);
+        self.tell_time(now);
         let conn = self.conns.get(ix)?;
         let start = out.len();
         match self.render(conn, out) {
@@ -167,7 +167,7 @@ impl Server<'_> {
         if out.len().saturating_add(out.room()) < self.config.answer_bytes_max() {
             return Err(Overflow);
         }
-        self.date.set(now.timestamp);
+        self.tell_time(now);
         let Some(conn) = self.conn(id) else {
             return Ok(Drive::Close);
         };
@@ -202,6 +202,12 @@ impl Server<'_> {
         #[cfg(feature = "hub")]
         self.traffic.count_answer(out.written(), start);
         Ok(self.answered(id.ix).unwrap_or(Drive::Flush))
+    }
+
+    /// Notes at which moment the next answer is written.
+    fn tell_time(&mut self, now: Now) {
+        self.now = now;
+        self.date.set(now.timestamp);
     }
 
     /// Ends a connection without another word: nobody knows what was said.

@@ -67,7 +67,8 @@ impl Listed {
         }
     }
 
-    fn write_item(self, service: &Service<'_>, ix: Ix, out: &mut Out<'_>) -> Item {
+    fn write_item(self, server: &Server<'_>, ix: Ix, out: &mut Out<'_>) -> Item {
+        let service = &server.service;
         match self {
             Self::Jobs(status) => match service.durable_job(ix) {
                 Durable::Nothing => return Item::Skipped,
@@ -83,7 +84,9 @@ impl Listed {
             Self::Endpoints => match service.durable_endpoint(ix) {
                 Durable::Nothing => return Item::Skipped,
                 Durable::Soon => return Item::Soon,
-                Durable::Is(job) => service.write_endpoint(ix, job.as_ref(), false, out),
+                Durable::Is(job) => {
+                    service.write_endpoint(Some(server.now), ix, job.as_ref(), false, out)
+                }
             },
         }
         Item::Written
@@ -152,7 +155,7 @@ impl Server<'_> {
             if count > 0 {
                 out.put_byte(b',');
             }
-            match of.write_item(service, ix, out) {
+            match of.write_item(self, ix, out) {
                 Item::Written if out.is_full() || out.room() < TAIL_BYTES_MAX => {
                     // The first one must fit: without it the list would never get on.
                     if count > 0 {

@@ -81,6 +81,7 @@ pub use storage::ServerStorage;
 use crate::address::Guard;
 use crate::{
     api::{self, Rules},
+    endpoint::REPLACED_MAX,
     http::{self, Date},
     note::note,
     service::{self, Service},
@@ -223,9 +224,13 @@ impl Config<'_> {
     /// The most bytes of a delivery's whole request.
     #[must_use]
     pub const fn attempt_bytes_max(&self) -> usize {
-        self.scratch_bytes_max() + 2 * self.service.callback_bytes_max + 512
+        let signatures = REPLACED_MAX * SIGNATURE_BYTES;
+        self.scratch_bytes_max() + 2 * self.service.callback_bytes_max + signatures + 464
     }
 }
+
+/// The bytes of one more signature, and of the space before it.
+const SIGNATURE_BYTES: usize = 48;
 
 /// The most bytes of an answer's head.
 const HEAD_BYTES_MAX: usize = 300;
@@ -278,6 +283,8 @@ pub struct Server<'a> {
     latest: crate::time::Instant,
     /// The present second, as the heads of answers show it.
     date: Date,
+    /// The moment at which answers are written.
+    now: Now,
     #[cfg(feature = "hub")]
     held: hub::Held<'a>,
     #[cfg(feature = "hub")]
@@ -331,6 +338,7 @@ impl<'a> Server<'a> {
             #[cfg(debug_assertions)]
             latest: crate::time::Instant::ZERO,
             date: Date::NONE,
+            now: Now::ZERO,
             #[cfg(feature = "hub")]
             held: hub::Held::new(tables.watches),
             #[cfg(feature = "hub")]

@@ -2,6 +2,8 @@
 //!
 //! Each kind of request that has something large in hand is a call of its own, as in `answer`.
 
+#[cfg(feature = "idempotency")]
+use super::repeat;
 use super::{
     Server,
     reply::{Answer, Owed, Reply, Written, full, known},
@@ -11,7 +13,7 @@ use crate::{
     http::{Method, Request},
     id::{Id, Prefix},
     out::Out,
-    service::Service,
+    service::{EndpointError, Service},
     slab::Ix,
     time::Now,
 };
@@ -49,7 +51,7 @@ pub(super) fn write(server: &Server<'_>, owed: &Owed, out: &mut Out<'_>) -> Resu
         (_, Some(ix)) => {
             let shows_secret = matches!(owed, Owed::Created(_) | Owed::Rotated(_));
             let job = known(service.durable_endpoint(ix))?;
-            service.write_endpoint(ix, job.as_ref(), shows_secret, out);
+            service.write_endpoint(Some(server.now), ix, job.as_ref(), shows_secret, out);
         }
         (_, None) => {}
     }
@@ -80,7 +82,7 @@ pub(super) fn of_endpoint(
             _ => Owed::Itself(id),
         },
         OfWebhook::RotateSecret => {
-            server.service.rotate_secret(now, ix);
+            rotate(server, now, request, ix, id)?;
             Owed::Rotated(id)
         }
         OfWebhook::Test => Owed::Tested(test(server, now, ix)?),
@@ -95,6 +97,15 @@ pub(super) fn of_endpoint(
 #[inline(never)]
 pub(super) fn create(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
     let object = api::read_object(request)?;
+    #[cfg(feature = "idempotency")]
+    let key = repeat::webhook_key(server, request, Id::NONE)?;
+    #[cfg(feature = "idempotency")]
+    if let Some(id) = repeat::recall(server, now, key.as_ref())? {
+        return match server.service.find_endpoint(id) {
+            Some(_) => Ok(Reply::Webhook(Owed::Created(id))),
+            None => Err(Problem::IdempotencyForgotten),
+        };
+    }
     let (mut new, job) = api::webhook(&object, &server.config.rules(), server.decode)?;
     if let Some(id) = job {
         let id = id.decode_into(server.decode).ok_or(Problem::Job)?;
@@ -109,7 +120,37 @@ pub(super) fn create(server: &mut Server<'_>, now: Now, request: &Request<'_>) -
         .endpoint(ix)
         .map(|endpoint| endpoint.id)
         .ok_or(Problem::Internal)?;
+    #[cfg(feature = "idempotency")]
+    repeat::remember(server, now, key.as_ref(), id);
     Ok(Reply::Webhook(Owed::Created(id)))
+}
+
+/// Gives an endpoint a new secret, unless the same request did before.
+fn rotate(
+    server: &mut Server<'_>,
+    now: Now,
+    request: &Request<'_>,
+    ix: Ix,
+    id: Id,
+) -> Result<(), Problem> {
+    #[cfg(feature = "idempotency")]
+    let key = repeat::webhook_key(server, request, id)?;
+    #[cfg(not(feature = "idempotency"))]
+    let _ = (request, id);
+    #[cfg(feature = "idempotency")]
+    if repeat::recall(server, now, key.as_ref())?.is_some() {
+        return Ok(());
+    }
+    server
+        .service
+        .rotate_secret(now, ix)
+        .map_err(|error| match error {
+            EndpointError::Secrets => Problem::Secrets,
+            _ => Problem::Internal,
+        })?;
+    #[cfg(feature = "idempotency")]
+    repeat::remember(server, now, key.as_ref(), id);
+    Ok(())
 }
 
 #[inline(never)]

@@ -7,7 +7,7 @@ use crate::{
     event::{Event, Filter, Kind},
     id::Id,
     slab::Ix,
-    time::Now,
+    time::{Now, Timestamp},
 };
 
 /// A registered webhook.
@@ -61,8 +61,19 @@ impl Service<'_> {
     }
 
     /// Gives an endpoint a new secret; the old one signs too for a while.
-    pub(crate) fn rotate_secret(&mut self, now: Now, ix: Ix) {
-        self.dispatch.rotate_secret(now, ix);
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] says why it has the one it had.
+    pub(crate) fn rotate_secret(&mut self, now: Now, ix: Ix) -> Result<(), EndpointError> {
+        self.dispatch.rotate_secret(now, ix)
+    }
+
+    /// Until when nothing is sent to an endpoint, as far as a pause goes, and why.
+    pub(crate) fn paused(&self, now: Now, ix: Ix) -> Option<(Timestamp, &'static str)> {
+        let (until, why) = self.dispatch.outbox.pause(ix)?;
+        let left_ms = until.ms_since(now.instant);
+        Some((now.timestamp.after_ms(left_ms), why.as_str()))
     }
 
     /// Sends a test event to an endpoint. Returns its id.
@@ -80,8 +91,9 @@ impl Service<'_> {
         self.dispatch.send(ix, None, event, &self.jobs)
     }
 
-    /// Sends an endpoint's dead letters again whose event was at `since` or later, or of these only the one with this
-    /// id. Returns how many. With the feature `redelivery`.
+    /// Sends again, now, what an endpoint is owed whose event was at `since` or later, or of that only the event with this
+    /// id: dead letters, those of one job in their order, and what waits for another attempt. The endpoint's pause ends.
+    /// Returns how many are sent. With the feature `redelivery`.
     #[cfg(feature = "redelivery")]
     pub(crate) fn redeliver(
         &mut self,

@@ -61,9 +61,13 @@ pub struct JobSlot {
     /// The first batch with something that happened after `settled`.
     pub(super) unsettled_since: u64,
     to_archive: Links,
-    /// The sequence of the event with which its worker began; 0 where that is not known, or was taken back.
+    /// The sequence of the event with which its worker began; 0 where that is not known, or was taken back. Durable while
+    /// it is with a worker.
     #[cfg(feature = "hub")]
     pub(super) lease: u32,
+    /// Whether the worker that has it was not heard of in this run: it may have ended with the run before.
+    #[cfg(feature = "hub")]
+    pub(super) unheard: bool,
     /// How many follow it who must be told of its end before it is forgotten.
     #[cfg(feature = "hub")]
     pub(super) followers: u32,
@@ -103,6 +107,8 @@ impl JobSlot {
         timer: Timer::NONE,
         #[cfg(feature = "hub")]
         lease: 0,
+        #[cfg(feature = "hub")]
+        unheard: false,
         #[cfg(feature = "hub")]
         followers: 0,
     };

@@ -416,6 +416,7 @@ impl Service<'_> {
         #[cfg(feature = "hub")]
         if kind == Kind::Processing {
             job.lease = job.last.sequence;
+            job.unheard = false;
         }
         if job.last.sequence == 1 {
             job.created_at = at;

@@ -1,12 +1,13 @@
 //! What a service writes down.
 
-use super::{Output, PollError, REQUEST, Service};
+use super::{JobSlot, Output, PollError, REQUEST, Service};
 use crate::{
     id::Id,
+    job::Status,
     out::Out,
     record::{Key, Stored, Table, Value, Write},
     slab::Ix,
-    time::Now,
+    time::{Now, Ran},
 };
 
 impl Service<'_> {
@@ -45,13 +46,17 @@ impl Service<'_> {
     /// it is to be deleted. `memory` has room for any.
     fn next_record(&mut self, now: Now, memory: &mut [u8]) -> Option<(Key, Option<usize>)> {
         let mut write = Write::new(memory);
-        let written = if let Some(meta) = self.dispatch.write_meta(&mut write) {
+        let written = if let Some(meta) = self.dispatch.write_meta(now, &mut write) {
             Some(meta)
         } else if let Some((ix, mark)) = self.jobs.pop_marked() {
             Some(if mark == REQUEST {
                 (Table::Job, ix.get(), self.write_request(ix, &mut write))
             } else {
-                (Table::State, ix.get(), self.write_state(ix, &mut write))
+                (
+                    Table::State,
+                    ix.get(),
+                    self.write_state(now, ix, &mut write),
+                )
             })
         } else {
             self.dispatch.write_record(now, &mut write)
@@ -75,6 +80,13 @@ impl Service<'_> {
         let mut out = Out::new(memory);
         self.write_job(ix, &mut out);
         out.finish().ok().map(|len| (id, len))
+    }
+
+    /// When a job ended, of which is known until when it stays.
+    fn ended_at(&self, now: Now, job: &JobSlot) -> Ran {
+        let until = job.timer.get().unwrap_or(now.instant);
+        let ran = self.dispatch.ran(until).as_ms();
+        Ran::from_ms(ran.saturating_sub(self.limits.retain_ms))
     }
 
     /// Whether a record of the open batch waits to be written.
@@ -101,13 +113,21 @@ impl Service<'_> {
         true
     }
 
-    fn write_state(&self, ix: Ix, write: &mut Write<'_>) -> bool {
+    fn write_state(&self, now: Now, ix: Ix, write: &mut Write<'_>) -> bool {
         let Some(job) = self.jobs.get(ix) else {
             return false;
         };
         job.last.write(write);
         write.u8(job.attempts);
         write.pieces(job.result.len(0), self.dispatch.text.all(&job.result));
+        match job.status() {
+            Status::Pending => {}
+            #[cfg(feature = "hub")]
+            Status::Processing => write.u32(job.lease),
+            #[cfg(not(feature = "hub"))]
+            Status::Processing => {}
+            _ => write.ran(self.ended_at(now, job)),
+        }
         true
     }
 }

@@ -1,6 +1,6 @@
 //! How what a service has written down comes back.
 
-use super::{JobSlot, Service};
+use super::{JobSlot, STATE, Service};
 use crate::{
     dispatch::RestoreError,
     event::{Event, Kind},
@@ -52,9 +52,9 @@ impl Service<'_> {
         let mut read = Read::new(value);
         let restored = match key.table {
             Table::Job => self.restore_request(ix, &mut read),
-            Table::State => self.restore_state(ix, &mut read),
+            Table::State => self.restore_state(now, ix, &mut read),
             #[cfg(feature = "idempotency")]
-            Table::Key => self.restore_key(ix, &mut read),
+            Table::Key => self.restore_key(now, ix, &mut read),
             #[cfg(not(feature = "idempotency"))]
             Table::Key => Some(()),
             Table::Meta | Table::Endpoint | Table::Event | Table::Stream => None,
@@ -90,7 +90,7 @@ impl Service<'_> {
         let mut at = self.newest_jobs.tail();
         while let Some(ix) = at {
             at = List::<{ super::ALL }>::prev(&self.jobs, ix);
-            self.start_job(now, ix)?;
+            self.start_job(ix)?;
         }
         if !self.dispatch.outbox.fits() {
             return Err(RestoreError::Capacity);
@@ -98,25 +98,32 @@ impl Service<'_> {
         let mut at = self.newest_jobs.tail();
         while let Some(ix) = at {
             at = List::<{ super::ALL }>::prev(&self.jobs, ix);
-            if !self.release_job(now, ix) {
+            if !self.is_leased(ix) && !self.release_job(now, ix) {
                 return Err(RestoreError::Corrupt);
             }
         }
         Ok(())
     }
 
-    fn start_job(&mut self, now: Now, ix: Ix) -> Result<(), RestoreError> {
+    /// Whether a job is with a remote worker that may report on it still.
+    fn is_leased(&self, ix: Ix) -> bool {
+        #[cfg(feature = "hub")]
+        return self.jobs.get(ix).is_some_and(|job| job.unheard);
+        #[cfg(not(feature = "hub"))]
+        {
+            let _ = ix;
+            false
+        }
+    }
+
+    fn start_job(&mut self, ix: Ix) -> Result<(), RestoreError> {
         let job = self.jobs.get(ix).ok_or(RestoreError::Corrupt)?;
         if job.last.sequence == 0 {
             return Err(RestoreError::Corrupt);
         }
         let status = job.state().status;
         if status.is_terminal() {
-            let age_ms = now.timestamp.ms_since(job.last.at);
-            let left_ms = self.limits.retain_ms.saturating_sub(age_ms);
             self.ended.push_back(&mut self.jobs, ix);
-            self.job_timers
-                .set(&mut self.jobs, ix, now.instant.after_ms(left_ms));
             return Ok(());
         }
         let has_callback = job.has_callback;
@@ -167,7 +174,7 @@ impl Service<'_> {
             && (callback.is_empty() || Url::parse(callback, limits.callback_bytes_max).is_ok())
     }
 
-    fn restore_state(&mut self, ix: Ix, read: &mut Read<'_>) -> Option<()> {
+    fn restore_state(&mut self, now: Now, ix: Ix, read: &mut Read<'_>) -> Option<()> {
         let last = Event::read(read)?;
         let attempts = read.u8();
         let result = read.text();
@@ -184,6 +191,29 @@ impl Service<'_> {
         job.last = last;
         job.attempts = attempts;
         job.result = result;
+        // A machine without remote workers has no use for it.
+        let lease = if last.kind.status() == Status::Processing && !read.is_done() {
+            read.u32()
+        } else {
+            0
+        };
+        #[cfg(feature = "hub")]
+        self.keep_lease(now, ix, lease);
+        #[cfg(not(feature = "hub"))]
+        let _ = lease;
+        if last.kind.is_terminal() {
+            let ran = self.dispatch.ran(now.instant);
+            // Format 1 did not tell: it stays as long as one that has just ended.
+            let ended = if read.is_done() {
+                self.jobs.mark(ix, STATE);
+                ran
+            } else {
+                read.ran()
+            };
+            let left_ms = self.limits.retain_ms.saturating_sub(ran.ms_since(ended));
+            let until = now.instant.after_ms(left_ms);
+            self.job_timers.set(&mut self.jobs, ix, until);
+        }
         Some(())
     }
 }

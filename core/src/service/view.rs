@@ -13,7 +13,7 @@ use crate::{
     out::Out,
     slab::Ix,
     text::Pool,
-    time::Timestamp,
+    time::{Now, Timestamp},
 };
 
 /// The most bytes that a job's JSON has beside its strings.
@@ -64,9 +64,10 @@ impl Service<'_> {
     }
 
     /// Writes an endpoint, and for one that is narrowed to a job how `job` left that. With `with_secret`, its secret
-    /// too: only for whoever has just made it.
+    /// too: only for whoever has just made it. A pause is told as it is at `now`; none where that is not known.
     pub fn write_endpoint(
         &self,
+        now: Option<Now>,
         ix: Ix,
         job: Option<&Event>,
         with_secret: bool,
@@ -98,6 +99,14 @@ impl Service<'_> {
             .bool(endpoint.is_enabled())
             .name("disabled_reason")
             .string_or_null(endpoint.disabled.as_str())
+            .name("paused_until");
+        let pause = now.and_then(|now| self.paused(now, ix));
+        match pause {
+            Some((until, _)) => json.quoted(|out| until.write_rfc3339(out)),
+            None => json.null(),
+        };
+        json.name("paused_reason")
+            .string_or_null(pause.map(|(_, why)| why))
             .name("job");
         let id = endpoint
             .subject

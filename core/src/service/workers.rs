@@ -2,7 +2,8 @@
 //!
 //! A lease is a fencing token: the sequence of the event with which its job was claimed. It only grows inside a job, over
 //! restarts too, so that a worker which was thought dead and has come back cannot speak for a job that another one has.
-//! It is not written down: after a restart every job that was with a worker is pending, and is claimed with a higher one.
+//! It is written down while the job is with its worker, who after a restart has the time of one lease to report again. One
+//! who does not, in this run, was perhaps never told that it has the job: that is pending again, and no attempt has failed.
 
 use super::{Report, ReportError, Service};
 use crate::{
@@ -85,6 +86,20 @@ impl Service<'_> {
         job.is_some_and(|job| job.state().status == Status::Processing && job.lease == claim.lease)
     }
 
+    /// Leaves a job with the worker that had it under `lease` before a restart, for as long as a lease lasts.
+    #[cfg(feature = "records")]
+    pub(super) fn keep_lease(&mut self, now: Now, ix: Ix, lease: u32) {
+        if lease == 0 || !self.limits.remote_workers {
+            return;
+        }
+        if let Some(job) = self.jobs.get_mut(ix) {
+            job.lease = lease;
+            job.unheard = true;
+        }
+        let until = now.instant.after_ms(self.limits.lease_ms);
+        self.job_timers.set(&mut self.jobs, ix, until);
+    }
+
     /// Gives a job back whose worker never heard that it has it. It is pending again with the next
     /// [`poll`](Self::poll), which is due at once.
     pub(crate) fn give_back(&mut self, claim: &Claim) {
@@ -98,12 +113,12 @@ impl Service<'_> {
             .set(&mut self.jobs, claim.job, crate::time::Instant::ZERO);
     }
 
-    /// Makes a job pending that was given back. `false` where it was not: its timer means something else.
+    /// Makes a job pending that was given back, or whose worker was not heard of since a restart. `false` where it is none of
+    /// these: its timer means something else.
     pub(super) fn take_back(&mut self, now: Now, ix: Ix) -> bool {
-        let given_back = self
-            .jobs
-            .get(ix)
-            .is_some_and(|job| job.lease == 0 && job.state().status == Status::Processing);
+        let given_back = self.jobs.get(ix).is_some_and(|job| {
+            (job.lease == 0 || job.unheard) && job.state().status == Status::Processing
+        });
         // It is with a worker, so it can be released, or else lost.
         given_back && self.release_job(now, ix)
     }
@@ -128,7 +143,11 @@ impl Service<'_> {
         let job = self.jobs.get(ix).ok_or(unknown)?;
         let is_mine = lease.is_none_or(|lease| lease == job.lease);
         match job.state().status {
-            Status::Processing if is_mine && job.lease != 0 => {}
+            Status::Processing if is_mine && job.lease != 0 => {
+                if let Some(job) = self.jobs.get_mut(ix) {
+                    job.unheard = false;
+                }
+            }
             Status::Processing | Status::Pending => return Err(LeaseError::Lost),
             _ if (is_mine || job.lease == 0) && self.has_ended_so(ix, report) => return Ok(()),
             _ => return Err(LeaseError::Report(ReportError::Refused(Refused::Terminal))),

@@ -21,7 +21,7 @@ pub(super) enum Webhooks {
     List(List),
     /// Remove a webhook, and all that it is owed
     Remove(One),
-    /// Send to a disabled webhook again
+    /// Send to a webhook again that is disabled, or that pauses
     Enable(One),
     /// Send a `webhook.test` event
     Test(One),
@@ -29,7 +29,7 @@ pub(super) enum Webhooks {
     Rotate(One),
     /// Show its newest attempts
     Attempts(One),
-    /// Send again what was given up
+    /// Send again, now, what was given up or is held back
     Redeliver(Redeliver),
 }
 
@@ -135,10 +135,7 @@ impl List {
             }
             let page: Page<Vec<Webhook<String>>, String> = api::read(&page)?;
             rows.extend(page.data.iter().map(|webhook| {
-                let state = match webhook.disabled_reason.as_deref() {
-                    None | Some("") => "enabled".to_owned(),
-                    Some(why) => format!("disabled: {}", show::plain(why)),
-                };
+                let state = state(webhook);
                 let events: Vec<_> = webhook.events.names().collect();
                 vec![
                     webhook.name().as_str().to_owned(),
@@ -159,6 +156,24 @@ impl List {
             &["WEBHOOK", "URL", "EVENTS", "STATE"],
             &rows,
         )?)
+    }
+}
+
+/// How a webhook is: whether anything is sent to it, and if not until when and why.
+fn state(webhook: &Webhook<String>) -> String {
+    if let Some(why) = webhook
+        .disabled_reason
+        .as_deref()
+        .filter(|why| !why.is_empty())
+    {
+        return format!("disabled: {}", show::plain(why));
+    }
+    match webhook.paused_until {
+        Some(until) => {
+            let why = webhook.paused_reason.as_deref().unwrap_or_default();
+            format!("paused until {}: {}", until.text(), show::plain(why))
+        }
+        None => "enabled".to_owned(),
     }
 }
 

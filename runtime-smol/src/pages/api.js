@@ -34,8 +34,11 @@ export async function get(path) {
   return answer(await fetch(path, { headers: headers({}), cache: "no-store" }));
 }
 
-export async function post(path, body, more = {}) {
-  const init = { method: "POST", headers: headers(more), cache: "no-store" };
+export const post = (path, body, more = {}) => send("POST", path, body, more);
+export const patch = (path, body) => send("PATCH", path, body, {});
+
+async function send(method, path, body, more) {
+  const init = { method, headers: headers(more), cache: "no-store" };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers["content-type"] = "application/json";

@@ -1,6 +1,6 @@
 // The page: what is shown, what is asked for, and how it stays true.
 
-import { Refused, events, figures, get, key, post, token } from "./api.js";
+import { Refused, events, figures, get, key, patch, post, token } from "./api.js";
 import { ENDED, hookTable, jobTable } from "./tables.js";
 
 const JOBS = "v1/translations";
@@ -24,7 +24,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const jobs = new Map();
 const own = new Set();
 const jobRows = jobTable(byId("job-rows"), cancel);
-const hookRows = hookTable(byId("hook-rows"));
+const hookRows = hookTable(byId("hook-rows"), enable);
 let cursor = null;
 let kept = JOBS_KEPT;
 let isFollowed = false;
@@ -200,6 +200,20 @@ async function cancel(id, button) {
     await readJobs().catch(blame);
   }
   draw();
+}
+
+// Enabling a webhook ends its pause as well.
+async function enable(id, button) {
+  button.disabled = true;
+  try {
+    await patch(`v1/webhooks/${id}`, { enabled: true });
+    say("What the webhook is owed goes out.");
+  } catch (error) {
+    blame(error);
+    say(error.message);
+  }
+  button.disabled = false;
+  await readHooks().catch(blame);
 }
 
 function fault(field, text) {

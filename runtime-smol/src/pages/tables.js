@@ -172,10 +172,14 @@ function drawStatus(row, job) {
   }
 }
 
-export function hookTable(body) {
-  return new Table(body, ["", "URL", "Events", "Newest attempt"], (row, hook) => {
-    row.show(0, [hook.enabled, hook.disabled_reason, hook.attempt?.error], () => {
+export function hookTable(body, enable) {
+  return new Table(body, ["", "URL", "Events", "Newest attempt", ""], (row, hook) => {
+    row.cells[4].className = "done";
+    row.show(0, [hook.enabled, hook.disabled_reason, hook.paused_until, hook.attempt?.error], () => {
       if (!hook.enabled) return [badge("disabled", "bad"), make("small", "", hook.disabled_reason ?? "")];
+      if (hook.paused_until) {
+        return [badge("paused", "wait"), make("small", "", "until ", time(hook.paused_until), `: ${hook.paused_reason}`)];
+      }
       return [hook.attempt?.error ? badge("failing", "wait") : badge("enabled", "good")];
     });
     row.cells[1].className = "url";
@@ -190,6 +194,15 @@ export function hookTable(body) {
       return parts;
     });
     row.show(3, hook.attempt ?? null, () => drawAttempt(hook.attempt));
+    const held = hook.enabled ? (hook.paused_until ? "Send now" : "") : "Enable";
+    row.show(4, held, () => {
+      if (!held) return [];
+      const button = make("button", "quiet", held);
+      button.type = "button";
+      button.setAttribute("aria-label", `${held}: ${hook.url}`);
+      button.addEventListener("click", () => enable(hook.id, button));
+      return [button];
+    });
   });
 }
 

@@ -253,7 +253,9 @@ fn log(attempted: &Attempted) {
         Verdict::Retry { pause_ms } => {
             tracing::info!(endpoint, status, ms, pause_ms, error, "attempt failed");
         }
-        Verdict::Dead => tracing::warn!(endpoint, status, error, "delivery given up"),
+        Verdict::Dead | Verdict::Overtaken => {
+            tracing::warn!(endpoint, status, error, "delivery given up");
+        }
         Verdict::Dropped => {}
     }
     if attempted.held_ms > 0 {

@@ -9,7 +9,11 @@ use crate::{
     store::{Batch, Store, StoreError},
 };
 use async_io::Timer;
-use dubhook_core::{id::Id, server::Config, time::Timestamp};
+use dubhook_core::{
+    id::Id,
+    server::Config,
+    time::{Now, Timestamp},
+};
 use smol::unblock;
 use std::{
     cell::{RefCell, RefMut},
@@ -20,8 +24,31 @@ use std::{
 
 /// How often old jobs are looked for.
 const PRUNE: Duration = Duration::from_secs(600);
+/// How long after the start they are looked for first: a calendar that is set is set by then.
+const FIRST_PRUNE: Duration = Duration::from_secs(60);
 /// How long the store is left alone between two steps of dropping them.
 const PRUNE_PAUSE: Duration = Duration::from_millis(20);
+
+/// How far a calendar may go astray in one round and be believed, in milliseconds.
+const ASTRAY_MS: u64 = 60_000;
+
+/// Whether the calendar goes on as time does: one that has just been set says nothing of how old a job is.
+#[derive(Debug)]
+struct Steady(Now);
+
+impl Steady {
+    const fn since(now: Now) -> Self {
+        Self(now)
+    }
+
+    /// Whether the calendar has gone on since it was asked last as much as time did.
+    fn is_so(&mut self, now: Now) -> bool {
+        let before = std::mem::replace(&mut self.0, now);
+        let passed_ms = now.instant.ms_since(before.instant);
+        let shown = now.timestamp.as_unix_ms();
+        shown.abs_diff(before.timestamp.as_unix_ms() + passed_ms) < ASTRAY_MS
+    }
+}
 
 /// The store, if there is one.
 #[derive(Debug)]
@@ -95,8 +122,15 @@ impl Storage {
         let Some(thread) = &self.thread else {
             return;
         };
+        let mut steady = Steady::since(clock.now());
+        Timer::after(FIRST_PRUNE).await;
         loop {
-            let now_ms = clock.now().timestamp.as_unix_ms();
+            let now = clock.now();
+            if !steady.is_so(now) {
+                Timer::after(PRUNE).await;
+                continue;
+            }
+            let now_ms = now.timestamp.as_unix_ms();
             let retain_ms = retain.as_millis().try_into().unwrap_or(u64::MAX);
             let before = Timestamp::from_unix_ms(now_ms.saturating_sub(retain_ms));
             match thread.ask(move |store| store.prune(before)).await {
@@ -111,5 +145,35 @@ impl Storage {
     pub(super) fn fail(&self, error: StoreError) {
         self.failure.replace(Some(error));
         self.failed.raise();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dubhook_core::time::Instant;
+
+    #[test]
+    fn a_calendar_that_was_set_is_not_believed_at_once() {
+        let now = |instant_s: u64, unix_s: u64| Now {
+            instant: Instant::from_ms(instant_s * 1_000),
+            timestamp: Timestamp::from_unix_ms(unix_s * 1_000),
+        };
+        let mut steady = Steady::since(now(0, 1_795_510_800));
+        for (instant_s, unix_s, is_steady) in [
+            (600, 1_795_511_400, true),
+            // Summer time is no matter of this calendar; a leap second is nothing.
+            (1_200, 1_795_511_999, true),
+            (1_800, 4_100_000_000, false),
+            (2_400, 1_795_513_199, false),
+            (3_000, 1_795_513_799, true),
+            (3_600, 0, false),
+        ] {
+            assert_eq!(
+                steady.is_so(now(instant_s, unix_s)),
+                is_steady,
+                "{instant_s}"
+            );
+        }
     }
 }

@@ -18,6 +18,8 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
 /// Jobs that are dropped from the archive in one transaction.
 const PRUNED_MAX: usize = 1_000;
+/// 2020-01-01: no calendar that is set says an earlier time.
+const UNSET_UNTIL_MS: u64 = 1_577_836_800_000;
 /// How large the journal grows before what holds it back is made a file, in bytes: all of it is read at a start.
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// Files that are kept open at most. A reader of what is long past waits for one to be opened.
@@ -185,7 +187,9 @@ impl Store for Disk {
 
     fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
         let start = self.progress().pruned;
-        // Ids begin with the time when they were made, and sort by it.
+        // Ids begin with the time when they were made, and sort by it. Those from before this program was written come from
+        // a calendar that was not set: they say nothing of an age.
+        let start = start.max(u128::from(UNSET_UNTIL_MS) << 80);
         let end = (u128::from(before.as_unix_ms()) << 80).max(start);
         let mut last = None;
         let mut write = self.database.batch();
@@ -260,8 +264,10 @@ mod tests {
     fn ended_jobs_are_found_until_they_are_old() {
         let scratch = Scratch::new("archive");
         let disk = Disk::open(&scratch.0).unwrap();
-        let id = |ms: u128| Id::from_bits(ms << 80 | 5);
+        let id = |ms: u64| Id::from_bits(u128::from(UNSET_UNTIL_MS + ms) << 80 | 5);
+        let unset = Id::from_bits(1_000 << 80 | 5);
         let mut batch = Batch::default();
+        batch.add_archived(unset, b"{}");
         for ms in 0..2_500 {
             batch.add_archived(id(ms), b"{}");
         }
@@ -269,12 +275,15 @@ mod tests {
         assert_eq!(disk.find(id(1)).unwrap().as_deref(), Some(&b"{}"[..]));
         assert_eq!(disk.find(Id::from_bits(1)).unwrap(), None);
         let mut rounds = 1;
-        while disk.prune(Timestamp::from_unix_ms(2_000)).unwrap() {
+        let before = Timestamp::from_unix_ms(UNSET_UNTIL_MS + 2_000);
+        while disk.prune(before).unwrap() {
             rounds += 1;
         }
         assert_eq!(rounds, 3);
         assert_eq!(disk.find(id(1_999)).unwrap(), None);
         assert!(disk.find(id(2_000)).unwrap().is_some());
+        // One from a calendar that was not set is of no known age.
+        assert!(disk.find(unset).unwrap().is_some());
     }
 
     #[test]

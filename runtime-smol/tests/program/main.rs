@@ -366,7 +366,7 @@ fn webhooks_are_managed_from_the_command_line() {
     );
     check(&run(&["webhooks", "rotate", id]), 0, "whsec_", "");
     check(&run(&["webhooks", "test", id]), 0, "evt_", "");
-    check(&run(&["webhooks", "redeliver", id]), 0, "0", "");
+    check(&run(&["webhooks", "redeliver", id]), 0, "redelivered", "");
     check(&run(&["webhooks", "attempts", id]), 0, "EVENT", "");
     check(&run(&["webhooks", "enable", id]), 0, "true", "");
     check(&run(&["webhooks", "remove", id]), 0, "removed", "");

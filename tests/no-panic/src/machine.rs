@@ -118,7 +118,7 @@ fn endpoints(world: &mut World<'_>) {
         enabled: Some(world.flag),
     };
     black_box(server.change_endpoint(world.ix, change).is_ok());
-    server.rotate_secret(world.now, world.ix);
+    let _ = server.rotate_secret(world.now, world.ix);
     black_box(server.test_endpoint(world.now, world.ix).is_ok());
     black_box(server.redeliver(
         world.ix,
@@ -179,7 +179,7 @@ fn views(world: &mut World<'_>) {
         .write_event(world.ix, &world.attempt.event, &mut out);
     server
         .service()
-        .write_endpoint(world.ix, Some(&world.attempt.event), world.flag, &mut out);
+        .write_endpoint(Some(world.now), world.ix, Some(&world.attempt.event), world.flag, &mut out);
     black_box(json::validate(out.written()).is_ok());
 }
 

@@ -33,7 +33,8 @@ impl Rig {
         };
         let event = attempt.event;
         if let Some(job) = job {
-            self.check_turn(target, job, &event);
+            let is_first = attempt.number == 1 && self.pushed(server) == 0;
+            self.check_turn(target, job, &event, is_first);
         }
         let twice = self
             .in_flight
@@ -59,7 +60,7 @@ impl Rig {
             .collect()
     }
 
-    fn check_turn(&self, target: Target, job: Id, event: &Event) {
+    fn check_turn(&self, target: Target, job: Id, event: &Event, is_first: bool) {
         let durable = self.durable.jobs.get(&job).map(|job| &job.events);
         let durable = durable.and_then(|events| events.get(event.sequence as usize - 1));
         assert_eq!(durable, Some(event), "S9: sent before it is durable");
@@ -70,6 +71,16 @@ impl Rig {
         };
         let before: Vec<u32> = self.model.before(debt).collect();
         let standing = self.model.debts.get(&debt);
+        // Of those that were pushed out for want of room nothing says which they were.
+        let partly = matches!(target, Target::Hook(id) if self.partly.contains(&id));
+        if standing == Some(&Standing::Loose) && is_first && !partly {
+            let mut earlier = self.model.standing_before(debt, Standing::Loose);
+            assert_eq!(
+                earlier.next(),
+                None,
+                "{event:?} is sent again to {target:?} before it"
+            );
+        }
         if !matches!(standing, Some(Standing::Loose | Standing::Open)) {
             assert!(
                 before.is_empty(),
@@ -155,12 +166,18 @@ impl Rig {
         {
             self.got.insert(debt);
         }
+        if let Some(debt) = debt {
+            self.rejected.remove(&debt);
+            if matches!(reply, Reply::Reject) {
+                self.rejected.insert(debt, attempted.number);
+            }
+        }
         let owed = debt.filter(|debt| self.model.debts.contains_key(debt));
         match (attempted.verdict, owed) {
             (Verdict::Delivered, Some(debt)) => {
                 self.model.debts.remove(&debt);
             }
-            (Verdict::Dead, Some(debt)) => {
+            (Verdict::Dead | Verdict::Overtaken, Some(debt)) => {
                 self.model.debts.insert(debt, Standing::Dead);
             }
             _ => {}

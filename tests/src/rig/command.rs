@@ -1,7 +1,7 @@
 //! Commands, to the service and to its model.
 
 use super::{Op, Rig, limits};
-use crate::model::{Hook, Step};
+use crate::model::{Debt, Hook, Step};
 use dubhook_core::{
     dispatch::{EndpointChange, NewEndpoint},
     event::Filter,
@@ -64,13 +64,18 @@ impl Rig {
                 }
             }),
             Op::Rotate(at) => self.with_hook(server, at, |rig, server, ix, id| {
-                server.rotate_secret(now, ix);
-                rig.learn_secret(server, ix, id);
+                // Where too many still sign, it stays as it is.
+                if server.rotate_secret(now, ix).is_ok() {
+                    rig.learn_secret(server, ix, id);
+                }
             }),
             Op::Redeliver(at) => self.with_hook(server, at, |rig, server, ix, id| {
                 if rig.model.hooks[&id].enabled {
                     server.redeliver(ix, Timestamp::EPOCH, None);
                     rig.model.revive(id);
+                    if server.service().owed().dead_letters > 0 {
+                        rig.partly.insert(id);
+                    }
                 }
             }),
             Op::Start => match server.poll(now, Ready::WORK, &mut []) {
@@ -113,8 +118,19 @@ impl Rig {
     }
 
     pub(super) fn happen(&mut self, id: Id, step: Step) -> bool {
-        self.model
-            .happen(id, step, limits().attempts_max, self.now.timestamp)
+        let taken = self
+            .model
+            .happen(id, step, limits().attempts_max, self.now.timestamp);
+        if taken && self.model.jobs[&id].status().is_terminal() {
+            let busy = self.debts_in_flight();
+            let rejected = self.rejected.iter().filter(|(_, times)| **times >= 2);
+            let rejected: Vec<Debt> = rejected
+                .map(|(debt, _)| *debt)
+                .filter(|debt| !busy.contains(debt))
+                .collect();
+            self.model.make_way(id, &rejected);
+        }
+        taken
     }
 
     fn started(&mut self, id: Id) {

@@ -66,6 +66,10 @@ pub struct Rig {
     /// Who got what.
     got: BTreeSet<Debt>,
     secrets: BTreeMap<Id, Vec<Secret>>,
+    /// Endpoints of whose letters some were left when they were sent again, for want of room: there is no order in that.
+    partly: BTreeSet<Id>,
+    /// What was rejected last, and how often it was tried.
+    rejected: BTreeMap<Debt, u8>,
     /// Dead letters that were pushed out.
     pub pushed_out: u64,
     crashes: u8,
@@ -112,6 +116,8 @@ impl Rig {
             bodies: BTreeMap::new(),
             got: BTreeSet::new(),
             secrets: BTreeMap::new(),
+            partly: BTreeSet::new(),
+            rejected: BTreeMap::new(),
             pushed_out: 0,
             crashes: 0,
             order: None,
@@ -211,6 +217,7 @@ impl Rig {
         self.model.underway.clear();
         self.batches.clear();
         self.in_flight.clear();
+        self.rejected.clear();
         let off = self.model.hooks.iter().filter(|(_, hook)| !hook.enabled);
         let off: Vec<Id> = off.map(|(id, _)| *id).collect();
         for id in off {
@@ -300,7 +307,7 @@ impl Rig {
         }
     }
 
-    fn pushed(&self, server: &Server<'_>) -> u64 {
+    pub(super) fn pushed(&self, server: &Server<'_>) -> u64 {
         self.pushed_out + server.service().owed().letters_dropped
     }
 

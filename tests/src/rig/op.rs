@@ -63,6 +63,8 @@ pub enum Reply {
     Ok,
     /// Refuses it.
     Error,
+    /// Takes others, but not this one.
+    Reject,
     /// Asks to be left alone, for so many seconds.
     Busy(u16),
     /// Wants nothing more.
@@ -78,6 +80,7 @@ impl Reply {
         let (status, retry_after_ms) = match self {
             Self::Ok => (204, None),
             Self::Error => (500, None),
+            Self::Reject => (422, None),
             Self::Busy(seconds) => (429, Some(seconds as u64 * 1_000)),
             Self::Gone => (410, None),
             Self::Silent => return AttemptResult::Failed(AttemptError::Timeout),

@@ -3,6 +3,7 @@
 use super::{
     RECEIVER_PORT,
     net::{LinkId, Party, Payload, Side},
+    oracle::Oracle,
     queue::Event,
     reader::AnswerReader,
     rng::Rng,
@@ -199,6 +200,7 @@ fn choose(world: &mut World, at: usize) -> (Ask, Method, Vec<u8>) {
             (Ask::Register, Method::Post, post("/v1/webhooks", &body))
         }
         (4, Some(hook)) => {
+            asked(&mut world.oracle, &hook);
             let body = rng.pick(&CHANGES).unwrap_or_default();
             let bytes = request(Method::Patch, &hook, "", body);
             (Ask::Other, Method::Patch, bytes)
@@ -209,6 +211,7 @@ fn choose(world: &mut World, at: usize) -> (Ask, Method, Vec<u8>) {
         }
         (case @ 6..=8, Some(hook)) => {
             let deed = ["test", "rotate-secret", "redeliver"][case - 6];
+            asked(&mut world.oracle, &hook);
             let bytes = post(&format!("{hook}/{deed}"), "");
             (Ask::Other, Method::Post, bytes)
         }
@@ -230,6 +233,14 @@ fn choose(world: &mut World, at: usize) -> (Ask, Method, Vec<u8>) {
         }
     };
     (ask, method, bytes)
+}
+
+/// Tells the oracle that somebody asks for the deliveries to a webhook, by its path.
+fn asked(oracle: &mut Oracle, hook: &str) {
+    let name = hook.rsplit('/').next().unwrap_or_default();
+    if let Some(id) = Id::parse(Prefix::Endpoint, name) {
+        oracle.asked(id);
+    }
 }
 
 /// What callers change of their webhooks.

@@ -46,7 +46,7 @@ pub struct Options {
     pub jump_every_ms: u64,
     /// What receivers do: take it, take it slowly, refuse it, ask for time, want no more, redirect, answer with no
     /// HTTP, cut the answer off, take it and say they did not, and not answer at all.
-    pub receiver_weights: [u64; 10],
+    pub receiver_weights: [u64; 11],
     /// What workers do: complete, fail, fall silent.
     pub worker_weights: [u64; 3],
     /// A receiver that never answers, whatever else is chance.
@@ -84,7 +84,7 @@ impl Options {
         let tight = rng.chance(500);
         let slow_disk = rng.chance(200);
         let far = rng.chance(300);
-        let mut receiver_weights = [10; 10];
+        let mut receiver_weights = [10; 11];
         for weight in &mut receiver_weights[1..] {
             *weight = often(rng, 8);
         }

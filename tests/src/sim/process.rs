@@ -222,6 +222,9 @@ impl<'a> Process<'a> {
                 enabled: Some(true),
                 ..EndpointChange::default()
             };
+            if let Some(endpoint) = self.server.service().endpoint(ix) {
+                world.oracle.asked(endpoint.id);
+            }
             if self.server.change_endpoint(ix, change).is_ok() {
                 self.server.redeliver(ix, Timestamp::EPOCH, None);
             }

@@ -105,6 +105,7 @@ fn answer(env: &mut Env, at: usize) -> (u64, Option<Vec<u8>>, bool) {
         ),
         // It has taken it, and says that it has not.
         8 => (delay_ms, say("503 Service Unavailable"), !keep),
+        9 => (delay_ms, say("422 Unprocessable Content"), !keep),
         _ => (0, None, false),
     }
 }

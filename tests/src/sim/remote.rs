@@ -22,6 +22,9 @@ use serde_json::Value;
 const PATIENCE_MS: u64 = 5_000;
 /// How long one that was refused stays away, in milliseconds.
 const REFUSED_MS: u64 = 1_000;
+/// How often a worker stands still, and for how long at least, in milliseconds.
+const STALL_PER_MILLE: u64 = 100;
+const STALL_MS_MIN: u64 = 8_000;
 
 /// One worker.
 #[derive(Debug)]
@@ -77,6 +80,10 @@ pub(super) fn wake(world: &mut World, at: usize) {
         (None, Some(claimed)) => match claimed.task.step() {
             Some(report) => {
                 pause += claimed.task.step_ms;
+                // It stands still for longer than its lease lasts, and then goes on as if nothing had happened.
+                if !world.env.healed && world.env.rng.chance(STALL_PER_MILLE) {
+                    pause += world.env.rng.within((STALL_MS_MIN, 3 * STALL_MS_MIN));
+                }
                 say(world, at, report);
             }
             // It has died with its job, and nobody knows.

@@ -1,5 +1,6 @@
 //! The HTTP API, as whoever calls it sees it.
 
+mod ages;
 mod bodies;
 mod described;
 mod events;
@@ -13,6 +14,7 @@ mod keys;
 mod lists;
 mod metrics;
 mod origins;
+mod pauses;
 mod redelivery;
 mod routes;
 mod secrets;

@@ -10,6 +10,7 @@ use dubhook_core::{
         ServerStorage,
     },
     service::{AttemptResult, RequestError, RestoreError},
+    signature::Secret,
 };
 use dubhook_tests::{
     caller::{Caller, request},
@@ -224,6 +225,13 @@ fn bytes_that_change_after_they_were_looked_at_end_the_connection() {
     }
 }
 
+fn secret_text(secret: &Secret) -> String {
+    let mut memory = [0; 128];
+    let mut out = Out::new(&mut memory);
+    secret.write_text(&mut out);
+    String::from_utf8(out.written().to_vec()).unwrap()
+}
+
 /// As long as the limits allow, each of them.
 #[test]
 fn no_record_is_longer_than_is_said() {
@@ -240,11 +248,19 @@ fn no_record_is_longer_than_is_said() {
     );
     assert_eq!(machine.call("POST", "/v1/translations", &body).0, 202);
     let hook = format!(
-        r#"{{"url":"{}","description":"{}"}}"#,
+        r#"{{"url":"{}","description":"{}","secret":"{}"}}"#,
         url("http://127.0.0.1/", limits.callback_bytes_max),
         "d".repeat(limits.description_bytes_max),
+        secret_text(&Secret::from_bytes(&[7; 64]).unwrap()),
     );
-    assert_eq!(machine.call("POST", "/v1/webhooks", &hook).0, 201);
+    let (status, made) = machine.call("POST", "/v1/webhooks", &hook);
+    assert_eq!(status, 201);
+    // Whatever was replaced is in it too, while it signs.
+    let rotate = format!(
+        "/v1/webhooks/{}/rotate-secret",
+        made["id"].as_str().unwrap()
+    );
+    while machine.call("POST", &rotate, "").0 == 200 {}
     machine.commit();
     let most = |records: &Records| records.values().map(Vec::len).max();
     let most = most(&machine.records).unwrap();

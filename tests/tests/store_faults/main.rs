@@ -368,7 +368,15 @@ fn records_that_are_cut_or_of_nobody_are_refused() {
         "of each kind there is one"
     );
     for (key, value) in &records {
-        for len in 0..value.len() {
+        // What format 2 has more: of how many bytes that is, a record that is cut by them is of format 1.
+        let more = match key.table {
+            Table::State | Table::Key => 8,
+            // Three numbers, and the four secrets that were replaced, of which there is none.
+            Table::Endpoint => 4 + 8 + 8 + 1 + 4 * (2 + 8),
+            _ => 0,
+        };
+        let of_format_1 = value.len() - more;
+        for len in (0..value.len()).filter(|len| *len != of_format_1) {
             let mut cut = records.clone();
             cut.insert(*key, value[..len].to_vec());
             assert!(restore(&cut).is_err(), "{key:?} cut to {len}");

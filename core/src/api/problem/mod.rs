@@ -110,6 +110,9 @@ pub(crate) enum Problem {
     /// The endpoint is disabled, and nothing is sent to it.
     #[cfg(feature = "webhook-api")]
     Disabled,
+    /// As many replaced secrets of the endpoint as there is room for still sign.
+    #[cfg(feature = "webhook-api")]
+    Secrets,
     /// The job is no longer with the worker that reports on it.
     #[cfg(feature = "hub")]
     LeaseLost,
@@ -328,7 +331,7 @@ impl Problem {
             Self::IdempotencyForgotten => parts!(
                 409,
                 "idempotency_key_used",
-                "This Idempotency-Key was used, and its translation is no longer kept.",
+                "This Idempotency-Key was used, and what came of it is no longer kept.",
             ),
             Self::Ended => parts!(409, "job_ended", "The translation has ended already."),
             #[cfg(feature = "webhook-api")]
@@ -336,6 +339,12 @@ impl Problem {
                 409,
                 "webhook_disabled",
                 "The webhook is disabled; enable it first.",
+            ),
+            #[cfg(feature = "webhook-api")]
+            Self::Secrets => parts!(
+                409,
+                "too_many_secrets",
+                "As many replaced secrets as there is room for still sign; each ends a day after it was replaced.",
             ),
             #[cfg(feature = "hub")]
             Self::LeaseLost => parts!(

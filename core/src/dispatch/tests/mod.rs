@@ -163,11 +163,15 @@ fn bench(keep: Keep, run: impl FnOnce(Bench<'_>)) {
 
 impl<'a> Bench<'a> {
     fn over(memory: &'a mut Memory, keep: Keep) -> Self {
+        Self::with(memory, keep, Limits::DEVICE)
+    }
+
+    fn with(memory: &'a mut Memory, keep: Keep, limits: Limits) -> Self {
         let now = Now {
             instant: Instant::ZERO,
             timestamp: Timestamp::from_unix_ms(1_795_510_800_000),
         };
-        let mut dispatcher = Dispatcher::new(memory.lend(keep), Limits::DEVICE, [7; 32]).unwrap();
+        let mut dispatcher = Dispatcher::new(memory.lend(keep), limits, [7; 32]).unwrap();
         let ids = [FRONT, BACK].map(|door| dispatcher.new_id(now, door));
         let url = "http://own.test/back".bytes();
         let callback = dispatcher.text_mut().store([url]).unwrap();

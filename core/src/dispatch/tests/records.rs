@@ -10,7 +10,7 @@ type Store = BTreeMap<Key, Vec<u8>>;
 impl Bench<'_> {
     /// Takes one batch into the store. `false` where there is none.
     fn commit(&mut self, store: &mut Store) -> bool {
-        let mut memory = [0; 512];
+        let mut memory = [0; 1_024];
         let ready = Ready {
             attempts: false,
             ..Ready::ALL
@@ -123,7 +123,7 @@ fn a_batch_is_that_of_its_own_dispatcher_and_memory_is_long_enough() {
         let mut other = Memory::new();
         let mut other =
             Dispatcher::<Told>::new(other.lend(Keep::Records), Limits::DEVICE, [8; 32]).unwrap();
-        let mut memory = [0; 512];
+        let mut memory = [0; 1_024];
         let batch = loop {
             match other.poll(bench.now, Ready::ALL, &mut memory).unwrap() {
                 Output::Commit(batch) => break batch,

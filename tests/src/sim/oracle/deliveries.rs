@@ -76,6 +76,8 @@ pub(in crate::sim) struct Deliveries {
     arrived: BTreeMap<(Target, Option<Id>), Arrived>,
     /// Paths whose deliveries may be out of order: their endpoint was switched off once, or changed what it wants.
     loose: BTreeSet<String>,
+    /// Endpoints whose deliveries somebody has asked for.
+    hastened: BTreeSet<Id>,
     /// Deliveries that were given up once; what comes after them need not wait for them.
     dead: BTreeSet<(Target, Option<Id>)>,
     /// When each event was durable, to measure how long it took to arrive.
@@ -93,6 +95,11 @@ impl Deliveries {
         for (_, tries) in tries.take_while(|((to, ..), _)| *to == Some(endpoint)) {
             tries.not_before_ms = 0;
         }
+    }
+
+    /// Somebody has asked an endpoint's deliveries to be sent now: what it is told is due at any time from now on.
+    pub(super) fn hasten(&mut self, endpoint: Id) {
+        self.hastened.insert(endpoint);
     }
 
     pub(super) fn is_loose(&self, path: &str) -> bool {
@@ -113,7 +120,18 @@ impl Deliveries {
     }
 }
 
+/// Whether a receiver has said that it does not take this very event.
+pub(super) fn is_rejected(attempted: &Attempted) -> bool {
+    matches!(attempted.status, 400..=407 | 409 | 411..=424 | 426..=428 | 430..=499)
+}
+
 impl Oracle {
+    /// Somebody has asked for an endpoint's deliveries: a test, a redelivery, or that it be enabled.
+    pub(in crate::sim) fn asked(&mut self, endpoint: Id) {
+        self.deliveries.hasten(endpoint);
+        self.probes.forgive(endpoint);
+    }
+
     /// The server makes an attempt.
     pub(in crate::sim) fn attempt_begins(
         &mut self,
@@ -152,7 +170,9 @@ impl Oracle {
         let id = seen.id;
         self.ensure(!in_flight, "S7", || format!("{id} is in flight already"));
         let now_ms = env.now_ms();
-        self.ensure(now_ms >= not_before_ms, "S7", || {
+        let hastened = seen.told.endpoint;
+        let hastened = hastened.is_some_and(|id| self.deliveries.hastened.contains(&id));
+        self.ensure(hastened || now_ms >= not_before_ms, "S7", || {
             format!(
                 "attempt {} of {id} at {now_ms} ms, not before {not_before_ms}",
                 seen.number
@@ -198,10 +218,14 @@ impl Oracle {
                 };
                 tries.not_before_ms = env.now_ms() + pause;
             }
-            Verdict::Dead | Verdict::Dropped => {
+            Verdict::Dead | Verdict::Dropped | Verdict::Overtaken => {
                 self.deliveries.dead.insert((told.target(), told.job));
             }
             Verdict::Delivered => {}
+        }
+        if is_rejected(&attempted) && attempted.number > 1 {
+            // When its job ends, it gives way.
+            self.deliveries.dead.insert((told.target(), told.job));
         }
         self.probes.ended(told, began_ms, env, &attempted);
     }

@@ -395,7 +395,7 @@ impl Oracle {
 fn path(service: &Service<'_>, ix: Ix) -> String {
     let mut memory = [0; 2_048];
     let mut out = Out::new(&mut memory);
-    service.write_endpoint(ix, None, false, &mut out);
+    service.write_endpoint(None, ix, None, false, &mut out);
     let text = String::from_utf8_lossy(out.written()).into_owned();
     let url = text
         .split("\"url\":\"http://127.0.0.1:")

@@ -1,6 +1,6 @@
 //! Endpoints that fail again and again: they are probed, not flooded.
 
-use super::{Oracle, Told, Try};
+use super::{Oracle, Told, Try, deliveries::is_rejected};
 use crate::sim::{env::Env, limits};
 use dubhook_core::{dispatch::Verdict, id::Id, service::Attempted};
 use std::collections::BTreeMap;
@@ -55,7 +55,10 @@ impl Probes {
                 return;
             }
             Verdict::Retry { .. } => {}
-            Verdict::Dead | Verdict::Dropped => faring.letters = true,
+            Verdict::Dead | Verdict::Dropped | Verdict::Overtaken => faring.letters = true,
+        }
+        if is_rejected(attempted) {
+            return;
         }
         faring.all |= attempted.number == 1 || matches!(attempted.status, 429 | 502..=504);
         if began_ms >= faring.failed_at_ms {

@@ -238,17 +238,73 @@ fn a_job_that_loses_its_workers_too_often_has_failed() {
 }
 
 #[test]
-fn after_a_restart_the_job_is_pending_and_the_old_lease_is_worth_nothing() {
+fn a_worker_goes_on_after_a_restart_of_the_server() {
+    for heard in [false, true] {
+        let mut machine = machine();
+        let (hook, _) = new_hook(&mut machine, crate::HOOK);
+        let job = new_job(&mut machine);
+        let (work, lease) = claimed(&mut machine);
+        let mut machine = restarted(&machine);
+        check_status(&mut machine, &job, "processing");
+        machine.advance_ms(config().service.lease_ms - 1_000);
+        if heard {
+            let alive = report(
+                &mut machine,
+                &work,
+                lease,
+                "progress",
+                &json!({"progress": 40}),
+            );
+            assert_eq!(alive.status, 200, "{}", alive.json());
+            machine.advance_ms(config().service.lease_ms - 1_000);
+        }
+        assert_eq!(complete(&mut machine, &work, lease).status, 200);
+        let told = crate::types(&crate::deliver_all(&mut machine, 204));
+        let progress = told
+            .iter()
+            .filter(|kind| kind.ends_with("progress"))
+            .count();
+        assert_eq!(progress, 0, "overtaken");
+        assert_eq!(
+            told.len(),
+            3,
+            "{told:?}: pending, processing and completed, each once"
+        );
+        assert_eq!(call(&mut machine, "GET", &hook, "").status, 200);
+    }
+}
+
+#[test]
+fn a_worker_that_is_not_heard_of_after_a_restart_loses_its_job_and_no_attempt() {
     let mut machine = machine();
     let job = new_job(&mut machine);
-    let (work, old) = claimed(&mut machine);
-    let mut machine = restarted(&machine);
-    check_status(&mut machine, &job, "pending");
-    check_problem(&complete(&mut machine, &work, old), 409, "lease_lost", None);
-    let (_, new) = claimed(&mut machine);
-    assert!(new > old);
-    check_problem(&complete(&mut machine, &work, old), 409, "lease_lost", None);
+    for _ in 0..2 * config().service.attempts_max {
+        let (work, old) = claimed(&mut machine);
+        machine = restarted(&machine);
+        machine.advance_ms(config().service.lease_ms - 1);
+        check_status(&mut machine, &job, "processing");
+        machine.advance_ms(1);
+        machine.commit();
+        check_status(&mut machine, &job, "pending");
+        check_problem(&complete(&mut machine, &work, old), 409, "lease_lost", None);
+    }
+    let (work, new) = claimed(&mut machine);
     assert_eq!(complete(&mut machine, &work, new).status, 200);
+}
+
+#[test]
+fn a_worker_that_was_heard_of_and_falls_silent_has_used_an_attempt() {
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    for _ in 0..config().service.attempts_max {
+        let (work, lease) = claimed(&mut machine);
+        machine = restarted(&machine);
+        let alive = report(&mut machine, &work, lease, "progress", &json!({}));
+        assert_eq!(alive.status, 200);
+        machine.advance_ms(config().service.lease_ms);
+        machine.commit();
+    }
+    check_status(&mut machine, &job, "error");
 }
 
 #[test]
