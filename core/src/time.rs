@@ -69,6 +69,7 @@ impl Ran {
     }
 
     /// Milliseconds of running.
+    #[cfg(feature = "records")]
     pub(crate) const fn as_ms(self) -> u64 {
         self.0
     }

@@ -105,8 +105,18 @@ impl<E: Message> Outbox<'_, E> {
         }
     }
 
+    /// Sends all whose turn has come, after a restart.
+    #[cfg(feature = "records")]
+    pub(super) fn start_turns(&mut self) {
+        let mut at = self.streams.next_used(None);
+        while let Some(ix) = at {
+            self.start_turn(ix);
+            at = self.streams.next_used(Some(ix));
+        }
+    }
+
     /// Sends a stream that waits for its turn if that has come.
-    pub(super) fn start_turn(&mut self, ix: Ix) {
+    fn start_turn(&mut self, ix: Ix) {
         let Some(stream) = self.streams.get(ix) else {
             return;
         };

@@ -34,6 +34,7 @@
 //! wants the event, and closing a lane, which is done a piece at a time. What is told is any [`Message`].
 
 mod admission;
+#[cfg(feature = "redelivery")]
 mod again;
 mod attempt;
 mod audit;

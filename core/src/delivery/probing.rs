@@ -224,6 +224,11 @@ fn what_a_person_asks_for_ends_a_pause() {
         assert_eq!(test.event.kind, Kind::Test);
         assert_eq!(bench.poll(), None, "the receiver has asked for time");
     });
+}
+
+#[cfg(feature = "redelivery")]
+#[test]
+fn what_is_sent_again_on_request_ends_a_pause() {
     let once = OutboxLimits {
         schedule: Schedule::new(&[]),
         ..LIMITS
@@ -240,6 +245,7 @@ fn what_a_person_asks_for_ends_a_pause() {
     });
 }
 
+#[cfg(feature = "redelivery")]
 #[test]
 fn what_waits_for_another_attempt_is_sent_at_once_when_it_is_asked_for() {
     bench(LIMITS, |mut bench| {
@@ -351,6 +357,7 @@ fn an_event_that_was_rejected_twice_gives_way_when_its_subject_ends() {
 }
 
 /// Letters of a subject that are sent again arrive in their order, whatever order they died in.
+#[cfg(feature = "redelivery")]
 #[test]
 fn what_is_sent_again_of_one_subject_goes_in_its_order() {
     let once = OutboxLimits {

@@ -95,15 +95,24 @@ impl<E: Message> Outbox<'_, E> {
                 stream.phase = Phase::Waiting;
             }
             self.stream_timers.set(&mut self.streams, ix, saved.due);
-        } else if solo && saved.attempts == 0 && !saved.target.callback {
-            // Whose turn it is shows when all are back.
-            if let Some(stream) = self.streams.get_mut(ix) {
-                stream.phase = Phase::Behind;
-            }
         } else {
-            self.enqueue(ix);
+            self.enqueue_restored(ix);
         }
         true
+    }
+
+    /// Puts a stream back that is due at once. Where it ends with one event, whose turn it is shows when all are back.
+    fn enqueue_restored(&mut self, ix: Ix) {
+        #[cfg(feature = "redelivery")]
+        if let Some(stream) = self.streams.get_mut(ix)
+            && stream.solo
+            && stream.attempts == 0
+            && !stream.callback
+        {
+            stream.phase = Phase::Behind;
+            return;
+        }
+        self.enqueue(ix);
     }
 
     /// Notes that a stream's record stands for nothing any more and must be deleted.
@@ -151,11 +160,8 @@ impl<E: Message> Outbox<'_, E> {
         while let Some((lane, _)) = self.lanes.pop_marked() {
             self.drain(lane);
         }
-        let mut at = self.streams.next_used(None);
-        while let Some(ix) = at {
-            self.start_turn(ix);
-            at = self.streams.next_used(Some(ix));
-        }
+        #[cfg(feature = "redelivery")]
+        self.start_turns();
         let events = &self.events;
         let age = |stream: &StreamSlot| {
             stream

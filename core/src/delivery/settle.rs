@@ -184,6 +184,7 @@ impl<E: Message> Outbox<'_, E> {
         }
         self.dead.push_back(&mut self.streams, ix);
         self.dead_letters += 1;
+        #[cfg(feature = "redelivery")]
         self.go_on_behind(ix);
     }
 
@@ -197,7 +198,10 @@ impl<E: Message> Outbox<'_, E> {
             return false;
         }
         if stream.solo {
+            #[cfg(feature = "redelivery")]
             return self.waits_behind(ix);
+            #[cfg(not(feature = "redelivery"))]
+            return false;
         }
         let last = || {
             let chain = self.chains.get(stream.subject?)?;

@@ -59,6 +59,7 @@ pub(super) enum Phase {
     /// For somebody to ask for it: a dead letter.
     Dead,
     /// For an earlier event of its subject that is sent again too.
+    #[cfg(feature = "redelivery")]
     Behind,
 }
 
@@ -118,7 +119,11 @@ impl StreamSlot {
 
     /// Whether an attempt at its event was begun.
     pub(super) const fn has_begun(&self) -> bool {
-        self.attempts > 0 || !matches!(self.phase, Phase::Unsaved | Phase::Ready | Phase::Behind)
+        #[cfg(feature = "redelivery")]
+        if matches!(self.phase, Phase::Behind) {
+            return false;
+        }
+        self.attempts > 0 || !matches!(self.phase, Phase::Unsaved | Phase::Ready)
     }
 }
 

@@ -152,6 +152,7 @@ impl<E: Message> Outbox<'_, E> {
             Phase::Unsaved => self.unsaved.remove(&mut self.streams, ix),
             Phase::Waiting => self.stream_timers.clear(&mut self.streams, ix),
             Phase::Dead => self.dead.remove(&mut self.streams, ix),
+            #[cfg(feature = "redelivery")]
             Phase::Behind => {}
             Phase::Ready => {
                 if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
@@ -209,6 +210,7 @@ impl<E: Message> Outbox<'_, E> {
         self.point(ix, None);
         self.streams.remove(ix);
         self.streams.mark(ix, CHANGED);
+        #[cfg(feature = "redelivery")]
         if stream.solo {
             self.take_turns(stream.subject, stream.lane);
         }

@@ -10,7 +10,7 @@ use crate::{
     signature::Secret,
     slab::{Ix, Link},
     text::{Source, Text},
-    time::{Now, Timestamp},
+    time::Now,
     url::{Url, UrlError},
 };
 
@@ -113,7 +113,8 @@ impl core::error::Error for EndpointError {}
 
 /// Endpoints let go of in one call at most.
 const STEP: usize = 64;
-/// Dead letters sent again for one request at most.
+/// Deliveries of each kind looked at for one request at most.
+#[cfg(feature = "redelivery")]
 const REDELIVER_MAX: usize = 10_000;
 
 impl<E: Event> Dispatcher<'_, E> {
@@ -332,11 +333,12 @@ impl<E: Event> Dispatcher<'_, E> {
 
     /// Sends again, now, what an endpoint is owed whose event was at `since` or later, or of that only the event with this
     /// id: dead letters, those of one subject in their order, and what waits for another attempt. The endpoint's pause ends.
-    /// Returns how many are sent.
+    /// Returns how many are sent. With the feature `redelivery`.
+    #[cfg(feature = "redelivery")]
     pub fn redeliver(
         &mut self,
         ix: Ix,
-        since: Timestamp,
+        since: crate::time::Timestamp,
         event: Option<Id>,
         subjects: &impl Subjects<E>,
     ) -> usize {

@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::{
-    dispatch::{EndpointChange, EndpointError, Schedule},
+    dispatch::{EndpointError, Schedule},
     endpoint::Disabled,
     signature::{Headers, Secret, verify},
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
+#[cfg(feature = "redelivery")]
 #[test]
 fn one_that_is_gone_is_disabled_and_comes_back_when_it_is_enabled() {
     bench(Keep::Nothing, |mut bench| {
@@ -18,9 +19,9 @@ fn one_that_is_gone_is_disabled_and_comes_back_when_it_is_enabled() {
         assert_eq!(bench.answer(id, 410).disabled, Some(Disabled::Gone));
         bench.tell(FRONT, Kind::Closed, 0);
         assert!(bench.attempt().is_none());
-        let change = EndpointChange {
+        let change = crate::dispatch::EndpointChange {
             enabled: Some(true),
-            ..EndpointChange::default()
+            ..crate::dispatch::EndpointChange::default()
         };
         bench.dispatcher.change_endpoint(ix, change).unwrap();
         let again = bench
