@@ -71,20 +71,49 @@ impl StoredSecret {
 /// on a server (the feature `hub`) and on a device.
 pub(crate) const REPLACED_MAX: usize = if cfg!(feature = "hub") { 4 } else { 1 };
 
-/// A secret that was replaced by a newer one, and signs too for a while.
-#[derive(Debug, Clone, Copy, FromZeros)]
+/// A secret that was replaced by a newer one, and signs too for a while. What it does to the hash is worked out for each
+/// message: an endpoint that has none should not carry the room for four.
+#[derive(Clone, Copy, FromZeros)]
 pub(crate) struct Replaced {
-    pub(crate) secret: StoredSecret,
+    len: u8,
+    bytes: [u8; SECRET_BYTES_MAX],
     /// When it ends.
     pub(crate) until: Ran,
+}
+
+impl core::fmt::Debug for Replaced {
+    /// Says nothing of the key.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Replaced")
+    }
 }
 
 impl Replaced {
     /// None: all zero.
     pub(crate) const NONE: Self = Self {
-        secret: StoredSecret::NONE,
+        len: 0,
+        bytes: [0; SECRET_BYTES_MAX],
         until: Ran::ZERO,
     };
+
+    /// Becomes this key, which signs until then.
+    pub(crate) fn set(&mut self, key: &[u8], until: Ran) {
+        self.bytes = [0; SECRET_BYTES_MAX];
+        if let Some(room) = self.bytes.get_mut(..key.len()) {
+            room.copy_from_slice(key);
+            self.len = key.len() as u8;
+            self.until = until;
+        }
+    }
+
+    /// The key; empty if there is none.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or_default()
+    }
+
+    fn signing_key(&self) -> Option<SigningKey> {
+        Some(Secret::from_bytes(self.bytes()).ok()?.signing_key())
+    }
 
     /// Whether it signs at `at`.
     pub(crate) fn is_live(&self, at: Ran) -> bool {
@@ -259,16 +288,16 @@ impl<F> Endpoint<F> {
     /// Makes `secret` the current one at `at`, and keeps the one before alive until `until`. `false`, and nothing has
     /// changed, where as many replaced ones are still alive as there is room for.
     pub(crate) fn rotate(&mut self, secret: &Secret, at: Ran, until: Ran) -> bool {
-        let oldest = self.replaced.last().copied().unwrap_or(Replaced::NONE);
-        if oldest.is_live(at) {
+        if self
+            .replaced
+            .last()
+            .is_some_and(|oldest| oldest.is_live(at))
+        {
             return false;
         }
         self.replaced.rotate_right(1);
         if let Some(newest) = self.replaced.first_mut() {
-            *newest = Replaced {
-                secret: self.secret,
-                until,
-            };
+            newest.set(self.secret.bytes(), until);
         }
         self.secret = StoredSecret::new(secret);
         true
@@ -277,9 +306,10 @@ impl<F> Endpoint<F> {
     /// The keys that are live at `at`, newest first.
     pub(crate) fn live_keys(&self, at: Ran) -> impl Iterator<Item = SigningKey> + '_ {
         let replaced = self.replaced.iter().filter(move |old| old.is_live(at));
-        core::iter::once(&self.secret)
-            .chain(replaced.map(|old| &old.secret))
-            .filter_map(StoredSecret::signing_key)
+        self.secret
+            .signing_key()
+            .into_iter()
+            .chain(replaced.filter_map(Replaced::signing_key))
     }
 }
 

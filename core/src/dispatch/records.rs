@@ -127,7 +127,7 @@ impl<E: Event> Dispatcher<'_, E> {
         write.ran(endpoint.failing.last);
         write.u8(endpoint.replaced.len() as u8);
         for replaced in &endpoint.replaced {
-            write.bytes(replaced.secret.bytes());
+            write.bytes(replaced.bytes());
             write.ran(replaced.until);
         }
         true

@@ -185,6 +185,8 @@ impl<E: Event> Dispatcher<'_, E> {
         Ok(())
     }
 
+    /// A call of its own, for the stack it takes.
+    #[inline(never)]
     fn restore_endpoint(
         &mut self,
         now: Now,
@@ -205,12 +207,10 @@ impl<E: Event> Dispatcher<'_, E> {
         }
         endpoint.secret = stored_secret(read.bytes())?;
         let ran = self.ran(now.instant);
-        let mut replaced = endpoint.replaced.iter_mut();
-        if let Some(replaced) = replaced.next() {
-            replaced.secret = stored_secret(read.bytes())?;
-            let left_ms = read.timestamp().ms_since(now.timestamp);
-            replaced.until = ran.after_ms(left_ms.min(self.limits.secret_overlap_ms));
-        }
+        let before = read.bytes();
+        let left_ms = read.timestamp().ms_since(now.timestamp);
+        let until = ran.after_ms(left_ms.min(self.limits.secret_overlap_ms));
+        restore_replaced(&mut endpoint.replaced, 0, before, until)?;
         endpoint.failing.attempts = u32::from(read.timestamp() > Timestamp::EPOCH);
         endpoint.failing.last = ran;
         let strings = [read.text(), read.text()];
@@ -224,7 +224,10 @@ impl<E: Event> Dispatcher<'_, E> {
             endpoint.failing.attempts = read.u32();
             endpoint.failing.ms = read.u64();
             endpoint.failing.last = read.ran();
-            restore_replaced(&mut endpoint.replaced, read)?;
+            for place in 0..read.u8() {
+                let (key, until) = (read.bytes(), read.ran());
+                restore_replaced(&mut endpoint.replaced, place, key, until)?;
+            }
         }
         let known = endpoint
             .subject
@@ -290,15 +293,14 @@ impl<E: Event> Dispatcher<'_, E> {
     }
 }
 
-/// Reads the secrets that were replaced. A machine with less room than the one that wrote them keeps the newest.
-fn restore_replaced(replaced: &mut [Replaced], read: &mut Read<'_>) -> Option<()> {
-    let mut room = replaced.iter_mut();
-    for _ in 0..read.u8() {
-        let secret = stored_secret(read.bytes())?;
-        let until = read.ran();
-        if let Some(room) = room.next() {
-            *room = Replaced { secret, until };
-        }
+/// Puts a secret that was replaced back into its place, unless there is none for it: a machine with less room than the one that
+/// wrote it keeps the newest.
+fn restore_replaced(replaced: &mut [Replaced], place: u8, key: &[u8], until: Ran) -> Option<()> {
+    if !key.is_empty() {
+        Secret::from_bytes(key).ok()?;
+    }
+    if let Some(room) = replaced.get_mut(usize::from(place)) {
+        room.set(key, until);
     }
     Some(())
 }
