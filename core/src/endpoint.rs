@@ -111,6 +111,7 @@ impl Replaced {
         self.bytes.get(..self.len.into()).unwrap_or_default()
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn signing_key(&self) -> Option<SigningKey> {
         Some(Secret::from_bytes(self.bytes()).ok()?.signing_key())
     }

@@ -24,8 +24,8 @@ use std::{
 
 /// How often old jobs are looked for.
 const PRUNE: Duration = Duration::from_secs(600);
-/// How long after the start they are looked for first: a calendar that is set is set by then.
-const FIRST_PRUNE: Duration = Duration::from_secs(60);
+/// How long after the start they are looked for first: long enough to see that the calendar goes on as time does.
+const FIRST_PRUNE: Duration = Duration::from_secs(10);
 /// How long the store is left alone between two steps of dropping them.
 const PRUNE_PAUSE: Duration = Duration::from_millis(20);
 

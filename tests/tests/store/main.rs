@@ -246,7 +246,7 @@ fn a_job_that_left_memory_is_found_until_it_is_old() {
     let mut asker = Asker::new(server.address());
     let since = Instant::now();
     while asker.call("GET", &path, "").status != 404 {
-        // A server looks for old jobs only after a minute.
+        // A server looks for old jobs for the first time some seconds after its start.
         assert!(since.elapsed() < 2 * PATIENCE);
         thread::sleep(Duration::from_millis(50));
     }
