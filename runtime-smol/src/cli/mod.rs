@@ -5,6 +5,7 @@
 //! server does not answer, 4 out of time.
 
 mod api;
+mod database;
 mod demo;
 mod duration;
 mod exchange;

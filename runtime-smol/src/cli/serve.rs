@@ -1,6 +1,13 @@
 //! `serve`: the server.
 
-use super::{duration, fail::Fail, remote::trust, show::Paint, signals::endings};
+use super::{
+    database::{self, StoreUrl},
+    duration,
+    fail::Fail,
+    remote::trust,
+    show::Paint,
+    signals::endings,
+};
 use async_signal::Signals;
 use clap::{Args, ValueEnum};
 use dubhook_core::{
@@ -37,6 +44,23 @@ pub(super) struct Serve {
         conflicts_with = "in_memory"
     )]
     data: PathBuf,
+    /// A PostgreSQL database where all of it is kept instead; several servers may use it: one at a time serves, and the
+    /// others stand by. postgres://USER@HOST:PORT,HOST:PORT/DATABASE?sslmode=disable|require|verify-full; the password is
+    /// that of PGPASSWORD, PGPASSFILE, or the URL in DUBHOOK_STORE
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DUBHOOK_STORE",
+        hide_env_values = true,
+        conflicts_with_all = ["data", "in_memory"]
+    )]
+    store: Option<StoreUrl>,
+    /// How long a server speaks after it was last heard in the database; a little later another one takes over
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_lease)]
+    lease: Duration,
+    /// In which schema of the database the tables are; it is made where it is not there
+    #[arg(long, value_name = "NAME", default_value = "dubhook")]
+    schema: String,
     /// Keep nothing: all is gone when the server ends
     #[arg(long)]
     in_memory: bool,
@@ -188,6 +212,10 @@ impl Serve {
         if self.in_memory {
             return Ok(builder);
         }
+        if let Some(url) = &self.store {
+            let store = database::open(url, &self.schema, self.lease, trust(&self.ca_files)?)?;
+            return Ok(builder.store(store).retain(self.retain));
+        }
         let data = self.data.display();
         let disk = Disk::open(&self.data)
             .map_err(|error| Fail::NotDone(format!("--data {data}: {error}")))?;
@@ -294,6 +322,16 @@ fn parse_listen(text: &str) -> Result<String, String> {
             Ok(text.to_owned())
         }
         _ => Err("write it like 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:8000".to_owned()),
+    }
+}
+
+/// A lease: much less than the time that a round trip may take now and then would be lost again and again.
+fn parse_lease(text: &str) -> Result<Duration, String> {
+    let lease = duration::parse(text)?;
+    let bounds = Duration::from_millis(200)..=Duration::from_secs(3_600);
+    match bounds.contains(&lease) {
+        true => Ok(lease),
+        false => Err("it is a time from 200ms to 1h".to_owned()),
     }
 }
 
