@@ -7,7 +7,7 @@ use super::{
     session::{Place, Session},
     sql,
     url::Address,
-    watch::Watch,
+    watch::{self, Watch},
 };
 use crate::{entropy, store::StoreError, tls::Trust};
 use std::{
@@ -259,7 +259,7 @@ impl Postgres {
                 .lost(session, shard.epoch, written, shard.batch)?
                 .into());
         }
-        let pause = self.lease.time() / 16;
+        let pause = watch::pause(shard.lease.min(self.lease.time()));
         if !held.watch.look(&shard, now) {
             return Ok(Some(pause));
         }

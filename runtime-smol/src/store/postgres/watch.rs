@@ -46,6 +46,11 @@ impl Watch {
     }
 }
 
+/// How long to wait before the row is looked at again: a small part of what a takeover takes in any case.
+pub(super) fn pause(lease: Duration) -> Duration {
+    (lease / 16).clamp(Duration::from_millis(10), Duration::from_millis(250))
+}
+
 /// How long an owner may be silent: its lease and a tenth, for clocks that run apart.
 fn patience(lease: Duration) -> Duration {
     lease + lease / 10
