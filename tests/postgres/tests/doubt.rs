@@ -5,13 +5,24 @@ use dubhook_postgres_tests::{
     proxy::Proxy,
     records::{Records, all, batch, id, job, shard, taken},
 };
-use dubhook_smol::store::{Batch, Store};
+use dubhook_smol::store::{Batch, Store, postgres::Postgres};
 use std::{thread, time::Duration};
 
 /// A lease that no reconnecting outlasts.
 const LEASE: Duration = Duration::from_secs(4);
 /// One after which a test does not want to wait for long.
 const SHORT: Duration = Duration::from_millis(600);
+
+/// Gives a store back where a test fails, so that who writes does not wait for ever.
+struct GivenBack<'s>(&'s Postgres);
+
+impl Drop for GivenBack<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.release();
+        }
+    }
+}
 
 /// A batch of everything that a batch can have.
 fn mixed(value: &str) -> Batch {
@@ -58,6 +69,7 @@ fn an_answer_that_never_comes_is_found_out() {
         let next = shard(&cluster, "batch") + 1;
         cable.mute(true);
         thread::scope(|scope| {
+            let _back = GivenBack(&store);
             let written = scope.spawn(|| store.write(&mixed(value)));
             // It is there, and the server has not heard so.
             cluster.psql().wait_for(&format!(
@@ -85,6 +97,7 @@ fn a_link_that_stalls_costs_the_lease_and_nothing_else() {
     store.write(&mixed("before")).unwrap();
     cable.stall(true);
     thread::scope(|scope| {
+        let _back = GivenBack(&store);
         let written = scope.spawn(|| store.write(&mixed("after")));
         while store.holds() {
             thread::yield_now();
@@ -103,6 +116,7 @@ fn a_database_that_is_killed_and_started_again_is_gone_on_with() {
     store.write(&mixed("before")).unwrap();
     cluster.kill();
     thread::scope(|scope| {
+        let _back = GivenBack(&store);
         let written = scope.spawn(|| store.write(&mixed("after")));
         cluster.start();
         written.join().unwrap().unwrap();
@@ -127,6 +141,7 @@ fn what_a_synchronous_standby_has_not_confirmed_is_not_acknowledged_though_it_ca
     let waits = "application_name = 'dubhook' AND wait_event = 'SyncRep'";
     wait_for("nobody");
     thread::scope(|scope| {
+        let _back = GivenBack(&store);
         let written = scope.spawn(|| store.write(&mixed("after")));
         let mut psql = cluster.psql();
         psql.wait_for(&format!(
@@ -164,6 +179,7 @@ fn a_primary_is_lost_and_its_synchronous_standby_goes_on_with_the_same_owner() {
     store.write(&mixed("before")).unwrap();
     primary.kill();
     thread::scope(|scope| {
+        let _back = GivenBack(&store);
         let written = scope.spawn(|| store.write(&mixed("after")));
         standby.promote();
         written.join().unwrap().unwrap();
