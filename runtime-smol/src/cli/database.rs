@@ -30,6 +30,18 @@ impl FromStr for StoreUrl {
 }
 
 impl StoreUrl {
+    /// The one in the environment.
+    pub(super) fn from_environment() -> Option<Self> {
+        env::var(VARIABLE).ok().map(Self)
+    }
+
+    /// This, if it is the URL of a database.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let schemes = ["postgres://", "postgresql://"];
+        let is_url = schemes.iter().any(|scheme| text.starts_with(scheme));
+        is_url.then(|| Self(text.to_owned()))
+    }
+
     /// Where it leads.
     fn address(&self) -> Result<Address, Fail> {
         let address = Address::parse(&self.0);
@@ -37,7 +49,7 @@ impl StoreUrl {
             address.map_err(|error| Fail::Usage(format!("--store or {VARIABLE}: {error}")))?;
         if address.has_password() && env::var(VARIABLE).as_ref() != Ok(&self.0) {
             return Err(Fail::Usage(format!(
-                "a password in --store would show in `ps`: put the URL into {VARIABLE}, or the password into PGPASSWORD or \
+                "a password in an argument would show in `ps`: put the URL into {VARIABLE}, or the password into PGPASSWORD or \
                  the file of PGPASSFILE"
             )));
         }

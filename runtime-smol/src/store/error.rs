@@ -48,6 +48,8 @@ pub enum StoreError {
     },
     /// The database does not answer for now. What was asked changes nothing, and may be asked again.
     Unanswered(Box<dyn Error + Send + Sync>),
+    /// A move into it did not come to its end.
+    Unfinished,
     /// The store was given back: nothing more may be asked of it.
     Closed,
     /// A record has a key that no record can have.
@@ -107,6 +109,9 @@ impl fmt::Display for StoreError {
                  --schema"
             ),
             Self::Unanswered(error) => write!(f, "the store does not answer for now: {error}"),
+            Self::Unfinished => f.write_str(
+                "a move into this data did not come to its end: empty it and move again; what it came from is still whole",
+            ),
             Self::Closed => f.write_str("the store was given back"),
             Self::UnknownKey(key) => {
                 write!(

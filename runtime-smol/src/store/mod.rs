@@ -34,9 +34,11 @@ mod directory;
 mod disk;
 mod error;
 mod journal;
+mod moving;
 pub mod postgres;
 
 pub use batch::Batch;
 pub use contract::{Restore, Store};
 pub use disk::Disk;
 pub use error::StoreError;
+pub use moving::{EachArchived, MoveError, Moved, Whole, is_unfinished, move_all};

@@ -220,6 +220,23 @@ impl Session {
             })
     }
 
+    /// Reads jobs that have ended behind an id, in their order, as many as are read at once.
+    pub(super) fn page_of_archive(
+        &mut self,
+        after: u128,
+        each: &mut dyn FnMut(u128, &[u8]),
+    ) -> Result<u64, Fault> {
+        let parameters = [SHARD, Parameter::Id(after)];
+        self.connection
+            .run(self.time, sql::PAGE_OF_ARCHIVE, &parameters, &mut |row| {
+                let id = row.bytes(0).and_then(|id| id.try_into().ok());
+                if let (Some(id), Some(json)) = (id, row.bytes(1)) {
+                    each(u128::from_be_bytes(id), json);
+                }
+                Ok(())
+            })
+    }
+
     /// The JSON of a job that has ended.
     pub(super) fn find(&mut self, job: Id) -> Result<Option<Vec<u8>>, Fault> {
         let row = self.ask(sql::FIND, &[SHARD, Parameter::Id(job.to_bits())])?;

@@ -26,6 +26,7 @@ pub(super) const RELEASE: &str = "release";
 pub(super) const END_HOLDER: &str = "end_holder";
 pub(super) const MARK_LOST: &str = "mark_lost";
 pub(super) const PAGE_OF_RECORDS: &str = "page";
+pub(super) const PAGE_OF_ARCHIVE: &str = "page_of_archive";
 pub(super) const FIND: &str = "find";
 pub(super) const PRUNE: &str = "prune";
 
@@ -64,7 +65,7 @@ pub(super) fn make(schema: &str) -> String {
 ///
 /// The commit writes nothing unless the shard is still ours and this is the next batch. Under READ COMMITTED the row is
 /// looked at again after it was waited for, so it does not matter whether a takeover or a commit came first.
-pub(super) fn prepared(schema: &str) -> [(&'static str, String); 10] {
+pub(super) fn prepared(schema: &str) -> [(&'static str, String); 11] {
     let schema = quoted(schema);
     [
         (
@@ -136,6 +137,13 @@ pub(super) fn prepared(schema: &str) -> [(&'static str, String); 10] {
             format!(
                 "SELECT key, value FROM {schema}.record WHERE shard = $1::int4 AND key > $2::int8
                  ORDER BY key LIMIT {PAGE}"
+            ),
+        ),
+        (
+            PAGE_OF_ARCHIVE,
+            format!(
+                "SELECT id, json FROM {schema}.archive WHERE shard = $1::int4 AND id > $2::uuid
+                 ORDER BY id LIMIT {PAGE}"
             ),
         ),
         (

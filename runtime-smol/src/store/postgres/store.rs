@@ -1,7 +1,7 @@
 //! What a store must do, by a database.
 
-use super::{lease::Moment, owner::Postgres, schema::Trouble, sql};
-use crate::store::{Batch, Restore, Store, StoreError};
+use super::{fault::Fault, lease::Moment, owner::Postgres, schema::Trouble, session::Session, sql};
+use crate::store::{Batch, EachArchived, Restore, Store, StoreError, Whole};
 use dubhook_core::{id::Id, record::Key, time::Timestamp};
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -26,17 +26,12 @@ impl Store for Postgres {
     }
 
     fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError> {
-        let mut held = self.held();
         let mut after = -1;
         loop {
             let mut page = Vec::new();
-            let len = self.insist(&mut held, |held| {
+            let len = self.page(|session| {
                 page.clear();
-                held.doubt |= !self.lease.is_fresh(Moment::now(), self.lease.time() / 4);
-                let (session, _) = self.owned(held)?;
-                let len = session.page(after, &mut |key, value| page.push((key, value.to_vec())));
-                held.doubt |= len.is_err();
-                Ok(len?)
+                session.page(after, &mut |key, value| page.push((key, value.to_vec())))
             })?;
             for (number, value) in page {
                 after = number;
@@ -127,6 +122,43 @@ impl Store for Postgres {
             }
         }
         held.session = None;
+    }
+}
+
+impl Whole for Postgres {
+    fn archived(&self, each: &mut EachArchived<'_>) -> Result<(), StoreError> {
+        let mut after = 0;
+        loop {
+            let mut page = Vec::new();
+            let len = self.page(|session| {
+                page.clear();
+                session.page_of_archive(after, &mut |id, json| page.push((id, json.to_vec())))
+            })?;
+            for (id, json) in page {
+                after = id;
+                each(Id::from_bits(id), &json)?;
+            }
+            if len < sql::PAGE {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Postgres {
+    /// Reads some of what is there, and says between two pages that the owner lives.
+    fn page(
+        &self,
+        mut read: impl FnMut(&mut Session) -> Result<u64, Fault>,
+    ) -> Result<u64, StoreError> {
+        let mut held = self.held();
+        self.insist(&mut held, |held| {
+            held.doubt |= !self.lease.is_fresh(Moment::now(), self.lease.time() / 4);
+            let (session, _) = self.owned(held)?;
+            let len = read(session);
+            held.doubt |= len.is_err();
+            Ok(len?)
+        })
     }
 }
 
