@@ -73,7 +73,8 @@ impl Place {
 
     /// Makes a session of a connection.
     pub(super) fn prepare(&self, mut connection: Connection) -> Result<Session, Fault> {
-        let set = format!("SET lock_timeout = {}", self.lock_time.as_millis().max(1));
+        let lock_ms = self.lock_time.as_millis().max(1);
+        let set = format!("SET lock_timeout = {lock_ms}; {}", sql::BY_KEY);
         connection.simple(self.time, &set, &mut |_| Ok(()))?;
         for (name, statement) in sql::prepared(&self.schema) {
             connection.prepare(self.time, name, &statement)?;
