@@ -7,6 +7,8 @@ use dubhook_smol::{
 };
 use std::{convert::Infallible, env, fmt, str::FromStr, time::Duration};
 
+/// In which schema the tables are where nothing else is said.
+pub(super) const SCHEMA: &str = "dubhook";
 /// The variable that the URL may stand in: there a password does not show in `ps`.
 const VARIABLE: &str = "DUBHOOK_STORE";
 

@@ -31,7 +31,7 @@ pub(super) struct Move {
     #[arg(long, value_name = "DIR|URL")]
     to: Option<String>,
     /// In which schema of a database the tables are
-    #[arg(long, value_name = "NAME", default_value = "dubhook")]
+    #[arg(long, value_name = "NAME", default_value = database::SCHEMA)]
     schema: String,
     /// A file of certificates to believe a database by, as PEM, besides the platform's; may be given more than once
     #[arg(long = "ca", value_name = "FILE", env = "DUBHOOK_CA")]

@@ -31,6 +31,9 @@ use std::{
     time::Duration,
 };
 
+/// How long a server speaks after it was last heard in its database.
+const LEASE: Duration = Duration::from_secs(3);
+
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Where to listen; port 0 picks a free one
@@ -55,12 +58,13 @@ pub(super) struct Serve {
         conflicts_with_all = ["data", "in_memory"]
     )]
     store: Option<StoreUrl>,
-    /// How long a server speaks after it was last heard in the database; a little later another one takes over
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_lease)]
-    lease: Duration,
-    /// In which schema of the database the tables are; it is made where it is not there
-    #[arg(long, value_name = "NAME", default_value = "dubhook")]
-    schema: String,
+    /// How long a server speaks after it was last heard in the database, 3s where not said; a little later another one
+    /// takes over
+    #[arg(long, value_name = "TIME", value_parser = parse_lease)]
+    lease: Option<Duration>,
+    /// In which schema of the database the tables are, `dubhook` where not said; it is made where it is not there
+    #[arg(long, value_name = "NAME")]
+    schema: Option<String>,
     /// Keep nothing: all is gone when the server ends
     #[arg(long)]
     in_memory: bool,
@@ -164,6 +168,7 @@ impl Serve {
 
     fn check(&self) -> Result<(), Fail> {
         self.check_translator()?;
+        self.check_store()?;
         self.check_keys()
     }
 
@@ -179,6 +184,17 @@ impl Serve {
         self.keys().try_for_each(check_api_key).map_err(|error| {
             Fail::Usage(format!("--api-key or DUBHOOK_API_KEYS: {}", error.as_str()))
         })
+    }
+
+    /// Refuses what goes with another store.
+    fn check_store(&self) -> Result<(), Fail> {
+        let flag = match (&self.lease, &self.schema) {
+            _ if self.store.is_some() => return Ok(()),
+            (Some(_), _) => "--lease",
+            (None, Some(_)) => "--schema",
+            (None, None) => return Ok(()),
+        };
+        Err(Fail::Usage(format!("{flag} goes with --store URL")))
     }
 
     /// The keys; commas with nothing between them are none.
@@ -213,7 +229,12 @@ impl Serve {
             return Ok(builder);
         }
         if let Some(url) = &self.store {
-            let store = database::open(url, &self.schema, self.lease, trust(&self.ca_files)?)?;
+            let store = database::open(
+                url,
+                self.schema.as_deref().unwrap_or(database::SCHEMA),
+                self.lease.unwrap_or(LEASE),
+                trust(&self.ca_files)?,
+            )?;
             return Ok(builder.store(store).retain(self.retain));
         }
         let data = self.data.display();

@@ -19,14 +19,7 @@ use std::{
 
 const LEASE: Duration = Duration::from_secs(1);
 /// Short retries, so that what is owed does not wait for long.
-const SERVE: &[&str] = &[
-    "--simulate",
-    "5ms..100ms",
-    "--simulate-errors",
-    "0.2",
-    "--lease",
-    "1s",
-];
+const SERVE: &[&str] = &["--simulate", "5ms..100ms", "--simulate-errors", "0.2"];
 
 /// Serves from there, submits some jobs and holds it to everything that was said; or stops it with work in flight.
 fn serve(
@@ -88,7 +81,7 @@ fn a_service_moves_into_a_database_and_back_with_all_that_it_owes() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("both ends have the digest"), "{said}");
     serve(
-        &["--store", &url],
+        &["--store", &url, "--lease", "1s"],
         &log,
         &mut ledger,
         &mut arrivals,

@@ -4,15 +4,15 @@
 //!
 //! **Two fences.** What is new is fenced by the database: the shard's row has an *epoch* that each owner raises when it takes
 //! over, and a batch is one statement that writes nothing unless the epoch is still the writer's and the batch is the next one
-//! ([`sql`]). No clock has a part in it. What is old, a read or an attempt of what has long been durable, is fenced by a
-//! *lease* ([`lease`]): a server speaks only for so long after the last success that it has sent.
+//! (`sql.rs`). No clock has a part in it. What is old, a read or an attempt of what has long been durable, is fenced by a
+//! *lease* (`lease.rs`): a server speaks only for so long after the last success that it has sent.
 //!
 //! **Unknown is not failed.** Where an answer stays out, the batch may be there or not. It is asked by a *write* on a new
 //! connection: a read would see what a synchronous standby has not confirmed yet, and acknowledge what a failover can take
 //! back. Until that is answered the server waits; when its lease has ended meanwhile it says nothing, and goes on when the
 //! database is back and nobody has taken over.
 //!
-//! **Taking over.** A standby reads the row again and again ([`watch`]) and takes it when it was given back, or has not moved
+//! **Taking over.** A standby reads the row again and again (`watch.rs`) and takes it when it was given back, or has not moved
 //! for the lease and a tenth. Where the old owner's session holds the row, with a commit that has come in part or one that
 //! waits for a standby of the database, that session is ended.
 //!
