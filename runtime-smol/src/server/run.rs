@@ -185,7 +185,11 @@ impl Server {
         let mut server = machine::Server::new(tables, config, self.seed.0)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         if let Some(store) = &self.store {
-            restore(clock.now(), &mut server, store.as_ref(), self.capacity)?;
+            let restored = restore(clock.now(), &mut server, store.as_ref(), self.capacity);
+            if let Err(error) = restored {
+                store.release();
+                return Err(error.into());
+            }
         }
         let workers = workers(self.translator, simulated, self.simulated_max, &mut server);
         let engine = Engine {

@@ -137,7 +137,8 @@ impl Storage {
 
     /// Ends the server: nothing is asked of the store any more.
     pub(super) fn fail(&self, error: StoreError) {
-        self.failure.replace(Some(error));
+        // What comes after the first one only says that there was one.
+        self.failure.borrow_mut().get_or_insert(error);
         self.failed.raise();
     }
 }

@@ -111,6 +111,6 @@ pub fn all(store: &(impl Store + ?Sized)) -> Records {
 /// If there is none.
 #[must_use]
 pub fn shard(cluster: &Cluster, column: &str) -> i64 {
-    let rows = cluster.ask(&format!("SELECT {column} FROM {SCHEMA}.shard"));
+    let rows = cluster.ask(&format!("SELECT ({column})::int8 FROM {SCHEMA}.shard"));
     rows[0].parse().expect("a number")
 }

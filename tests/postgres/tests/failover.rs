@@ -77,6 +77,13 @@ fn unready(address: SocketAddr) {
     }
 }
 
+/// Tells a server to stop, which it does.
+fn assert_stops(program: Program) {
+    program.terminate();
+    let (status, log) = program.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
 /// Submits jobs, each with a key of its own.
 fn submit(address: SocketAddr, ledger: &mut Ledger, name: &str, jobs: usize) {
     let mut asker = Asker::new(address);
@@ -105,7 +112,7 @@ fn settle(address: SocketAddr, ledger: &mut Ledger, arrivals: &mut Arrivals, hea
 fn a_standby_says_so_and_nothing_else() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
     let (_owner, owner) = rig.serve("owner", &cluster.url(), "3s", QUICK);
-    let (_standby, standby) = rig.serve("standby", &cluster.url(), "3s", QUICK);
+    let (waiting, standby) = rig.serve("standby", &cluster.url(), "3s", QUICK);
     assert_eq!(get(owner, "/readyz").status, 200);
     assert_eq!(get(standby, "/healthz").status, 200);
     let body = r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#;
@@ -128,6 +135,7 @@ fn a_standby_says_so_and_nothing_else() {
                 .contains("stands by")
         );
     }
+    assert_stops(waiting);
     assert_eq!(
         get(owner, "/v1/translations").json()["data"]
             .as_array()
@@ -304,6 +312,19 @@ fn a_database_that_is_away_for_longer_than_the_lease_finds_its_owner_waiting() {
         log.contains("the database does not answer") && log.contains("the database answers again"),
         "{log}"
     );
+}
+
+#[test]
+fn a_server_stops_though_its_database_does_not_answer() {
+    let (mut cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let (first, owner) = rig.serve("owner", &cluster.url(), "1s", QUICK);
+    let (second, standby) = rig.serve("standby", &cluster.url(), "1s", QUICK);
+    assert_eq!(get(owner, "/readyz").status, 200);
+    cluster.kill();
+    unready(owner);
+    assert_eq!(get(standby, "/healthz").status, 200);
+    assert_stops(second);
+    assert_stops(first);
 }
 
 #[test]

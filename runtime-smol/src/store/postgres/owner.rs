@@ -131,7 +131,12 @@ impl Postgres {
                     self.answered(held);
                     return Ok(done);
                 }
-                Err(Trouble::Final(error)) => return Err(error),
+                Err(Trouble::Final(error)) => {
+                    // They are no longer this server's to speak of, nor to give back.
+                    self.lease.end();
+                    held.epoch = None;
+                    return Err(error);
+                }
                 Err(Trouble::Fault(fault)) if held.epoch.is_none() && fault.is_lasting() => {
                     return Err(fault.into());
                 }
@@ -222,7 +227,6 @@ impl Postgres {
         written: i64,
         found: i64,
     ) -> Result<StoreError, Fault> {
-        self.lease.end();
         session.mark_lost(written, epoch)?;
         Ok(self.lost_error(written, found))
     }

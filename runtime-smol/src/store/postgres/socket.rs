@@ -55,10 +55,15 @@ impl Socket {
         // One byte, and not one more: what comes behind it is for TLS to read.
         let mut answer = [0];
         plain.read_exact(&mut answer)?;
-        if answer != *b"S" {
-            return Err(Fault::NoTls {
-                host: host.to_string(),
-            });
+        match &answer {
+            b"S" => {}
+            b"N" => {
+                return Err(Fault::NoTls {
+                    host: host.to_string(),
+                });
+            }
+            // It has no time for us.
+            _ => return Err(Fault::Broken(io::ErrorKind::InvalidData.into())),
         }
         let blame = |error| Fault::Tls {
             host: host.to_string(),
@@ -67,12 +72,12 @@ impl Socket {
         let client = client(name, ssl, trust).map_err(blame)?;
         let mut tls = StreamOwned::new(client, plain);
         while tls.conn.is_handshaking() {
-            tls.conn
-                .complete_io(&mut tls.sock)
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::TimedOut | io::ErrorKind::UnexpectedEof => Fault::from(error),
-                    _ => blame(error),
-                })?;
+            let handshake = tls.conn.complete_io(&mut tls.sock);
+            handshake.map_err(|error| match error.kind() {
+                // What TLS itself finds wrong; all else is the connection's.
+                io::ErrorKind::InvalidData => blame(error),
+                _ => Fault::from(error),
+            })?;
         }
         Ok(Self(Inner::Tls(Box::new(tls))))
     }
