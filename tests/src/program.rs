@@ -59,6 +59,31 @@ impl Program {
         Self::spawn(shell.args(arguments), log)
     }
 
+    /// As [`serve`](Self::serve), with these variables in its environment.
+    ///
+    /// # Panics
+    ///
+    /// If the program cannot be built or started.
+    #[must_use]
+    pub fn serve_with(arguments: &[&str], variables: &[(&str, &str)], log: &Path) -> Self {
+        let mut command = Command::new(dubhook());
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.args(arguments).envs(variables.iter().copied());
+        Self::spawn(&mut command, log)
+    }
+
+    /// How it was called, as everybody on the machine can see.
+    ///
+    /// # Panics
+    ///
+    /// Where the system has no `/proc`.
+    #[must_use]
+    pub fn called(&self) -> String {
+        let line = format!("/proc/{}/cmdline", self.child.id());
+        let line = std::fs::read(line).expect("a process");
+        String::from_utf8_lossy(&line).replace('\0', " ")
+    }
+
     /// Starts `dubhook` with these arguments. What it logs is added to the file `log`.
     ///
     /// # Panics

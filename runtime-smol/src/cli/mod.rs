@@ -5,6 +5,7 @@
 //! server does not answer, 4 out of time.
 
 mod api;
+mod database;
 mod demo;
 mod duration;
 mod exchange;
@@ -12,6 +13,7 @@ mod fail;
 mod jobs;
 mod listen;
 mod log;
+mod moving;
 mod pages;
 mod remote;
 mod serve;
@@ -57,6 +59,8 @@ enum Command {
     /// Manage registered webhooks
     #[command(subcommand)]
     Webhooks(webhooks::Webhooks),
+    /// Move everything that a server keeps from a directory into a database, or back
+    Move(moving::Move),
     /// Check the signature of a webhook that was received
     ///
     /// The body is read from standard input, byte for byte as it was received.
@@ -79,6 +83,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Jobs(jobs) => jobs.run(),
         Command::Cancel(cancel) => cancel.run(),
         Command::Webhooks(webhooks) => webhooks.run(),
+        Command::Move(moving) => moving.run(),
         Command::Verify(verify) => verify.run(),
     };
     match done {

@@ -1,6 +1,13 @@
 //! `serve`: the server.
 
-use super::{duration, fail::Fail, log, remote::trust, signals::endings};
+use super::{
+    database::{self, StoreUrl},
+    duration,
+    fail::Fail,
+    log,
+    remote::trust,
+    signals::endings,
+};
 use async_signal::Signals;
 use clap::{Args, ValueEnum};
 use dubhook_core::{
@@ -24,6 +31,9 @@ use std::{
     time::Duration,
 };
 
+/// How long a server speaks after it was last heard in its database.
+const LEASE: Duration = Duration::from_secs(3);
+
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Where to listen; port 0 picks a free one
@@ -37,6 +47,24 @@ pub(super) struct Serve {
         conflicts_with = "in_memory"
     )]
     data: PathBuf,
+    /// A PostgreSQL database where all of it is kept instead; several servers may use it: one at a time serves, and the
+    /// others stand by. postgres://USER@HOST:PORT,HOST:PORT/DATABASE?sslmode=disable|require|verify-full; the password is
+    /// that of PGPASSWORD, PGPASSFILE, or the URL in DUBHOOK_STORE
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DUBHOOK_STORE",
+        hide_env_values = true,
+        conflicts_with_all = ["data", "in_memory"]
+    )]
+    store: Option<StoreUrl>,
+    /// How long a server speaks after it was last heard in the database, 3s where not said; a little later another one
+    /// takes over
+    #[arg(long, value_name = "TIME", value_parser = parse_lease)]
+    lease: Option<Duration>,
+    /// In which schema of the database the tables are, `dubhook` where not said; it is made where it is not there
+    #[arg(long, value_name = "NAME")]
+    schema: Option<String>,
     /// Keep nothing: all is gone when the server ends
     #[arg(long)]
     in_memory: bool,
@@ -140,6 +168,7 @@ impl Serve {
 
     fn check(&self) -> Result<(), Fail> {
         self.check_translator()?;
+        self.check_store()?;
         self.check_keys()
     }
 
@@ -155,6 +184,17 @@ impl Serve {
         self.keys().try_for_each(check_api_key).map_err(|error| {
             Fail::Usage(format!("--api-key or DUBHOOK_API_KEYS: {}", error.as_str()))
         })
+    }
+
+    /// Refuses what goes with another store.
+    fn check_store(&self) -> Result<(), Fail> {
+        let flag = match (&self.lease, &self.schema) {
+            _ if self.store.is_some() => return Ok(()),
+            (Some(_), _) => "--lease",
+            (None, Some(_)) => "--schema",
+            (None, None) => return Ok(()),
+        };
+        Err(Fail::Usage(format!("{flag} goes with --store URL")))
     }
 
     /// The keys; commas with nothing between them are none.
@@ -187,6 +227,15 @@ impl Serve {
     fn store(&self, builder: Builder) -> Result<Builder, Fail> {
         if self.in_memory {
             return Ok(builder);
+        }
+        if let Some(url) = &self.store {
+            let store = database::open(
+                url,
+                self.schema.as_deref().unwrap_or(database::SCHEMA),
+                self.lease.unwrap_or(LEASE),
+                trust(&self.ca_files)?,
+            )?;
+            return Ok(builder.store(store).retain(self.retain));
         }
         let data = self.data.display();
         let disk = Disk::open(&self.data)
@@ -287,6 +336,16 @@ fn parse_listen(text: &str) -> Result<String, String> {
             Ok(text.to_owned())
         }
         _ => Err("write it like 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:8000".to_owned()),
+    }
+}
+
+/// A lease: much less than the time that a round trip may take now and then would be lost again and again.
+fn parse_lease(text: &str) -> Result<Duration, String> {
+    let lease = duration::parse(text)?;
+    let bounds = Duration::from_millis(200)..=Duration::from_secs(3_600);
+    match bounds.contains(&lease) {
+        true => Ok(lease),
+        false => Err("it is a time from 200ms to 1h".to_owned()),
     }
 }
 

@@ -116,7 +116,7 @@ fn send_on_kept(engine: &Engine<'_>, now: Now, attempt: &Attempt) -> Result<Kept
         deliver::Kept::Stale(known) => return Ok(Kept::Stale(known)),
         deliver::Kept::Nothing => return Ok(Kept::Nothing),
     };
-    let request = write(now, &mut server, attempt, &url, output)?;
+    let request = write(engine, now, &mut server, attempt, &url, output)?;
     // One that cannot be written to has been closed meanwhile.
     Ok(send(on, request).map_or(Kept::Nothing, Kept::Sent))
 }
@@ -127,18 +127,30 @@ fn send_on(engine: &Engine<'_>, attempt: &Attempt, on: Idle) -> Result<Sent, Att
     let mut buffers = engine.buffers.borrow_mut();
     let Buffers { url, output, .. } = &mut *buffers;
     let url = attempt_url(&server, attempt, url)?;
-    let request = write(engine.clock.now(), &mut server, attempt, &url, output)?;
+    let request = write(
+        engine,
+        engine.clock.now(),
+        &mut server,
+        attempt,
+        &url,
+        output,
+    )?;
     send(on, request).map_err(|_| AttemptError::Closed)
 }
 
 /// The attempt's request, signed for this moment.
 fn write<'b>(
+    engine: &Engine<'_>,
     now: Now,
     server: &mut Server<'_>,
     attempt: &Attempt,
     url: &Url<'_>,
     memory: &'b mut [u8],
 ) -> Result<&'b [u8], AttemptError> {
+    // Another server may have taken over while the connection was made; that one makes this attempt then.
+    if !engine.storage.holds() {
+        return Err(AttemptError::Closed);
+    }
     let len = server.write_attempt(now, attempt.id, url, memory);
     let len = len.map_err(|_| AttemptError::Closed)?;
     Ok(&memory[..len])

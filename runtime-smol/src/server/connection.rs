@@ -1,6 +1,6 @@
 //! A client's connection: read, drive, write, wait.
 
-use super::{buffers::Partial, engine::Engine, pace::Taking};
+use super::{buffers::Partial, engine::Engine, pace::Taking, unheld};
 use crate::net::{Interest, Stream};
 use async_io::Timer;
 use dubhook_core::{
@@ -87,7 +87,7 @@ impl Connection<'_, '_> {
                     .await;
                 }
                 Wants::Answer => named.raised().await,
-                Wants::Archive(id) => self.archived = Some(self.engine.storage.find(id).await),
+                Wants::Archive(id) => self.archived = Some(self.engine.storage.find(id).await?),
                 Wants::Room => {}
                 Wants::End { unread: false } => return Ok(()),
                 Wants::End { unread: true } => return within(LINGER, self.linger()).await?,
@@ -100,6 +100,8 @@ impl Connection<'_, '_> {
         let engine = self.engine;
         let named = engine.named(self.id);
         let now = engine.clock.now();
+        // Whether something was under way before.
+        let begun = self.wants != Wants::Bytes || self.received.is_some();
         let mut buffers = engine.buffers.borrow_mut();
         let (mut input, output) = buffers.lend(&mut self.received);
         loop {
@@ -134,6 +136,16 @@ impl Connection<'_, '_> {
                     Some(len) => input.commit(len),
                 },
                 Wants::Room | Wants::Archive(_) => {}
+            }
+            if !engine.storage.holds() {
+                self.wants = Wants::End { unread: true };
+                // What is under way ends here: what it would say may be old. A request that has just come is told so.
+                if input.is_empty() || begun {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                let answer = unheld::answer(input.filled());
+                self.stream.send_or_keep(answer, &mut self.unsent)?;
+                break;
             }
             let mut out = Out::new(output);
             let mut server = engine.server.borrow_mut();

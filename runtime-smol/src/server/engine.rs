@@ -89,7 +89,7 @@ impl Engine<'_> {
 
     /// The next attempt to make, whose time has begun.
     pub(super) fn next_attempt(&self, now: Now) -> Option<Attempt> {
-        if self.stopping.get() {
+        if self.stopping.get() || !self.storage.holds() {
             return None;
         }
         let mut server = self.server.borrow_mut();

@@ -6,11 +6,11 @@
 //!
 //! ```text
 //!   builder   handle                                                  what a program holds
-//!   run   restore                                                     a server, from its start to its end
+//!   run   restore   standby                                           a server, from its start to its end
 //!   pump                                                              what the machine wants done
 //!   accept   connection   attempt   connect   program   commit        the tasks
 //!   engine                                                            what they share
-//!   buffers   pace   storage   store_thread   stop                    what that is made of
+//!   buffers   pace   storage   store_thread   stop   unheld           what that is made of
 //! ```
 //!
 //! ```
@@ -42,9 +42,11 @@ mod program;
 mod pump;
 mod restore;
 mod run;
+mod standby;
 mod stop;
 mod storage;
 mod store_thread;
+mod unheld;
 
 pub use builder::{Builder, StartError};
 pub use handle::Handle;

@@ -77,7 +77,12 @@ impl Run<'_, '_> {
             id: id.as_str(),
             job: &job,
             // What `serve` asks of its callers.
-            hidden: &["DUBHOOK_API_KEYS"],
+            hidden: &[
+                "DUBHOOK_API_KEYS",
+                "DUBHOOK_STORE",
+                "PGPASSWORD",
+                "PGPASSFILE",
+            ],
         };
         let progress = |share| self.report(Report::Progress(share));
         let run = self.command.run(task, progress, self.stop.raised());

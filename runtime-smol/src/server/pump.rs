@@ -93,7 +93,7 @@ fn drain<'e>(
     server: &mut Server<'_>,
     spawner: &Spawner<'e>,
 ) -> Option<Instant> {
-    let begins = !engine.stopping.get();
+    let begins = !engine.stopping.get() && engine.storage.holds();
     let mut starts_left = STARTS_MAX;
     loop {
         let ready = Ready {

@@ -2,7 +2,7 @@
 
 use crate::{
     memory::Capacity,
-    store::{Store, StoreError},
+    store::{Store, StoreError, is_unfinished},
 };
 use dubhook_core::{server::Server, service::RestoreError, time::Now};
 
@@ -15,10 +15,15 @@ pub(super) fn restore(
 ) -> Result<(), StoreError> {
     let started = std::time::Instant::now();
     let mut records = 0_u64;
+    let mut unfinished = false;
     let restored = store.load(&mut |key, value| {
         records += 1;
+        unfinished |= is_unfinished(key, value);
         server.restore(now, key, value)
     });
+    if unfinished {
+        return Err(StoreError::Unfinished);
+    }
     let begin = |()| {
         let begun = server.start(now);
         begun.map_err(|error| StoreError::Restore { key: None, error })

@@ -8,6 +8,7 @@ use super::{
     pace::Pace,
     pump,
     restore::restore,
+    standby::stand_by,
     stop::{Stop, StopSignal, Stopper},
     storage::Storage,
 };
@@ -34,12 +35,13 @@ use dubhook_core::{
     simulate::{SimSlot, Simulator},
 };
 use futures_lite::future::{self, FutureExt};
-use smol::LocalExecutor;
+use smol::{LocalExecutor, unblock};
 use std::{
     cell::{Cell, RefCell},
     convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -130,6 +132,29 @@ impl Server {
         ready: impl FnOnce(),
         beside: impl Future<Output = Infallible>,
     ) -> Result<(), RunError> {
+        let mut beside = pin!(beside);
+        let mut ready = Some(ready);
+        let listener = Async::new(self.listener)?;
+        if let Some(store) = &self.store {
+            let listens = || ready.take().into_iter().for_each(|ready| ready());
+            let taken = async {
+                stand_by(&net, store, &listener, self.identity.as_ref(), listens).await?;
+                Ok(true)
+            };
+            let stopped = async {
+                self.stop.wait_for(Stop::Finish).await;
+                Ok(false)
+            };
+            let beside = async { match beside.as_mut().await {} };
+            if !taken
+                .or(stopped)
+                .or(beside)
+                .await
+                .map_err(RunError::Store)?
+            {
+                return Ok(());
+            }
+        }
         let own = own::listened_at(self.address);
         let retain_ms = u64::try_from(self.retain.as_millis()).unwrap_or(u64::MAX);
         let config = Config {
@@ -160,7 +185,11 @@ impl Server {
         let mut server = machine::Server::new(tables, config, self.seed.0)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         if let Some(store) = &self.store {
-            restore(clock.now(), &mut server, store.as_ref(), self.capacity)?;
+            let restored = restore(clock.now(), &mut server, store.as_ref(), self.capacity);
+            if let Err(error) = restored {
+                store.release();
+                return Err(error.into());
+            }
         }
         let workers = workers(self.translator, simulated, self.simulated_max, &mut server);
         let engine = Engine {
@@ -177,7 +206,7 @@ impl Server {
             address: self.address,
             flights: Flights::new(self.capacity.attempts),
             workers,
-            storage: Storage::new(self.store, &config)?,
+            storage: Storage::new(self.store.clone(), &config)?,
             turn: Signal::default(),
             named: (0..self.capacity.connections)
                 .map(|_| Signal::default())
@@ -186,12 +215,16 @@ impl Server {
             drained: Signal::default(),
             server: RefCell::new(server),
         };
-        let listener = Async::new(self.listener)?;
         if self.keys.is_empty() && !self.address.ip().is_loopback() {
             tracing::warn!(address = %self.address, "open to whoever reaches it: no key is asked for");
         }
-        ready();
-        serve(&engine, listener, self.retain, self.stop, beside).await
+        ready.take().into_iter().for_each(|ready| ready());
+        let served = serve(&engine, listener, self.retain, self.stop, beside).await;
+        if let Some(store) = self.store {
+            // Nothing of this server speaks any more.
+            unblock(move || store.release()).await;
+        }
+        served
     }
 }
 
@@ -212,6 +245,7 @@ async fn serve(
     };
     executor.spawn(pump::run(engine, spawner)).detach();
     executor.spawn(beside).detach();
+    executor.spawn(beat(engine)).detach();
     executor
         .spawn(engine.storage.prune(engine.clock.clock(), retain))
         .detach();
@@ -247,6 +281,14 @@ async fn serve(
         Ok(())
     };
     executor.run(broken.or(failed).or(stopped)).await
+}
+
+/// Keeps the records this server's for as long as it has nothing to write.
+async fn beat(engine: &Engine<'_>) {
+    while engine.storage.beat().await {
+        // What waited for a lease that had ended goes on.
+        engine.turn.raise();
+    }
 }
 
 fn workers<'m>(

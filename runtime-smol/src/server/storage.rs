@@ -88,14 +88,42 @@ impl Storage {
         }
     }
 
-    /// What the store has of a job that is no longer in memory.
-    pub(super) async fn find(&self, job: Id) -> Option<Vec<u8>> {
-        let store = Arc::clone(self.store.as_ref()?);
-        match unblock(move || store.find(job)).await {
-            Ok(found) => found,
+    /// Whether the server may speak of what it knows at this moment.
+    pub(super) fn holds(&self) -> bool {
+        self.store.as_ref().is_none_or(|store| store.holds())
+    }
+
+    /// Waits until a beat is due, and says that the server lives. Whether there is another one to come.
+    pub(super) async fn beat(&self) -> bool {
+        let every = self.store.as_ref().and_then(|store| store.beat_every());
+        let (Some(every), Some(thread)) = (every, &self.thread) else {
+            return false;
+        };
+        Timer::after(every).await;
+        match thread.ask(|store| store.beat()).await {
+            Ok(()) => true,
             Err(error) => {
                 self.fail(error);
-                None
+                false
+            }
+        }
+    }
+
+    /// What the store has of a job that is no longer in memory.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be said for now.
+    pub(super) async fn find(&self, job: Id) -> io::Result<Option<Vec<u8>>> {
+        let Some(store) = self.store.clone() else {
+            return Ok(None);
+        };
+        match unblock(move || store.find(job)).await {
+            Ok(found) => Ok(found),
+            Err(error @ StoreError::Unanswered(_)) => Err(io::Error::other(error)),
+            Err(error) => {
+                self.fail(error);
+                Ok(None)
             }
         }
     }
@@ -135,7 +163,7 @@ impl Storage {
             let before = Timestamp::from_unix_ms(now_ms.saturating_sub(retain_ms));
             match thread.ask(move |store| store.prune(before)).await {
                 Ok(true) => _ = Timer::after(PRUNE_PAUSE).await,
-                Ok(false) => _ = Timer::after(PRUNE).await,
+                Ok(false) | Err(StoreError::Unanswered(_)) => _ = Timer::after(PRUNE).await,
                 Err(error) => return self.fail(error),
             }
         }
@@ -143,7 +171,8 @@ impl Storage {
 
     /// Ends the server: nothing is asked of the store any more.
     pub(super) fn fail(&self, error: StoreError) {
-        self.failure.replace(Some(error));
+        // What comes after the first one only says that there was one.
+        self.failure.borrow_mut().get_or_insert(error);
         self.failed.raise();
     }
 }

@@ -2,12 +2,16 @@
 
 use super::{batch::Batch, error::StoreError};
 use dubhook_core::{id::Id, record::Key, service::RestoreError, time::Timestamp};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// Puts one record back.
 pub type Restore<'r> = dyn FnMut(Key, &[u8]) -> Result<(), RestoreError> + 'r;
 
 /// Keeps records.
+///
+/// A store that is one server's alone need do no more than keep them. One that several servers share says besides whose
+/// they are: it must be [taken](Self::take) first, and from then on a server may speak of what it knows only while it
+/// [holds](Self::holds).
 pub trait Store: Send + Sync + fmt::Debug {
     /// Hands over every record, in the order of the keys.
     ///
@@ -16,7 +20,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`], its own or the one that `each` returned, with the record that it was about.
     fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError>;
 
-    /// Writes a batch: all of it or nothing. When it returns, the batch is durable.
+    /// Writes a batch: all of it or nothing. When it returns, the batch is durable. No key occurs twice in a batch, and no
+    /// job.
+    ///
+    /// What is not known yet has not failed: a store that can find out whether a batch was written, however long that takes,
+    /// returns when it knows.
     ///
     /// # Errors
     ///
@@ -36,4 +44,38 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// [`StoreError`].
     fn prune(&self, before: Timestamp) -> Result<bool, StoreError>;
+
+    /// Makes the records this server's, before anything is asked of them. `None` where they are; else how long to wait before
+    /// it is tried again: another server has them, or nobody can say.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], where trying again is no use.
+    fn take(&self) -> Result<Option<Duration>, StoreError> {
+        Ok(None)
+    }
+
+    /// Whether this server may speak of what it knows at this moment: answer, call a webhook, hand out work. It may not
+    /// where another one may have taken over.
+    fn holds(&self) -> bool {
+        true
+    }
+
+    /// How often a server that has nothing to write must [beat](Self::beat) to keep the records; never, where none.
+    fn beat_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Says that this server lives.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], where the records are no longer this server's.
+    fn beat(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Gives the records back, so that another server need not wait. Nothing may be asked of the store after it. It may be
+    /// called while another thread waits for an answer, which then ends with an error.
+    fn release(&self) {}
 }

@@ -1,6 +1,8 @@
 //! Records on a disk, in an embedded log-structured store.
 
-use super::{Batch, Restore, Store, StoreError, directory::Directory, journal};
+use super::{
+    Batch, EachArchived, Restore, Store, StoreError, Whole, directory::Directory, journal,
+};
 use dubhook_core::{id::Id, record::Key, time::Timestamp};
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, PersistMode,
@@ -204,6 +206,19 @@ impl Store for Disk {
         // The next round starts from the front: a job may have ended long after it was made.
         self.progress().pruned = if more { last.unwrap_or(start) } else { 0 };
         Ok(more)
+    }
+}
+
+impl Whole for Disk {
+    fn archived(&self, each: &mut EachArchived<'_>) -> Result<(), StoreError> {
+        for job in self.archive.iter() {
+            let (key, json) = job.into_inner()?;
+            let Ok(id) = <[u8; 16]>::try_from(&*key) else {
+                return Err(StoreError::UnknownKey((*key).into()));
+            };
+            each(Id::from_bits(u128::from_be_bytes(id)), &json)?;
+        }
+        Ok(())
     }
 }
 

@@ -27,6 +27,31 @@ pub enum StoreError {
         /// How many there were.
         written: u64,
     },
+    /// Another server has taken the records over.
+    TakenOver {
+        /// Which one: its machine, its process and a number.
+        by: String,
+    },
+    /// Of the batches that a database had acknowledged, the last ones are gone.
+    Forgotten {
+        /// How many batches there are.
+        found: u64,
+        /// How many there were.
+        written: u64,
+        /// The statement that accepts the loss.
+        accept: String,
+    },
+    /// There is something in the schema of a database that is not ours and must not be touched.
+    ForeignSchema {
+        /// The schema's name.
+        schema: String,
+    },
+    /// The database does not answer for now. What was asked changes nothing, and may be asked again.
+    Unanswered(Box<dyn Error + Send + Sync>),
+    /// A move into it did not come to its end.
+    Unfinished,
+    /// The store was given back: nothing more may be asked of it.
+    Closed,
     /// A record has a key that no record can have.
     UnknownKey(Box<[u8]>),
     /// What was kept cannot be put back.
@@ -62,6 +87,32 @@ impl fmt::Display for StoreError {
                  all of it was copied. Removing the file `last-batch` accepts the loss",
                 written.saturating_sub(*found)
             ),
+            Self::TakenOver { by } => write!(
+                f,
+                "another server has taken over ({by}): this one was not heard of for the time of its lease. Start it again, \
+                 and it stands by"
+            ),
+            Self::Forgotten {
+                found,
+                written,
+                accept,
+            } => write!(
+                f,
+                "the database has lost what it had acknowledged: of {written} batches of records the last {} are gone, as after \
+                 a failover to a standby that was not synchronous, or in a copy that was put back. Put back what has them; \
+                 or accept the loss with `{accept}` and start again",
+                written.saturating_sub(*found)
+            ),
+            Self::ForeignSchema { schema } => write!(
+                f,
+                "there is something else in the schema {schema:?} of the database; choose one that is empty or new with \
+                 --schema"
+            ),
+            Self::Unanswered(error) => write!(f, "the store does not answer for now: {error}"),
+            Self::Unfinished => f.write_str(
+                "a move into this data did not come to its end: empty it and move again; what it came from is still whole",
+            ),
+            Self::Closed => f.write_str("the store was given back"),
             Self::UnknownKey(key) => {
                 write!(
                     f,
@@ -91,7 +142,7 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Failed(error) => Some(&**error),
+            Self::Failed(error) | Self::Unanswered(error) => Some(&**error),
             _ => None,
         }
     }

@@ -5,7 +5,8 @@
 //! a file, or something on another machine. Without a store everything is gone when the program ends (`--in-memory`).
 //!
 //! A store that fails once is done for: after a write or a sync that failed nobody knows what is on the disk, and trying
-//! again can report a success that is none. Whoever uses it ends, and finds out at the next start.
+//! again can report a success that is none. Whoever uses it ends, and finds out at the next start. A store elsewhere
+//! ([`postgres`]) can say later what became of a batch, so there an answer that stays out is no failure.
 //!
 //! ```
 //! use dubhook_core::record::{Key, Table};
@@ -33,8 +34,11 @@ mod directory;
 mod disk;
 mod error;
 mod journal;
+mod moving;
+pub mod postgres;
 
 pub use batch::Batch;
 pub use contract::{Restore, Store};
 pub use disk::Disk;
 pub use error::StoreError;
+pub use moving::{EachArchived, MoveError, Moved, Whole, is_unfinished, move_all};

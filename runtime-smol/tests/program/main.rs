@@ -24,6 +24,7 @@ fn dubhook(arguments: &[&str]) -> Command {
         "DUBHOOK_API_KEYS",
         "DUBHOOK_CA",
         "DUBHOOK_SECRET",
+        "DUBHOOK_STORE",
     ] {
         command.env_remove(name);
     }

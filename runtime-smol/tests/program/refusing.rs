@@ -38,9 +38,47 @@ fn a_server_does_not_pass_over_what_it_was_told() {
         &["--translator", "remote", "--command", "true"],
         "dubhook work --exec CMD",
     );
+    let database = "postgres://u@127.0.0.1:1/d";
+    refuses(&["--store", database], "cannot be used with");
+    refuses(&["--lease", "1s"], "--lease goes with --store");
+    refuses(&["--schema", "other"], "--schema goes with --store");
     for listen in ["", "8000", ":8000", "127.0.0.1", "127.0.0.1:99999"] {
         refuses(&["--listen", listen], "write it like 127.0.0.1:8000");
     }
+}
+
+#[test]
+fn the_url_of_a_database_is_never_shown() {
+    for (url, why) in [
+        ("postgres://u:hunter7@h/d", "would show in `ps`"),
+        (
+            "mysql://u:hunter7@h/d",
+            "postgres://USER@HOST:PORT/DATABASE",
+        ),
+        (
+            "postgres://u:hunter7/more@h/d",
+            "postgres://USER@HOST/DATABASE",
+        ),
+        ("postgres://u:x@hunter7:y/d", "write that as %2F or %40"),
+        ("postgres://u:hunter7@h/d?sslmode=prefer", "verify-full"),
+    ] {
+        let flag = dubhook(&["serve", "--store", url]).output();
+        check(&flag.expect("the program runs"), 2, "", why);
+        let mut variable = dubhook(&["serve", "--lease", "1s"]);
+        // In a variable a password is where it should be, so there is nothing wrong with the first.
+        if !why.contains("`ps`") {
+            let ended = variable.env("DUBHOOK_STORE", url).output();
+            let ended = ended.expect("the program runs");
+            check(&ended, 2, "", why);
+            assert!(!String::from_utf8_lossy(&ended.stderr).contains("hunter7"));
+        }
+    }
+    let help = dubhook(&["serve", "--help"])
+        .env("DUBHOOK_STORE", "postgres://u:hunter7@h/d")
+        .output()
+        .expect("the program runs");
+    check(&help, 0, "[env: DUBHOOK_STORE]", "");
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("hunter7"));
 }
 
 #[test]

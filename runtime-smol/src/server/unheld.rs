@@ -1,0 +1,84 @@
+//! What a server says while the records are not its to speak of: it stands by, or its lease has ended.
+//!
+//! It may not look at anything that it knows, since another server may have taken over: so these are constants, chosen by the
+//! first line of a request.
+
+/// The end of an answer's head that is the same for all.
+macro_rules! answer {
+    ($status:literal, $fields:literal, $kind:literal, $len:literal, $body:literal) => {
+        concat!(
+            "HTTP/1.1 ",
+            $status,
+            "\r\n",
+            $fields,
+            "content-type: ",
+            $kind,
+            "\r\ncache-control: no-store\r\n",
+            "content-length: ",
+            $len,
+            "\r\nconnection: close\r\n\r\n",
+            $body
+        )
+        .as_bytes()
+    };
+}
+
+/// The process serves, if it can do no more.
+const ALIVE: &[u8] = answer!("200 OK", "", "application/json", "15", r#"{"status":"ok"}"#);
+/// Another server is asked instead, or this one a little later.
+const STANDS_BY: &[u8] = answer!(
+    "503 Service Unavailable",
+    "retry-after: 1\r\n",
+    "application/problem+json",
+    "190",
+    r#"{"type":"about:blank","title":"Service Unavailable","status":503,"code":"stands_by","detail":"This server stands by: another one has the records, or nobody can say who has them. Try again."}"#
+);
+
+/// What to answer to a request that begins like this.
+pub(super) fn answer(request: &[u8]) -> &'static [u8] {
+    let line = request
+        .split(|byte| *byte == b'\r')
+        .next()
+        .unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target) = (words.next(), words.next().unwrap_or_default());
+    let path = target.split(|byte| *byte == b'?').next();
+    let (answer, whole) = match (method, path) {
+        (Some(b"GET"), Some(b"/healthz")) => (ALIVE, true),
+        (Some(b"HEAD"), Some(b"/healthz")) => (ALIVE, false),
+        (Some(b"HEAD"), _) => (STANDS_BY, false),
+        _ => (STANDS_BY, true),
+    };
+    if whole {
+        return answer;
+    }
+    let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
+    head.map_or(answer, |head| &answer[..head + 4])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_answers_say_how_long_they_are() {
+        for answer in [ALIVE, STANDS_BY] {
+            let text = std::str::from_utf8(answer).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            let len = format!("content-length: {}", body.len());
+            assert!(head.lines().any(|line| line == len), "{len}");
+        }
+    }
+
+    #[test]
+    fn only_its_health_is_good() {
+        let status = |request: &str| &answer(request.as_bytes())[9..12];
+        assert_eq!(status("GET /healthz HTTP/1.1\r\n"), b"200");
+        assert_eq!(status("GET /healthz?x HTTP/1.1\r\n"), b"200");
+        assert_eq!(status("GET /readyz HTTP/1.1\r\n"), b"503");
+        assert_eq!(status("POST /healthz HTTP/1.1\r\n"), b"503");
+        assert_eq!(status("POST /v1/translations HTTP/1.1\r\n"), b"503");
+        assert_eq!(status(""), b"503");
+        assert!(answer(b"HEAD / HTTP/1.1\r\n").ends_with(b"\r\n\r\n"));
+    }
+}

@@ -1,0 +1,45 @@
+//! Records in a PostgreSQL database, which several servers share: one owns them, the others stand by.
+//!
+//! # Theory of operation
+//!
+//! **Two fences.** What is new is fenced by the database: the shard's row has an *epoch* that each owner raises when it takes
+//! over, and a batch is one statement that writes nothing unless the epoch is still the writer's and the batch is the next one
+//! (`sql.rs`). No clock has a part in it. What is old, a read or an attempt of what has long been durable, is fenced by a
+//! *lease* (`lease.rs`): a server speaks only for so long after the last success that it has sent.
+//!
+//! **Unknown is not failed.** Where an answer stays out, the batch may be there or not. It is asked by a *write* on a new
+//! connection: a read would see what a synchronous standby has not confirmed yet, and acknowledge what a failover can take
+//! back. Until that is answered the server waits; when its lease has ended meanwhile it says nothing, and goes on when the
+//! database is back and nobody has taken over.
+//!
+//! **Taking over.** A standby reads the row again and again (`watch.rs`) and takes it when it was given back, or has not moved
+//! for the lease and a tenth. Where the old owner's session holds the row, with a commit that has come in part or one that
+//! waits for a standby of the database, that session is ended.
+//!
+//! ```text
+//!   store                               the `Store`
+//!   owner                               who has the records, and doubt
+//!   schema                              the tables
+//!   session                             a connection with everything prepared
+//!   wire                                the protocol
+//!   socket   password   parameters      bytes, who asks, what with
+//!   fault   url   percent   sql   watch   lease
+//! ```
+
+mod fault;
+mod lease;
+mod owner;
+mod parameters;
+mod password;
+mod percent;
+mod schema;
+mod session;
+mod socket;
+mod sql;
+mod store;
+mod url;
+mod watch;
+mod wire;
+
+pub use owner::{Options, Postgres};
+pub use url::{Address, UrlError};

@@ -1,0 +1,140 @@
+//! The tables: made where they are not there, checked where they are, and never touched where they are another's.
+
+use super::{
+    fault::{Fault, NO_COLUMN, NO_TABLE},
+    session::{Place, Session},
+    sql,
+    wire::Connection,
+};
+use crate::store::StoreError;
+
+/// Why there is no session, or none that may be used.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The database; it may be over in a moment.
+    Fault(Fault),
+    /// What is there cannot be used, or is no longer ours.
+    Final(StoreError),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// Connects, and sees to the tables.
+pub(super) fn open(place: &Place) -> Result<Session, Trouble> {
+    let mut connection = place.connect()?;
+    warn(place, &mut connection)?;
+    if !has_tables(place, &mut connection)? {
+        make(place, &mut connection)?;
+    }
+    let mut session = match place.prepare(connection) {
+        Ok(session) => session,
+        Err(fault) if [NO_TABLE, NO_COLUMN].contains(&fault.code()) => {
+            return Err(foreign(place).into());
+        }
+        Err(fault) => return Err(fault.into()),
+    };
+    let shard = session.look()?.ok_or_else(|| foreign(place))?;
+    match shard.format {
+        sql::FORMAT => Ok(session),
+        found => Err(StoreError::Newer {
+            found,
+            known: sql::FORMAT,
+        }
+        .into()),
+    }
+}
+
+fn foreign(place: &Place) -> StoreError {
+    StoreError::ForeignSchema {
+        schema: place.schema.clone(),
+    }
+}
+
+/// Whether our tables are there. Where other things are, nothing is touched.
+fn has_tables(place: &Place, connection: &mut Connection) -> Result<bool, Trouble> {
+    let schema = sql::literal(&place.schema);
+    let asked = format!(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = {schema} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
+    );
+    let (mut ours, mut others) = (0, 0);
+    connection.simple(place.time, &asked, &mut |row| {
+        match row.text(0) {
+            Some("shard" | "record" | "archive") => ours += 1,
+            _ => others += 1,
+        }
+        Ok(())
+    })?;
+    match (ours, others) {
+        (3, _) => Ok(true),
+        (0, 0) => Ok(false),
+        _ => Err(foreign(place).into()),
+    }
+}
+
+fn make(place: &Place, connection: &mut Connection) -> Result<(), Trouble> {
+    let mut there = false;
+    let asked = format!(
+        "SELECT 1 FROM pg_namespace WHERE nspname = {}",
+        sql::literal(&place.schema)
+    );
+    connection.simple(place.time, &asked, &mut |_| {
+        there = true;
+        Ok(())
+    })?;
+    let mut statements = sql::make(&place.schema);
+    // Who may not make schemas can be given an empty one.
+    if !there {
+        let schema = sql::quoted(&place.schema);
+        statements = format!("CREATE SCHEMA IF NOT EXISTS {schema}; {statements}");
+    }
+    match connection.simple(place.time, &statements, &mut |_| Ok(())) {
+        Ok(_) => {
+            tracing::info!(schema = place.schema, "made the tables");
+            Ok(())
+        }
+        // Another server makes them at this moment: the next look finds them.
+        Err(Fault::Refused { code, .. })
+            if ["23505", "42P06", "42P07"].contains(&code.as_str()) =>
+        {
+            Err(Fault::Silent.into())
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Warns where the database is set up so that what it acknowledges can be lost.
+fn warn(place: &Place, connection: &mut Connection) -> Result<(), Fault> {
+    let (mut commit, mut names) = (String::new(), String::new());
+    let asked = "SELECT current_setting('synchronous_commit'), current_setting('synchronous_standby_names')";
+    connection.simple(place.time, asked, &mut |row| {
+        commit = row.text(0).unwrap_or_default().to_owned();
+        names = row.text(1).unwrap_or_default().to_owned();
+        Ok(())
+    })?;
+    match (commit.as_str(), names.as_str()) {
+        ("off", _) => tracing::warn!(
+            "synchronous_commit is off: what is acknowledged is lost when the database's machine fails; set it to on"
+        ),
+        (_, "") => tracing::warn!(
+            "synchronous_standby_names is empty: what is acknowledged last is lost when a standby takes the database's place; \
+             name a synchronous standby"
+        ),
+        ("local", _) => tracing::warn!(
+            "synchronous_commit is local: no standby is waited for, so what is acknowledged last is lost when one takes the \
+             database's place; set it to on"
+        ),
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! A connection to the host that takes writes, with everything prepared.
+
+use super::{
+    fault::Fault,
+    parameters::Parameter,
+    sql,
+    url::Address,
+    watch::Shard,
+    wire::{Connection, Row},
+};
+use crate::{store::Batch, tls::Trust};
+use dubhook_core::id::Id;
+use std::time::Duration;
+
+/// Where sessions lead, and how they are made.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) address: Address,
+    pub(super) schema: String,
+    pub(super) trust: Trust,
+    /// How long an answer may take.
+    pub(super) time: Duration,
+    /// How long a lock is waited for: whoever holds it longer is looked at.
+    pub(super) lock_time: Duration,
+}
+
+/// A connection that is ready for use.
+#[derive(Debug)]
+pub(super) struct Session {
+    connection: Connection,
+    time: Duration,
+}
+
+impl Place {
+    /// Connects to the first host that takes writes.
+    pub(super) fn connect(&self) -> Result<Connection, Fault> {
+        let mut failed = Fault::ReadOnly;
+        let mut lasting = None;
+        for host in &self.address.hosts {
+            let opened = Connection::open(&self.address, host, &self.trust, self.time);
+            match opened.and_then(|connection| self.writable(connection)) {
+                Ok(connection) => return Ok(connection),
+                Err(fault) if fault.is_lasting() => lasting = Some(fault),
+                // Why one does not answer says more than that another is a standby.
+                Err(Fault::ReadOnly) => {}
+                Err(fault) => failed = fault,
+            }
+        }
+        // A host that may answer later may be the one that is wanted.
+        match (lasting, &failed) {
+            (Some(lasting), Fault::ReadOnly) => Err(lasting),
+            _ => Err(failed),
+        }
+    }
+
+    fn writable(&self, mut connection: Connection) -> Result<Connection, Fault> {
+        let mut read_only = true;
+        let asked = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool";
+        connection.simple(self.time, asked, &mut |row| {
+            read_only = row.text(0) != Some("f");
+            Ok(())
+        })?;
+        if read_only {
+            return Err(Fault::ReadOnly);
+        }
+        Ok(connection)
+    }
+
+    /// A session, where the tables are there.
+    pub(super) fn session(&self) -> Result<Session, Fault> {
+        self.prepare(self.connect()?)
+    }
+
+    /// Makes a session of a connection.
+    pub(super) fn prepare(&self, mut connection: Connection) -> Result<Session, Fault> {
+        let lock_ms = self.lock_time.as_millis().max(1);
+        let set = format!("SET lock_timeout = {lock_ms}; {}", sql::BY_KEY);
+        connection.simple(self.time, &set, &mut |_| Ok(()))?;
+        for (name, statement) in sql::prepared(&self.schema) {
+            connection.prepare(self.time, name, &statement)?;
+        }
+        Ok(Session {
+            connection,
+            time: self.time,
+        })
+    }
+}
+
+const SHARD: Parameter<'_> = Parameter::Small(sql::SHARD);
+
+impl Session {
+    fn run(&mut self, name: &str, parameters: &[Parameter<'_>]) -> Result<u64, Fault> {
+        self.connection
+            .run(self.time, name, parameters, &mut |_| Ok(()))
+    }
+
+    /// The same, where one row is expected at most.
+    fn ask(&mut self, name: &str, parameters: &[Parameter<'_>]) -> Result<Option<Row>, Fault> {
+        let mut found = None;
+        self.connection
+            .run(self.time, name, parameters, &mut |row| {
+                found = Some(row);
+                Ok(())
+            })?;
+        Ok(found)
+    }
+
+    /// How long an answer may take from here on.
+    pub(super) const fn limit(&mut self, time: Duration) {
+        self.time = time;
+    }
+
+    /// Writes a batch, if the shard is still in this epoch and it is the next one. Whether it was.
+    pub(super) fn commit(&mut self, epoch: i64, number: i64, batch: &Batch) -> Result<bool, Fault> {
+        let key =
+            |key: dubhook_core::record::Key| i64::from(key.table as u8) << 32 | i64::from(key.slot);
+        let records = || batch.records();
+        let gone = records().filter(|(_, value)| value.is_none()).count();
+        let put = records().len() - gone;
+        let parameters = [
+            SHARD,
+            Parameter::Number(epoch),
+            Parameter::Number(number),
+            Parameter::Numbers(gone, &|each| {
+                records()
+                    .filter(|(_, value)| value.is_none())
+                    .for_each(|(at, _)| each(key(at)));
+            }),
+            Parameter::Numbers(put, &|each| {
+                records()
+                    .filter(|(_, value)| value.is_some())
+                    .for_each(|(at, _)| each(key(at)));
+            }),
+            Parameter::Values(put, &|each| {
+                records().filter_map(|(_, value)| value).for_each(each);
+            }),
+            Parameter::Ids(batch.archive().len(), &|each| {
+                batch.archive().for_each(|(job, _)| each(job.to_bits()));
+            }),
+            Parameter::Values(batch.archive().len(), &|each| {
+                batch.archive().for_each(|(_, json)| each(json));
+            }),
+        ];
+        let row = self.ask(sql::COMMIT, &parameters)?;
+        Ok(row.and_then(|row| row.number(0)) == Some(1))
+    }
+
+    /// Says that the owner of this epoch lives. How many batches there are; nothing where another epoch has begun.
+    pub(super) fn beat(&mut self, epoch: i64) -> Result<Option<i64>, Fault> {
+        let row = self.ask(sql::BEAT, &[SHARD, Parameter::Number(epoch)])?;
+        Ok(row.and_then(|row| row.number(0)))
+    }
+
+    /// Who owns the shard; nothing where there is none.
+    pub(super) fn look(&mut self) -> Result<Option<Shard>, Fault> {
+        let Some(row) = self.ask(sql::LOOK, &[SHARD])? else {
+            return Ok(None);
+        };
+        let number = |column| row.number(column).unwrap_or(0);
+        Ok(Some(Shard {
+            format: u32::try_from(number(0)).unwrap_or(u32::MAX),
+            epoch: number(1),
+            batch: number(2),
+            beat: number(3),
+            lease: Duration::from_millis(u64::try_from(number(4)).unwrap_or(0)),
+            owner: row.text(5).map(str::to_owned),
+            lost: row.number(6),
+        }))
+    }
+
+    /// Takes the shard, if it is still as it was seen. Its new epoch and how many batches there are.
+    pub(super) fn take(
+        &mut self,
+        seen: &Shard,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<Option<(i64, i64)>, Fault> {
+        let parameters = [
+            SHARD,
+            Parameter::Number(seen.epoch),
+            Parameter::Number(seen.batch),
+            Parameter::Number(seen.beat),
+            Parameter::Text(owner),
+            Parameter::Number(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)),
+        ];
+        let row = self.ask(sql::TAKE, &parameters)?;
+        Ok(row.and_then(|row| Some((row.number(0)?, row.number(1)?))))
+    }
+
+    /// Gives the shard back.
+    pub(super) fn release(&mut self, epoch: i64) -> Result<(), Fault> {
+        self.run(sql::RELEASE, &[SHARD, Parameter::Number(epoch)])
+            .map(drop)
+    }
+
+    /// Ends the session of the owner that holds the row: of a commit that has come in part, or of one that waits for a
+    /// synchronous standby that is away. Whether there was one.
+    pub(super) fn end_holder(&mut self) -> Result<bool, Fault> {
+        Ok(self.run(sql::END_HOLDER, &[SHARD])? > 0)
+    }
+
+    /// Notes that there were so many batches once: nobody may go on before an operator has seen it.
+    pub(super) fn mark_lost(&mut self, written: i64, epoch: i64) -> Result<(), Fault> {
+        let parameters = [SHARD, Parameter::Number(written), Parameter::Number(epoch)];
+        self.run(sql::MARK_LOST, &parameters).map(drop)
+    }
+
+    /// Reads records behind a key, in their order, as many as are read at once.
+    pub(super) fn page(
+        &mut self,
+        after: i64,
+        each: &mut dyn FnMut(i64, &[u8]),
+    ) -> Result<u64, Fault> {
+        let parameters = [SHARD, Parameter::Number(after)];
+        self.connection
+            .run(self.time, sql::PAGE_OF_RECORDS, &parameters, &mut |row| {
+                if let (Some(key), Some(value)) = (row.number(0), row.bytes(1)) {
+                    each(key, value);
+                }
+                Ok(())
+            })
+    }
+
+    /// Reads jobs that have ended behind an id, in their order, as many as are read at once.
+    pub(super) fn page_of_archive(
+        &mut self,
+        after: u128,
+        each: &mut dyn FnMut(u128, &[u8]),
+    ) -> Result<u64, Fault> {
+        let parameters = [SHARD, Parameter::Id(after)];
+        self.connection
+            .run(self.time, sql::PAGE_OF_ARCHIVE, &parameters, &mut |row| {
+                let id = row.bytes(0).and_then(|id| id.try_into().ok());
+                if let (Some(id), Some(json)) = (id, row.bytes(1)) {
+                    each(u128::from_be_bytes(id), json);
+                }
+                Ok(())
+            })
+    }
+
+    /// The JSON of a job that has ended.
+    pub(super) fn find(&mut self, job: Id) -> Result<Option<Vec<u8>>, Fault> {
+        let row = self.ask(sql::FIND, &[SHARD, Parameter::Id(job.to_bits())])?;
+        Ok(row.and_then(|row| row.bytes(0).map(<[u8]>::to_vec)))
+    }
+
+    /// Drops some of the jobs whose ids are smaller. How many.
+    pub(super) fn prune(&mut self, end: u128) -> Result<u64, Fault> {
+        self.run(sql::PRUNE, &[SHARD, Parameter::Id(end)])
+    }
+}

@@ -1,0 +1,291 @@
+//! A PostgreSQL of a test's own: a folder that is gone after it, and a process in it.
+
+use crate::psql::Psql;
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{
+        fs::chown,
+        process::{CommandExt, ExitStatusExt},
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// How long a database may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A cluster and its process. Dropping it ends both.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: TempDir,
+    /// The port on 127.0.0.1 that it listens on.
+    pub port: u16,
+    process: Option<Child>,
+}
+
+impl Cluster {
+    /// A new one, with these settings besides the usual ones.
+    ///
+    /// # Panics
+    ///
+    /// Where PostgreSQL is not installed, or does not start.
+    #[must_use]
+    pub fn new(settings: &[&str]) -> Self {
+        let folder = folder();
+        let data = folder.path().join("data");
+        let made = program("initdb")
+            .args([
+                "--auth=trust",
+                "--username=postgres",
+                "--no-sync",
+                "--encoding=UTF8",
+                "--no-locale",
+            ])
+            .arg("-D")
+            .arg(&data)
+            .output()
+            .expect("initdb");
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        Self::start_in(folder, settings)
+    }
+
+    /// A standby that follows `primary`, which may name it as `standby`.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not start.
+    #[must_use]
+    pub fn standby_of(primary: &Self) -> Self {
+        let folder = folder();
+        let copied = program("pg_basebackup")
+            .args([
+                "--write-recovery-conf",
+                "--no-sync",
+                "--checkpoint=fast",
+                "-D",
+            ])
+            .arg(folder.path().join("data"))
+            .arg("-d")
+            .arg(format!(
+                "host=127.0.0.1 port={} user=postgres application_name=standby",
+                primary.port
+            ))
+            .output()
+            .expect("pg_basebackup");
+        assert!(
+            copied.status.success(),
+            "{}",
+            String::from_utf8_lossy(&copied.stderr)
+        );
+        Self::start_in(folder, &[])
+    }
+
+    fn start_in(folder: TempDir, settings: &[&str]) -> Self {
+        let port = free_port();
+        let usual = format!(
+            "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\n\
+             shared_buffers = 16MB\nmax_connections = 60\nfsync = on\n",
+            folder.path().display()
+        );
+        let file = folder.path().join("data/postgresql.conf");
+        let old = fs::read_to_string(&file).expect("settings");
+        fs::write(&file, format!("{old}\n{usual}{}\n", settings.join("\n"))).expect("settings");
+        own(&file);
+        let mut cluster = Self {
+            folder,
+            port,
+            process: None,
+        };
+        cluster.start();
+        cluster
+    }
+
+    /// Starts it again.
+    ///
+    /// # Panics
+    ///
+    /// Where it runs, or does not start.
+    pub fn start(&mut self) {
+        assert!(self.process.is_none(), "it runs");
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("log"));
+        let log = log.expect("a log");
+        let child = program("postgres")
+            .arg("-D")
+            .arg(self.path("data"))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        self.process = Some(child.expect("postgres"));
+        let since = Instant::now();
+        let ready = || {
+            program("pg_isready")
+                .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+                .status()
+                .expect("pg_isready")
+                .success()
+        };
+        while !ready() {
+            assert!(
+                since.elapsed() < PATIENCE,
+                "it does not start: {}",
+                self.log()
+            );
+            thread::yield_now();
+        }
+    }
+
+    /// Kills it as a loss of its machine does: it has no chance to do anything more.
+    ///
+    /// # Panics
+    ///
+    /// Where it had ended by itself.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        // Its children notice that it is gone, and go too.
+        process.kill().expect("it can be killed");
+        let ended = process.wait().expect("its end");
+        assert_eq!(ended.signal(), Some(9), "it had ended by itself");
+    }
+
+    /// Makes a primary of a standby; returns once it takes writes.
+    ///
+    /// # Panics
+    ///
+    /// Where that does not succeed.
+    pub fn promote(&self) {
+        let promoted = program("pg_ctl")
+            .args(["promote", "--silent", "--wait", "-D"])
+            .arg(self.path("data"))
+            .status();
+        assert!(promoted.expect("pg_ctl").success(), "{}", self.log());
+    }
+
+    /// The URL of its database.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// A session.
+    #[must_use]
+    pub fn psql(&self) -> Psql {
+        Psql::new(self.port)
+    }
+
+    /// Runs a statement and returns what it answers, a row a line.
+    #[must_use]
+    pub fn ask(&self, statement: &str) -> Vec<String> {
+        self.psql().run(statement)
+    }
+
+    /// A file in its folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // SIGQUIT: at once, with its children.
+            let pid = rustix::process::Pid::from_child(&process);
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+            let _ = process.wait();
+        }
+    }
+}
+
+/// A program of PostgreSQL, as a user that it agrees to run as.
+///
+/// # Panics
+///
+/// Where PostgreSQL is not installed.
+#[must_use]
+pub fn program(name: &str) -> Command {
+    let mut command = Command::new(binaries().join(name));
+    command.stdin(Stdio::null()).current_dir("/");
+    if let Some((user, group)) = other_user() {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
+/// Makes a file the user's that PostgreSQL runs as.
+///
+/// # Panics
+///
+/// Where that is not allowed.
+pub fn own(file: &Path) {
+    if let Some((user, group)) = other_user() {
+        chown(file, Some(user), Some(group)).expect("a file can be given away by root");
+    }
+}
+
+fn folder() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("dubhook-pg-").tempdir();
+    let folder = folder.expect("a folder");
+    own(folder.path());
+    folder
+}
+
+/// Where the programs are: the newest version that is there.
+fn binaries() -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut found: Vec<PathBuf> = versions
+        .filter_map(|version| Some(version.ok()?.path().join("bin")))
+        .filter(|folder| folder.join("initdb").exists())
+        .collect();
+    found.sort();
+    if let Some(newest) = found.pop() {
+        return newest;
+    }
+    let asked = Command::new("pg_config").arg("--bindir").output();
+    let asked = asked.expect("PostgreSQL is missing: tools/postgres.sh installs it");
+    let folder = String::from_utf8(asked.stdout).expect("a path");
+    let folder = PathBuf::from(folder.trim_end());
+    assert!(
+        folder.join("initdb").exists(),
+        "PostgreSQL's server is missing: tools/postgres.sh installs it"
+    );
+    folder
+}
+
+/// Whom to run it as: it refuses root.
+fn other_user() -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").expect("users");
+    let named = |name: &str| {
+        let line = users
+            .lines()
+            .find(|line| line.split(':').next() == Some(name))?;
+        let mut numbers = line.split(':').skip(2);
+        Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    };
+    named("postgres").or_else(|| named("nobody"))
+}
+
+/// A port on which nothing listens.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}

@@ -1,0 +1,170 @@
+//! A cable between a server and its database that can be cut, or stay silent, at any byte.
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// What ends each question: the message Sync.
+const SYNC: &[u8] = b"S\0\0\0\x04";
+
+/// A cable. Connections through it share its state.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Where it begins.
+    pub address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// How many bytes of questions pass before the connection is cut; none where it is negative.
+    cut_after: AtomicI64,
+    /// Whether questions are held back.
+    deaf: AtomicBool,
+    /// Whether answers are held back.
+    mute: AtomicBool,
+    /// Whether the last message of a question is held back, and what comes behind it.
+    torn: AtomicBool,
+    /// How many bytes of questions have passed.
+    passed: AtomicI64,
+}
+
+impl Proxy {
+    /// A cable to this port of 127.0.0.1.
+    ///
+    /// # Panics
+    ///
+    /// If no port is free.
+    #[must_use]
+    pub fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let proxy = Self {
+            address: listener.local_addr().expect("an address"),
+            state: Arc::new(State {
+                cut_after: AtomicI64::new(-1),
+                deaf: AtomicBool::new(false),
+                mute: AtomicBool::new(false),
+                torn: AtomicBool::new(false),
+                passed: AtomicI64::new(0),
+            }),
+        };
+        let state = Arc::clone(&proxy.state);
+        thread::spawn(move || {
+            while let Ok((here, _)) = listener.accept() {
+                let Ok(there) = TcpStream::connect(("127.0.0.1", port)) else {
+                    continue;
+                };
+                let ends = [here.try_clone(), there.try_clone()].map(|end| end.expect("a socket"));
+                let (questions, answers) = (Arc::clone(&state), Arc::clone(&state));
+                thread::spawn(move || {
+                    pass(here, there, |bytes, there| questions.question(bytes, there))
+                });
+                let [here, there] = ends;
+                thread::spawn(move || pass(there, here, |bytes, here| answers.answer(bytes, here)));
+            }
+        });
+        proxy
+    }
+
+    /// The URL of a database behind it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@{}/postgres", self.address)
+    }
+
+    /// Cuts the connection once so many bytes of questions have passed from now on. New connections pass.
+    pub fn cut_after(&self, bytes: usize) {
+        let bytes = i64::try_from(bytes).expect("few");
+        self.state.cut_after.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Whether it has cut what it was told to.
+    #[must_use]
+    pub fn has_cut(&self) -> bool {
+        self.state.cut_after.load(Ordering::SeqCst) < 0
+    }
+
+    /// How many bytes of questions have passed.
+    #[must_use]
+    pub fn passed(&self) -> usize {
+        usize::try_from(self.state.passed.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+
+    /// Holds answers back, or lets them pass again.
+    pub fn mute(&self, mute: bool) {
+        self.state.mute.store(mute, Ordering::SeqCst);
+    }
+
+    /// Holds everything back in both directions, or lets it pass again.
+    pub fn stall(&self, stall: bool) {
+        self.state.deaf.store(stall, Ordering::SeqCst);
+        self.mute(stall);
+    }
+
+    /// Holds the end of each question back from now on, or lets it pass again.
+    pub fn tear(&self, tear: bool) {
+        self.state.torn.store(tear, Ordering::SeqCst);
+    }
+}
+
+impl State {
+    fn question(&self, bytes: &[u8], there: &mut TcpStream) -> Option<()> {
+        self.wait(&self.deaf);
+        let len = i64::try_from(bytes.len()).ok()?;
+        let left = self.cut_after.load(Ordering::SeqCst);
+        if (0..=len).contains(&left) {
+            let left = usize::try_from(left).ok()?;
+            there.write_all(&bytes[..left]).ok()?;
+            self.cut_after.store(-1, Ordering::SeqCst);
+            return None;
+        }
+        if left > 0 {
+            self.cut_after.store(left - len, Ordering::SeqCst);
+        }
+        self.passed.fetch_add(len, Ordering::SeqCst);
+        if let Some(start) = bytes.strip_suffix(SYNC)
+            && self.torn.load(Ordering::SeqCst)
+        {
+            there.write_all(start).ok()?;
+            self.wait(&self.torn);
+            return there.write_all(SYNC).ok();
+        }
+        there.write_all(bytes).ok()
+    }
+
+    fn answer(&self, bytes: &[u8], here: &mut TcpStream) -> Option<()> {
+        self.wait(&self.mute);
+        here.write_all(bytes).ok()
+    }
+
+    /// Waits while this is so.
+    fn wait(&self, held: &AtomicBool) {
+        while held.load(Ordering::SeqCst) {
+            thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+}
+
+/// Passes bytes on until one end closes, or `each` says that it is cut.
+fn pass(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    each: impl Fn(&[u8], &mut TcpStream) -> Option<()>,
+) {
+    let mut bytes = [0; 64 * 1024];
+    while let Ok(len @ 1..) = from.read(&mut bytes) {
+        if each(&bytes[..len], &mut to).is_none() {
+            break;
+        }
+    }
+    // Whoever is gone already need not be told.
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}

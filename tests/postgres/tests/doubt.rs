@@ -1,0 +1,189 @@
+//! What is done where an answer stays out: it is found out, by a write, and nothing is written twice or lost.
+
+use dubhook_postgres_tests::{
+    cluster::Cluster,
+    proxy::Proxy,
+    records::{Records, all, batch, id, job, shard, taken},
+};
+use dubhook_smol::store::{Batch, Store, postgres::Postgres};
+use std::{thread, time::Duration};
+
+/// A lease that no reconnecting outlasts.
+const LEASE: Duration = Duration::from_secs(4);
+/// One after which a test does not want to wait for long.
+const SHORT: Duration = Duration::from_millis(600);
+
+/// Gives a store back where a test fails, so that who writes does not wait for ever.
+struct GivenBack<'s>(&'s Postgres);
+
+impl Drop for GivenBack<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.release();
+        }
+    }
+}
+
+/// A batch of everything that a batch can have.
+fn mixed(value: &str) -> Batch {
+    let mut batch = batch(&[(job(1), Some(value)), (job(2), None), (job(3), Some(value))]);
+    batch.add_archived(id(1), value.as_bytes());
+    batch
+}
+
+fn records(value: &str) -> Records {
+    let value = value.as_bytes().to_vec();
+    [(job(1), value.clone()), (job(3), value)].into()
+}
+
+#[test]
+fn a_batch_that_is_cut_at_any_byte_is_written_once() {
+    let cluster = Cluster::new(&[]);
+    let cable = Proxy::to(cluster.port);
+    let store = taken(&cable.url(), LEASE);
+    let before = cable.passed();
+    store.write(&mixed("value 0")).unwrap();
+    let len = cable.passed() - before;
+    for (round, bytes) in (0..=len).step_by(3).enumerate() {
+        let value = format!("value {}", round % 10);
+        cable.cut_after(bytes);
+        store.write(&mixed(&value)).unwrap();
+        assert!(cable.has_cut());
+        assert_eq!(
+            shard(&cluster, "batch"),
+            2 + round as i64,
+            "{bytes} of {len} bytes"
+        );
+        assert_eq!(all(&store), records(&value));
+        assert!(store.holds());
+    }
+    assert_eq!(shard(&cluster, "epoch"), 1);
+}
+
+#[test]
+fn an_answer_that_never_comes_is_found_out() {
+    let cluster = Cluster::new(&[]);
+    let cable = Proxy::to(cluster.port);
+    let store = taken(&cable.url(), SHORT);
+    for value in ["first", "second"] {
+        let next = shard(&cluster, "batch") + 1;
+        cable.mute(true);
+        thread::scope(|scope| {
+            let _back = GivenBack(&store);
+            let written = scope.spawn(|| store.write(&mixed(value)));
+            // It is there, and the server has not heard so.
+            cluster.psql().wait_for(&format!(
+                "EXISTS (SELECT FROM dubhook.shard WHERE batch = {next})"
+            ));
+            assert!(!written.is_finished());
+            // Nor may it speak for longer than its lease.
+            while store.holds() {
+                thread::yield_now();
+            }
+            cable.mute(false);
+            written.join().unwrap().unwrap();
+        });
+        assert!(store.holds());
+        assert_eq!(shard(&cluster, "batch"), next);
+        assert_eq!(all(&store), records(value));
+    }
+}
+
+#[test]
+fn a_link_that_stalls_costs_the_lease_and_nothing_else() {
+    let cluster = Cluster::new(&[]);
+    let cable = Proxy::to(cluster.port);
+    let store = taken(&cable.url(), SHORT);
+    store.write(&mixed("before")).unwrap();
+    cable.stall(true);
+    thread::scope(|scope| {
+        let _back = GivenBack(&store);
+        let written = scope.spawn(|| store.write(&mixed("after")));
+        while store.holds() {
+            thread::yield_now();
+        }
+        cable.stall(false);
+        written.join().unwrap().unwrap();
+    });
+    assert_eq!(all(&store), records("after"));
+    assert_eq!((shard(&cluster, "epoch"), shard(&cluster, "batch")), (1, 2));
+}
+
+#[test]
+fn a_database_that_is_killed_and_started_again_is_gone_on_with() {
+    let mut cluster = Cluster::new(&[]);
+    let store = taken(&cluster.url(), LEASE);
+    store.write(&mixed("before")).unwrap();
+    cluster.kill();
+    thread::scope(|scope| {
+        let _back = GivenBack(&store);
+        let written = scope.spawn(|| store.write(&mixed("after")));
+        cluster.start();
+        written.join().unwrap().unwrap();
+    });
+    assert_eq!(all(&store), records("after"));
+    assert_eq!(store.find(id(1)).unwrap().as_deref(), Some(&b"after"[..]));
+    assert_eq!((shard(&cluster, "epoch"), shard(&cluster, "batch")), (1, 2));
+}
+
+#[test]
+fn what_a_synchronous_standby_has_not_confirmed_is_not_acknowledged_though_it_can_be_read() {
+    let cluster = Cluster::new(&[]);
+    let store = taken(&cluster.url(), SHORT);
+    store.write(&mixed("before")).unwrap();
+    let wait_for = |names: &str| {
+        let mut psql = cluster.psql();
+        psql.run(&format!(
+            "ALTER SYSTEM SET synchronous_standby_names = '{names}'"
+        ));
+        psql.run("SELECT pg_reload_conf()");
+    };
+    let waits = "application_name = 'dubhook' AND wait_event = 'SyncRep'";
+    wait_for("nobody");
+    thread::scope(|scope| {
+        let _back = GivenBack(&store);
+        let written = scope.spawn(|| store.write(&mixed("after")));
+        let mut psql = cluster.psql();
+        psql.wait_for(&format!(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE {waits})"
+        ));
+        let first = psql.run(&format!("SELECT pid FROM pg_stat_activity WHERE {waits}"));
+        // The session that has waited in vain is ended; what it had written can be read then, and a session after it asks what
+        // became of it, and waits for the standby in its turn.
+        psql.wait_for(&format!(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE {waits} AND pid <> {})",
+            first[0]
+        ));
+        assert_eq!(psql.run("SELECT batch FROM dubhook.shard"), ["2"]);
+        assert!(!written.is_finished() && !store.holds());
+        wait_for("");
+        written.join().unwrap().unwrap();
+    });
+    assert_eq!((shard(&cluster, "epoch"), shard(&cluster, "batch")), (1, 2));
+}
+
+#[test]
+fn a_primary_is_lost_and_its_synchronous_standby_goes_on_with_the_same_owner() {
+    let mut primary = Cluster::new(&[]);
+    let standby = Cluster::standby_of(&primary);
+    let _ = primary.ask("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+    let _ = primary.ask("SELECT pg_reload_conf()");
+    primary
+        .psql()
+        .wait_for("EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')");
+    let url = format!(
+        "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres",
+        standby.port, primary.port
+    );
+    let store = taken(&url, LEASE);
+    store.write(&mixed("before")).unwrap();
+    primary.kill();
+    thread::scope(|scope| {
+        let _back = GivenBack(&store);
+        let written = scope.spawn(|| store.write(&mixed("after")));
+        standby.promote();
+        written.join().unwrap().unwrap();
+    });
+    assert_eq!(all(&store), records("after"));
+    assert_eq!((shard(&standby, "epoch"), shard(&standby, "batch")), (1, 2));
+}

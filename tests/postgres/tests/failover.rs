@@ -1,0 +1,359 @@
+//! Real servers over a real database: one serves, another stands by, and the first one dies, sleeps or stops.
+
+use dubhook_postgres_tests::{cluster::Cluster, proxy::Proxy};
+use dubhook_tests::{
+    arrivals::Arrivals,
+    ledger::{Ledger, Sent},
+    program::Program,
+    wire::{Answer, Asker, Hearer, PATIENCE},
+};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// What a server does until it is told otherwise.
+const QUICK: &[&str] = &["--simulate", "20ms..400ms", "--simulate-errors", "0.2"];
+const SLOW: &[&str] = &["--simulate", "1h..1h"];
+/// What a takeover may take besides its lease and a tenth, on however busy a machine.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Servers, and where they log.
+struct Rig {
+    folder: TempDir,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn serve(&self, name: &str, url: &str, lease: &str, more: &[&str]) -> (Program, SocketAddr) {
+        let arguments = [&["--store", url, "--lease", lease], more].concat();
+        let mut program = Program::serve(&arguments, &self.log(name));
+        let address = program.address();
+        (program, address)
+    }
+
+    fn logged(&self, name: &str) -> String {
+        std::fs::read_to_string(self.log(name)).expect("a log")
+    }
+}
+
+/// An answer to a question of its own connection; nothing where the server is gone.
+fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Option<Answer> {
+    Asker::new(address).try_call(method, path, "", body).ok()
+}
+
+fn get(address: SocketAddr, path: &str) -> Answer {
+    ask(address, "GET", path, "").expect("an answer")
+}
+
+/// Waits until a server has the records. How long that took.
+fn ready(address: SocketAddr) -> Duration {
+    let since = Instant::now();
+    while ask(address, "GET", "/readyz", "").is_none_or(|answer| answer.status != 200) {
+        assert!(since.elapsed() < PATIENCE, "it is never ready");
+        thread::park_timeout(Duration::from_millis(5));
+    }
+    since.elapsed()
+}
+
+/// Waits until a server may not speak.
+fn unready(address: SocketAddr) {
+    let since = Instant::now();
+    while ask(address, "GET", "/readyz", "").is_some_and(|answer| answer.status == 200) {
+        assert!(since.elapsed() < PATIENCE, "it goes on");
+        thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// Tells a server to stop, which it does.
+fn assert_stops(program: Program) {
+    program.terminate();
+    let (status, log) = program.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+/// Submits jobs, each with a key of its own.
+fn submit(address: SocketAddr, ledger: &mut Ledger, name: &str, jobs: usize) {
+    let mut asker = Asker::new(address);
+    for count in 0..jobs {
+        let place = ledger.add(Sent::new(format!("{name}-{count}"), count % 3 == 0));
+        let answer = ledger.request(place).send(&mut asker).expect("an answer");
+        ledger.accepted(place, &answer);
+    }
+}
+
+/// Holds a server to everything that was said, until nothing more is owed.
+fn settle(address: SocketAddr, ledger: &mut Ledger, arrivals: &mut Arrivals, hearer: &Hearer) {
+    let mut asker = Asker::new(address);
+    arrivals.take(hearer);
+    ledger.check(&mut asker, arrivals, 1);
+    while ledger.owed(arrivals).is_some() {
+        arrivals.add(hearer.next());
+        arrivals.take(hearer);
+    }
+    ledger.check(&mut asker, arrivals, usize::MAX);
+    ledger.check_nothing_else(&mut asker, arrivals);
+    println!("{}, {}", ledger.summary(), arrivals.summary());
+}
+
+#[test]
+fn a_standby_says_so_and_nothing_else() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let (_owner, owner) = rig.serve("owner", &cluster.url(), "3s", QUICK);
+    let (waiting, standby) = rig.serve("standby", &cluster.url(), "3s", QUICK);
+    assert_eq!(get(owner, "/readyz").status, 200);
+    assert_eq!(get(standby, "/healthz").status, 200);
+    let body = r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#;
+    for (method, path, body) in [
+        ("GET", "/readyz", ""),
+        ("GET", "/status", ""),
+        ("GET", "/v1/translations", ""),
+        ("POST", "/v1/translations", body),
+    ] {
+        let answer = ask(standby, method, path, body).expect("an answer");
+        assert_eq!(answer.status, 503, "{path}");
+        assert_eq!(answer.fields["retry-after"], "1");
+        assert_eq!(answer.fields["content-type"], "application/problem+json");
+        let problem = answer.json();
+        assert_eq!(problem["code"], "stands_by");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .expect("text")
+                .contains("stands by")
+        );
+    }
+    assert_stops(waiting);
+    assert_eq!(
+        get(owner, "/v1/translations").json()["data"]
+            .as_array()
+            .map(Vec::len),
+        Some(0)
+    );
+}
+
+#[test]
+fn an_owner_is_killed_and_everything_it_acknowledged_ends() {
+    for (lease, time) in [
+        ("1s", Duration::from_secs(1)),
+        ("3s", Duration::from_secs(3)),
+    ] {
+        let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+        let (first, owner) = rig.serve("owner", &cluster.url(), lease, QUICK);
+        let (_second, standby) = rig.serve("standby", &cluster.url(), lease, QUICK);
+        let hearer = Hearer::new();
+        let (mut ledger, mut arrivals) = (Ledger::new(hearer.url()), Arrivals::default());
+        ledger.register_main(&mut Asker::new(owner));
+        submit(owner, &mut ledger, "before", 60);
+        first.kill();
+        let took = ready(standby);
+        println!("killed with a lease of {lease}: the standby answers after {took:?}");
+        assert!(took < time + time / 10 + BUSY, "{took:?}");
+        submit(standby, &mut ledger, "after", 20);
+        settle(standby, &mut ledger, &mut arrivals, &hearer);
+    }
+}
+
+#[test]
+fn an_owner_that_is_told_to_stop_hands_over_at_once() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    // Far longer than the test: who waited for it would be noticed.
+    let (first, owner) = rig.serve("owner", &cluster.url(), "10m", QUICK);
+    let (_second, standby) = rig.serve("standby", &cluster.url(), "10m", QUICK);
+    let hearer = Hearer::new();
+    let (mut ledger, mut arrivals) = (Ledger::new(hearer.url()), Arrivals::default());
+    ledger.register_main(&mut Asker::new(owner));
+    submit(owner, &mut ledger, "before", 30);
+    let told = Instant::now();
+    first.terminate();
+    let (status, log) = first.wait();
+    let ended = told.elapsed();
+    assert_eq!(status.code(), Some(0), "{log}");
+    let took = ready(standby);
+    println!("told to stop: ended after {ended:?}, and the standby answers {took:?} later");
+    settle(standby, &mut ledger, &mut arrivals, &hearer);
+}
+
+#[test]
+fn an_owner_that_slept_past_its_lease_says_nothing_old() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let (first, owner) = rig.serve("owner", &cluster.url(), "1s", SLOW);
+    let (_second, standby) = rig.serve("standby", &cluster.url(), "1s", SLOW);
+    let hearer = Hearer::new();
+    let (mut ledger, mut arrivals) = (Ledger::new(hearer.url()), Arrivals::default());
+    ledger.register_main(&mut Asker::new(owner));
+    submit(owner, &mut ledger, "job", 8);
+    let path = ledger.path(0).expect("a job");
+    let mut kept: Vec<Asker> = (0..16).map(|_| Asker::new(owner)).collect();
+    for asker in &mut kept {
+        assert_ne!(asker.call("GET", &path, "").json()["status"], "canceled");
+    }
+    first.signal("STOP");
+    let took = ready(standby);
+    println!("asleep with a lease of 1s: the standby answers after {took:?}");
+    for place in 0..8 {
+        let path = ledger.path(place).expect("a job");
+        let canceled = ask(standby, "POST", &format!("{path}/cancel"), "").expect("an answer");
+        assert_eq!(canceled.status, 200);
+        ledger.ended(place, "canceled");
+    }
+    // They lie in its sockets when it wakes up.
+    for asker in &mut kept {
+        asker.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes());
+    }
+    let newcomers: Vec<_> = (0..4)
+        .map(|_| {
+            thread::spawn({
+                let path = path.clone();
+                move || ask(owner, "GET", &path, "")
+            })
+        })
+        .collect();
+    first.signal("CONT");
+    let mut told = 0;
+    let mut check = |answer: Option<Answer>| {
+        if let Some(answer) = answer {
+            assert_eq!(
+                answer.status,
+                503,
+                "it said {:?}",
+                String::from_utf8_lossy(&answer.body)
+            );
+            told += 1;
+        }
+    };
+    for mut asker in kept {
+        check(asker.try_call("GET", "/v1/translations", "", "").ok());
+    }
+    for newcomer in newcomers {
+        check(newcomer.join().expect("an answer or none"));
+    }
+    println!("{told} of 20 were told to ask again, the others were cut");
+    let (status, log) = first.wait();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("another server has taken over"), "{log}");
+    settle(standby, &mut ledger, &mut arrivals, &hearer);
+}
+
+#[test]
+fn an_owner_that_slept_for_less_than_its_lease_goes_on() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let (first, owner) = rig.serve("owner", &cluster.url(), "20s", QUICK);
+    let (_second, standby) = rig.serve("standby", &cluster.url(), "20s", QUICK);
+    let hearer = Hearer::new();
+    let (mut ledger, mut arrivals) = (Ledger::new(hearer.url()), Arrivals::default());
+    ledger.register_main(&mut Asker::new(owner));
+    submit(owner, &mut ledger, "before", 20);
+    first.signal("STOP");
+    assert_eq!(get(standby, "/readyz").status, 503);
+    first.signal("CONT");
+    submit(owner, &mut ledger, "after", 20);
+    settle(owner, &mut ledger, &mut arrivals, &hearer);
+    assert_eq!(get(standby, "/readyz").status, 503);
+}
+
+#[test]
+fn an_owner_whose_link_to_the_database_stalls_is_replaced_and_says_so() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let cable = Proxy::to(cluster.port);
+    let (first, owner) = rig.serve("owner", &cable.url(), "1s", QUICK);
+    let (_second, standby) = rig.serve("standby", &cluster.url(), "1s", QUICK);
+    let hearer = Hearer::new();
+    let (mut ledger, mut arrivals) = (Ledger::new(hearer.url()), Arrivals::default());
+    ledger.register_main(&mut Asker::new(owner));
+    submit(owner, &mut ledger, "before", 20);
+    cable.stall(true);
+    unready(owner);
+    assert_eq!(get(owner, "/healthz").status, 200);
+    let took = ready(standby);
+    println!(
+        "link stalled with a lease of 1s: the standby answers {took:?} after the owner fell silent"
+    );
+    submit(standby, &mut ledger, "after", 20);
+    cable.stall(false);
+    let (status, log) = first.wait();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("another server has taken over"), "{log}");
+    settle(standby, &mut ledger, &mut arrivals, &hearer);
+}
+
+#[test]
+fn a_database_that_is_away_for_longer_than_the_lease_finds_its_owner_waiting() {
+    let (mut cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let (_first, owner) = rig.serve("owner", &cluster.url(), "1s", QUICK);
+    let hearer = Hearer::new();
+    let (mut ledger, mut arrivals) = (Ledger::new(hearer.url()), Arrivals::default());
+    ledger.register_main(&mut Asker::new(owner));
+    submit(owner, &mut ledger, "before", 20);
+    cluster.kill();
+    unready(owner);
+    assert_eq!(get(owner, "/healthz").status, 200);
+    assert_eq!(get(owner, "/v1/translations").status, 503);
+    cluster.start();
+    let took = ready(owner);
+    println!("database killed and started again: the same owner answers {took:?} after that");
+    submit(owner, &mut ledger, "after", 20);
+    settle(owner, &mut ledger, &mut arrivals, &hearer);
+    let log = rig.logged("owner");
+    assert_eq!(log.matches("owns the records").count(), 1, "{log}");
+    assert!(
+        log.contains("the database does not answer") && log.contains("the database answers again"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_server_stops_though_its_database_does_not_answer() {
+    let (mut cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let (first, owner) = rig.serve("owner", &cluster.url(), "1s", QUICK);
+    let (second, standby) = rig.serve("standby", &cluster.url(), "1s", QUICK);
+    assert_eq!(get(owner, "/readyz").status, 200);
+    cluster.kill();
+    unready(owner);
+    assert_eq!(get(standby, "/healthz").status, 200);
+    assert_stops(second);
+    assert_stops(first);
+}
+
+#[test]
+fn a_primary_is_lost_and_its_promoted_standby_finds_the_same_owner() {
+    let (mut primary, rig) = (Cluster::new(&[]), Rig::new());
+    let replica = Cluster::standby_of(&primary);
+    let _ = primary.ask("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+    let _ = primary.ask("SELECT pg_reload_conf()");
+    primary
+        .psql()
+        .wait_for("EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')");
+    let url = format!(
+        "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres",
+        primary.port, replica.port
+    );
+    let (_first, owner) = rig.serve("owner", &url, "3s", QUICK);
+    let hearer = Hearer::new();
+    let (mut ledger, mut arrivals) = (Ledger::new(hearer.url()), Arrivals::default());
+    ledger.register_main(&mut Asker::new(owner));
+    submit(owner, &mut ledger, "before", 40);
+    primary.kill();
+    replica.promote();
+    let promoted = Instant::now();
+    submit(owner, &mut ledger, "after", 1);
+    println!(
+        "primary lost: a job is accepted {:?} after the promotion",
+        promoted.elapsed()
+    );
+    submit(owner, &mut ledger, "later", 20);
+    settle(owner, &mut ledger, &mut arrivals, &hearer);
+    assert_eq!(rig.logged("owner").matches("owns the records").count(), 1);
+}
