@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     thread,
@@ -30,8 +30,8 @@ struct State {
     deaf: AtomicBool,
     /// Whether answers are held back.
     mute: AtomicBool,
-    /// Whether the last message of a question is held back, and what comes behind it.
-    torn: AtomicBool,
+    /// Of which statement the end is held back, and what comes behind it.
+    torn: Mutex<Option<&'static str>>,
     /// How many bytes of questions have passed.
     passed: AtomicI64,
 }
@@ -51,7 +51,7 @@ impl Proxy {
                 cut_after: AtomicI64::new(-1),
                 deaf: AtomicBool::new(false),
                 mute: AtomicBool::new(false),
-                torn: AtomicBool::new(false),
+                torn: Mutex::new(None),
                 passed: AtomicI64::new(0),
             }),
         };
@@ -108,9 +108,9 @@ impl Proxy {
         self.mute(stall);
     }
 
-    /// Holds the end of each question back from now on, or lets it pass again.
-    pub fn tear(&self, tear: bool) {
-        self.state.torn.store(tear, Ordering::SeqCst);
+    /// Holds the end of each run of this statement back from now on, or lets it pass again.
+    pub fn tear(&self, statement: Option<&'static str>) {
+        *self.state.torn() = statement;
     }
 }
 
@@ -129,11 +129,15 @@ impl State {
             self.cut_after.store(left - len, Ordering::SeqCst);
         }
         self.passed.fetch_add(len, Ordering::SeqCst);
+        let torn = *self.torn();
         if let Some(start) = bytes.strip_suffix(SYNC)
-            && self.torn.load(Ordering::SeqCst)
+            && let Some(statement) = torn
+            && runs(start, statement)
         {
             there.write_all(start).ok()?;
-            self.wait(&self.torn);
+            while self.torn().is_some() {
+                thread::park_timeout(Duration::from_millis(2));
+            }
             return there.write_all(SYNC).ok();
         }
         there.write_all(bytes).ok()
@@ -144,12 +148,23 @@ impl State {
         here.write_all(bytes).ok()
     }
 
+    fn torn(&self) -> MutexGuard<'_, Option<&'static str>> {
+        self.torn.lock().expect("nobody fails with it")
+    }
+
     /// Waits while this is so.
     fn wait(&self, held: &AtomicBool) {
         while held.load(Ordering::SeqCst) {
             thread::park_timeout(Duration::from_millis(2));
         }
     }
+}
+
+/// Whether a question runs this statement: it names no portal, and then the statement.
+fn runs(question: &[u8], statement: &str) -> bool {
+    let named = [b"\0", statement.as_bytes(), b"\0"].concat();
+    let head = &question[..question.len().min(5 + named.len())];
+    question.first() == Some(&b'B') && head.ends_with(&named)
 }
 
 /// Passes bytes on until one end closes, or `each` says that it is cut.

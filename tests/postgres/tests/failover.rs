@@ -89,7 +89,15 @@ fn submit(address: SocketAddr, ledger: &mut Ledger, name: &str, jobs: usize) {
     let mut asker = Asker::new(address);
     for count in 0..jobs {
         let place = ledger.add(Sent::new(format!("{name}-{count}"), count % 3 == 0));
-        let answer = ledger.request(place).send(&mut asker).expect("an answer");
+        let since = Instant::now();
+        // As callers do: what was not answered, or with 503, is sent again.
+        let answer = loop {
+            match ledger.request(place).send(&mut asker) {
+                Some(answer) if answer.status != 503 => break answer,
+                _ => asker = Asker::new(address),
+            }
+            assert!(since.elapsed() < PATIENCE, "it is never accepted");
+        };
         ledger.accepted(place, &answer);
     }
 }

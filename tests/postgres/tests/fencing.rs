@@ -100,14 +100,36 @@ fn a_torn_commit_holds_nobody_up_and_leaves_nothing() {
     let cable = Proxy::to(cluster.port);
     let old = taken(&cable.url(), SHORT);
     old.write(&batch(&[(job(1), Some("old"))])).unwrap();
-    cable.tear(true);
+    cable.tear(Some("commit"));
     thread::scope(|scope| {
         let torn = scope.spawn(|| old.write(&batch(&[(job(1), Some("torn"))])));
         // All of it but its end has come, so its session holds the row and waits for more.
         let new = taken(&cluster.url(), MIDDLING);
         assert_eq!(all(&new), records("old"));
-        cable.tear(false);
+        cable.tear(None);
         assert_taken_over(torn.join().unwrap());
+        assert_eq!(all(&new), records("old"));
+    });
+}
+
+#[test]
+fn a_question_after_a_cut_that_is_torn_itself_holds_nobody_up() {
+    let cluster = Cluster::new(&[]);
+    let cable = Proxy::to(cluster.port);
+    let old = taken(&cable.url(), SHORT);
+    old.write(&batch(&[(job(1), Some("old"))])).unwrap();
+    // What became of the batch is asked by a session of which the row does not say yet that it is the owner's.
+    cable.tear(Some("beat"));
+    cable.cut_after(0);
+    thread::scope(|scope| {
+        let cut = scope.spawn(|| old.write(&batch(&[(job(1), Some("cut"))])));
+        cluster.psql().wait_for(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'dubhook' AND state = 'active'
+             AND wait_event = 'ClientRead' AND query LIKE 'UPDATE%beat%')",
+        );
+        let new = taken(&cluster.url(), MIDDLING);
+        cable.tear(None);
+        assert_taken_over(cut.join().unwrap());
         assert_eq!(all(&new), records("old"));
     });
 }

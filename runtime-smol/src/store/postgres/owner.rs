@@ -179,7 +179,7 @@ impl Postgres {
             let beaten = match session.beat(epoch) {
                 // What we asked before holds the row, and its answer is not coming.
                 Err(fault) if fault.code() == LOCKED => {
-                    session.end_holder()?;
+                    session.end_holder(self.place.lock_time)?;
                     return Err(fault.into());
                 }
                 beaten => beaten?,
@@ -279,7 +279,7 @@ impl Postgres {
             // Its owner lives, or another one was quicker.
             Ok(None) => Ok(Some(pause)),
             Err(fault) if fault.code() == LOCKED => {
-                let ended = session.end_holder()?;
+                let ended = session.end_holder(self.place.lock_time)?;
                 tracing::warn!(ended, "the old owner's session holds its row");
                 Ok(Some(AGAIN))
             }

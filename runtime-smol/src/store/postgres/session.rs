@@ -193,10 +193,11 @@ impl Session {
             .map(drop)
     }
 
-    /// Ends the session of the owner that holds the row: of a commit that has come in part, or of one that waits for a
+    /// Ends the session that has held the row for so long: of a statement that has come in part, or of one that waits for a
     /// synchronous standby that is away. Whether there was one.
-    pub(super) fn end_holder(&mut self) -> Result<bool, Fault> {
-        Ok(self.run(sql::END_HOLDER, &[SHARD])? > 0)
+    pub(super) fn end_holder(&mut self, time: Duration) -> Result<bool, Fault> {
+        let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        Ok(self.run(sql::END_HOLDER, &[Parameter::Number(ms)])? > 0)
     }
 
     /// Notes that there were so many batches once: nobody may go on before an operator has seen it.

@@ -72,6 +72,7 @@ pub(super) fn make(schema: &str) -> String {
 /// looked at again after it was waited for, so it does not matter whether a takeover or a commit came first.
 pub(super) fn prepared(schema: &str) -> [(&'static str, String); 11] {
     let schema = quoted(schema);
+    let shard = literal(&format!("{schema}.shard"));
     [
         (
             COMMIT,
@@ -120,14 +121,17 @@ pub(super) fn prepared(schema: &str) -> [(&'static str, String); 11] {
             ),
         ),
         (
-            // The number of a process says little: after a failover another server has processes of its own. So it must
-            // be one of ours besides.
+            // Who has changed the table and does not wait for a lock holds the row. It must be one of ours, and older than
+            // the wait that was in vain: a server that commits again and again is no hindrance. The number of a process in the
+            // row would not do: who holds the row may be about to change just that.
             END_HOLDER,
             format!(
-                "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a, {schema}.shard s
-                 WHERE s.shard = $1::int4 AND a.pid = s.backend AND a.pid <> pg_backend_pid()
-                     AND a.datname = current_database() AND a.usename = current_user
-                     AND a.application_name = '{APPLICATION}'"
+                "SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+                 WHERE l.relation = {shard}::regclass AND l.mode = 'RowExclusiveLock' AND l.granted
+                     AND l.database = a.datid AND a.datname = current_database() AND a.usename = current_user
+                     AND a.application_name = '{APPLICATION}' AND a.wait_event_type IS DISTINCT FROM 'Lock'
+                     AND a.pid <> pg_backend_pid()
+                     AND a.xact_start < clock_timestamp() - $1::int8 * interval '1 ms'"
             ),
         ),
         (
