@@ -7,6 +7,9 @@ use std::{fmt, time::Duration};
 /// Puts one record back.
 pub type Restore<'r> = dyn FnMut(Key, &[u8]) -> Result<(), RestoreError> + 'r;
 
+/// 2020-01-01, in milliseconds: no calendar that is set says an earlier time.
+pub(super) const UNSET_UNTIL_MS: u64 = 1_577_836_800_000;
+
 /// Keeps records.
 ///
 /// A store that is one server's alone need do no more than keep them. One that several servers share says besides whose
@@ -39,6 +42,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn find(&self, job: Id) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Drops some of the ended jobs that were made before this time. Whether there are more.
+    ///
+    /// Not those of before 2020: they were made while a calendar was not set, and nothing says how old they are.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
 //! Records on a disk, in an embedded log-structured store.
 
 use super::{
-    Batch, EachArchived, Restore, Store, StoreError, Whole, directory::Directory, journal,
+    Batch, EachArchived, Restore, Store, StoreError, Whole, contract::UNSET_UNTIL_MS,
+    directory::Directory, journal,
 };
 use dubhook_core::{id::Id, record::Key, time::Timestamp};
 use fjall::{
@@ -20,8 +21,6 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 const GATHERED_BYTES: u64 = 16 * 1024 * 1024;
 /// Jobs that are dropped from the archive in one transaction.
 const PRUNED_MAX: usize = 1_000;
-/// 2020-01-01: no calendar that is set says an earlier time.
-const UNSET_UNTIL_MS: u64 = 1_577_836_800_000;
 /// How large the journal grows before what holds it back is made a file, in bytes: all of it is read at a start.
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// Files that are kept open at most. A reader of what is long past waits for one to be opened.
@@ -189,8 +188,7 @@ impl Store for Disk {
 
     fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
         let start = self.progress().pruned;
-        // Ids begin with the time when they were made, and sort by it. Those from before this program was written come from
-        // a calendar that was not set: they say nothing of an age.
+        // Ids begin with the time when they were made, and sort by it.
         let start = start.max(u128::from(UNSET_UNTIL_MS) << 80);
         let end = (u128::from(before.as_unix_ms()) << 80).max(start);
         let mut last = None;

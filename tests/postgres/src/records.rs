@@ -69,10 +69,13 @@ pub const fn job(slot: u32) -> Key {
     }
 }
 
-/// The id of a job that was made at this time.
+/// 2020-01-01, in milliseconds. Before that no calendar was set.
+pub const SET_MS: u64 = 1_577_836_800_000;
+
+/// The id of a job that was made so many milliseconds after that.
 #[must_use]
 pub fn id(ms: u64) -> Id {
-    Id::from_bits(u128::from(ms) << 80 | 5)
+    Id::from_bits(u128::from(SET_MS + ms) << 80 | 5)
 }
 
 /// One record of a batch.

@@ -1,12 +1,13 @@
 //! What every store must do, held against both of them alike.
 
 use dubhook_core::{
+    id::Id,
     record::{Key, Table},
     time::Timestamp,
 };
 use dubhook_postgres_tests::{
     cluster::Cluster,
-    records::{all, batch, id, job, shard, taken},
+    records::{SET_MS, all, batch, id, job, shard, taken},
 };
 use dubhook_smol::store::{Batch, Disk, Store};
 use std::{path::Path, time::Duration};
@@ -109,6 +110,8 @@ fn ended_jobs_are_found_until_they_are_old() {
     for place in Place::all() {
         let store = place.open();
         let mut batch = Batch::default();
+        let unset = Id::from_bits(1_000 << 80 | 5);
+        batch.add_archived(unset, b"{}");
         for ms in 0..2_500 {
             batch.add_archived(id(ms), format!(r#"{{"ms":{ms}}}"#).as_bytes());
         }
@@ -124,12 +127,17 @@ fn ended_jobs_are_found_until_they_are_old() {
         store.write(&batch).unwrap();
         assert_eq!(store.find(id(2_400)).unwrap().as_deref(), Some(&b"{}"[..]));
         let mut rounds = 1;
-        while store.prune(Timestamp::from_unix_ms(2_000)).unwrap() {
+        while store
+            .prune(Timestamp::from_unix_ms(SET_MS + 2_000))
+            .unwrap()
+        {
             rounds += 1;
         }
         assert_eq!(rounds, 3);
         assert_eq!(store.find(id(1_999)).unwrap(), None);
         assert!(store.find(id(2_000)).unwrap().is_some());
+        // One from a calendar that was not set is of no known age.
+        assert!(store.find(unset).unwrap().is_some());
     }
 }
 

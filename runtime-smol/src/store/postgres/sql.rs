@@ -6,6 +6,8 @@
 //! | `record` | one record; its key is `table << 32 \| slot` |
 //! | `archive` | a job that has ended, as JSON |
 
+use crate::store::contract::UNSET_UNTIL_MS;
+
 /// What connections are called, in the database's list of them.
 pub(super) const APPLICATION: &str = "dubhook";
 /// The number of this form of the tables.
@@ -73,6 +75,8 @@ pub(super) fn make(schema: &str) -> String {
 pub(super) fn prepared(schema: &str) -> [(&'static str, String); 11] {
     let schema = quoted(schema);
     let shard = literal(&format!("{schema}.shard"));
+    // The first id of that time.
+    let unset_until = format!("{:032x}", u128::from(UNSET_UNTIL_MS) << 80);
     [
         (
             COMMIT,
@@ -162,7 +166,7 @@ pub(super) fn prepared(schema: &str) -> [(&'static str, String); 11] {
         (
             PRUNE,
             format!(
-                "WITH old AS (SELECT id FROM {schema}.archive WHERE shard = $1::int4 AND id < $2::uuid
+                "WITH old AS (SELECT id FROM {schema}.archive WHERE shard = $1::int4 AND id >= '{unset_until}'::uuid AND id < $2::uuid
                      ORDER BY id LIMIT {PRUNED_MAX})
                  DELETE FROM {schema}.archive a USING old WHERE a.shard = $1::int4 AND a.id = old.id"
             ),
