@@ -6,7 +6,11 @@ use dubhook_postgres_tests::{
     records::{Records, all, batch, id, job, shard, taken},
 };
 use dubhook_smol::store::{Batch, Store, postgres::Postgres};
-use std::{thread, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 /// A lease that no reconnecting outlasts.
 const LEASE: Duration = Duration::from_secs(4);
@@ -126,6 +130,28 @@ fn a_database_that_is_killed_and_started_again_is_gone_on_with() {
     assert_eq!((shard(&cluster, "epoch"), shard(&cluster, "batch")), (1, 2));
 }
 
+/// Makes tables until one of them waits for a synchronous standby: a reload reaches the processes of a database one by one.
+fn until_commits_wait(cluster: &Cluster) {
+    const WAITS: &str =
+        "pg_stat_activity WHERE application_name = 'psql' AND wait_event = 'SyncRep'";
+    let has_waited = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut psql = cluster.psql();
+            for n in 0.. {
+                psql.run(&format!("CREATE TABLE probe_{n} ()"));
+                if has_waited.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let mut psql = cluster.psql();
+        psql.wait_for(&format!("EXISTS (SELECT FROM {WAITS})"));
+        has_waited.store(true, Ordering::Relaxed);
+        psql.run(&format!("SELECT pg_cancel_backend(pid) FROM {WAITS}"));
+    });
+}
+
 #[test]
 fn what_a_synchronous_standby_has_not_confirmed_is_not_acknowledged_though_it_can_be_read() {
     let cluster = Cluster::new(&[]);
@@ -140,6 +166,7 @@ fn what_a_synchronous_standby_has_not_confirmed_is_not_acknowledged_though_it_ca
     };
     let waits = "application_name = 'dubhook' AND wait_event = 'SyncRep'";
     wait_for("nobody");
+    until_commits_wait(&cluster);
     thread::scope(|scope| {
         let _back = GivenBack(&store);
         let written = scope.spawn(|| store.write(&mixed("after")));
