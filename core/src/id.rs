@@ -3,8 +3,9 @@
 //! An id is a UUID of version 7 (RFC 9562, section 5.7) written as a TypeID: a prefix, `_`, and 26
 //! letters of Crockford's base32. Ids sort by the time they were made.
 //!
-//! Of a UUID's 74 free bits, 12 are a counter that starts at random (RFC 9562, section 6.2, method 1), 38 are random
-//! and 24 hold the slot of the table in which the thing lives. The counter keeps ids in the order in which they were
+//! Of a UUID's 74 free bits, 12 are a counter that starts at random (RFC 9562, section 6.2, method 1), 28 are random, 24 hold
+//! the slot of the table in which the thing lives, and 10, the letters 20 and 21 of the text, are kept for the shard that has
+//! the table: 0, since there is one. The counter keeps ids in the order in which they were
 //! made, whatever the clock does, so a table that is sorted by id is in that order again after a restart.
 //!
 //! Finding a job by its id is therefore one look at one slot, whatever the number of jobs: no
@@ -74,7 +75,9 @@ const COUNT: u128 = 1 << 64;
 const COUNT_MASK: u128 = 0xfff << 64;
 /// The counter starts below its half, so that there is room to count.
 const COUNT_START_MASK: u128 = 0x7ff << 64;
-const RANDOM_MASK: u128 = !(u128::MAX << 62) & !SLOT_MASK;
+/// Where an id will say which shard has it, once there is more than one: ids are for ever.
+const SHARD_MASK: u128 = 0x3ff << 25;
+const RANDOM_MASK: u128 = !(u128::MAX << 62) & !SLOT_MASK & !SHARD_MASK;
 const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 26;
 
@@ -265,6 +268,21 @@ mod tests {
             assert_eq!(id.slot(), Some(slot));
             assert_eq!((id.to_bits() >> 76) & 0xf, 7);
             assert_eq!((id.to_bits() >> 62) & 3, 2);
+            previous = Some(id);
+        }
+    }
+
+    /// The letters 20 and 21 are kept for the number of a shard, in the id of a job and in those of its events.
+    #[test]
+    fn two_letters_are_kept() {
+        let mut random = Random::new([9; 32]);
+        let mut previous = None;
+        for ms in 0..1_000 {
+            let at = Timestamp::from_unix_ms(1_795_510_800_000 + ms);
+            let id = Id::after(previous, at, Ix::MIN, &mut random);
+            for id in [id, id.event(3, at)] {
+                assert_eq!(id.text(Prefix::Job).get(23..25), Some("00"));
+            }
             previous = Some(id);
         }
     }
