@@ -26,18 +26,8 @@ impl<E: Message> Outbox<'_, E> {
         let Some(slot) = self.lanes.get(lane) else {
             return 0;
         };
-        let (held, mut at, letters) = (slot.held, slot.live.head(), slot.dead.head());
-        let mut count = 0;
-        for _ in 0..limit {
-            let Some(ix) = at else {
-                break;
-            };
-            at = List::<IN_LANE>::next(&self.streams, ix);
-            if self.is_wanted(ix, &wanted) && self.hasten(ix, held) {
-                count += 1;
-            }
-        }
-        at = letters;
+        let mut at = slot.dead.head();
+        let mut count = self.hasten_all(lane, limit, &wanted);
         let last = self.lanes.get(lane).and_then(|lane| lane.live.tail());
         for _ in 0..limit {
             let Some(ix) = at.filter(|_| self.streams_spare() > 0) else {
@@ -51,6 +41,31 @@ impl<E: Message> Outbox<'_, E> {
         }
         self.start_after(lane, last);
         self.forgive(lane);
+        count
+    }
+
+    /// Sends now what a lane is owed that is `wanted` and waits, for another attempt or for the end of a pause, which the
+    /// caller ends. Looks at `limit` deliveries at most. Returns how many are sent.
+    pub(crate) fn hasten_all(
+        &mut self,
+        lane: Ix,
+        limit: usize,
+        wanted: impl Fn(Link, &E) -> bool,
+    ) -> usize {
+        let Some(slot) = self.lanes.get(lane) else {
+            return 0;
+        };
+        let (held, mut at) = (slot.held, slot.live.head());
+        let mut count = 0;
+        for _ in 0..limit {
+            let Some(ix) = at else {
+                break;
+            };
+            at = List::<IN_LANE>::next(&self.streams, ix);
+            if self.is_wanted(ix, &wanted) && self.hasten(ix, held) {
+                count += 1;
+            }
+        }
         count
     }
 

@@ -233,7 +233,9 @@ impl<E: Event> Dispatcher<'_, E> {
         }
         self.outbox.set_filter(ix, filter);
         if change.enabled == Some(true) {
-            // Somebody has seen to it: it need not wait.
+            // Somebody has seen to it: nothing need wait.
+            #[cfg(feature = "redelivery")]
+            self.outbox.hasten_all(ix, REDELIVER_MAX, |_, _| true);
             self.outbox.forgive(ix);
         }
         match (was_enabled, enabled) {

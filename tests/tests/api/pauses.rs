@@ -82,7 +82,7 @@ fn a_test_a_redelivery_and_an_enabling_each_end_a_pause() {
             r#"{"since":"2026-11-24T00:00:00Z"}"#,
             2,
         ),
-        ("PATCH", "", r#"{"enabled":true}"#, 1),
+        ("PATCH", "", r#"{"enabled":true}"#, 2),
     ] {
         let mut machine = durable();
         let hook = held(&mut machine);
