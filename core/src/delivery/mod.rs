@@ -49,6 +49,7 @@ mod lane;
 mod limits;
 mod message;
 mod outbox;
+mod output;
 #[cfg(test)]
 mod probing;
 #[cfg(feature = "records")]

@@ -3,7 +3,10 @@
 //! Lists of several tables are sorted, all of them at a start and never after it, so this is one function for all of
 //! them and sees a table only through [`Sortable`].
 
-use super::{Ends, Ix, Link, Linked, Links, Node, Row};
+use super::{
+    Ix, Link, Links, Node,
+    list::{Ends, Linked, Row},
+};
 
 /// A table as sorting one of its lists sees it.
 pub(super) trait Sortable: Linked {
