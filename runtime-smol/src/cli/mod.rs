@@ -41,7 +41,7 @@ const AFTER_HELP: &str =
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Watch it happen: a server, a webhook client and a job in one process
     Demo(demo::Demo),
     /// Ask for a translation, and wait for it if you like
