@@ -17,6 +17,7 @@ mod moving;
 mod pages;
 mod remote;
 mod serve;
+mod servers;
 mod show;
 mod signals;
 mod translate;
