@@ -1,9 +1,10 @@
 //! Servers over one database, and what tests ask of them.
 
 use dubhook_tests::{
+    arrivals::Arrivals,
     ledger::{Ledger, Sent},
     program::Program,
-    wire::{Answer, Asker, PATIENCE},
+    wire::{Answer, Asker, Hearer, PATIENCE},
 };
 use std::{
     net::SocketAddr,
@@ -142,14 +143,32 @@ pub fn submit(address: SocketAddr, ledger: &mut Ledger, name: &str, jobs: usize)
     for count in 0..jobs {
         let place = ledger.add(Sent::new(format!("{name}-{count}"), count % 3 == 0));
         let since = Instant::now();
-        // As callers do: what was not answered, or with 503, is sent again.
+        // As callers do: what was not answered, or with 502 or 503, is sent again.
         let answer = loop {
             match ledger.request(place).send(&mut asker) {
-                Some(answer) if answer.status != 503 => break answer,
+                Some(answer) if ![502, 503].contains(&answer.status) => break answer,
                 _ => asker = Asker::new(address),
             }
             assert!(since.elapsed() < PATIENCE, "it is never accepted");
         };
         ledger.accepted(place, &answer);
     }
+}
+
+/// Holds a server to everything that was said, until nothing more is owed.
+///
+/// # Panics
+///
+/// If it breaks its word.
+pub fn settle(address: SocketAddr, ledger: &mut Ledger, arrivals: &mut Arrivals, hearer: &Hearer) {
+    let mut asker = Asker::new(address);
+    arrivals.take(hearer);
+    ledger.check(&mut asker, arrivals, 1);
+    while ledger.owed(arrivals).is_some() {
+        arrivals.add(hearer.next());
+        arrivals.take(hearer);
+    }
+    ledger.check(&mut asker, arrivals, usize::MAX);
+    ledger.check_nothing_else(&mut asker, arrivals);
+    println!("{}, {}", ledger.summary(), arrivals.summary());
 }

@@ -3,7 +3,7 @@
 use dubhook_postgres_tests::{
     cluster::Cluster,
     proxy::Proxy,
-    rig::{Rig, ask, assert_stops, get, ready, submit, unready},
+    rig::{Rig, ask, assert_stops, get, ready, settle, submit, unready},
 };
 use dubhook_tests::{
     arrivals::Arrivals,
@@ -11,7 +11,6 @@ use dubhook_tests::{
     wire::{Answer, Asker, Hearer},
 };
 use std::{
-    net::SocketAddr,
     thread,
     time::{Duration, Instant},
 };
@@ -21,20 +20,6 @@ const QUICK: &[&str] = &["--simulate", "20ms..400ms", "--simulate-errors", "0.2"
 const SLOW: &[&str] = &["--simulate", "1h..1h"];
 /// What a takeover may take besides its lease and a tenth, on however busy a machine.
 const BUSY: Duration = Duration::from_secs(10);
-
-/// Holds a server to everything that was said, until nothing more is owed.
-fn settle(address: SocketAddr, ledger: &mut Ledger, arrivals: &mut Arrivals, hearer: &Hearer) {
-    let mut asker = Asker::new(address);
-    arrivals.take(hearer);
-    ledger.check(&mut asker, arrivals, 1);
-    while ledger.owed(arrivals).is_some() {
-        arrivals.add(hearer.next());
-        arrivals.take(hearer);
-    }
-    ledger.check(&mut asker, arrivals, usize::MAX);
-    ledger.check_nothing_else(&mut asker, arrivals);
-    println!("{}, {}", ledger.summary(), arrivals.summary());
-}
 
 #[test]
 fn an_owner_is_killed_and_everything_it_acknowledged_ends() {
