@@ -1,42 +1,33 @@
 //! One call of the HTTP API, and an answer that is worth showing.
 
 use super::{
-    exchange::{Ask, PATIENCE, REQUEST_BYTES_MAX, exchange},
+    exchange::{Ask, PATIENCE, REQUEST_BYTES_MAX},
     fail::Fail,
     remote::Remote,
+    servers::Servers,
     show::plain,
 };
 use async_io::block_on;
-use dubhook_core::{client::Server, http::Method, json, model::Problem};
-use dubhook_smol::tls::Trust;
+use dubhook_core::{client::check_api_key, http::Method, json, model::Problem};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A server to call.
 #[derive(Debug)]
 pub(super) struct Api<'r> {
-    remote: &'r Remote,
-    server: Server<'r>,
-    trust: Trust,
+    servers: Servers,
+    api_key: Option<&'r str>,
 }
 
 impl<'r> Api<'r> {
     /// The server that the arguments name.
     pub(super) fn new(remote: &'r Remote) -> Result<Self, Fail> {
-        let server = &remote.server;
-        let server = Server::parse(server)
-            .map_err(|error| Fail::Usage(format!("--server {server}: {}", error.as_str())))?;
-        let server = match &remote.api_key {
-            None => server,
-            Some(key) => server
-                .with_key(key)
-                .map_err(|error| Fail::Usage(format!("--api-key: {}", error.as_str())))?,
-        };
-        let trust = remote.trust()?;
-        Ok(Self {
-            remote,
-            server,
-            trust,
-        })
+        let servers = Servers::new(&remote.servers, remote.trust()?)?;
+        let api_key = remote.api_key.as_deref();
+        if let Some(key) = api_key {
+            check_api_key(key)
+                .map_err(|error| Fail::Usage(format!("--api-key: {}", error.as_str())))?;
+        }
+        Ok(Self { servers, api_key })
     }
 
     /// Calls without a body.
@@ -51,16 +42,10 @@ impl<'r> Api<'r> {
             target: path,
             body: body.as_bytes(),
             fields: &[],
-            api_key: self.server.key(),
+            api_key: self.api_key,
             patience: PATIENCE,
         };
-        let (status, answer) =
-            block_on(exchange(self.server.url(), &self.trust, ask)).map_err(|error| {
-                Fail::Unreachable {
-                    server: self.remote.server.clone(),
-                    error,
-                }
-            })?;
+        let (status, answer) = block_on(self.servers.ask(ask))?;
         match status {
             200..=299 => Ok(answer),
             400 | 415 | 422 => Err(Fail::Usage(problem(status, &answer))),

@@ -5,7 +5,10 @@ use dubhook_core::{
     out::Out,
     url::Url,
 };
-use dubhook_smol::{exchange::Link, tls::Trust};
+use dubhook_smol::{
+    exchange::{Link, LinkError},
+    tls::Trust,
+};
 use std::{io, time::Duration};
 
 /// How long the other side may take for anything, where it is not asked to wait.
@@ -35,8 +38,8 @@ pub(super) async fn exchange(
     url: &Url<'_>,
     trust: &Trust,
     ask: Ask<'_>,
-) -> io::Result<(u16, Vec<u8>)> {
-    let request = request(url, ask)?;
+) -> Result<(u16, Vec<u8>), LinkError> {
+    let request = request(url, ask).map_err(LinkError::Connect)?;
     let link = Link::new(*url, trust.clone(), ANSWER_BYTES_MAX);
     let mut link = link.patience(ask.patience);
     let answer = link.exchange(ask.method, &request).await?;

@@ -17,6 +17,7 @@ mod moving;
 mod pages;
 mod remote;
 mod serve;
+mod servers;
 mod show;
 mod signals;
 mod translate;
@@ -41,7 +42,7 @@ const AFTER_HELP: &str =
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Watch it happen: a server, a webhook client and a job in one process
     Demo(demo::Demo),
     /// Ask for a translation, and wait for it if you like

@@ -11,14 +11,16 @@ use std::{path::PathBuf, time::Duration};
 /// Which server, and how to show what it says.
 #[derive(Debug, Args)]
 pub(super) struct Remote {
-    /// The server
+    /// The server; where several have the same records it may be given more than once, and the next one is asked when one does
+    /// not answer or stands by
     #[arg(
-        long,
+        long = "server",
         value_name = "URL",
         env = "DUBHOOK_SERVER",
+        value_delimiter = ',',
         default_value = "http://127.0.0.1:8000"
     )]
-    pub(super) server: String,
+    pub(super) servers: Vec<String>,
     /// The API key, if the server wants one
     #[arg(
         long,
@@ -38,7 +40,11 @@ pub(super) struct Remote {
 impl Remote {
     /// A client of this server.
     pub(super) fn client(&self) -> Client {
-        let mut client = Client::new(&self.server);
+        let mut servers = self.servers.iter();
+        let mut client = Client::new(servers.next().map_or("", String::as_str));
+        for server in servers {
+            client = client.another_server(server);
+        }
         for file in &self.ca_files {
             client = client.ca_file(file);
         }

@@ -11,7 +11,11 @@ use super::{
 use async_signal::Signals;
 use clap::{Args, ValueEnum};
 use dubhook_core::{
-    address::Cidr, client::check_api_key, dispatch::Schedule, service::Limits, simulate::Settings,
+    address::Cidr,
+    client::{self, check_api_key},
+    dispatch::Schedule,
+    service::Limits,
+    simulate::Settings,
 };
 use dubhook_smol::{
     entropy,
@@ -27,6 +31,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     convert::Infallible,
     io::{self, Write},
+    net::IpAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -65,6 +70,10 @@ pub(super) struct Serve {
     /// In which schema of the database the tables are, `dubhook` where not said; it is made where it is not there
     #[arg(long, value_name = "NAME")]
     schema: Option<String>,
+    /// With --store: where the other servers reach this one, to pass on to it what they are asked while it serves. Where
+    /// --listen says, if not said, which must then be no address like 0.0.0.0 that stands for all
+    #[arg(long, value_name = "URL")]
+    advertise: Option<String>,
     /// Keep nothing: all is gone when the server ends
     #[arg(long)]
     in_memory: bool,
@@ -188,13 +197,37 @@ impl Serve {
 
     /// Refuses what goes with another store.
     fn check_store(&self) -> Result<(), Fail> {
-        let flag = match (&self.lease, &self.schema) {
-            _ if self.store.is_some() => return Ok(()),
-            (Some(_), _) => "--lease",
-            (None, Some(_)) => "--schema",
-            (None, None) => return Ok(()),
+        if self.store.is_some() {
+            return self.check_advertised();
+        }
+        let flag = match (&self.lease, &self.schema, &self.advertise) {
+            (Some(_), _, _) => "--lease",
+            (None, Some(_), _) => "--schema",
+            (None, None, Some(_)) => "--advertise",
+            (None, None, None) => return Ok(()),
         };
         Err(Fail::Usage(format!("{flag} goes with --store URL")))
+    }
+
+    /// Refuses a place that others cannot reach this server at.
+    fn check_advertised(&self) -> Result<(), Fail> {
+        let Some(url) = &self.advertise else {
+            let host = self.listen.rsplit_once(':').map_or("", |(host, _)| host);
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let is_all = host.parse().is_ok_and(|host: IpAddr| host.is_unspecified());
+            return match is_all {
+                false => Ok(()),
+                true => Err(Fail::Usage(format!(
+                    "--listen {} does not say where the other servers reach this one: say it with --advertise URL, like \
+                     http://dub1.example.com:8000",
+                    self.listen
+                ))),
+            };
+        };
+        let checked = client::Server::parse(url);
+        checked
+            .map(drop)
+            .map_err(|error| Fail::Usage(format!("--advertise {url}: {}", error.as_str())))
     }
 
     /// The keys; commas with nothing between them are none.
@@ -275,6 +308,9 @@ impl Serve {
             .limits(self.limits())
             .idle_timeout(self.idle_timeout)
             .pages(pages::ALL);
+        if let Some(url) = &self.advertise {
+            builder = builder.advertise(url);
+        }
         for key in self.keys() {
             builder = builder.api_key(key);
         }

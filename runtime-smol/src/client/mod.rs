@@ -136,6 +136,14 @@ impl Client {
         self
     }
 
+    /// Another server with the same records: it is asked when the one that was asked before does not answer or stands by. May be
+    /// called more than once.
+    #[must_use]
+    pub fn another_server(mut self, url: impl Into<String>) -> Self {
+        self.options.more_servers.push(url.into());
+        self
+    }
+
     /// The key that the server wants.
     #[must_use]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@ use dubhook_core::{
     client::{Server, Timings},
     event::Filter,
     signature::Secret,
+    url::Url,
 };
 use std::{net::Ipv6Addr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,6 +17,8 @@ pub(super) const WEBHOOK_PATH: &str = "/webhook";
 #[derive(Debug, Clone)]
 pub(super) struct Options {
     pub(super) server: String,
+    /// Others with the same records.
+    pub(super) more_servers: Vec<String>,
     pub(super) api_key: Option<Hidden<String>>,
     /// Certificates that are believed besides the platform's.
     pub(super) ca_files: Vec<PathBuf>,
@@ -44,6 +47,7 @@ impl Options {
     pub(super) fn new(server: String) -> Self {
         Self {
             server,
+            more_servers: Vec::new(),
             api_key: None,
             ca_files: Vec::new(),
             webhook: None,
@@ -55,6 +59,19 @@ impl Options {
             patience: Duration::from_secs(10),
             timings: Timings::STANDARD,
         }
+    }
+
+    /// All servers, the first one first, if their URLs are good.
+    pub(super) fn servers(&self) -> Result<Vec<Url<'_>>, Error> {
+        let all = std::iter::once(&self.server).chain(&self.more_servers);
+        all.map(|url| {
+            let server = Server::parse(url).map_err(|error| Error::Server {
+                url: url.clone(),
+                error,
+            })?;
+            Ok(*server.url())
+        })
+        .collect()
     }
 
     /// The server, if its URL and key are good.

@@ -68,6 +68,7 @@ pub(super) async fn start(
 ) -> Result<Running, Error> {
     let seed = entropy::seed().map_err(|error| Error::Entropy(Arc::new(error)))?;
     options.server()?;
+    options.servers()?;
     let trust = options.trust()?;
     let (listeners, url) = match &options.webhook {
         None => (Vec::new(), None),
@@ -123,8 +124,11 @@ async fn run(
 ) {
     let mut tables = ClientMemory::<Zeroed>::new(options.capacity, SUBMISSION_BYTES_MAX);
     // Both were found good before the task was started.
-    let (Ok(server), Ok(mut webhook)) = (options.server(), url.as_deref().map(webhook).transpose())
-    else {
+    let (Ok(server), Ok(servers), Ok(mut webhook)) = (
+        options.server(),
+        options.servers(),
+        url.as_deref().map(webhook).transpose(),
+    ) else {
         return;
     };
     if let Some(webhook) = &mut webhook {
@@ -144,7 +148,11 @@ async fn run(
     driver.start();
 
     let executor = Executor::new();
-    let life = exchanges(&driver, Link::new(*server.url(), trust, ANSWER_BYTES_MAX))
+    let links = servers
+        .into_iter()
+        .map(|url| Link::new(url, trust.clone(), ANSWER_BYTES_MAX))
+        .collect();
+    let life = exchanges(&driver, Links { links, at: 0 })
         .or(driver.obey(&commands))
         .or(receive::accept(&driver, &listeners, &executor));
     executor.run(life).await;
@@ -153,8 +161,26 @@ async fn run(
     while commands.try_recv().is_ok() {}
 }
 
+/// Servers with the same records, and which one is asked first.
+#[derive(Debug)]
+struct Links<'u> {
+    links: Vec<Link<'u>>,
+    at: usize,
+}
+
+impl<'u> Links<'u> {
+    fn first(&mut self) -> Option<&mut Link<'u>> {
+        self.links.get_mut(self.at)
+    }
+
+    /// Another one is asked first from here on.
+    fn turn(&mut self) {
+        self.at = (self.at + 1) % self.links.len().max(1);
+    }
+}
+
 /// Asks the server what is to be asked, until the client has ended.
-async fn exchanges(driver: &Driver<'_>, mut link: Link<'_>) {
+async fn exchanges(driver: &Driver<'_>, mut links: Links<'_>) {
     let mut memory = vec![0; lock(&driver.session).client().request_bytes_max()];
     loop {
         let changed = driver.listen();
@@ -162,7 +188,7 @@ async fn exchanges(driver: &Driver<'_>, mut link: Link<'_>) {
         match turn {
             Turn::Send(exchange, len) => {
                 let request = memory.get(..len).unwrap_or_default();
-                exchange_once(driver, &mut link, exchange, request).await;
+                exchange_once(driver, &mut links, exchange, request).await;
             }
             Turn::Wait(deadline) => driver.wait(changed, deadline).await,
             Turn::End => return,
@@ -172,25 +198,46 @@ async fn exchanges(driver: &Driver<'_>, mut link: Link<'_>) {
 
 async fn exchange_once(
     driver: &Driver<'_>,
-    link: &mut Link<'_>,
+    links: &mut Links<'_>,
     exchange: Exchange,
     request: &[u8],
 ) {
-    let answered = async { Some(link.exchange(exchange.call.method(), request).await) };
-    let abandoned = async {
-        driver.abandoned(exchange.id).await;
-        None
-    };
-    let Some(result) = answered.or(abandoned).await else {
-        return;
-    };
-    let mut session = lock(&driver.session);
-    match result {
-        Ok(response) => session.respond(driver.now(), exchange.id, &response),
-        Err(error) => {
-            let (failure, why) = (failure(&error), error.to_string());
-            session.fail(driver.now(), exchange.id, failure, why);
+    let servers = links.links.len();
+    for count in 1..=servers {
+        let Some(link) = links.first() else { return };
+        let answered = async { Some(link.exchange(exchange.call.method(), request).await) };
+        let abandoned = async {
+            driver.abandoned(exchange.id).await;
+            None
+        };
+        let Some(result) = answered.or(abandoned).await else {
+            // One that says nothing for so long may have died without a word.
+            return links.turn();
+        };
+        // One that has not seen the request, or has not looked at it.
+        let is_elsewhere = match &result {
+            Ok(response) => response.status == 503,
+            Err(error) => matches!(error, LinkError::Connect(_)),
+        };
+        if is_elsewhere && count < servers {
+            links.turn();
+            continue;
         }
+        let is_gone = is_elsewhere || matches!(result, Err(LinkError::Broken(_)));
+        let mut session = lock(&driver.session);
+        match result {
+            Ok(response) => session.respond(driver.now(), exchange.id, &response),
+            Err(error) => {
+                let (failure, why) = (failure(&error), error.to_string());
+                session.fail(driver.now(), exchange.id, failure, why);
+            }
+        }
+        drop(session);
+        if is_gone {
+            // The machine asks again, with the same key where it submits.
+            links.turn();
+        }
+        return;
     }
 }
 

@@ -2,43 +2,31 @@
 
 use super::{
     answer::{Answer, Failure, send},
+    dial::{Stream, addresses, dial},
     greeting::speaks_tls,
-    patient::Patient,
 };
-use crate::{
-    race::{self, Spare},
-    tls::{self, Trust},
-};
+use crate::tls::Trust;
 use async_io::{Async, Timer};
 use dubhook_core::{
     http::{Limits, Method, RecvBuf, Response, ResponseError},
-    url::{Host, Scheme, Url},
+    url::{Scheme, Url},
 };
 use futures_lite::{
     future::{self, FutureExt, poll_fn},
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    io::AsyncReadExt,
 };
-use futures_rustls::TlsConnector;
-use smol::unblock;
 use std::{
     fmt, io,
-    net::{SocketAddr, TcpStream, ToSocketAddrs},
+    net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
 /// How long it may take until there is a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// How many connections may be under way besides the first one.
-const SPARE_MAX: usize = 16;
 /// How long a kept connection is used without looking its name up anew.
 const FRESH: Duration = Duration::from_secs(60);
 /// How long a look-up may hold up an exchange for which there is a connection.
 const LOOK_UP_MAX: Duration = Duration::from_secs(2);
-
-/// A connection, with TLS or without.
-trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Stream for S {}
 
 /// A connection to one server, made when it is needed.
 ///
@@ -209,19 +197,7 @@ struct Open {
 
 /// A new connection to the server, who under `https` has proved its name.
 async fn open(url: &Url<'_>, trust: &Trust, patience: Duration) -> io::Result<Open> {
-    let (address, stream) = connect(url).await?;
-    let stream = Patient::new(stream, patience);
-    let stream: Box<dyn Stream> = match url.scheme() {
-        Scheme::Http => Box::new(stream),
-        Scheme::Https => {
-            let name = tls::server_name(url)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-            let trust = trust.clone();
-            let connector = TlsConnector::from(unblock(move || trust.client()).await);
-            let connected = connector.connect(name, stream).await;
-            Box::new(connected.map_err(tls::explain)?)
-        }
-    };
+    let (address, stream) = dial(url, trust, CONNECT_MAX, patience).await?;
     Ok(Open {
         stream,
         address,
@@ -238,38 +214,6 @@ async fn explained(error: io::Error, url: &Url<'_>, address: SocketAddr) -> Fail
     } else {
         Failure::Unheard(error)
     }
-}
-
-/// All addresses of the server.
-async fn addresses(url: &Url<'_>) -> io::Result<Vec<SocketAddr>> {
-    let port = url.port();
-    Ok(match url.host() {
-        Host::V4(address) => vec![(address, port).into()],
-        Host::V6(address) => vec![(address, port).into()],
-        Host::Name(name) => {
-            let name = name.to_owned();
-            let found = unblock(move || (name, port).to_socket_addrs()).await?;
-            found.collect()
-        }
-    })
-}
-
-/// A connection to the first address of the server that takes one.
-async fn connect(url: &Url<'_>) -> io::Result<(SocketAddr, Async<TcpStream>)> {
-    let late = async {
-        Timer::after(CONNECT_MAX).await;
-        Err(io::ErrorKind::TimedOut.into())
-    };
-    let connected = async {
-        let addresses = addresses(url).await?;
-        let spare = Spare::new(SPARE_MAX);
-        let connect = Async::<TcpStream>::connect;
-        race::first(url.host_text(), addresses, &spare, connect).await
-    };
-    let (address, stream) = connected.or(late).await?;
-    // Each write is a whole message, so holding it back gains nothing.
-    stream.get_ref().set_nodelay(true)?;
-    Ok((address, stream))
 }
 
 #[cfg(test)]

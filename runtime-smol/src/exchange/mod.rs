@@ -9,10 +9,12 @@
 //! one turns out to have been closed.
 
 mod answer;
+mod dial;
 mod greeting;
 mod link;
 mod patient;
 
 pub(crate) use answer::{Answer, Failure, send};
+pub(crate) use dial::{Stream, dial};
 pub(crate) use greeting::speaks_tls;
 pub use link::{Link, LinkError};

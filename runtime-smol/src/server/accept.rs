@@ -80,7 +80,7 @@ fn take_on(engine: &Engine<'_>, stream: TcpStream) -> io::Result<Stream> {
 
 /// Lets go of a client that is gone without a word, as a phone or an entry of an address translator goes: once it has
 /// acknowledged nothing of what it was sent for so long. What a stream sends now and then finds it so.
-fn notice_when_gone(stream: &TcpStream) -> io::Result<()> {
+pub(super) fn notice_when_gone(stream: &TcpStream) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::net::sockopt::set_tcp_user_timeout(stream, UNACKNOWLEDGED_MS)?;
     #[cfg(not(target_os = "linux"))]

@@ -12,6 +12,7 @@ use crate::{
 };
 use dubhook_core::{
     address::Cidr,
+    client::{self, ServerError},
     server::{ApiKey, Config, Page},
     service::Limits,
     simulate::Settings,
@@ -43,6 +44,7 @@ pub struct Builder {
     resolver: Arc<dyn Resolve>,
     pace: Pace,
     pages: &'static [Page<'static>],
+    advertise: Option<String>,
 }
 
 impl Default for Builder {
@@ -64,6 +66,7 @@ impl Default for Builder {
             resolver: Arc::new(System),
             pace: Pace::STANDARD,
             pages: &[],
+            advertise: None,
         }
     }
 }
@@ -198,6 +201,15 @@ impl Builder {
         self
     }
 
+    /// Where other servers with the same store reach this one, to pass calls on to it while it has the records: a URL like
+    /// `https://dub1.example.com:8443`. Where not said it is where the server [listens](Self::listen), unless that is every
+    /// address of the machine: then nothing is passed on to it.
+    #[must_use]
+    pub fn advertise(mut self, url: impl Into<String>) -> Self {
+        self.advertise = Some(url.into());
+        self
+    }
+
     /// Begins to listen.
     ///
     /// # Errors
@@ -215,6 +227,23 @@ impl Builder {
             Some(seed) => seed,
             None => Hidden(entropy::seed().map_err(StartError::Entropy)?),
         };
+        let scheme = self.identity.as_ref().map_or("http", |_| "https");
+        let advertised = match self.advertise {
+            Some(url) => Some(url),
+            None => {
+                let host = self.listen.rsplit_once(':').map(|(host, _)| host);
+                let host = host.filter(|_| !address.ip().is_unspecified());
+                host.map(|host| format!("{scheme}://{host}:{}", address.port()))
+            }
+        };
+        if let Some(url) = &advertised
+            && let Err(error) = client::Server::parse(url)
+        {
+            return Err(StartError::Advertise {
+                url: url.clone(),
+                error,
+            });
+        }
         let (stopper, stop) = stop::stop();
         Ok(Server {
             listener,
@@ -234,6 +263,7 @@ impl Builder {
             resolver: self.resolver,
             pace: self.pace,
             pages: self.pages,
+            advertised,
             stop,
             stopper,
         })
@@ -273,6 +303,13 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
+    /// Other servers could not reach it there.
+    Advertise {
+        /// The URL that was to be advertised.
+        url: String,
+        /// What is wrong with it.
+        error: ServerError,
+    },
     /// The operating system has no randomness to give.
     Entropy(io::Error),
 }
@@ -287,6 +324,13 @@ impl fmt::Display for StartError {
                 )
             }
             Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Advertise { url, error } => {
+                write!(
+                    f,
+                    "{url} cannot be where others reach this server: {}",
+                    error.as_str()
+                )
+            }
             Self::Entropy(error) => write!(f, "no randomness to be had: {error}"),
         }
     }

@@ -9,8 +9,8 @@
 //!   run   restore   standby                                           a server, from its start to its end
 //!   pump                                                              what the machine wants done
 //!   accept   connection   attempt   connect   program   commit        the tasks
-//!   engine                                                            what they share
-//!   buffers   pace   storage   store_thread   stop   unheld           what that is made of
+//!   engine   pass                                                     what they share
+//!   buffers   pace   storage   store_thread   stop   unheld   way   caller    what that is made of
 //! ```
 //!
 //! ```
@@ -31,6 +31,7 @@ mod accept;
 mod attempt;
 mod buffers;
 mod builder;
+mod caller;
 mod commit;
 mod connect;
 mod connection;
@@ -38,6 +39,7 @@ mod engine;
 mod handle;
 mod held;
 mod pace;
+mod pass;
 mod program;
 mod pump;
 mod restore;
@@ -47,6 +49,7 @@ mod stop;
 mod storage;
 mod store_thread;
 mod unheld;
+mod way;
 
 pub use builder::{Builder, StartError};
 pub use handle::Handle;

@@ -8,7 +8,7 @@ use super::{
     pace::Pace,
     pump,
     restore::restore,
-    standby::stand_by,
+    standby::Standby,
     stop::{Stop, StopSignal, Stopper},
     storage::Storage,
 };
@@ -73,6 +73,8 @@ pub struct Server {
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) pace: Pace,
     pub(super) pages: &'static [Page<'static>],
+    /// Where other servers with the same store reach this one.
+    pub(super) advertised: Option<String>,
     pub(super) stop: StopSignal,
     pub(super) stopper: Stopper,
 }
@@ -137,8 +139,20 @@ impl Server {
         let listener = Async::new(self.listener)?;
         if let Some(store) = &self.store {
             let listens = || ready.take().into_iter().for_each(|ready| ready());
+            if let Some(url) = &self.advertised {
+                store.advertise(url);
+            }
+            let standby = Standby {
+                net: &net,
+                store,
+                listener: &listener,
+                identity: self.identity.as_ref(),
+                trust: &self.trust,
+                idle: self.idle,
+                connections_max: self.capacity.connections,
+            };
             let taken = async {
-                stand_by(&net, store, &listener, self.identity.as_ref(), listens).await?;
+                standby.run(listens).await?;
                 Ok(true)
             };
             let stopped = async {

@@ -1,12 +1,19 @@
-//! A server that stands by: it listens, says so to whoever asks, and waits until the records are its own.
+//! A server that stands by: it listens, passes calls on to whoever has the records, and waits until they are its own.
 
-use super::unheld;
+use super::{
+    accept::notice_when_gone,
+    caller::{Caller, Heard},
+    pass::Call,
+    unheld,
+    way::Route,
+};
 use crate::{
-    net::{Interest, Net, Stream},
+    net::{Net, Stream},
     store::{Store, StoreError},
-    tls::Identity,
+    tls::{Identity, Trust},
 };
 use async_io::{Async, Timer};
+use dubhook_core::http::Method;
 use futures_lite::future::FutureExt;
 use rustls::ServerConnection;
 use smol::{LocalExecutor, unblock};
@@ -19,81 +26,108 @@ use std::{
     time::Duration,
 };
 
-/// Who is answered at once; who comes besides finds the connection closed.
-const CONNECTIONS_MAX: usize = 256;
-/// What of a request is read at most before it is answered, in bytes.
-const HEAD_BYTES: usize = 8 * 1024;
-/// How long a client may take for it, and for the answer.
-const TIME: Duration = Duration::from_secs(5);
 /// How long to leave the listener alone when the operating system has no descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+/// How long those who waited for the old owner may take to be told that it is gone, and how often is looked.
+const FAREWELL: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(5);
 
-/// Waits until the records are this server's, and answers meanwhile; calls `listens` once it does.
-pub(super) async fn stand_by(
-    net: &Rc<Net>,
-    store: &Arc<dyn Store>,
-    listener: &Async<TcpListener>,
-    identity: Option<&Identity>,
-    listens: impl FnOnce(),
-) -> Result<(), StoreError> {
-    let Some(pause) = take(store).await? else {
-        return Ok(());
-    };
-    tracing::info!("stands by");
-    listens();
-    let executor = Rc::new(LocalExecutor::new());
-    let open = Rc::new(Cell::new(0));
-    let answer = async {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) if open.get() < CONNECTIONS_MAX => {
-                    let Ok(stream) = stream
-                        .into_inner()
-                        .and_then(|stream| secure(net, stream, identity))
-                    else {
-                        continue;
-                    };
-                    let counted = Counted::new(&open);
-                    executor
-                        .spawn(async move {
-                            let _counted = counted;
-                            let late = async {
-                                Timer::after(TIME).await;
-                                Err(io::ErrorKind::TimedOut.into())
-                            };
-                            // Whoever is gone need not be told.
-                            let _ = refuse(&stream).or(late).await;
-                        })
-                        .detach();
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections");
-                    Timer::after(EXHAUSTED).await;
-                }
-            }
-        }
-    };
-    let taken = async {
-        let mut pause = pause;
-        loop {
-            Timer::after(pause).await;
-            match take(store).await? {
-                Some(again) => pause = again,
-                None => return Ok(()),
-            }
-        }
-    };
-    let watch = async {
-        let error = net.run().await.err();
-        Err(error.unwrap_or_else(|| io::ErrorKind::Other.into()).into())
-    };
-    executor.run(taken.or(answer).or(watch)).await
+/// What a server that stands by has.
+pub(super) struct Standby<'s> {
+    pub(super) net: &'s Rc<Net>,
+    pub(super) store: &'s Arc<dyn Store>,
+    pub(super) listener: &'s Async<TcpListener>,
+    pub(super) identity: Option<&'s Identity>,
+    /// Whose certificate is believed to be the owner's.
+    pub(super) trust: &'s Trust,
+    /// How long a connection may be idle between requests.
+    pub(super) idle: Duration,
+    /// Who is served at once; who comes besides finds the connection closed.
+    pub(super) connections_max: usize,
 }
 
-async fn take(store: &Arc<dyn Store>) -> Result<Option<Duration>, StoreError> {
-    let store = Arc::clone(store);
-    unblock(move || store.take()).await
+impl Standby<'_> {
+    /// Waits until the records are this server's, and passes calls on meanwhile; calls `listens` once it does.
+    pub(super) async fn run(self, listens: impl FnOnce()) -> Result<(), StoreError> {
+        let route = Rc::new(Route::new(self.trust.clone()));
+        let Some(pause) = self.take(&route).await? else {
+            return Ok(());
+        };
+        tracing::info!("stands by");
+        listens();
+        let executor = Rc::new(LocalExecutor::new());
+        let answer = async {
+            let open = Rc::new(Cell::new(0));
+            loop {
+                match self.listener.accept().await {
+                    Ok((stream, _)) if open.get() < self.connections_max => {
+                        let Ok(stream) = stream.into_inner().and_then(|it| self.take_on(it)) else {
+                            continue;
+                        };
+                        let (counted, route) = (Counted::new(&open), Rc::clone(&route));
+                        let idle = self.idle;
+                        let served = async move {
+                            let _counted = counted;
+                            // Whoever is gone need not be told.
+                            let _ = serve(stream, &route, idle).await;
+                        };
+                        executor.spawn(served).detach();
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept connections");
+                        Timer::after(EXHAUSTED).await;
+                    }
+                }
+            }
+        };
+        let taken = async {
+            let mut pause = pause;
+            loop {
+                Timer::after(pause).await;
+                match self.take(&route).await? {
+                    Some(again) => pause = again,
+                    None => break,
+                }
+            }
+            route.lead(None);
+            let told = async {
+                while route.unanswered.get() > 0 {
+                    Timer::after(LOOK).await;
+                }
+            };
+            let late = async { _ = Timer::after(FAREWELL).await };
+            told.or(late).await;
+            Ok(())
+        };
+        let watch = async {
+            let error = self.net.run().await.err();
+            Err(error.unwrap_or_else(|| io::ErrorKind::Other.into()).into())
+        };
+        executor.run(taken.or(answer).or(watch)).await
+    }
+
+    /// Looks whether the records can be had, and where they are where not.
+    async fn take(&self, route: &Route) -> Result<Option<Duration>, StoreError> {
+        let store = Arc::clone(self.store);
+        let pause = unblock(move || store.take()).await?;
+        if pause.is_some() {
+            let owner = self.store.ownership();
+            route.lead(owner.and_then(|owner| Some((owner.epoch, owner.url?))));
+        }
+        Ok(pause)
+    }
+
+    fn take_on(&self, stream: TcpStream) -> io::Result<Stream> {
+        notice_when_gone(&stream)?;
+        stream.set_nodelay(true)?;
+        let stream = self.net.watch(stream)?;
+        let Some(identity) = self.identity else {
+            return Ok(stream);
+        };
+        let connection = ServerConnection::new(identity.server());
+        Ok(stream.secure(connection.map_err(io::Error::other)?))
+    }
 }
 
 /// One connection more, for as long as it lasts.
@@ -112,43 +146,50 @@ impl Drop for Counted {
     }
 }
 
-fn secure(net: &Rc<Net>, stream: TcpStream, identity: Option<&Identity>) -> io::Result<Stream> {
-    let stream = net.watch(stream)?;
-    let Some(identity) = identity else {
-        return Ok(stream);
-    };
-    let connection = ServerConnection::new(identity.server());
-    Ok(stream.secure(connection.map_err(io::Error::other)?))
-}
-
-/// Reads a request's head, answers it, and waits for the client to close: a socket that is closed with bytes unread takes its
-/// own answer back.
-async fn refuse(stream: &Stream) -> io::Result<()> {
-    let mut head = Vec::new();
-    let mut bytes = [0; 1024];
-    while head.len() < HEAD_BYTES && !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        match read(stream, &mut bytes).await? {
-            0 => return Ok(()),
-            len => head.extend_from_slice(&bytes[..len]),
-        }
-    }
-    let mut unsent = unheld::answer(&head);
-    while !unsent.is_empty() {
-        match stream.try_write(unsent)? {
-            Some(len) => unsent = &unsent[len..],
-            None => stream.ready(Interest::Write).await,
-        }
-    }
-    stream.finish();
-    while read(stream, &mut bytes).await? > 0 {}
-    Ok(())
-}
-
-async fn read(stream: &Stream, bytes: &mut [u8]) -> io::Result<usize> {
+/// Serves a connection to its end.
+async fn serve(stream: Stream, route: &Route, idle: Duration) -> io::Result<()> {
+    let mut caller = Caller::new(stream);
     loop {
-        if let Some(len) = stream.try_read(bytes)? {
-            return Ok(len);
+        match caller.hear(idle).await? {
+            Heard::Nothing => return Ok(()),
+            Heard::Refused(refusal) => {
+                caller.say(unheld::refused(refusal).as_bytes()).await?;
+                break;
+            }
+            Heard::Request => {}
         }
-        stream.ready(Interest::Read).await;
+        if !answer(&mut caller, route).await? {
+            break;
+        }
+    }
+    caller.close().await
+}
+
+/// Answers a request. Whether its connection may serve another one.
+async fn answer(caller: &mut Caller, route: &Route) -> io::Result<bool> {
+    let Some(request) = caller.parser.request(caller.filled()) else {
+        return Ok(false);
+    };
+    let way = match request.path {
+        // These are of this server.
+        "/healthz" | "/readyz" | "/metrics" => None,
+        _ => route.way(),
+    };
+    let method = request.method;
+    let is_alive = request.path == "/healthz" && matches!(method, Method::Get | Method::Head);
+    let call = way
+        .as_ref()
+        .and_then(|way| Call::new(&request, &way.url()?));
+    caller.take_out();
+    match (way, call) {
+        (Some(way), Some(call)) => call.pass(caller, &way, &route.unanswered).await,
+        _ if is_alive => {
+            caller.say(unheld::alive(method)).await?;
+            Ok(false)
+        }
+        _ => {
+            caller.say(unheld::stands_by(method)).await?;
+            Ok(false)
+        }
     }
 }

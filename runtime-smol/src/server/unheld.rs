@@ -3,6 +3,8 @@
 //! It may not look at anything that it knows, since another server may have taken over: so these are constants, chosen by the
 //! first line of a request.
 
+use dubhook_core::http::{Method, Refusal};
+
 /// The end of an answer's head that is the same for all.
 macro_rules! answer {
     ($status:literal, $fields:literal, $kind:literal, $len:literal, $body:literal) => {
@@ -34,6 +36,55 @@ const STANDS_BY: &[u8] = answer!(
     r#"{"type":"about:blank","title":"Service Unavailable","status":503,"code":"stands_by","detail":"This server stands by: another one has the records, or nobody can say who has them. Try again."}"#
 );
 
+/// Nobody knows what became of a call that was passed on.
+const UNHEARD: &[u8] = answer!(
+    "502 Bad Gateway",
+    "retry-after: 1\r\n",
+    "application/problem+json",
+    "227",
+    r#"{"type":"about:blank","title":"Bad Gateway","status":502,"code":"owner_unheard","detail":"The server that has the records has ended without an answer. It may have done what was asked: try again, with the same Idempotency-Key."}"#
+);
+
+/// What to answer to who asks whether the process serves at all.
+pub(super) fn alive(method: Method) -> &'static [u8] {
+    match method {
+        Method::Head => head_of(ALIVE),
+        _ => ALIVE,
+    }
+}
+
+/// What to answer where there is nobody whom to pass a call on to.
+pub(super) fn stands_by(method: Method) -> &'static [u8] {
+    match method {
+        Method::Head => head_of(STANDS_BY),
+        _ => STANDS_BY,
+    }
+}
+
+/// What to answer where nobody knows what became of a call that was passed on.
+pub(super) fn unheard(method: Method) -> &'static [u8] {
+    match method {
+        Method::Head => head_of(UNHEARD),
+        _ => UNHEARD,
+    }
+}
+
+/// What to answer to what no server would take.
+pub(super) fn refused(refusal: Refusal) -> String {
+    let (status, why) = (refusal.status(), refusal.as_str());
+    let body =
+        format!(r#"{{"type":"about:blank","status":{status},"code":"bad_http","detail":"{why}"}}"#);
+    format!(
+        "HTTP/1.1 {status} \r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn head_of(answer: &'static [u8]) -> &'static [u8] {
+    let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
+    head.map_or(answer, |head| &answer[..head + 4])
+}
+
 /// What to answer to a request that begins like this.
 pub(super) fn answer(request: &[u8]) -> &'static [u8] {
     let line = request
@@ -49,11 +100,7 @@ pub(super) fn answer(request: &[u8]) -> &'static [u8] {
         (Some(b"HEAD"), _) => (STANDS_BY, false),
         _ => (STANDS_BY, true),
     };
-    if whole {
-        return answer;
-    }
-    let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
-    head.map_or(answer, |head| &answer[..head + 4])
+    if whole { answer } else { head_of(answer) }
 }
 
 #[cfg(test)]
@@ -62,7 +109,7 @@ mod tests {
 
     #[test]
     fn its_answers_say_how_long_they_are() {
-        for answer in [ALIVE, STANDS_BY] {
+        for answer in [ALIVE, STANDS_BY, UNHEARD] {
             let text = std::str::from_utf8(answer).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
             let len = format!("content-length: {}", body.len());

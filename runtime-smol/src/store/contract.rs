@@ -10,6 +10,22 @@ pub type Restore<'r> = dyn FnMut(Key, &[u8]) -> Result<(), RestoreError> + 'r;
 /// 2020-01-01, in milliseconds: no calendar that is set says an earlier time.
 pub(super) const UNSET_UNTIL_MS: u64 = 1_577_836_800_000;
 
+/// Who has the records of a store that several servers share, as far as this server knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Ownership {
+    /// How many owners there were, this one included.
+    pub epoch: u64,
+    /// Whether it is this server.
+    pub is_own: bool,
+    /// Where its owner is reached, if it said so.
+    pub url: Option<String>,
+    /// For how long this server may still speak; nothing where it may not.
+    pub lease_left: Duration,
+    /// Whether the store has answered when it was asked last.
+    pub answers: bool,
+}
+
 /// Keeps records.
 ///
 /// A store that is one server's alone need do no more than keep them. One that several servers share says besides whose
@@ -58,6 +74,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`], where trying again is no use.
     fn take(&self) -> Result<Option<Duration>, StoreError> {
         Ok(None)
+    }
+
+    /// Where other servers reach this one, for when the records are its own. Said before they are taken.
+    fn advertise(&self, _url: &str) {}
+
+    /// Who has the records, without asking anybody; nothing where they are always this server's. It does not wait.
+    fn ownership(&self) -> Option<Ownership> {
+        None
     }
 
     /// Whether this server may speak of what it knows at this moment: answer, call a webhook, hand out work. It may not

@@ -38,7 +38,7 @@ mod moving;
 pub mod postgres;
 
 pub use batch::Batch;
-pub use contract::{Restore, Store};
+pub use contract::{Ownership, Restore, Store};
 pub use disk::Disk;
 pub use error::StoreError;
 pub use moving::{EachArchived, MoveError, Moved, Whole, is_unfinished, move_all};

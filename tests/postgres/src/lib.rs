@@ -4,3 +4,4 @@ pub mod cluster;
 pub mod proxy;
 pub mod psql;
 pub mod records;
+pub mod rig;

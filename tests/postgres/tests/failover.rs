@@ -1,156 +1,25 @@
 //! Real servers over a real database: one serves, another stands by, and the first one dies, sleeps or stops.
 
-use dubhook_postgres_tests::{cluster::Cluster, proxy::Proxy};
+use dubhook_postgres_tests::{
+    cluster::Cluster,
+    proxy::Proxy,
+    rig::{Rig, ask, assert_stops, get, ready, settle, submit, unready},
+};
 use dubhook_tests::{
     arrivals::Arrivals,
-    ledger::{Ledger, Sent},
-    program::Program,
-    wire::{Answer, Asker, Hearer, PATIENCE},
+    ledger::Ledger,
+    wire::{Answer, Asker, Hearer},
 };
 use std::{
-    net::SocketAddr,
-    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
-use tempfile::TempDir;
 
 /// What a server does until it is told otherwise.
 const QUICK: &[&str] = &["--simulate", "20ms..400ms", "--simulate-errors", "0.2"];
 const SLOW: &[&str] = &["--simulate", "1h..1h"];
 /// What a takeover may take besides its lease and a tenth, on however busy a machine.
 const BUSY: Duration = Duration::from_secs(10);
-
-/// Servers, and where they log.
-struct Rig {
-    folder: TempDir,
-}
-
-impl Rig {
-    fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        }
-    }
-
-    fn log(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn serve(&self, name: &str, url: &str, lease: &str, more: &[&str]) -> (Program, SocketAddr) {
-        let arguments = [&["--store", url, "--lease", lease], more].concat();
-        let mut program = Program::serve(&arguments, &self.log(name));
-        let address = program.address();
-        (program, address)
-    }
-
-    fn logged(&self, name: &str) -> String {
-        std::fs::read_to_string(self.log(name)).expect("a log")
-    }
-}
-
-/// An answer to a question of its own connection; nothing where the server is gone.
-fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Option<Answer> {
-    Asker::new(address).try_call(method, path, "", body).ok()
-}
-
-fn get(address: SocketAddr, path: &str) -> Answer {
-    ask(address, "GET", path, "").expect("an answer")
-}
-
-/// Waits until a server has the records. How long that took.
-fn ready(address: SocketAddr) -> Duration {
-    let since = Instant::now();
-    while ask(address, "GET", "/readyz", "").is_none_or(|answer| answer.status != 200) {
-        assert!(since.elapsed() < PATIENCE, "it is never ready");
-        thread::park_timeout(Duration::from_millis(5));
-    }
-    since.elapsed()
-}
-
-/// Waits until a server may not speak.
-fn unready(address: SocketAddr) {
-    let since = Instant::now();
-    while ask(address, "GET", "/readyz", "").is_some_and(|answer| answer.status == 200) {
-        assert!(since.elapsed() < PATIENCE, "it goes on");
-        thread::park_timeout(Duration::from_millis(5));
-    }
-}
-
-/// Tells a server to stop, which it does.
-fn assert_stops(program: Program) {
-    program.terminate();
-    let (status, log) = program.wait();
-    assert_eq!(status.code(), Some(0), "{log}");
-}
-
-/// Submits jobs, each with a key of its own.
-fn submit(address: SocketAddr, ledger: &mut Ledger, name: &str, jobs: usize) {
-    let mut asker = Asker::new(address);
-    for count in 0..jobs {
-        let place = ledger.add(Sent::new(format!("{name}-{count}"), count % 3 == 0));
-        let since = Instant::now();
-        // As callers do: what was not answered, or with 503, is sent again.
-        let answer = loop {
-            match ledger.request(place).send(&mut asker) {
-                Some(answer) if answer.status != 503 => break answer,
-                _ => asker = Asker::new(address),
-            }
-            assert!(since.elapsed() < PATIENCE, "it is never accepted");
-        };
-        ledger.accepted(place, &answer);
-    }
-}
-
-/// Holds a server to everything that was said, until nothing more is owed.
-fn settle(address: SocketAddr, ledger: &mut Ledger, arrivals: &mut Arrivals, hearer: &Hearer) {
-    let mut asker = Asker::new(address);
-    arrivals.take(hearer);
-    ledger.check(&mut asker, arrivals, 1);
-    while ledger.owed(arrivals).is_some() {
-        arrivals.add(hearer.next());
-        arrivals.take(hearer);
-    }
-    ledger.check(&mut asker, arrivals, usize::MAX);
-    ledger.check_nothing_else(&mut asker, arrivals);
-    println!("{}, {}", ledger.summary(), arrivals.summary());
-}
-
-#[test]
-fn a_standby_says_so_and_nothing_else() {
-    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (_owner, owner) = rig.serve("owner", &cluster.url(), "3s", QUICK);
-    let (waiting, standby) = rig.serve("standby", &cluster.url(), "3s", QUICK);
-    assert_eq!(get(owner, "/readyz").status, 200);
-    assert_eq!(get(standby, "/healthz").status, 200);
-    let body = r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#;
-    for (method, path, body) in [
-        ("GET", "/readyz", ""),
-        ("GET", "/status", ""),
-        ("GET", "/v1/translations", ""),
-        ("POST", "/v1/translations", body),
-    ] {
-        let answer = ask(standby, method, path, body).expect("an answer");
-        assert_eq!(answer.status, 503, "{path}");
-        assert_eq!(answer.fields["retry-after"], "1");
-        assert_eq!(answer.fields["content-type"], "application/problem+json");
-        let problem = answer.json();
-        assert_eq!(problem["code"], "stands_by");
-        assert!(
-            problem["detail"]
-                .as_str()
-                .expect("text")
-                .contains("stands by")
-        );
-    }
-    assert_stops(waiting);
-    assert_eq!(
-        get(owner, "/v1/translations").json()["data"]
-            .as_array()
-            .map(Vec::len),
-        Some(0)
-    );
-}
 
 #[test]
 fn an_owner_is_killed_and_everything_it_acknowledged_ends() {

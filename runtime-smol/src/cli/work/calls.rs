@@ -2,19 +2,18 @@
 
 use crate::cli::{
     api::{self, Api},
-    exchange::{Ask, PATIENCE, exchange},
+    exchange::{Ask, PATIENCE},
     fail::Fail,
     remote::Remote,
+    servers::Servers,
     show,
 };
 use dubhook_core::{
     http::Method,
     json::{self, Value},
     model,
-    url::Url,
 };
-use dubhook_smol::tls::Trust;
-use std::{io, time::Duration};
+use std::time::Duration;
 
 /// A job that this worker has claimed, and the lease under which it has it.
 #[derive(Debug)]
@@ -55,8 +54,7 @@ pub(super) enum Answer {
 /// The server, as a worker sees it.
 #[derive(Debug)]
 pub(super) struct WorkApi {
-    server: String,
-    trust: Trust,
+    servers: Servers,
     api_key: Option<String>,
 }
 
@@ -66,8 +64,7 @@ impl WorkApi {
         // Whether they name one.
         Api::new(remote)?;
         Ok(Self {
-            server: remote.server.trim_end_matches('/').to_owned(),
-            trust: remote.trust()?,
+            servers: Servers::new(&remote.servers, remote.trust()?)?,
             api_key: remote.api_key.clone(),
         })
     }
@@ -75,10 +72,7 @@ impl WorkApi {
     /// Claims a job; waits for one for so many seconds.
     pub(super) async fn claim(&self, wait_s: u64) -> Result<Option<Claim>, Fail> {
         let answered = self.post("/v1/work/claim", "", wait_s);
-        let (status, answer) = answered.await.map_err(|error| Fail::Unreachable {
-            server: self.server.clone(),
-            error,
-        })?;
+        let (status, answer) = answered.await?;
         match status {
             200 => job(&answer).map(Some),
             204 => Ok(None),
@@ -112,7 +106,7 @@ impl WorkApi {
         let body = api::body(&said);
         let path = format!("/v1/work/{}/{what}", job.id);
         match self.post(&path, &body, 0).await {
-            Err(error) => Answer::Unheard(format!("the server does not answer: {error}")),
+            Err(fail) => Answer::Unheard(reason(fail)),
             Ok((200..=299, _)) => Answer::Taken,
             Ok((status, answer)) => {
                 let why = api::problem(status, &answer);
@@ -125,9 +119,7 @@ impl WorkApi {
         }
     }
 
-    async fn post(&self, path: &str, body: &str, wait_s: u64) -> io::Result<(u16, Vec<u8>)> {
-        let url = Url::parse(&self.server, 2_048)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.as_str()))?;
+    async fn post(&self, path: &str, body: &str, wait_s: u64) -> Result<(u16, Vec<u8>), Fail> {
         let prefer = format!("wait={wait_s}");
         let fields = [("prefer", prefer.as_str())];
         let ask = Ask {
@@ -138,7 +130,7 @@ impl WorkApi {
             api_key: self.api_key.as_deref(),
             patience: PATIENCE + Duration::from_secs(wait_s),
         };
-        exchange(&url, &self.trust, ask).await
+        self.servers.ask(ask).await
     }
 }
 
@@ -160,4 +152,12 @@ fn job(answer: &[u8]) -> Result<Claim, Fail> {
         lease: claim.lease,
         lease_time: Duration::from_millis(claim.lease_ms),
     })
+}
+
+/// Why there was no answer, for somebody who knows which server was asked.
+pub(super) fn reason(fail: Fail) -> String {
+    match fail {
+        Fail::Unreachable { error, .. } => format!("the server does not answer: {error}"),
+        fail => fail.to_string(),
+    }
 }

@@ -17,7 +17,7 @@ use super::{
     signals::endings,
 };
 use async_io::{Timer, block_on};
-use calls::{Answer, Claim, Report, WorkApi};
+use calls::{Answer, Claim, Report, WorkApi, reason};
 use clap::Args;
 use dubhook_core::service::Limits;
 use dubhook_smol::translate::{Command, End, Task};
@@ -374,14 +374,6 @@ fn warn(pause: &Pause, why: &str) {
         let paint = Paint::stderr();
         let why = show::plain(why.trim_end_matches('.'));
         show::say(&format!("{} {why}; trying again", paint.yellow("warning:")));
-    }
-}
-
-/// Why a claim was not answered, for somebody who knows which server was asked.
-fn reason(fail: Fail) -> String {
-    match fail {
-        Fail::Unreachable { error, .. } => format!("the server does not answer: {error}"),
-        fail => fail.to_string(),
     }
 }
 

@@ -76,6 +76,12 @@ impl Lease {
         }
     }
 
+    /// How long it still lasts.
+    pub(super) fn left(&self, now: Moment) -> Duration {
+        let passed = self.sent().map(|sent| now.since(sent));
+        passed.map_or(Duration::ZERO, |passed| self.time.saturating_sub(passed))
+    }
+
     /// Whether it lasts at this moment.
     pub(super) fn holds(&self, now: Moment) -> bool {
         self.sent().is_some_and(|sent| now.since(sent) < self.time)

@@ -9,10 +9,14 @@ use super::{
     url::Address,
     watch::{self, Watch},
 };
-use crate::{entropy, store::StoreError, tls::Trust};
+use crate::{
+    entropy,
+    store::{Ownership, StoreError},
+    tls::Trust,
+};
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -50,6 +54,19 @@ pub struct Postgres {
     reader: Mutex<Option<Session>>,
     /// Whether nothing more is wanted.
     pub(super) closing: AtomicBool,
+    /// Where this server is reached.
+    pub(super) url: OnceLock<String>,
+    /// What was seen last, for whoever asks while `held` waits for the database.
+    seen: Mutex<Seen>,
+}
+
+/// What is known of the records' owner.
+#[derive(Debug, Default)]
+struct Seen {
+    epoch: i64,
+    url: Option<String>,
+    /// Whether the database does not answer.
+    silent: bool,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +125,8 @@ impl Postgres {
             held: Mutex::default(),
             reader: Mutex::default(),
             closing: AtomicBool::new(false),
+            url: OnceLock::new(),
+            seen: Mutex::default(),
         })
     }
 
@@ -146,8 +165,30 @@ impl Postgres {
         }
     }
 
+    fn url(&self) -> Option<&str> {
+        self.url.get().map(String::as_str)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known without asking.
+    pub(super) fn known(&self) -> Ownership {
+        let lease_left = self.lease.left(Moment::now());
+        let seen = self.seen();
+        Ownership {
+            epoch: seen.epoch.try_into().unwrap_or(0),
+            is_own: !lease_left.is_zero(),
+            url: seen.url.clone(),
+            lease_left,
+            answers: !seen.silent,
+        }
+    }
+
     pub(super) fn answered(&self, held: &mut Held) {
         held.failures = 0;
+        self.seen().silent = false;
         if let Some(since) = held.silent.take() {
             tracing::info!(took = ?since.elapsed(), "the database answers again");
         }
@@ -158,6 +199,7 @@ impl Postgres {
         if held.silent.is_none() {
             tracing::warn!(database = %self.place.address, %fault, "the database does not answer; asking again");
             held.silent = Some(Instant::now());
+            self.seen().silent = true;
         }
         held.session = None;
         let pause = AGAIN * 2_u32.saturating_pow(held.failures.min(8));
@@ -263,15 +305,23 @@ impl Postgres {
                 .lost(session, shard.epoch, written, shard.batch)?
                 .into());
         }
+        {
+            let mut seen = self.seen();
+            seen.epoch = shard.epoch;
+            // Nobody is reached where the one who gave it back was.
+            seen.url = shard.url.clone().filter(|_| shard.owner.is_some());
+        }
         let pause = watch::pause(shard.lease.min(self.lease.time()));
         if !held.watch.look(&shard, now) {
             return Ok(Some(pause));
         }
         let sent = Moment::now();
-        match session.take(&shard, &self.name, self.lease.time()) {
+        match session.take(&shard, &self.name, self.lease.time(), self.url()) {
             Ok(Some((epoch, batch))) => {
                 (held.epoch, held.batch, held.doubt) = (Some(epoch), batch, false);
                 self.lease.renew(sent);
+                let mut seen = self.seen();
+                (seen.epoch, seen.url) = (epoch, self.url().map(str::to_owned));
                 let from = shard.owner.as_deref().unwrap_or("nobody");
                 tracing::info!(epoch, batch, from, "owns the records");
                 Ok(None)

@@ -164,7 +164,8 @@ impl Session {
             beat: number(3),
             lease: Duration::from_millis(u64::try_from(number(4)).unwrap_or(0)),
             owner: row.text(5).map(str::to_owned),
-            lost: row.number(6),
+            url: row.text(6).map(str::to_owned),
+            lost: row.number(7),
         }))
     }
 
@@ -174,6 +175,7 @@ impl Session {
         seen: &Shard,
         owner: &str,
         lease: Duration,
+        url: Option<&str>,
     ) -> Result<Option<(i64, i64)>, Fault> {
         let parameters = [
             SHARD,
@@ -182,6 +184,8 @@ impl Session {
             Parameter::Number(seen.beat),
             Parameter::Text(owner),
             Parameter::Number(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)),
+            // No URL is empty.
+            Parameter::Text(url.unwrap_or_default()),
         ];
         let row = self.ask(sql::TAKE, &parameters)?;
         Ok(row.and_then(|row| Some((row.number(0)?, row.number(1)?))))

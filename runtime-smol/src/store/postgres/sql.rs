@@ -104,7 +104,7 @@ pub(super) fn prepared(schema: &str) -> [(&'static str, String); 11] {
         (
             LOOK,
             format!(
-                "SELECT format::int8, epoch, batch, beat, lease_ms, owner, lost
+                "SELECT format::int8, epoch, batch, beat, lease_ms, owner, url, lost
                  FROM {schema}.shard WHERE shard = $1::int4"
             ),
         ),
@@ -112,7 +112,7 @@ pub(super) fn prepared(schema: &str) -> [(&'static str, String); 11] {
             TAKE,
             format!(
                 "UPDATE {schema}.shard SET epoch = epoch + 1, beat = beat + 1, owner = $5::text,
-                     lease_ms = $6::int8, backend = pg_backend_pid()
+                     lease_ms = $6::int8, url = nullif($7::text, ''), backend = pg_backend_pid()
                  WHERE shard = $1::int4 AND epoch = $2::int8 AND batch = $3::int8 AND beat = $4::int8
                      AND lost IS NULL RETURNING epoch, batch"
             ),
@@ -120,7 +120,7 @@ pub(super) fn prepared(schema: &str) -> [(&'static str, String); 11] {
         (
             RELEASE,
             format!(
-                "UPDATE {schema}.shard SET owner = NULL, beat = beat + 1, backend = NULL
+                "UPDATE {schema}.shard SET owner = NULL, url = NULL, beat = beat + 1, backend = NULL
                  WHERE shard = $1::int4 AND epoch = $2::int8"
             ),
         ),

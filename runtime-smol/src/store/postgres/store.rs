@@ -1,7 +1,7 @@
 //! What a store must do, by a database.
 
 use super::{fault::Fault, lease::Moment, owner::Postgres, schema::Trouble, session::Session, sql};
-use crate::store::{Batch, EachArchived, Restore, Store, StoreError, Whole};
+use crate::store::{Batch, EachArchived, Ownership, Restore, Store, StoreError, Whole};
 use dubhook_core::{id::Id, record::Key, time::Timestamp};
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -82,6 +82,15 @@ impl Store for Postgres {
         // The thread that writes waits for it.
         let pruned = self.beside(self.lease.time() / 4, |session| session.prune(end))?;
         Ok(pruned == sql::PRUNED_MAX)
+    }
+
+    fn advertise(&self, url: &str) {
+        // It is said once.
+        let _ = self.url.set(url.to_owned());
+    }
+
+    fn ownership(&self) -> Option<Ownership> {
+        Some(self.known())
     }
 
     fn holds(&self) -> bool {

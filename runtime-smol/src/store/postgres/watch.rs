@@ -14,6 +14,8 @@ pub(super) struct Shard {
     pub(super) lease: Duration,
     /// Who owns it; nobody where it was given back, or never taken.
     pub(super) owner: Option<String>,
+    /// Where its owner is reached.
+    pub(super) url: Option<String>,
     /// How many batches there were once, where it was found out that there are fewer.
     pub(super) lost: Option<i64>,
 }
@@ -68,6 +70,7 @@ mod tests {
             beat,
             lease: Duration::from_millis(3_000),
             owner: Some("a".to_owned()),
+            url: None,
             lost: None,
         }
     }

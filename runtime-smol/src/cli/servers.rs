@@ -1,0 +1,90 @@
+//! The servers that a command may ask: the one that answered last first, and the others in their turn.
+
+use super::{
+    exchange::{Ask, exchange},
+    fail::Fail,
+};
+use dubhook_core::{client, http::Method, json, model::Problem, url::Url};
+use dubhook_smol::{exchange::LinkError, tls::Trust};
+use std::{cell::Cell, io};
+
+/// No server's URL is longer.
+const URL_BYTES_MAX: usize = 2_048;
+
+/// Servers with the same records; one at least.
+#[derive(Debug)]
+pub(super) struct Servers {
+    urls: Vec<String>,
+    trust: Trust,
+    /// Which one is asked first.
+    at: Cell<usize>,
+}
+
+impl Servers {
+    /// Those that the arguments name.
+    pub(super) fn new(urls: &[String], trust: Trust) -> Result<Self, Fail> {
+        for url in urls {
+            client::Server::parse(url)
+                .map_err(|error| Fail::Usage(format!("--server {url}: {}", error.as_str())))?;
+        }
+        if urls.is_empty() {
+            return Err(Fail::Usage("--server names no server".to_owned()));
+        }
+        Ok(Self {
+            urls: urls.to_vec(),
+            trust,
+            at: Cell::new(0),
+        })
+    }
+
+    /// Asks one after the other until one has an answer of its own. Where none has, what the last one said.
+    pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<(u16, Vec<u8>), Fail> {
+        let mut last = None;
+        for count in 0..self.urls.len() {
+            let at = (self.at.get() + count) % self.urls.len();
+            let url = self.urls.get(at).map_or("", String::as_str);
+            let answered = match Url::parse(url.trim_end_matches('/'), URL_BYTES_MAX) {
+                Ok(url) => exchange(&url, &self.trust, ask).await,
+                Err(error) => {
+                    let error = io::Error::new(io::ErrorKind::InvalidInput, error.as_str());
+                    Err(LinkError::Connect(error))
+                }
+            };
+            let goes_on = match &answered {
+                Ok((status, body)) => stands_by(*status, body),
+                Err(LinkError::Connect(_)) => true,
+                // It may have done what was asked.
+                Err(_) => is_repeatable(&ask),
+            };
+            if !goes_on {
+                self.at.set(at);
+            }
+            let answered = answered.map_err(|error| Fail::Unreachable {
+                server: url.to_owned(),
+                error: error.into(),
+            });
+            if !goes_on {
+                return answered;
+            }
+            // A server that said something knows more than one that is not there.
+            if last.is_none() || answered.is_ok() {
+                last = Some(answered);
+            }
+        }
+        last.unwrap_or_else(|| Err(Fail::Usage("--server names no server".to_owned())))
+    }
+}
+
+/// Whether another server has the records.
+fn stands_by(status: u16, body: &[u8]) -> bool {
+    let mut memory = vec![0; body.len()];
+    status == 503
+        && json::from_slice_in::<Problem<String>>(body, &mut memory)
+            .is_ok_and(|problem| problem.code.as_deref() == Some("stands_by"))
+}
+
+/// Whether a call may be made again though nobody knows what became of it. What a worker says, it may say twice, and a job
+/// that it was given without hearing of it comes back.
+fn is_repeatable(ask: &Ask<'_>) -> bool {
+    ask.method != Method::Post || ask.target.starts_with("/v1/work/")
+}
