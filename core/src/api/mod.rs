@@ -7,6 +7,8 @@
 
 mod body;
 mod field;
+#[cfg(feature = "media")]
+mod media;
 #[cfg(feature = "lists")]
 mod page;
 mod problem;
@@ -23,6 +25,10 @@ mod work;
 
 pub(crate) use body::{Rules, is_encoded, read_object};
 pub(crate) use field::Field;
+#[cfg(feature = "media")]
+pub use media::NewUpload;
+#[cfg(feature = "media")]
+pub(crate) use media::upload;
 #[cfg(all(feature = "lists", feature = "webhook-api"))]
 pub(crate) use page::limit;
 #[cfg(feature = "lists")]

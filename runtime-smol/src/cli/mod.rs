@@ -17,6 +17,7 @@ mod remote;
 mod serve;
 mod show;
 mod signals;
+mod size;
 mod translate;
 mod verify;
 mod webhooks;

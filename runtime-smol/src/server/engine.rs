@@ -6,6 +6,7 @@
 use super::{buffers::Buffers, held::HeldClock, pace::Pace, storage::Storage};
 use crate::{
     deliver::{ConnectLimiter, Flights, Lookups, Pool},
+    media::Media,
     net::Net,
     race::Spare,
     signal::Signal,
@@ -22,6 +23,7 @@ use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
     rc::{Rc, Weak},
+    sync::Arc,
 };
 
 /// Why the machine has something to say whenever it is asked.
@@ -54,6 +56,8 @@ pub(super) struct Engine<'m> {
     pub(super) flights: Flights,
     pub(super) workers: Workers<'m>,
     pub(super) storage: Storage,
+    /// Where videos are kept, if they are.
+    pub(super) media: Option<Arc<dyn Media>>,
     /// Raised when the machine may want something.
     pub(super) turn: Signal,
     /// Raised for the connection in each slot when the machine has named it.

@@ -8,9 +8,9 @@
 //!   builder   handle                                                  what a program holds
 //!   run   restore                                                     a server, from its start to its end
 //!   pump                                                              what the machine wants done
-//!   accept   connection   attempt   connect   program   commit        the tasks
+//!   accept   connection   attempt   connect   program   commit  sweep  the tasks
 //!   engine                                                            what they share
-//!   buffers   pace   storage   store_thread   stop                    what that is made of
+//!   buffers   media   pace   storage   store_thread   stop            what that is made of
 //! ```
 //!
 //! ```
@@ -37,6 +37,7 @@ mod connection;
 mod engine;
 mod handle;
 mod held;
+mod media;
 mod pace;
 mod program;
 mod pump;
@@ -45,6 +46,7 @@ mod run;
 mod stop;
 mod storage;
 mod store_thread;
+mod sweep;
 
 pub use builder::{Builder, StartError};
 pub use handle::Handle;

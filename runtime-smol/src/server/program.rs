@@ -4,10 +4,14 @@
 //! server itself was stopped for a while; then the job may be with another run, so a run whose attempt is over reports
 //! nothing more and is ended.
 
-use super::engine::{Engine, Spawner};
+use super::{
+    engine::{Engine, Spawner},
+    sweep::upload_of,
+};
 use crate::{
     signal::Signal,
     translate::{Command, End, Programs, Task, report_or_log},
+    url,
 };
 use async_io::Timer;
 use dubhook_core::{
@@ -18,7 +22,11 @@ use dubhook_core::{
     service::{Report, Service},
 };
 use futures_lite::future::FutureExt;
-use std::time::Duration;
+use smol::unblock;
+use std::{sync::Arc, time::Duration};
+
+/// What is said of a job whose video is an upload that is not there.
+const NO_INPUT: &str = "The upload is not there, or not all of it.";
 
 /// How often a running job's lease is renewed: well within the lease.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -37,12 +45,14 @@ pub(super) fn start<'e>(
     service.write_work(id, &mut out);
     let len = out.len();
     job.truncate(len);
+    let upload = upload(service, id);
     let stop = programs.begin(id);
     let attempt = attempt(service, id);
     spawner.spawn(async move {
         let run = Run {
             engine,
             id,
+            upload,
             attempt,
             command: &programs.command,
             stop: &stop,
@@ -53,16 +63,39 @@ pub(super) fn start<'e>(
     });
 }
 
+/// The upload that a job is about, if it is one.
+fn upload(service: &Service<'_>, id: Id) -> Option<Id> {
+    let mut memory = [0; 64];
+    let mut out = Out::new(&mut memory);
+    service.write_video_url(service.find_job(id)?, &mut out);
+    upload_of(out.written())
+}
+
 /// Which attempt at a job is under way; none where it is with nobody.
 fn attempt(service: &Service<'_>, id: Id) -> Option<u8> {
     let job = service.find_job(id).and_then(|job| service.job(job))?;
     (job.status() == Status::Processing).then_some(job.attempts())
 }
 
+/// Puts where an upload lies in place of its name.
+fn name_input(job: &mut Vec<u8>, upload: Id, url: &str) {
+    let named = format!("\"video_url\":\"dubhook:{}\"", upload.text(Prefix::Media));
+    // A quote stands unescaped only where a string begins or ends, so no other string is taken for this.
+    let place = job
+        .windows(named.len())
+        .position(|part| part == named.as_bytes());
+    if let Some(place) = place {
+        let url = format!("\"video_url\":\"{url}\"").into_bytes();
+        job.splice(place..place + named.len(), url);
+    }
+}
+
 /// One run of the program.
 struct Run<'e, 'm> {
     engine: &'e Engine<'m>,
     id: Id,
+    /// The upload that it is about, if it is one.
+    upload: Option<Id>,
     /// Which attempt at the job this is.
     attempt: Option<u8>,
     command: &'e Command,
@@ -71,7 +104,13 @@ struct Run<'e, 'm> {
 }
 
 impl Run<'_, '_> {
-    async fn to_end(&self, job: Vec<u8>) {
+    async fn to_end(&self, mut job: Vec<u8>) {
+        if let Some(upload) = self.upload {
+            match self.input(upload).await {
+                Some(url) => name_input(&mut job, upload, &url),
+                None => return self.report(Report::Failed(NO_INPUT)),
+            }
+        }
         let id = self.id.text(Prefix::Job);
         let task = Task {
             id: id.as_str(),
@@ -86,10 +125,45 @@ impl Run<'_, '_> {
             .await
             .checked(self.url_bytes_max())
         {
-            End::Completed(url) => self.report(Report::Completed(&url)),
+            End::Completed(url) => {
+                self.adopt(&url).await;
+                self.report(Report::Completed(&url));
+            }
             End::Failed(why) => self.report(Report::Failed(&why)),
             // It was called off; there is nothing to report.
             End::Stopped => {}
+        }
+    }
+
+    /// Where the upload can be read on this machine.
+    async fn input(&self, upload: Id) -> Option<String> {
+        let media = Arc::clone(self.engine.media.as_ref()?);
+        let path = unblock(move || media.input(upload)).await.ok()?;
+        Some(url::of(&path))
+    }
+
+    /// Keeps the output among the media, where it is a file that the program put where outputs go: callers get it there.
+    async fn adopt(&self, output: &str) {
+        let Some(media) = self.engine.media.clone() else {
+            return;
+        };
+        let Some(path) = url::path(output) else {
+            return;
+        };
+        let (folder, job) = (self.command.output.clone(), self.id);
+        let adopted = unblock(move || {
+            // Links are looked through: what lies elsewhere is not for callers.
+            let (Ok(folder), Ok(path)) = (folder.canonicalize(), path.canonicalize()) else {
+                return Ok(());
+            };
+            match path.starts_with(folder) && path.is_file() {
+                true => media.adopt(job, &path),
+                false => Ok(()),
+            }
+        });
+        if let Err(why) = adopted.await {
+            let job = self.id.text(Prefix::Job);
+            tracing::warn!(%job, ?why, "the output is not kept among the media");
         }
     }
 

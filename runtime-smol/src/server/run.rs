@@ -10,11 +10,13 @@ use super::{
     restore::restore,
     stop::{Stop, StopSignal, Stopper},
     storage::Storage,
+    sweep,
 };
 use crate::{
     clock::Clock,
     deliver::{ConnectLimiter, Flights, Lookups, Pool},
     hidden::Hidden,
+    media::Media,
     memory::{Capacity, Memory},
     net::Net,
     own,
@@ -64,6 +66,7 @@ pub struct Server {
     pub(super) idle: Duration,
     pub(super) simulated_max: usize,
     pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) media: Option<Arc<dyn Media>>,
     pub(super) retain: Duration,
     pub(super) limits: Limits,
     pub(super) identity: Option<Identity>,
@@ -147,6 +150,7 @@ impl Server {
                 own: &own,
             },
             pages: self.pages,
+            media: self.media.is_some(),
             idle_ms: self.idle.as_millis().try_into().unwrap_or(u64::MAX),
             ..Config::SERVER
         };
@@ -178,6 +182,7 @@ impl Server {
             flights: Flights::new(self.capacity.attempts),
             workers,
             storage: Storage::new(self.store, &config)?,
+            media: self.media,
             turn: Signal::default(),
             named: (0..self.capacity.connections)
                 .map(|_| Signal::default())
@@ -215,6 +220,7 @@ async fn serve(
     executor
         .spawn(engine.storage.prune(engine.clock.clock(), retain))
         .detach();
+    executor.spawn(sweep::sweep(engine)).detach();
     let broken = async {
         let error = watch.await.err();
         Err(RunError::Io(

@@ -1,0 +1,388 @@
+//! Media as files of a directory.
+//!
+//! | name | holds |
+//! | --- | --- |
+//! | `uploads/med_….json` | what was announced of an upload, and at its end its SHA-256 |
+//! | `uploads/med_….part` | as much of it as has come |
+//! | `uploads/med_…` | all of it: its length and SHA-256 were checked, and it was synced before it got this name |
+//! | `outputs/job_….json`, `outputs/job_…` | a job's output and what it is |
+//!
+//! Whatever has one of the last two names is whole, for a name is given in one step and last. A kill leaves a part, which goes on
+//! where it was.
+
+use super::{
+    contract::{Filling, KEPT_MS, Kept, Media, NewUpload, Output},
+    digest, names,
+    note::{Note, sync_folder},
+    room::{Hold, Limits, Room, refusal},
+};
+use dubhook_core::{
+    id::{Id, Prefix},
+    server::MediaRefusal,
+    time::Timestamp,
+};
+use std::{
+    fs::{self, DirBuilder, File},
+    io::{self, Write},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// How the name of what has come in part ends, and that of a note, and that of what is being written.
+const PART: &str = ".part";
+const NOTE: &str = ".json";
+const NEW: &str = ".new";
+
+/// Media as files of a directory, which one process uses.
+#[derive(Debug)]
+pub struct Folder {
+    uploads: PathBuf,
+    outputs: PathBuf,
+    room: Arc<Room>,
+}
+
+impl Folder {
+    /// Makes the directory if it is not there, and counts what is in it. What was being written when a process ended is removed.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be made or read.
+    pub fn open(path: &Path, limits: Limits) -> io::Result<Self> {
+        let path = std::path::absolute(path)?;
+        let (uploads, outputs) = (path.join("uploads"), path.join("outputs"));
+        for folder in [&uploads, &outputs] {
+            // What is in it is nobody else's business.
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
+        }
+        let folder = Self {
+            uploads,
+            outputs,
+            room: Room::new(limits, path),
+        };
+        folder.count()?;
+        Ok(folder)
+    }
+
+    fn count(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.uploads)? {
+            let path = entry?.path();
+            if let Some(id) = names::id(&path, Prefix::Media, NOTE) {
+                let Ok(note) = Note::read(&path) else {
+                    tracing::warn!(path = %path.display(), "no note of an upload");
+                    continue;
+                };
+                let received = self.received(id, &note).unwrap_or(0);
+                let promised = note.bytes.saturating_sub(received);
+                self.room.count(note.bytes, promised);
+            } else if path.extension().is_some_and(|ending| ending == "new") {
+                fs::remove_file(path)?;
+            }
+        }
+        for entry in fs::read_dir(&self.outputs)? {
+            let entry = entry?;
+            let path = entry.path();
+            if names::id(&path, Prefix::Job, "").is_some() {
+                self.room.count(entry.metadata()?.len(), 0);
+            } else if path.extension().is_some_and(|ending| ending == "new") {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn upload(&self, id: Id, ending: &str) -> PathBuf {
+        names::file(&self.uploads, Prefix::Media, id, ending)
+    }
+
+    fn of_job(&self, job: Id, ending: &str) -> PathBuf {
+        names::file(&self.outputs, Prefix::Job, job, ending)
+    }
+
+    /// How many bytes of an upload are there.
+    fn received(&self, id: Id, note: &Note) -> io::Result<u64> {
+        if self.upload(id, "").try_exists()? {
+            return Ok(note.bytes);
+        }
+        match fs::metadata(self.upload(id, PART)) {
+            Ok(part) => Ok(part.len().min(note.bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn note(&self, id: Id) -> Result<Note, MediaRefusal> {
+        Note::read(&self.upload(id, NOTE)).map_err(|error| refusal(&error))
+    }
+
+    /// An upload of which all bytes are there, but nobody has checked them: a process ended before it could.
+    fn settle(&self, id: Id) -> Result<Kept, MediaRefusal> {
+        let hold = self.room.hold(id)?;
+        let note = self.note(id)?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(self.upload(id, PART));
+        let file = file.map_err(|error| refusal(&error))?;
+        let filling = Box::new(Part {
+            id,
+            whole: self.upload(id, ""),
+            received: note.bytes,
+            note,
+            file,
+            hold,
+        });
+        filling.finish()
+    }
+}
+
+fn kept(id: Id, note: Note, received: u64) -> Kept {
+    Kept {
+        upload: NewUpload {
+            id,
+            bytes: note.bytes,
+            filename: note.filename,
+            content_type: note.content_type,
+            sha256: note.sha256,
+            created_at: Timestamp::from_unix_ms(note.created_at_ms),
+        },
+        received,
+    }
+}
+
+impl Media for Folder {
+    fn create(&self, upload: NewUpload) -> Result<Kept, MediaRefusal> {
+        let bytes = upload.bytes;
+        self.room.check_upload(bytes)?;
+        self.room.take(bytes, bytes)?;
+        let note = Note {
+            bytes,
+            created_at_ms: upload.created_at.as_unix_ms(),
+            filename: upload.filename.clone(),
+            content_type: upload.content_type.clone(),
+            sha256: upload.sha256.as_deref().map(str::to_ascii_lowercase),
+        };
+        match note.write(&self.upload(upload.id, NOTE)) {
+            Ok(()) => Ok(kept(upload.id, note, 0)),
+            Err(error) => {
+                self.room.give(bytes, bytes);
+                Err(refusal(&error))
+            }
+        }
+    }
+
+    fn find(&self, id: Id) -> Result<Kept, MediaRefusal> {
+        let note = self.note(id)?;
+        let received = self.received(id, &note).map_err(|error| refusal(&error))?;
+        let is_whole = self.upload(id, "").exists();
+        if received < note.bytes || is_whole {
+            return Ok(kept(id, note, received));
+        }
+        match self.settle(id) {
+            // Whoever fills it sees to it.
+            Err(MediaRefusal::Busy) => Ok(kept(id, note, received)),
+            Err(MediaRefusal::Checksum) => Ok(kept(id, note, 0)),
+            settled => settled,
+        }
+    }
+
+    fn begin(&self, id: Id, at: Option<u64>, bytes: u64) -> Result<Box<dyn Filling>, MediaRefusal> {
+        let note = self.note(id)?;
+        let hold = self.room.hold(id)?;
+        let broken = |error: io::Error| refusal(&error);
+        if self.upload(id, "").try_exists().map_err(broken)? {
+            return Err(MediaRefusal::Done);
+        }
+        let received = self.received(id, &note).map_err(broken)?;
+        let start = match at {
+            None if bytes != note.bytes => return Err(MediaRefusal::Length),
+            None => 0,
+            Some(at) if at != received => return Err(MediaRefusal::Offset),
+            Some(at) if bytes > note.bytes - at => return Err(MediaRefusal::Length),
+            Some(at) => at,
+        };
+        let mut options = File::options();
+        let options = options.create(true).truncate(false).read(true).append(true);
+        let file = options.open(self.upload(id, PART)).map_err(broken)?;
+        file.set_len(start).map_err(broken)?;
+        hold.room.has_gone(received - start);
+        Ok(Box::new(Part {
+            id,
+            whole: self.upload(id, ""),
+            received: start,
+            note,
+            file,
+            hold,
+        }))
+    }
+
+    fn remove(&self, id: Id) -> Result<(), MediaRefusal> {
+        let note = self.note(id)?;
+        let _hold = self.room.hold(id)?;
+        let received = self.received(id, &note).map_err(|error| refusal(&error))?;
+        // The note goes last: what it speaks of is found again as long as it is there.
+        for ending in ["", PART, NOTE] {
+            remove(&self.upload(id, ending))?;
+        }
+        self.room.give(note.bytes, note.bytes - received);
+        Ok(())
+    }
+
+    fn input(&self, id: Id) -> Result<PathBuf, MediaRefusal> {
+        let kept = self.find(id)?;
+        let path = self.upload(id, "");
+        match kept.received == kept.upload.bytes && path.exists() {
+            true => Ok(path),
+            false => Err(MediaRefusal::NotFound),
+        }
+    }
+
+    fn adopt(&self, job: Id, file: &Path) -> Result<(), MediaRefusal> {
+        let broken = |error: io::Error| refusal(&error);
+        let bytes = fs::metadata(file).map_err(broken)?.len();
+        self.room.take(bytes, 0)?;
+        let adopted = || {
+            let new = self.of_job(job, NEW);
+            // The translator has ended and writes no more: the same bytes do for both, where both are on one disk.
+            if fs::hard_link(file, &new).is_err() {
+                fs::copy(file, &new)?;
+            }
+            let mut kept = File::open(&new)?;
+            let note = Note {
+                bytes,
+                created_at_ms: 0,
+                filename: file
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned()),
+                content_type: None,
+                sha256: Some(digest::of(&mut kept)?),
+            };
+            kept.sync_all()?;
+            note.write(&self.of_job(job, NOTE))?;
+            fs::rename(&new, self.of_job(job, ""))?;
+            sync_folder(&new)
+        };
+        adopted().map_err(|error| {
+            self.room.give(bytes, 0);
+            refusal(&error)
+        })
+    }
+
+    fn output(&self, job: Id) -> Result<Output, MediaRefusal> {
+        let broken = |error: io::Error| refusal(&error);
+        let file = File::open(self.of_job(job, "")).map_err(broken)?;
+        let note = Note::read(&self.of_job(job, NOTE)).map_err(broken)?;
+        let bytes = file.metadata().map_err(broken)?.len();
+        let filename = note.filename.unwrap_or_else(|| "output".to_owned());
+        Ok(Output {
+            file,
+            bytes,
+            content_type: names::content_type(&filename).to_owned(),
+            tag: format!("\"{}\"", note.sha256.unwrap_or_default()),
+            filename: filename[..filename.floor_char_boundary(255)].to_owned(),
+        })
+    }
+
+    fn remove_output(&self, job: Id) -> Result<(), MediaRefusal> {
+        let bytes = fs::metadata(self.of_job(job, "")).map_or(0, |file| file.len());
+        for ending in ["", NOTE] {
+            remove(&self.of_job(job, ending))?;
+        }
+        self.room.give(bytes, 0);
+        Ok(())
+    }
+
+    fn kept(&self, now: Timestamp) -> Result<(Vec<Id>, Vec<Id>), MediaRefusal> {
+        let listed = || {
+            let (mut old, mut outputs) = (Vec::new(), Vec::new());
+            for entry in fs::read_dir(&self.uploads)? {
+                let path = entry?.path();
+                if let Some(id) = names::id(&path, Prefix::Media, NOTE)
+                    && let Ok(note) = Note::read(&path)
+                    && note.created_at_ms.saturating_add(KEPT_MS) <= now.as_unix_ms()
+                {
+                    old.push(id);
+                }
+            }
+            for entry in fs::read_dir(&self.outputs)? {
+                outputs.extend(names::id(&entry?.path(), Prefix::Job, ""));
+            }
+            Ok((old, outputs))
+        };
+        listed().map_err(|error: io::Error| refusal(&error))
+    }
+}
+
+/// Removes a file that may not be there.
+fn remove(path: &Path) -> Result<(), MediaRefusal> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(refusal(&error)),
+        _ => Ok(()),
+    }
+}
+
+/// A part that grows.
+#[derive(Debug)]
+struct Part {
+    id: Id,
+    /// Where all of it will be.
+    whole: PathBuf,
+    note: Note,
+    file: File,
+    received: u64,
+    hold: Hold,
+}
+
+impl Part {
+    /// Checks what is there as a whole, and gives it its name.
+    fn complete(&mut self) -> Result<(), MediaRefusal> {
+        let broken = |error: io::Error| refusal(&error);
+        if self.file.metadata().map_err(broken)?.len() != self.note.bytes {
+            return Err(MediaRefusal::Broken);
+        }
+        let digest = digest::of(&mut self.file).map_err(broken)?;
+        if self
+            .note
+            .sha256
+            .as_ref()
+            .is_some_and(|told| *told != digest)
+        {
+            self.file.set_len(0).map_err(broken)?;
+            self.hold.room.has_gone(self.received);
+            return Err(MediaRefusal::Checksum);
+        }
+        self.note.sha256 = Some(digest);
+        let named = || {
+            let mut note = self.whole.clone().into_os_string();
+            let mut part = note.clone();
+            note.push(NOTE);
+            part.push(PART);
+            self.note.write(Path::new(&note))?;
+            fs::rename(part, &self.whole)?;
+            sync_folder(&self.whole)
+        };
+        named().map_err(broken)
+    }
+}
+
+impl Filling for Part {
+    fn store(&mut self, bytes: &[u8]) -> Result<(), MediaRefusal> {
+        self.file
+            .write_all(bytes)
+            .map_err(|error| refusal(&error))?;
+        self.received += bytes.len() as u64;
+        self.hold.room.has_come(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Kept, MediaRefusal> {
+        self.file.sync_all().map_err(|error| refusal(&error))?;
+        if self.received == self.note.bytes {
+            self.complete()?;
+        }
+        Ok(kept(self.id, self.note.clone(), self.received))
+    }
+}
