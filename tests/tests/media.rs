@@ -1,7 +1,7 @@
 //! Videos go in and come out, over real sockets, through the real program.
 
 use dubhook_tests::{
-    program::Program,
+    program::{Program, run},
     wire::{Answer, Asker, PATIENCE},
 };
 use serde_json::{Value, json};
@@ -15,6 +15,10 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+
+/// A translation for the tests: the same bytes in a file of another name.
+const COPY: &str = r#"url=$(sed -n 's/.*"video_url":"file:\/\/\([^"]*\)".*/\1/p'); cp "$url" "$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.es.mp4" \
+    && printf '{"output_url":"file://%s/%s.es.mp4"}\n' "$DUBHOOK_OUTPUT_DIR" "$DUBHOOK_JOB_ID""#;
 
 /// A server with its data and media in a directory.
 struct Served {
@@ -104,13 +108,7 @@ fn code(answer: &Answer) -> String {
 #[test]
 fn a_video_goes_in_is_translated_and_comes_out_the_same_at_both_ends() {
     let home = home();
-    // The translation: the same bytes in a file of another name.
-    let command = r#"url=$(sed -n 's/.*"video_url":"file:\/\/\([^"]*\)".*/\1/p'); cp "$url" "$DUBHOOK_OUTPUT_DIR/v.es.mp4" \
-        && printf '{"output_url":"file://%s/v.es.mp4"}\n' "$DUBHOOK_OUTPUT_DIR""#;
-    let served = serve(
-        home.path(),
-        &["--translator", "command", "--command", command],
-    );
+    let served = serve(home.path(), &["--translator", "command", "--command", COPY]);
     let mut asker = Asker::new(served.address);
     let bytes = 100 << 20;
     let file = home.path().join("v.mp4");
@@ -164,7 +162,7 @@ fn a_video_goes_in_is_translated_and_comes_out_the_same_at_both_ends() {
         &format!("content-length: {bytes}"),
         "content-type: video/mp4",
         &format!("etag: \"{digest}\""),
-        "content-disposition: attachment; filename=\"v.es.mp4\"",
+        "content-disposition: attachment; filename=\"job_",
         "x-content-type-options: nosniff",
     ] {
         assert!(head.contains(field), "{field}: {head}");
@@ -376,4 +374,101 @@ fn who_trickles_or_does_not_read_costs_a_bounded_time_and_nobody_else_any() {
     // What had come is kept, and the upload goes on.
     let at = offset(&mut asker, &path_of(&upload));
     assert!(at > 0);
+}
+
+#[test]
+fn the_command_line_sends_a_file_and_brings_its_translation() {
+    let home = home();
+    let served = serve(home.path(), &["--translator", "command", "--command", COPY]);
+    let server = format!("http://{}", served.address);
+    let file = home.path().join("a film.mp4");
+    // More than two pieces up and down.
+    fs::write(&file, video(20 << 20)).unwrap();
+    let (file, here) = (file.to_str().unwrap(), home.path().join("here"));
+    let here = here.to_str().unwrap();
+    let said = run(&[
+        "translate",
+        file,
+        "--to",
+        "es",
+        "--wait",
+        "--output",
+        here,
+        "--server",
+        &server,
+    ]);
+    assert!(said.status.success(), "{said:?}");
+    let brought = String::from_utf8(said.stdout).unwrap();
+    assert!(brought.trim_end().ends_with(".es.mp4"), "{brought}");
+    assert_eq!(
+        sha256(Path::new(brought.trim_end())),
+        sha256(Path::new(file))
+    );
+    assert_eq!(
+        fs::read_dir(here).unwrap().count(),
+        1,
+        "nothing half is left"
+    );
+
+    let said = run(&["upload", file, "--json", "--server", &server]);
+    let upload: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+    assert_eq!(upload["filename"], json!("a film.mp4"));
+    assert_eq!(upload["sha256"], json!(sha256(Path::new(file))));
+    // The same file again is all there already; another one is not that.
+    let id = upload["id"].as_str().unwrap();
+    let again = run(&["upload", file, "--resume", id, "--server", &server]);
+    let said = String::from_utf8(again.stdout).unwrap();
+    assert_eq!(said.trim_end(), format!("dubhook:{id}"));
+    let log = home.path().join("log");
+    let other = run(&[
+        "upload",
+        log.to_str().unwrap(),
+        "--resume",
+        id,
+        "--server",
+        &server,
+    ]);
+    assert_eq!(other.status.code(), Some(2), "{other:?}");
+    let none = run(&[
+        "download",
+        "job_01m8hmbbfzenp8mfb755000001",
+        "--server",
+        &server,
+    ]);
+    assert_eq!(none.status.code(), Some(1), "{none:?}");
+}
+
+#[test]
+fn a_job_whose_upload_is_not_whole_says_so_and_what_lies_elsewhere_is_not_given_out() {
+    let home = home();
+    let elsewhere = home.path().join("secret");
+    fs::write(&elsewhere, "secret").unwrap();
+    let secret = elsewhere.to_str().unwrap();
+    // A link out of the folder, and a path that climbs out of it.
+    let command = format!(
+        r#"ln -sf {secret} "$DUBHOOK_OUTPUT_DIR/link"; printf '{{"output_url":"file://%s/%s"}}\n' "$DUBHOOK_OUTPUT_DIR" "$(sed -n 's/.*"reference":"\([^"]*\)".*/\1/p')""#
+    );
+    let served = serve(
+        home.path(),
+        &["--translator", "command", "--command", &command],
+    );
+    let mut asker = Asker::new(served.address);
+    let mut end_of = |job: Value| {
+        let answer = asker.call("POST", "/v1/translations", &job.to_string());
+        let path = answer.fields["location"].clone();
+        let job = asker
+            .try_call("GET", &path, "prefer: wait=30\r\n", "")
+            .unwrap()
+            .json();
+        let output = asker.call("GET", &format!("{path}/output"), "");
+        (job["status"].clone(), output.status)
+    };
+    for reference in ["link", "../secret", "%2e%2e/secret", "nothing"] {
+        let job = json!({"video_url": "https://v.test/1", "target_language": "es", "reference": reference});
+        let (status, output) = end_of(job);
+        assert_eq!((status, output), (json!("completed"), 404), "{reference}");
+    }
+    let nothing = "dubhook:med_01m8hmbbfzenp8mfb755000001";
+    let job = json!({"video_url": nothing, "target_language": "es"});
+    assert_eq!(end_of(job), (json!("error"), 404));
 }

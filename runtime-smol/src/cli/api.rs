@@ -1,15 +1,21 @@
 //! One call of the HTTP API, and an answer that is worth showing.
 
 use super::{
-    exchange::{Ask, PATIENCE, REQUEST_BYTES_MAX, exchange},
+    exchange::{Ask, PATIENCE, REQUEST_BYTES_MAX, exchange, exchange_for},
     fail::Fail,
     remote::Remote,
     show::plain,
 };
 use async_io::block_on;
-use dubhook_core::{client::Server, http::Method, json, model::Problem};
+use dubhook_core::{
+    client::Server,
+    http::{Method, Response},
+    json,
+    model::Problem,
+};
 use dubhook_smol::tls::Trust;
 use serde::{Serialize, de::DeserializeOwned};
+use std::time::Duration;
 
 /// A server to call.
 #[derive(Debug)]
@@ -63,9 +69,43 @@ impl<'r> Api<'r> {
             })?;
         match status {
             200..=299 => Ok(answer),
-            400 | 415 | 422 => Err(Fail::Usage(problem(status, &answer))),
-            _ => Err(Fail::NotDone(problem(status, &answer))),
+            _ => Err(refusal(status, &answer)),
         }
+    }
+
+    /// Moves a piece of a file: what `read` makes of the answer, whatever that is.
+    pub(super) fn transfer<T>(
+        &self,
+        method: Method,
+        path: &str,
+        fields: &[(&'static str, &str)],
+        body: &[u8],
+        read: impl FnOnce(&Response<'_>) -> T,
+    ) -> Result<T, Fail> {
+        let ask = Ask {
+            method,
+            target: path,
+            body,
+            fields,
+            api_key: self.server.key(),
+            patience: TRANSFER_PATIENCE,
+        };
+        let moved = block_on(exchange_for(self.server.url(), &self.trust, ask, read));
+        moved.map_err(|error| Fail::Unreachable {
+            server: self.remote.server.clone(),
+            error,
+        })
+    }
+}
+
+/// How long the other side may take for a piece of a file: it syncs it, and looks at the last one's whole file.
+const TRANSFER_PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is said of an answer that is none to be glad of.
+pub(super) fn refusal(status: u16, answer: &[u8]) -> Fail {
+    match status {
+        400 | 415 | 422 => Fail::Usage(problem(status, answer)),
+        _ => Fail::NotDone(problem(status, answer)),
     }
 }
 

@@ -126,7 +126,9 @@ impl Run<'_, '_> {
             .checked(self.url_bytes_max())
         {
             End::Completed(url) => {
-                self.adopt(&url).await;
+                if self.is_ours(self.engine.server.borrow().service()) {
+                    self.adopt(&url).await;
+                }
                 self.report(Report::Completed(&url));
             }
             End::Failed(why) => self.report(Report::Failed(&why)),
@@ -171,11 +173,16 @@ impl Run<'_, '_> {
         self.engine.server.borrow().config().service.url_bytes_max
     }
 
+    /// Whether the job is still this run's.
+    fn is_ours(&self, service: &Service<'_>) -> bool {
+        attempt(service, self.id) == self.attempt
+    }
+
     /// Reports, unless the job is no longer this run's: then it ends.
     fn report(&self, report: Report<'_>) {
         let engine = self.engine;
         let mut server = engine.server.borrow_mut();
-        if attempt(server.service(), self.id) == self.attempt {
+        if self.is_ours(server.service()) {
             report_or_log(engine.clock.now(), &mut server, self.id, report);
             engine.turn.raise();
         } else {
