@@ -472,3 +472,68 @@ fn a_job_whose_upload_is_not_whole_says_so_and_what_lies_elsewhere_is_not_given_
     let job = json!({"video_url": nothing, "target_language": "es"});
     assert_eq!(end_of(job), (json!("error"), 404));
 }
+
+#[test]
+fn a_worker_that_shares_no_disk_gets_its_video_and_brings_its_output() {
+    let home = home();
+    let served = serve(
+        home.path(),
+        &["--translator", "remote", "--api-key", "sesame"],
+    );
+    let server = format!("http://{}", served.address);
+    let file = home.path().join("v.mp4");
+    fs::write(&file, video(5 << 20)).unwrap();
+    let there = home.path().join("there");
+    let worker = [
+        "work",
+        "--exec",
+        COPY,
+        "--once",
+        "--api-key",
+        "sesame",
+        "--server",
+        &server,
+        "--output",
+        there.to_str().unwrap(),
+    ];
+    let worker = Program::start(&worker, &home.path().join("worker"));
+    let here = home.path().join("here");
+    let said = run(&[
+        "translate",
+        file.to_str().unwrap(),
+        "--to",
+        "es",
+        "--wait",
+        "--output",
+        here.to_str().unwrap(),
+        "--api-key",
+        "sesame",
+        "--server",
+        &server,
+    ]);
+    assert!(said.status.success(), "{said:?}");
+    let brought = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        brought.contains("job_") && brought.trim_end().ends_with(".es.mp4"),
+        "{brought}"
+    );
+    assert_eq!(sha256(Path::new(brought.trim_end())), sha256(&file));
+    let (status, log) = worker.wait();
+    assert!(status.success(), "{log}");
+    // The job says where callers get it, and the worker keeps nothing of the input.
+    let jobs = run(&["jobs", "--json", "--api-key", "sesame", "--server", &server]);
+    let jobs: Value = serde_json::from_slice(&jobs.stdout).expect("JSON");
+    let job = jobs.get("data").unwrap_or(&jobs)[0].clone();
+    let expect = format!(
+        "{server}/v1/translations/{}/output",
+        job["id"].as_str().unwrap()
+    );
+    assert_eq!(job["output_url"], json!(expect));
+    assert_eq!(fs::read_dir(&there).unwrap().count(), 1);
+    // Only the upload that was translated is still one.
+    let uploads = fs::read_dir(home.path().join("data/media/uploads")).unwrap();
+    assert_eq!(uploads.count(), 2, "a file and a note");
+    // Whoever has no key gets none of it.
+    let answer = Asker::new(served.address).call("GET", expect.strip_prefix(&server).unwrap(), "");
+    assert_eq!(answer.status, 401);
+}

@@ -7,6 +7,9 @@ pub(crate) enum Field {
     /// `bytes`.
     #[cfg(feature = "media")]
     Bytes,
+    /// `upload`.
+    #[cfg(feature = "media")]
+    Upload,
     /// `filename`.
     #[cfg(feature = "media")]
     Filename,
@@ -83,6 +86,8 @@ impl Field {
         match self {
             #[cfg(feature = "media")]
             Self::Bytes => "bytes",
+            #[cfg(feature = "media")]
+            Self::Upload => "upload",
             #[cfg(feature = "media")]
             Self::Filename => "filename",
             #[cfg(feature = "media")]

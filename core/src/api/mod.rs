@@ -44,6 +44,8 @@ pub(crate) use waiting::{after_sequence, prefer_wait};
 pub(crate) use webhook::redelivery;
 #[cfg(feature = "webhook-api")]
 pub(crate) use webhook::{OfWebhook, webhook, webhook_change};
+#[cfg(feature = "media")]
+pub(crate) use work::output_upload;
 #[cfg(feature = "hub")]
 pub(crate) use work::{OfWork, claim, report};
 

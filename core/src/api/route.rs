@@ -31,6 +31,9 @@ pub(crate) enum Resource<'p> {
     /// `/v1/uploads/{id}`.
     #[cfg(feature = "media")]
     Upload(&'p str),
+    /// `/v1/uploads/{id}/content`.
+    #[cfg(feature = "media")]
+    Content(&'p str),
     /// `/v1/events`.
     #[cfg(feature = "hub")]
     Events,
@@ -74,7 +77,7 @@ impl Resource<'_> {
             #[cfg(feature = "hub")]
             Self::Metrics | Self::Events => Methods::Read,
             #[cfg(feature = "media")]
-            Self::Translation(_, OfTranslation::Output) => Methods::Read,
+            Self::Translation(_, OfTranslation::Output) | Self::Content(_) => Methods::Read,
             #[cfg(feature = "media")]
             Self::Uploads => Methods::Post,
             #[cfg(feature = "media")]
@@ -96,7 +99,10 @@ impl Resource<'_> {
     pub(crate) const fn is_of_media(&self) -> bool {
         matches!(
             self,
-            Self::Uploads | Self::Upload(_) | Self::Translation(_, OfTranslation::Output)
+            Self::Uploads
+                | Self::Upload(_)
+                | Self::Content(_)
+                | Self::Translation(_, OfTranslation::Output)
         )
     }
 
@@ -203,7 +209,11 @@ pub(crate) fn route(path: &str) -> Option<Resource<'_>> {
         #[cfg(feature = "webhook-api")]
         "webhooks" => super::webhook::route(id, below),
         #[cfg(feature = "media")]
-        "uploads" if below.is_none() => Some(Resource::Upload(id)),
+        "uploads" => match below {
+            None => Some(Resource::Upload(id)),
+            Some("content") => Some(Resource::Content(id)),
+            Some(_) => None,
+        },
         #[cfg(feature = "hub")]
         "work" => super::work::route(id, below),
         _ => None,

@@ -125,6 +125,8 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Uploads => media::create(server, now, request),
         #[cfg(feature = "media")]
         Resource::Upload(id) => media::of_upload(request, id),
+        #[cfg(feature = "media")]
+        Resource::Content(id) => media::of_content(id),
         Resource::Translation(id, what) => of_job(server, now, what, id),
         #[cfg(feature = "hub")]
         Resource::Events => hub::events(server, request),
@@ -136,6 +138,12 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Webhook(id, what) => webhooks::of_endpoint(server, now, request, what, id),
         #[cfg(feature = "hub")]
         Resource::Claim => hub::claim(server, now, request),
+        #[cfg(feature = "media")]
+        Resource::Work(id, api::OfWork::Complete)
+            if server.config.media && media::brings_output(server, request, id)? =>
+        {
+            media::keep_output(id)
+        }
         #[cfg(feature = "hub")]
         Resource::Work(id, what) => hub::report(server, now, request, what, id),
     }

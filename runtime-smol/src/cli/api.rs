@@ -99,7 +99,7 @@ impl<'r> Api<'r> {
 }
 
 /// How long the other side may take for a piece of a file: it syncs it, and looks at the last one's whole file.
-const TRANSFER_PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const TRANSFER_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is said of an answer that is none to be glad of.
 pub(super) fn refusal(status: u16, answer: &[u8]) -> Fail {

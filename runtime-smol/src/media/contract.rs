@@ -122,6 +122,20 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// [`MediaRefusal::Full`] or [`MediaRefusal::Broken`].
     fn adopt(&self, job: Id, file: &Path) -> Result<(), MediaRefusal>;
 
+    /// The bytes of an upload that is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::NotFound`] where it is not, or not whole.
+    fn content(&self, upload: Id) -> Result<Output, MediaRefusal>;
+
+    /// Makes a whole upload the output of a job, and an upload no more. Asked again, it is that already.
+    ///
+    /// # Errors
+    ///
+    /// As [`content`](Self::content).
+    fn keep(&self, upload: Id, job: Id) -> Result<(), MediaRefusal>;
+
     /// A job's output.
     ///
     /// # Errors

@@ -278,19 +278,36 @@ impl Media for Folder {
         })
     }
 
+    fn content(&self, id: Id) -> Result<Output, MediaRefusal> {
+        let path = self.input(id)?;
+        let note = self.note(id)?;
+        open(&path, note)
+    }
+
+    fn keep(&self, id: Id, job: Id) -> Result<(), MediaRefusal> {
+        let broken = |error: io::Error| refusal(&error);
+        let path = match self.input(id) {
+            Ok(path) => path,
+            // The answer to the first report was lost.
+            Err(MediaRefusal::NotFound) if self.of_job(job, "").exists() => return Ok(()),
+            Err(why) => return Err(why),
+        };
+        let note = self.note(id)?;
+        let _hold = self.room.hold(id)?;
+        self.remove_output(job)?;
+        let named = || {
+            note.write(&self.of_job(job, NOTE))?;
+            fs::rename(&path, self.of_job(job, ""))?;
+            sync_folder(&self.of_job(job, ""))
+        };
+        named().map_err(broken)?;
+        remove(&self.upload(id, NOTE))
+    }
+
     fn output(&self, job: Id) -> Result<Output, MediaRefusal> {
         let broken = |error: io::Error| refusal(&error);
-        let file = File::open(self.of_job(job, "")).map_err(broken)?;
         let note = Note::read(&self.of_job(job, NOTE)).map_err(broken)?;
-        let bytes = file.metadata().map_err(broken)?.len();
-        let filename = note.filename.unwrap_or_else(|| "output".to_owned());
-        Ok(Output {
-            file,
-            bytes,
-            content_type: names::content_type(&filename).to_owned(),
-            tag: format!("\"{}\"", note.sha256.unwrap_or_default()),
-            filename: filename[..filename.floor_char_boundary(255)].to_owned(),
-        })
+        open(&self.of_job(job, ""), note)
     }
 
     fn remove_output(&self, job: Id) -> Result<(), MediaRefusal> {
@@ -321,6 +338,24 @@ impl Media for Folder {
         };
         listed().map_err(|error: io::Error| refusal(&error))
     }
+}
+
+/// Opens a whole file to be read.
+fn open(path: &Path, note: Note) -> Result<Output, MediaRefusal> {
+    let opened = || {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok((file, bytes))
+    };
+    let (file, bytes) = opened().map_err(|error: io::Error| refusal(&error))?;
+    let filename = note.filename.unwrap_or_else(|| "video".to_owned());
+    Ok(Output {
+        file,
+        bytes,
+        content_type: names::content_type(&filename).to_owned(),
+        tag: format!("\"{}\"", note.sha256.unwrap_or_default()),
+        filename: filename[..filename.floor_char_boundary(255)].to_owned(),
+    })
 }
 
 /// Removes a file that may not be there.
@@ -577,6 +612,27 @@ mod tests {
         folder.adopt(id(2), &made).unwrap();
         folder.adopt(id(3), &made).unwrap();
         assert_eq!(folder.adopt(id(4), &made), Err(MediaRefusal::Full));
+    }
+
+    #[test]
+    fn an_upload_becomes_an_output_once() {
+        let home = Home::new("keep");
+        let folder = home.open(20);
+        folder.create(new(1, 10)).unwrap();
+        assert_eq!(folder.keep(id(1), id(9)), Err(MediaRefusal::NotFound));
+        fill(&folder, 1, None, b"0123456789").unwrap();
+        assert_eq!(folder.content(id(1)).unwrap().bytes, 10);
+        folder.keep(id(1), id(9)).unwrap();
+        folder.keep(id(1), id(9)).unwrap();
+        assert_eq!(folder.find(id(1)), Err(MediaRefusal::NotFound));
+        assert_eq!(folder.output(id(9)).unwrap().filename, "v.mp4");
+        assert!(
+            folder.create(new(2, 11)).is_err(),
+            "it takes its room still"
+        );
+        folder.remove_output(id(9)).unwrap();
+        assert_eq!(home.files(), 0);
+        assert!(folder.create(new(2, 20)).is_ok());
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(super) enum Asked {
     Begin(Id, Option<u64>, u64),
     End,
     Remove(Id),
+    Content(Id),
+    Keep(Id, Id),
     Output(Id),
     /// To store these bytes.
     Store(Vec<u8>),
@@ -36,7 +38,7 @@ pub(super) enum Told {
     Upload(Kept),
     Begin,
     Stored(usize),
-    Removed,
+    Done,
     Output(Output),
     Sent(u64),
     Refused(MediaRefusal),
@@ -70,6 +72,8 @@ impl Asked {
             MediaCall::Begin { upload, at, bytes } => Self::Begin(*upload, *at, *bytes),
             MediaCall::End { .. } => Self::End,
             MediaCall::Remove { upload } => Self::Remove(*upload),
+            MediaCall::Content { upload } => Self::Content(*upload),
+            MediaCall::Keep { upload, job } => Self::Keep(*upload, *job),
             MediaCall::Output { job } => Self::Output(*job),
         }
     }
@@ -90,7 +94,7 @@ impl Told {
             }),
             Self::Begin => MediaAnswer::Begin,
             Self::Stored(bytes) => MediaAnswer::Stored { bytes: *bytes },
-            Self::Removed => MediaAnswer::Removed,
+            Self::Done => MediaAnswer::Done,
             Self::Output(output) => MediaAnswer::Output(MediaOutput {
                 bytes: output.bytes,
                 content_type: &output.content_type,
@@ -151,17 +155,20 @@ impl Moving {
                 let filling = self.filling.take().ok_or(MediaRefusal::Broken)?;
                 unblock(move || filling.finish()).await.map(Told::Upload)
             }
-            Asked::Remove(id) => unblock(move || media.remove(id))
+            Asked::Remove(id) => unblock(move || media.remove(id)).await.map(|()| Told::Done),
+            Asked::Keep(id, job) => unblock(move || media.keep(id, job))
                 .await
-                .map(|()| Told::Removed),
-            Asked::Output(job) => {
-                let output = unblock(move || media.output(job)).await?;
-                self.sending = Some(Arc::new(
-                    output.file.try_clone().map_err(|_| MediaRefusal::Broken)?,
-                ));
-                Ok(Told::Output(output))
-            }
+                .map(|()| Told::Done),
+            Asked::Content(id) => self.open(unblock(move || media.content(id)).await?),
+            Asked::Output(job) => self.open(unblock(move || media.output(job)).await?),
             Asked::Send(..) => Err(MediaRefusal::Broken),
         }
+    }
+
+    /// What is to be sent from now on.
+    fn open(&mut self, output: Output) -> Result<Told, MediaRefusal> {
+        let file = output.file.try_clone().map_err(|_| MediaRefusal::Broken)?;
+        self.sending = Some(Arc::new(file));
+        Ok(Told::Output(output))
     }
 }

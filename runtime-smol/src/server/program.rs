@@ -10,8 +10,7 @@ use super::{
 };
 use crate::{
     signal::Signal,
-    translate::{Command, End, Programs, Task, report_or_log},
-    url,
+    translate::{Command, End, Programs, Task, name_input, output_file, report_or_log},
 };
 use async_io::Timer;
 use dubhook_core::{
@@ -23,7 +22,7 @@ use dubhook_core::{
 };
 use futures_lite::future::FutureExt;
 use smol::unblock;
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// What is said of a job whose video is an upload that is not there.
 const NO_INPUT: &str = "The upload is not there, or not all of it.";
@@ -77,19 +76,6 @@ fn attempt(service: &Service<'_>, id: Id) -> Option<u8> {
     (job.status() == Status::Processing).then_some(job.attempts())
 }
 
-/// Puts where an upload lies in place of its name.
-fn name_input(job: &mut Vec<u8>, upload: Id, url: &str) {
-    let named = format!("\"video_url\":\"dubhook:{}\"", upload.text(Prefix::Media));
-    // A quote stands unescaped only where a string begins or ends, so no other string is taken for this.
-    let place = job
-        .windows(named.len())
-        .position(|part| part == named.as_bytes());
-    if let Some(place) = place {
-        let url = format!("\"video_url\":\"{url}\"").into_bytes();
-        job.splice(place..place + named.len(), url);
-    }
-}
-
 /// One run of the program.
 struct Run<'e, 'm> {
     engine: &'e Engine<'m>,
@@ -107,7 +93,7 @@ impl Run<'_, '_> {
     async fn to_end(&self, mut job: Vec<u8>) {
         if let Some(upload) = self.upload {
             match self.input(upload).await {
-                Some(url) => name_input(&mut job, upload, &url),
+                Some(file) => name_input(&mut job, &upload.text(Prefix::Media), &file),
                 None => return self.report(Report::Failed(NO_INPUT)),
             }
         }
@@ -138,10 +124,9 @@ impl Run<'_, '_> {
     }
 
     /// Where the upload can be read on this machine.
-    async fn input(&self, upload: Id) -> Option<String> {
+    async fn input(&self, upload: Id) -> Option<PathBuf> {
         let media = Arc::clone(self.engine.media.as_ref()?);
-        let path = unblock(move || media.input(upload)).await.ok()?;
-        Some(url::of(&path))
+        unblock(move || media.input(upload)).await.ok()
     }
 
     /// Keeps the output among the media, where it is a file that the program put where outputs go: callers get it there.
@@ -149,19 +134,10 @@ impl Run<'_, '_> {
         let Some(media) = self.engine.media.clone() else {
             return;
         };
-        let Some(path) = url::path(output) else {
-            return;
-        };
-        let (folder, job) = (self.command.output.clone(), self.id);
-        let adopted = unblock(move || {
-            // Links are looked through: what lies elsewhere is not for callers.
-            let (Ok(folder), Ok(path)) = (folder.canonicalize(), path.canonicalize()) else {
-                return Ok(());
-            };
-            match path.starts_with(folder) && path.is_file() {
-                true => media.adopt(job, &path),
-                false => Ok(()),
-            }
+        let (output, folder, job) = (output.to_owned(), self.command.output.clone(), self.id);
+        let adopted = unblock(move || match output_file(&output, &folder) {
+            Some(file) => media.adopt(job, &file),
+            None => Ok(()),
         });
         if let Err(why) = adopted.await {
             let job = self.id.text(Prefix::Job);

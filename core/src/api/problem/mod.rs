@@ -143,6 +143,9 @@ pub(crate) enum Problem {
     /// `sha256` is none.
     #[cfg(feature = "media")]
     Sha256,
+    /// `upload` names no upload that is whole.
+    #[cfg(feature = "media")]
+    Upload,
     /// `filename` is none.
     #[cfg(feature = "media")]
     Filename,
@@ -436,6 +439,8 @@ impl Problem {
             Self::Bytes => parts!(Bytes, "It must be a number of bytes, 1 at least."),
             #[cfg(feature = "media")]
             Self::Sha256 => parts!(Sha256, "It must be 64 hexadecimal digits."),
+            #[cfg(feature = "media")]
+            Self::Upload => parts!(Upload, "It must be the id of an upload that is all there."),
             #[cfg(feature = "media")]
             Self::Filename => parts!(
                 Filename,

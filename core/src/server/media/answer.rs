@@ -6,7 +6,7 @@ use super::{
     range::{self, Part},
 };
 use crate::{
-    api::Problem,
+    api::{OfWork, Problem},
     http::{CONTINUE, FieldLine, HeadError, Method, RecvBuf, ResponseHead},
     id::{Id, Prefix},
     json::Writer,
@@ -14,6 +14,7 @@ use crate::{
     server::{
         ConnId, Drive, Server,
         conn::{Conn, Waiting},
+        hub,
         reply::{NO_STORE, Reply},
     },
     time::{Now, Timestamp},
@@ -31,8 +32,8 @@ pub enum MediaAnswer<'a> {
         /// How many: what [`Drive::Store`] said.
         bytes: usize,
     },
-    /// The upload is gone.
-    Removed,
+    /// It is done: the upload is gone, or it is an output now.
+    Done,
     /// The output is there.
     Output(Output<'a>),
     /// So many of its bytes are sent, or on their way in order.
@@ -71,6 +72,7 @@ impl MediaRefusal {
     fn problem(self, what: Option<What>) -> Problem {
         match self {
             Self::NotFound if what == Some(What::Output) => Problem::NoOutput,
+            Self::NotFound if what == Some(What::Keep) => Problem::Upload,
             Self::NotFound => Problem::NoSuchUpload,
             Self::Offset => Problem::Offset,
             Self::Length => Problem::UploadLength,
@@ -168,11 +170,16 @@ impl Server<'_> {
                 let written = self.write_upload(&conn, asked.what, &upload, out);
                 self.settle_media(id, asked.what, written, out, input)
             }
-            (Reply::Media(asked), MediaAnswer::Removed) if asked.what == What::Remove => {
+            (Reply::Media(asked), MediaAnswer::Done) if asked.what == What::Keep => {
+                self.take_report(now, id, asked.id, input)
+            }
+            (Reply::Media(asked), MediaAnswer::Done) if asked.what == What::Remove => {
                 let written = self.write_removed(&conn, out);
                 self.settle_media(id, asked.what, written, out, input)
             }
-            (Reply::Media(asked), MediaAnswer::Output(output)) if asked.what == What::Output => {
+            (Reply::Media(asked), MediaAnswer::Output(output))
+                if matches!(asked.what, What::Output | What::Content) =>
+            {
                 match self.write_output(&conn, &output, input, out) {
                     Ok(Part::Some { at, bytes }) => self.begin_sending(id, at, bytes, out, input),
                     written => self.settle_media(id, asked.what, written.map(|_| ()), out, input),
@@ -214,6 +221,28 @@ impl Server<'_> {
         }
         conn.reply = Reply::Problem(problem);
         conn.keep_alive = keep_alive;
+        None
+    }
+
+    /// Takes the report of a worker whose output is kept.
+    fn take_report(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        job: Id,
+        input: &mut RecvBuf<'_>,
+    ) -> Option<Drive> {
+        let parser = self.conns.get(id.ix)?.parser;
+        let Some(request) = parser.request(input.filled()) else {
+            return Some(self.end(id.ix));
+        };
+        let name = job.text(Prefix::Job);
+        let reply = hub::report(self, now, &request, OfWork::Complete, &name);
+        let barrier = self.service.barrier();
+        let conn = self.conns.get_mut(id.ix)?;
+        conn.parser.finish(input);
+        conn.reply = reply.unwrap_or_else(Reply::Problem);
+        conn.barrier = barrier;
         None
     }
 

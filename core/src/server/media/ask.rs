@@ -1,7 +1,7 @@
 //! Which requests are about media, and what they ask of the driver.
 
 use crate::{
-    api::{self, NewUpload, Problem, Resource},
+    api::{self, NewUpload, OfWork, Problem, Resource},
     digits::canonical_u64,
     http::{Method, RecvBuf, Request},
     id::{Id, Ix, Prefix},
@@ -40,10 +40,23 @@ pub enum MediaCall<'r> {
         /// Of which one.
         upload: Id,
     },
-    /// An upload is wanted no more. Answered with [`MediaAnswer::Removed`](super::MediaAnswer::Removed).
+    /// An upload is wanted no more. Answered with [`MediaAnswer::Done`](super::MediaAnswer::Done).
     Remove {
         /// Which one.
         upload: Id,
+    },
+    /// The bytes of an upload that is whole. Answered as [`Output`](Self::Output).
+    Content {
+        /// Of which one.
+        upload: Id,
+    },
+    /// An upload that is whole is the output of a job, by what its worker says, and from now on that alone; asked again, it is so
+    /// already. Answered with [`MediaAnswer::Done`](super::MediaAnswer::Done).
+    Keep {
+        /// The upload.
+        upload: Id,
+        /// The job.
+        job: Id,
     },
     /// A translation's output. Answered with [`MediaAnswer::Output`](super::MediaAnswer::Output).
     Output {
@@ -70,6 +83,8 @@ pub(super) enum What {
         of_patch: bool,
     },
     Remove,
+    Content,
+    Keep,
     Output,
 }
 
@@ -99,6 +114,36 @@ pub(in crate::server) fn of_upload(request: &Request<'_>, name: &str) -> Answer 
         Method::Delete => What::Remove,
         _ => What::Read,
     };
+    Ok(Reply::Media(Asked { what, id }))
+}
+
+/// What is answered about the bytes of the upload of that name.
+pub(in crate::server) fn of_content(name: &str) -> Answer {
+    let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
+    let what = What::Content;
+    Ok(Reply::Media(Asked { what, id }))
+}
+
+/// Whether a worker that completes the job of that name has uploaded the output, and still has the job: whoever has not is told so
+/// by what reads his report.
+pub(in crate::server) fn brings_output(
+    server: &mut Server<'_>,
+    request: &Request<'_>,
+    name: &str,
+) -> Result<bool, Problem> {
+    let Some(id) = Id::parse(Prefix::Job, name) else {
+        return Ok(false);
+    };
+    let is_said = api::output_upload(request)?.is_some();
+    let limits = &server.config.service;
+    let (lease, _) = api::report(request, OfWork::Complete, limits, server.decode)?;
+    Ok(is_said && limits.remote_workers && server.service.is_worked_on(id, lease))
+}
+
+/// What is answered to that worker: first its output is kept, and then its report is taken.
+pub(in crate::server) fn keep_output(name: &str) -> Answer {
+    let id = Id::parse(Prefix::Job, name).ok_or(Problem::NoSuchJob)?;
+    let what = What::Keep;
     Ok(Reply::Media(Asked { what, id }))
 }
 
@@ -146,6 +191,12 @@ impl Server<'_> {
             }
             What::End { .. } => MediaCall::End { upload: id },
             What::Remove => MediaCall::Remove { upload: id },
+            What::Content => MediaCall::Content { upload: id },
+            What::Keep => {
+                let request = conn.parser.request(input.filled())?;
+                let upload = api::output_upload(&request).ok()??;
+                MediaCall::Keep { upload, job: id }
+            }
             What::Output => MediaCall::Output { job: id },
         })
     }

@@ -24,7 +24,7 @@ pub use crate::api::NewUpload;
 pub use answer::{MediaAnswer, MediaRefusal, Output, Upload};
 pub use ask::MediaCall;
 
-pub(super) use ask::{Asked, create, of_output, of_upload};
+pub(super) use ask::{Asked, brings_output, create, keep_output, of_content, of_output, of_upload};
 pub(super) use body::Receiving;
 
 #[cfg(doc)]

@@ -44,7 +44,12 @@ fn at_ms(ms: u64) -> Now {
 impl Home {
     fn new(keys: &'static [ApiKey], media: bool) -> Self {
         let memory = Box::leak(Box::new(ServerStorage::<4, 2, 2, 4>::new()));
+        let service = crate::service::Limits {
+            remote_workers: true,
+            ..Config::DEVICE.service
+        };
         let config = Config {
+            service,
             keys,
             media,
             ..Config::DEVICE
@@ -117,13 +122,17 @@ impl Home {
                             MediaAnswer::Begin
                         }
                         (MediaCall::Begin { .. }, Some(why)) => MediaAnswer::Refused(why),
-                        (MediaCall::Output { .. }, _) => MediaAnswer::Output(Output {
-                            bytes: self.file.len() as u64,
-                            content_type: "video/mp4",
-                            filename: "Ä \"x\".es.mp4",
-                            tag: "\"t\"",
-                        }),
-                        (MediaCall::Remove { .. }, _) => MediaAnswer::Removed,
+                        (MediaCall::Keep { .. }, Some(why)) => MediaAnswer::Refused(why),
+                        (MediaCall::Keep { .. }, None) => MediaAnswer::Done,
+                        (MediaCall::Output { .. } | MediaCall::Content { .. }, _) => {
+                            MediaAnswer::Output(Output {
+                                bytes: self.file.len() as u64,
+                                content_type: "video/mp4",
+                                filename: "Ä \"x\".es.mp4",
+                                tag: "\"t\"",
+                            })
+                        }
+                        (MediaCall::Remove { .. }, _) => MediaAnswer::Done,
                         (MediaCall::Create(new), _) => {
                             self.bytes = new.bytes;
                             MediaAnswer::Upload(upload(new.id, &self.file, self.bytes))
@@ -491,4 +500,57 @@ fn an_answer_to_what_was_not_asked_ends_the_connection() {
         &mut out,
     );
     assert_eq!(told, Ok(Drive::Close));
+}
+
+#[test]
+fn a_worker_brings_an_output_with_its_report_while_it_has_the_job() {
+    let post = |path: &str, body: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let job = r#"{"video_url":"dubhook:med_01m8hmbbfzenp8mfb755000001","target_language":"es"}"#;
+    let complete = |lease: u32, upload: &str| {
+        format!(r#"{{"output_url":"http://h/out","lease":{lease},"upload":{upload}}}"#)
+    };
+    let upload = "\"med_01m8hmbbfzenp8mfb755000002\"";
+    let mut home = Home::open();
+    let said = home.receive(post("/v1/translations", job).as_bytes());
+    assert_eq!(status(&said), "202", "{said}");
+    let id = said.split("location: /v1/translations/").nth(1).unwrap();
+    let path = format!("/v1/work/{}/complete", id.split("\r\n").next().unwrap());
+    assert_eq!(
+        status(&home.receive(post(&path, &complete(2, upload)).as_bytes())),
+        "409"
+    );
+    let said = home.receive(post("/v1/work/claim", "").as_bytes());
+    assert!(said.contains("\"lease\":2"), "{said}");
+    let said = home.receive(post(&path, &complete(3, upload)).as_bytes());
+    assert!(said.contains("lease_lost"), "{said}");
+    assert_eq!(
+        status(&home.receive(post(&path, &complete(2, "7")).as_bytes())),
+        "422"
+    );
+    home.refuses = Some(MediaRefusal::NotFound);
+    let said = home.receive(post(&path, &complete(2, upload)).as_bytes());
+    assert!(
+        status(&said) == "422" && said.contains("\"field\":\"upload\""),
+        "{said}"
+    );
+    home.refuses = Some(MediaRefusal::Full);
+    assert_eq!(
+        status(&home.receive(post(&path, &complete(2, upload)).as_bytes())),
+        "507"
+    );
+    home.refuses = None;
+    let said = home.receive(post(&path, &complete(2, upload)).as_bytes());
+    assert!(said.contains("\"completed\""), "{said}");
+    // The same again is the same again, and asks for nothing.
+    home.refuses = Some(MediaRefusal::NotFound);
+    assert_eq!(
+        status(&home.receive(post(&path, &complete(2, upload)).as_bytes())),
+        "200"
+    );
 }
