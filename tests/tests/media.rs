@@ -1,5 +1,14 @@
 //! Videos go in and come out, over real sockets, through the real program.
 
+use dubhook_core::{
+    id::{Id, Ix, Prefix},
+    random::Random,
+    time::Timestamp,
+};
+use dubhook_smol::{
+    media::{Folder, Limits, Media},
+    server::Server,
+};
 use dubhook_tests::{
     program::{Program, run},
     wire::{Answer, Asker, PATIENCE},
@@ -536,4 +545,51 @@ fn a_worker_that_shares_no_disk_gets_its_video_and_brings_its_output() {
     // Whoever has no key gets none of it.
     let answer = Asker::new(served.address).call("GET", expect.strip_prefix(&server).unwrap(), "");
     assert_eq!(answer.status, 401);
+}
+
+#[test]
+fn readers_that_stall_hold_up_nobody_and_are_given_up() {
+    let home = home();
+    let made = home.path().join("v.es.mp4");
+    fs::write(&made, video(32 << 20)).unwrap();
+    let media = Folder::open(&home.path().join("media"), Limits::default()).unwrap();
+    let at = Timestamp::from_unix_ms(1_795_510_800_000);
+    let job = Id::new(at, Ix::MIN, &mut Random::new([1; 32]));
+    media.adopt(job, &made).unwrap();
+    let server = Server::builder()
+        .listen("127.0.0.1:0")
+        .capacity(100)
+        .media(media);
+    let server = server.reading_pace(Duration::from_secs(2), u64::MAX);
+    let server = server.bind().expect("a port").start().expect("a thread");
+    let path = format!("/v1/translations/{}/output", job.text(Prefix::Job));
+    let get = format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n");
+    let stalled: Vec<_> = (0..50)
+        .map(|_| {
+            let mut stream = connect(server.address());
+            stream.write_all(get.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let mut asker = Asker::new(server.address());
+    let begun = Instant::now();
+    for _ in 0..100 {
+        assert_eq!(asker.call("GET", "/healthz", "").status, 200);
+    }
+    let part = asker
+        .try_call("GET", &path, "range: bytes=7-70006\r\n", "")
+        .unwrap();
+    assert_eq!(part.body, &fs::read(&made).unwrap()[7..70_007]);
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+    thread::sleep(Duration::from_secs(4));
+    for mut stream in stalled {
+        let mut taken = Vec::new();
+        // It was cut off: what the sockets held comes, and not all of it.
+        let _ = stream.read_to_end(&mut taken);
+        assert!(taken.len() < 32 << 20, "it was waited for");
+    }
 }

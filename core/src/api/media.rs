@@ -18,6 +18,7 @@ const TYPE_BYTES_MAX: usize = 127;
 
 /// An upload that is asked for.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NewUpload<'r> {
     /// What it is to be called.
     pub id: Id,

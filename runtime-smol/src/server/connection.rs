@@ -193,8 +193,10 @@ impl Connection<'_, '_> {
         let (Some(media), Some(asked)) = (&self.engine.media, self.asked.take()) else {
             return Err(io::ErrorKind::Unsupported.into());
         };
+        let turn = self.engine.media_turns.acquire().await;
         let moved = self.moving.carry_out(media, asked, &mut self.unsent);
         self.told = moved.await;
+        drop(turn);
         match self.told {
             Some(_) => Ok(()),
             None => Err(io::ErrorKind::UnexpectedEof.into()),

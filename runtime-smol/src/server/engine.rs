@@ -18,7 +18,7 @@ use dubhook_core::{
     service::Attempt,
     time::Now,
 };
-use smol::LocalExecutor;
+use smol::{LocalExecutor, lock::Semaphore};
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
@@ -28,6 +28,9 @@ use std::{
 
 /// Why the machine has something to say whenever it is asked.
 pub(super) const BEGUN: &str = "work has begun, and no record is asked for";
+
+/// How many connections may wait for the disk at once on behalf of media.
+pub(super) const MEDIA_TURNS: usize = 32;
 
 /// The shared state of a server.
 #[derive(Debug)]
@@ -58,6 +61,8 @@ pub(super) struct Engine<'m> {
     pub(super) storage: Storage,
     /// Where videos are kept, if they are.
     pub(super) media: Option<Arc<dyn Media>>,
+    /// Who may do something with them that waits for the disk: the threads for that are not theirs alone.
+    pub(super) media_turns: Semaphore,
     /// Raised when the machine may want something.
     pub(super) turn: Signal,
     /// Raised for the connection in each slot when the machine has named it.

@@ -3,7 +3,7 @@
 use super::{
     accept,
     buffers::Buffers,
-    engine::{Engine, Spawner},
+    engine::{Engine, MEDIA_TURNS, Spawner},
     held::HeldClock,
     pace::Pace,
     pump,
@@ -36,7 +36,7 @@ use dubhook_core::{
     simulate::{SimSlot, Simulator},
 };
 use futures_lite::future::{self, FutureExt};
-use smol::LocalExecutor;
+use smol::{LocalExecutor, lock::Semaphore};
 use std::{
     cell::{Cell, RefCell},
     convert::Infallible,
@@ -183,6 +183,7 @@ impl Server {
             workers,
             storage: Storage::new(self.store, &config)?,
             media: self.media,
+            media_turns: Semaphore::new(MEDIA_TURNS),
             turn: Signal::default(),
             named: (0..self.capacity.connections)
                 .map(|_| Signal::default())

@@ -22,6 +22,7 @@ use crate::{
 
 /// What the driver tells.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum MediaAnswer<'a> {
     /// How an upload is now.
     Upload(Upload<'a>),
@@ -47,6 +48,7 @@ pub enum MediaAnswer<'a> {
 
 /// Why the driver did not do what it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum MediaRefusal {
     /// There is no such upload, or no output.
     NotFound,
@@ -88,6 +90,7 @@ impl MediaRefusal {
 
 /// How an upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Upload<'a> {
     /// What it is called.
     pub id: Id,
@@ -107,6 +110,7 @@ pub struct Upload<'a> {
 
 /// A translation's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Output<'a> {
     /// How many bytes it has.
     pub bytes: u64,

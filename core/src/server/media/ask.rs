@@ -16,6 +16,7 @@ use crate::{
 
 /// What is asked of the media that the driver keeps.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum MediaCall<'r> {
     /// Make room for an upload. Answered with [`MediaAnswer::Upload`](super::MediaAnswer::Upload).
     Create(NewUpload<'r>),
