@@ -97,8 +97,9 @@ fn converse(
     socket.write_all(out.written())?;
     match next {
         Drive::Flush | Drive::Wait => return Ok(()),
-        Drive::Close | Drive::Lookup(_) => return Err(ErrorKind::ConnectionAborted.into()),
         Drive::Input { .. } => socket.set_read_timeout(Some(pause))?,
+        // Nothing is looked up or uploaded where nothing is kept.
+        _ => return Err(ErrorKind::ConnectionAborted.into()),
     }
     match socket.read(input.room()) {
         Ok(0) => Err(ErrorKind::UnexpectedEof.into()),

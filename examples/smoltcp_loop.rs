@@ -62,7 +62,7 @@ impl Conn {
         // To the front, where the next turn looks for it.
         let _ = input.room();
         self.len = input.len();
-        if matches!(next, Drive::Close | Drive::Lookup(_)) || !socket.may_recv() {
+        if !matches!(next, Drive::Input { .. } | Drive::Flush | Drive::Wait) || !socket.may_recv() {
             socket.close();
         }
     }

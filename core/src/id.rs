@@ -40,6 +40,9 @@ pub enum Prefix {
     Event,
     /// `ep_`, a webhook endpoint.
     Endpoint,
+    /// `med_`, an upload.
+    #[cfg(feature = "media")]
+    Media,
 }
 
 impl Prefix {
@@ -50,6 +53,8 @@ impl Prefix {
             Self::Job => "job_",
             Self::Event => "evt_",
             Self::Endpoint => "ep_",
+            #[cfg(feature = "media")]
+            Self::Media => "med_",
         }
     }
 }

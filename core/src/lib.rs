@@ -37,6 +37,7 @@
 //! | `language` | the grammar of language tags | a tag is 1 to 35 letters, digits and hyphens |
 //! | `problem-details` | `title` and `detail` in problem documents | `status` and `code` alone |
 //! | `hub` (not by default) | `feed`; in [`server`] pages, metrics, reads that wait, streams of events, remote workers | |
+//! | `media` (not by default) | `/v1/uploads`, and `output` below a translation: large bodies that cross in pieces; takes `hub` | |
 //! | `log`, `defmt` (not by default) | notes of what the machines do | |
 //!
 //! # The contract

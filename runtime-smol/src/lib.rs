@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   server   client                              the core's machines, driven
-//!   deliver   translate   store   exchange       what a machine needs done
+//!   deliver   translate   store   media   exchange   what a machine needs done
 //!   net  tls  race  own  resolve  memory  pages   what it is done with
 //!   clock   entropy   hidden   signal   orphans  what all of them use
 //! ```
@@ -16,6 +16,7 @@ mod deliver;
 pub mod entropy;
 pub mod exchange;
 mod hidden;
+pub mod media;
 pub mod memory;
 pub mod net;
 pub mod orphans;
@@ -28,6 +29,7 @@ mod signal;
 pub mod store;
 pub mod tls;
 pub mod translate;
+mod url;
 
 /// What the package's README shows.
 #[cfg(doctest)]

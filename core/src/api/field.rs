@@ -4,6 +4,21 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Field {
+    /// `bytes`.
+    #[cfg(feature = "media")]
+    Bytes,
+    /// `upload`.
+    #[cfg(feature = "media")]
+    Upload,
+    /// `filename`.
+    #[cfg(feature = "media")]
+    Filename,
+    /// `content_type`.
+    #[cfg(feature = "media")]
+    ContentType,
+    /// `sha256`.
+    #[cfg(feature = "media")]
+    Sha256,
     /// `progress`.
     #[cfg(feature = "hub")]
     Progress,
@@ -69,6 +84,16 @@ impl Field {
     #[must_use]
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            #[cfg(feature = "media")]
+            Self::Bytes => "bytes",
+            #[cfg(feature = "media")]
+            Self::Upload => "upload",
+            #[cfg(feature = "media")]
+            Self::Filename => "filename",
+            #[cfg(feature = "media")]
+            Self::ContentType => "content_type",
+            #[cfg(feature = "media")]
+            Self::Sha256 => "sha256",
             #[cfg(feature = "hub")]
             Self::Progress => "progress",
             #[cfg(feature = "hub")]

@@ -7,6 +7,8 @@
 
 mod body;
 mod field;
+#[cfg(feature = "media")]
+mod media;
 #[cfg(feature = "lists")]
 mod page;
 mod problem;
@@ -23,6 +25,10 @@ mod work;
 
 pub(crate) use body::{Rules, is_encoded, read_object};
 pub(crate) use field::Field;
+#[cfg(feature = "media")]
+pub use media::NewUpload;
+#[cfg(feature = "media")]
+pub(crate) use media::upload;
 #[cfg(all(feature = "lists", feature = "webhook-api"))]
 pub(crate) use page::limit;
 #[cfg(feature = "lists")]
@@ -38,6 +44,8 @@ pub(crate) use waiting::{after_sequence, prefer_wait};
 pub(crate) use webhook::redelivery;
 #[cfg(feature = "webhook-api")]
 pub(crate) use webhook::{OfWebhook, webhook, webhook_change};
+#[cfg(feature = "media")]
+pub(crate) use work::output_upload;
 #[cfg(feature = "hub")]
 pub(crate) use work::{OfWork, claim, report};
 

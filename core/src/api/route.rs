@@ -25,6 +25,15 @@ pub(crate) enum Resource<'p> {
     /// `/v1/webhooks/{id}` and what is below it.
     #[cfg(feature = "webhook-api")]
     Webhook(&'p str, super::OfWebhook),
+    /// `/v1/uploads`.
+    #[cfg(feature = "media")]
+    Uploads,
+    /// `/v1/uploads/{id}`.
+    #[cfg(feature = "media")]
+    Upload(&'p str),
+    /// `/v1/uploads/{id}/content`.
+    #[cfg(feature = "media")]
+    Content(&'p str),
     /// `/v1/events`.
     #[cfg(feature = "hub")]
     Events,
@@ -44,6 +53,9 @@ pub(crate) enum OfTranslation {
     Itself,
     /// `cancel`.
     Cancel,
+    /// `output`.
+    #[cfg(feature = "media")]
+    Output,
 }
 
 /// The methods of what can be made more of, and where there are lists, be listed.
@@ -64,6 +76,12 @@ impl Resource<'_> {
             | Self::Translation(_, OfTranslation::Itself) => Methods::Read,
             #[cfg(feature = "hub")]
             Self::Metrics | Self::Events => Methods::Read,
+            #[cfg(feature = "media")]
+            Self::Translation(_, OfTranslation::Output) | Self::Content(_) => Methods::Read,
+            #[cfg(feature = "media")]
+            Self::Uploads => Methods::Post,
+            #[cfg(feature = "media")]
+            Self::Upload(_) => Methods::ReadAndFill,
             Self::Translations => COLLECTION,
             Self::Translation(_, OfTranslation::Cancel) => Methods::Post,
             #[cfg(feature = "webhook-api")]
@@ -73,6 +91,19 @@ impl Resource<'_> {
             #[cfg(feature = "hub")]
             Self::Claim | Self::Work(..) => Methods::Post,
         }
+    }
+
+    /// Whether it is there only where media are kept.
+    #[cfg(feature = "media")]
+    #[must_use]
+    pub(crate) const fn is_of_media(&self) -> bool {
+        matches!(
+            self,
+            Self::Uploads
+                | Self::Upload(_)
+                | Self::Content(_)
+                | Self::Translation(_, OfTranslation::Output)
+        )
     }
 
     /// Whether it is for key holders only, where there are keys.
@@ -98,6 +129,9 @@ pub(crate) enum Methods {
     /// GET, PATCH and DELETE.
     #[cfg(feature = "webhook-api")]
     ReadAndChange,
+    /// GET, PUT, PATCH and DELETE.
+    #[cfg(feature = "media")]
+    ReadAndFill,
     /// POST.
     Post,
 }
@@ -111,6 +145,8 @@ impl Methods {
             Self::ReadAndPost => "GET, HEAD, POST, OPTIONS",
             #[cfg(feature = "webhook-api")]
             Self::ReadAndChange => "GET, HEAD, PATCH, DELETE, OPTIONS",
+            #[cfg(feature = "media")]
+            Self::ReadAndFill => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Post => "POST, OPTIONS",
         }
     }
@@ -122,6 +158,10 @@ impl Methods {
             Method::Get | Method::Head => !matches!(self, Self::Post),
             Method::Post => matches!(self, Self::Post | Self::ReadAndPost),
             Method::Options => true,
+            #[cfg(feature = "media")]
+            Method::Put => matches!(self, Self::ReadAndFill),
+            #[cfg(feature = "media")]
+            Method::Patch | Method::Delete if matches!(self, Self::ReadAndFill) => true,
             #[cfg(feature = "webhook-api")]
             Method::Patch | Method::Delete => matches!(self, Self::ReadAndChange),
             _ => false,
@@ -141,12 +181,16 @@ const PATHS: &[(&str, Resource<'_>)] = &[
     ("/metrics", Resource::Metrics),
     #[cfg(feature = "hub")]
     ("/v1/events", Resource::Events),
+    #[cfg(feature = "media")]
+    ("/v1/uploads", Resource::Uploads),
 ];
 
 /// What there is of a translation, by what stands behind its id.
-const OF_TRANSLATION: [(Option<&str>, OfTranslation); 2] = [
+const OF_TRANSLATION: &[(Option<&str>, OfTranslation)] = &[
     (None, OfTranslation::Itself),
     (Some("cancel"), OfTranslation::Cancel),
+    #[cfg(feature = "media")]
+    (Some("output"), OfTranslation::Output),
 ];
 
 /// The resource that `path` names.
@@ -161,9 +205,15 @@ pub(crate) fn route(path: &str) -> Option<Resource<'_>> {
         None => (rest, None),
     };
     match collection {
-        "translations" => Some(Resource::Translation(id, find(&OF_TRANSLATION, below)?)),
+        "translations" => Some(Resource::Translation(id, find(OF_TRANSLATION, below)?)),
         #[cfg(feature = "webhook-api")]
         "webhooks" => super::webhook::route(id, below),
+        #[cfg(feature = "media")]
+        "uploads" => match below {
+            None => Some(Resource::Upload(id)),
+            Some("content") => Some(Resource::Content(id)),
+            Some(_) => None,
+        },
         #[cfg(feature = "hub")]
         "work" => super::work::route(id, below),
         _ => None,

@@ -100,6 +100,24 @@ pub(crate) fn report<'m>(
     Ok((lease, report))
 }
 
+/// The upload that a worker says is the output of its job, if it says so.
+///
+/// # Errors
+///
+/// [`Problem`] for what is no id.
+#[cfg(feature = "media")]
+pub(crate) fn output_upload(request: &Request<'_>) -> Result<Option<crate::id::Id>, Problem> {
+    let mut values = [None];
+    members(&read_object(request)?, &[Field::Upload], &mut values)?;
+    let [upload] = values;
+    let Some(upload) = super::body::optional_string(Field::Upload, upload)? else {
+        return Ok(None);
+    };
+    let name = upload.plain().unwrap_or_default();
+    let id = crate::id::Id::parse(crate::id::Prefix::Media, name);
+    id.map(Some).ok_or(Problem::Upload)
+}
+
 /// A member that may be absent or null, and is a number otherwise.
 fn number(value: Option<Value<'_>>, problem: Problem) -> Result<Option<u64>, Problem> {
     match value {

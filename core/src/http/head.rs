@@ -21,6 +21,9 @@ pub(super) struct Head {
     fields_count: u16,
     /// The value of `Content-Length`, or the largest there is.
     content_length: u32,
+    /// The same, of bodies that are never held as a whole.
+    #[cfg(feature = "media")]
+    length: u64,
     has_content_length: bool,
     has_transfer_encoding: bool,
     has_close: bool,
@@ -49,6 +52,8 @@ impl Head {
             fields_end: 0,
             fields_count: 0,
             content_length: 0,
+            #[cfg(feature = "media")]
+            length: 0,
             has_content_length: false,
             has_transfer_encoding: false,
             has_close: false,
@@ -150,6 +155,10 @@ impl Head {
         }
         self.has_content_length = true;
         self.content_length = u32::try_from(length).unwrap_or(u32::MAX);
+        #[cfg(feature = "media")]
+        {
+            self.length = length;
+        }
         Ok(())
     }
 
@@ -205,6 +214,12 @@ impl Head {
             (false, true) => Ok(Framing::Length(self.content_length)),
             (false, false) => Ok(without),
         }
+    }
+
+    /// How long the body is; 0 where no field says so.
+    #[cfg(feature = "media")]
+    pub(super) const fn length(&self) -> u64 {
+        self.length
     }
 
     /// Whether the connection goes on after this message (RFC 9112, section 9.3).

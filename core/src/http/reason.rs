@@ -1,12 +1,14 @@
 //! Reason phrases.
 
 /// Those of RFC 9110, section 15, and RFC 6585, as a status line has them.
-const STATUSES: [(u16, &str); 33] = [
+const STATUSES: [(u16, &str); if cfg!(feature = "media") { 35 } else { 33 }] = [
     (100, "100 Continue"),
     (200, "200 OK"),
     (201, "201 Created"),
     (202, "202 Accepted"),
     (204, "204 No Content"),
+    #[cfg(feature = "media")]
+    (206, "206 Partial Content"),
     (304, "304 Not Modified"),
     (400, "400 Bad Request"),
     (401, "401 Unauthorized"),
@@ -22,6 +24,8 @@ const STATUSES: [(u16, &str); 33] = [
     (413, "413 Content Too Large"),
     (414, "414 URI Too Long"),
     (415, "415 Unsupported Media Type"),
+    #[cfg(feature = "media")]
+    (416, "416 Range Not Satisfiable"),
     (417, "417 Expectation Failed"),
     (421, "421 Misdirected Request"),
     (422, "422 Unprocessable Content"),

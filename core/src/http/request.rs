@@ -92,12 +92,15 @@ pub struct RequestParser {
 enum Step {
     StartLine = 0,
     Fields,
+    /// The head is whole, and nothing was decided about its body.
+    #[cfg(feature = "media")]
+    Head,
     Body,
     Complete,
 }
 
 // One of these per connection: small enough for 10,000 of them, or for a device with two.
-const _: () = assert!(size_of::<RequestParser>() <= 64);
+const _: () = assert!(size_of::<RequestParser>() <= if cfg!(feature = "media") { 72 } else { 64 });
 
 impl Default for RequestParser {
     fn default() -> Self {
@@ -176,6 +179,8 @@ impl RequestParser {
         match self.step {
             Step::StartLine => None,
             Step::Fields | Step::Body | Step::Complete => Some(self.method),
+            #[cfg(feature = "media")]
+            Step::Head => Some(self.method),
         }
     }
 
@@ -202,13 +207,19 @@ impl RequestParser {
             (None, Step::StartLine) if self.head.is_untouched() => Phase::Idle,
             (None, Step::StartLine | Step::Fields) => Phase::Head,
             (None, Step::Body) => Phase::Body,
+            #[cfg(feature = "media")]
+            (None, Step::Head) => Phase::Body,
             (None, Step::Complete) => Phase::Complete,
         }
     }
 
     fn read(&mut self, limits: &Limits, buf: &mut RecvBuf<'_>) -> Result<Progress, Refusal> {
-        if matches!(self.step, Step::StartLine | Step::Fields) {
-            if !self.read_head(limits, buf.filled(), buf.capacity())? {
+        #[cfg(feature = "media")]
+        let has_head = self.step == Step::Head;
+        #[cfg(not(feature = "media"))]
+        let has_head = false;
+        if has_head || matches!(self.step, Step::StartLine | Step::Fields) {
+            if !has_head && !self.read_head(limits, buf.filled(), buf.capacity())? {
                 return Ok(Progress::NeedMore { bytes_min: 1 });
             }
             self.begin_body(limits, buf.capacity())?;
@@ -228,6 +239,62 @@ impl RequestParser {
                 Ok(Progress::Complete)
             }
         }
+    }
+
+    /// Reads on as far as the head goes, and decides nothing about its body: whether the head is whole.
+    /// [`advance`](Self::advance) goes on from there.
+    #[cfg(feature = "media")]
+    pub(crate) fn advance_head(
+        &mut self,
+        limits: &Limits,
+        buf: &RecvBuf<'_>,
+    ) -> Result<bool, Refusal> {
+        if let Some(refusal) = self.refused {
+            return Err(refusal);
+        }
+        match self.step {
+            Step::StartLine | Step::Fields => {
+                let read = self.read_head(limits, buf.filled(), buf.capacity());
+                self.refused = read.err();
+                if read? {
+                    self.step = Step::Head;
+                }
+                Ok(self.step == Step::Head)
+            }
+            Step::Head => Ok(true),
+            Step::Body | Step::Complete => Ok(false),
+        }
+    }
+
+    /// How long the body is that follows a head that was just read, if it is to be taken in pieces; none where it comes in
+    /// chunks. What the whole head can tell is checked as for all.
+    #[cfg(feature = "media")]
+    pub(crate) fn stream_length(&mut self) -> Result<Option<u64>, Refusal> {
+        let framing = self.check_head();
+        self.refused = framing.err();
+        Ok(match framing? {
+            Framing::Length(_) => Some(self.head.length()),
+            Framing::Chunked | Framing::Close => None,
+        })
+    }
+
+    /// How long the body is of a head that was just read; 0 where no field says so.
+    #[cfg(feature = "media")]
+    pub(crate) const fn length(&self) -> u64 {
+        self.head.length()
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends what follows the head in `buf`.
+    #[cfg(feature = "media")]
+    pub(crate) fn is_waited_for(&self, buf: &RecvBuf<'_>) -> bool {
+        self.expects_continue && self.version == Version::V11 && buf.len() == self.head.len()
+    }
+
+    /// Takes the head out of `buf`, whose body then comes in pieces, and is ready for the next request.
+    #[cfg(feature = "media")]
+    pub(crate) fn take_head(&mut self, buf: &mut RecvBuf<'_>) {
+        buf.discard_front(self.head.len());
+        *self = Self::new();
     }
 
     /// Reads lines up to the empty one; false if it is not there yet.
@@ -366,6 +433,13 @@ impl RequestParser {
 
     /// Checks what only the whole head can tell, syntax before policy.
     fn begin_body(&mut self, limits: &Limits, capacity: usize) -> Result<(), Refusal> {
+        let framing = self.check_head()?;
+        self.body
+            .begin(framing, false, self.head.len(), limits, capacity)
+    }
+
+    /// What only the whole head can tell: where the body ends.
+    fn check_head(&self) -> Result<Framing, Refusal> {
         let is_v11 = self.version == Version::V11;
         if is_v11 && !self.has_host {
             return Err(Refusal::HostMissing);
@@ -375,8 +449,7 @@ impl RequestParser {
         if is_v11 && self.expects_other {
             return Err(Refusal::ExpectationUnknown);
         }
-        self.body
-            .begin(framing, false, self.head.len(), limits, capacity)
+        Ok(framing)
     }
 
     fn view<'b>(&self, filled: &'b [u8]) -> Option<Request<'b>> {

@@ -123,6 +123,19 @@ impl<'o, 'm> ResponseHead<'o, 'm> {
         self.head.finish()
     }
 
+    /// The same, of a body that comes in pieces.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish_with_length`](Self::finish_with_length).
+    #[cfg(feature = "media")]
+    pub(crate) fn finish_with_long_length(self, bytes: u64) -> Result<(), HeadError> {
+        self.head.out.put(b"content-length: ");
+        self.head.out.put_u64(bytes);
+        self.head.out.put(b"\r\n");
+        self.head.finish()
+    }
+
     /// Ends the head of a response whose body is written right after it and measured then.
     ///
     /// # Errors

@@ -5,12 +5,14 @@
 
 #[cfg(feature = "hub")]
 use super::hub;
+#[cfg(feature = "media")]
+use super::media;
 #[cfg(feature = "idempotency")]
 use super::repeat;
 #[cfg(feature = "webhook-api")]
 use super::webhooks;
 use super::{
-    ApiKey, Server, auth,
+    Config, Server, auth,
     reply::{Answer, Reply, Sought, full},
 };
 #[cfg(feature = "lists")]
@@ -43,7 +45,7 @@ pub(super) fn answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -
 /// The resource that a request is for, if its head alone does not tell what is wrong; none for the server itself.
 pub(super) fn admit<'r>(
     head: &Request<'r>,
-    keys: &[ApiKey],
+    config: &Config<'_>,
 ) -> Result<Option<Resource<'r>>, Problem> {
     if head.method == Method::Other {
         return Err(Problem::UnknownMethod);
@@ -51,7 +53,10 @@ pub(super) fn admit<'r>(
     if head.path == "*" {
         return Ok(None);
     }
+    let keys = config.keys;
     let resource = api::route(head.path);
+    #[cfg(feature = "media")]
+    let resource = resource.filter(|resource| config.media || !resource.is_of_media());
     // Without a key nobody learns what there is below /v1.
     let guarded = match resource {
         Some(resource) => resource.is_guarded(),
@@ -85,7 +90,7 @@ pub(super) fn admit_body(head: &Request<'_>) -> Result<(), Problem> {
 }
 
 fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
-    let Some(resource) = admit(request, server.config.keys)? else {
+    let Some(resource) = admit(request, &server.config)? else {
         return Ok(Reply::Options(None));
     };
     if !request.body.is_empty() {
@@ -114,6 +119,14 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
             let reply = of_job(server, now, OfTranslation::Itself, id)?;
             hub::read(now, request, reply)
         }
+        #[cfg(feature = "media")]
+        Resource::Translation(id, OfTranslation::Output) => media::of_output(id),
+        #[cfg(feature = "media")]
+        Resource::Uploads => media::create(server, now, request),
+        #[cfg(feature = "media")]
+        Resource::Upload(id) => media::of_upload(request, id),
+        #[cfg(feature = "media")]
+        Resource::Content(id) => media::of_content(id),
         Resource::Translation(id, what) => of_job(server, now, what, id),
         #[cfg(feature = "hub")]
         Resource::Events => hub::events(server, request),
@@ -125,6 +138,12 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Webhook(id, what) => webhooks::of_endpoint(server, now, request, what, id),
         #[cfg(feature = "hub")]
         Resource::Claim => hub::claim(server, now, request),
+        #[cfg(feature = "media")]
+        Resource::Work(id, api::OfWork::Complete)
+            if server.config.media && media::brings_output(server, request, id)? =>
+        {
+            media::keep_output(id)
+        }
         #[cfg(feature = "hub")]
         Resource::Work(id, what) => hub::report(server, now, request, what, id),
     }
@@ -138,8 +157,8 @@ fn of_job(server: &mut Server<'_>, now: Now, what: OfTranslation, name: &str) ->
             return Err(Problem::NoSuchJob);
         }
         let sought = match what {
-            OfTranslation::Itself => Sought::Read,
             OfTranslation::Cancel => Sought::Cancel,
+            _ => Sought::Read,
         };
         return Ok(Reply::Archived { id, sought });
     }

@@ -65,6 +65,26 @@ pub enum Drive {
     Wait,
     /// What the archive has under this id. Look it up and tell with [`answer_lookup`](super::Server::answer_lookup).
     Lookup(Id),
+    /// What is asked of the media that the driver keeps: [`media_call`](super::Server::media_call) says what. Send what is in the
+    /// output, do it, and tell with [`answer_media`](super::Server::answer_media); leave the input as it is until then.
+    #[cfg(feature = "media")]
+    Media,
+    /// So many bytes at the front of the input belong to the upload under way: store them, and tell with
+    /// [`answer_media`](super::Server::answer_media), which takes them out of the input. Send what is in the output first.
+    #[cfg(feature = "media")]
+    Store {
+        /// How many; none of them were there before.
+        bytes: usize,
+    },
+    /// An answer's body, which the driver has: send what is in the output, then as much as fits of the output's bytes from
+    /// `at`, and tell how much that was with [`answer_media`](super::Server::answer_media).
+    #[cfg(feature = "media")]
+    Send {
+        /// Where in the output.
+        at: u64,
+        /// How many bytes are left.
+        bytes: u64,
+    },
     /// Room for the next answer. Send what is in the output and drive on.
     Flush,
     /// Its end. Send what is in the output, close the connection and say so with [`close`](super::Server::close).

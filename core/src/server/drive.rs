@@ -46,8 +46,18 @@ impl Server<'_> {
     }
 
     /// Takes requests and writes answers until there is something to wait for.
-    fn go(&mut self, now: Now, ix: Ix, input: &mut RecvBuf<'_>, out: &mut Out<'_>) -> Drive {
+    pub(super) fn go(
+        &mut self,
+        now: Now,
+        ix: Ix,
+        input: &mut RecvBuf<'_>,
+        out: &mut Out<'_>,
+    ) -> Drive {
         loop {
+            #[cfg(feature = "media")]
+            if let Some(wait) = self.go_on_with_media(now, ix, input) {
+                return wait;
+            }
             if let Some(wait) = self.write_reply(now, ix, out) {
                 // Held with a full buffer: nothing more can be received until the answer is out.
                 #[cfg(feature = "hub")]
@@ -63,6 +73,14 @@ impl Server<'_> {
             if conn.closing {
                 return Drive::Close;
             }
+            #[cfg(feature = "media")]
+            if self.config.media && self.begin_upload(ix, input) {
+                continue;
+            }
+            #[cfg(feature = "media")]
+            let Some(conn) = self.conns.get_mut(ix) else {
+                return Drive::Close;
+            };
             match conn.parser.advance(&self.config.http, input) {
                 Ok(Progress::Complete) if has_room => {
                     if self.take_request(now, ix, input).is_none() {
@@ -205,13 +223,13 @@ impl Server<'_> {
     }
 
     /// Notes at which moment the next answer is written.
-    fn tell_time(&mut self, now: Now) {
+    pub(super) fn tell_time(&mut self, now: Now) {
         self.now = now;
         self.date.set(now.timestamp);
     }
 
     /// Ends a connection without another word: nobody knows what was said.
-    fn end(&mut self, ix: Ix) -> Drive {
+    pub(super) fn end(&mut self, ix: Ix) -> Drive {
         if let Some(conn) = self.conns.get_mut(ix) {
             conn.closing = true;
         }
@@ -228,7 +246,14 @@ impl Server<'_> {
         let (reply, changed) = answer::answer(self, now, &request);
         let barrier = if changed { self.service.barrier() } else { 0 };
         let conn = self.conns.get_mut(ix)?;
-        conn.parser.finish(input);
+        // What the driver is asked about lies in the request, which stays until that is answered.
+        #[cfg(feature = "media")]
+        let is_kept = matches!(reply, Reply::Media(_));
+        #[cfg(not(feature = "media"))]
+        let is_kept = false;
+        if !is_kept {
+            conn.parser.finish(input);
+        }
         conn.reply = reply;
         conn.barrier = barrier;
         conn.version = version;
@@ -246,7 +271,7 @@ impl Server<'_> {
         let admitted = match conn.parser.head(input.filled()) {
             Some(head) => {
                 let admitted =
-                    answer::admit(&head, self.config.keys).and_then(|_| answer::admit_body(&head));
+                    answer::admit(&head, &self.config).and_then(|_| answer::admit_body(&head));
                 #[cfg(feature = "hub")]
                 let admitted = admitted.or_else(|problem| {
                     hub::page_instead(problem, &head, self.config.pages).map(|_| ())

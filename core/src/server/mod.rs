@@ -55,6 +55,8 @@ mod drive;
 mod hub;
 #[cfg(feature = "lists")]
 mod list;
+#[cfg(feature = "media")]
+mod media;
 mod memory;
 mod pressure;
 mod render;
@@ -74,6 +76,10 @@ pub use door::{AcceptError, Input, Output};
 pub use hub::Page;
 #[cfg(feature = "hub")]
 use hub::Watch;
+#[cfg(feature = "media")]
+pub use media::{
+    MediaAnswer, MediaCall, MediaRefusal, NewUpload, Output as MediaOutput, Upload as MediaUpload,
+};
 pub use memory::{ServerMemory, Sizes};
 pub use storage::ServerStorage;
 
@@ -130,6 +136,9 @@ pub struct Config<'a> {
     /// What else is shown, each at its path and to everybody.
     #[cfg(feature = "hub")]
     pub pages: &'a [Page<'a>],
+    /// Whether the driver keeps media: videos that are uploaded, and outputs. With the feature `media`.
+    #[cfg(feature = "media")]
+    pub media: bool,
 }
 
 impl Config<'_> {
@@ -160,6 +169,8 @@ impl Config<'_> {
         body_bytes_per_second_min: 500,
         #[cfg(feature = "hub")]
         pages: &[],
+        #[cfg(feature = "media")]
+        media: false,
     };
 
     /// A device of which everybody on its network may ask.

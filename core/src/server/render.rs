@@ -226,6 +226,8 @@ const fn status(reply: &Reply) -> u16 {
         Reply::Wait { .. } | Reply::Claim { .. } | Reply::Events(_) | Reply::Page { .. } => {
             NO_CONTENT
         }
+        #[cfg(feature = "media")]
+        Reply::Media(_) | Reply::Receiving(_) | Reply::Sending { .. } => NO_CONTENT,
         _ => 200,
     }
 }

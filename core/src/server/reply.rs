@@ -64,6 +64,15 @@ pub(super) enum Reply {
     /// The server's own figures.
     #[cfg(feature = "hub")]
     Metrics,
+    /// What the driver is asked about its media.
+    #[cfg(feature = "media")]
+    Media(super::media::Asked),
+    /// The rest of an upload's bytes is awaited.
+    #[cfg(feature = "media")]
+    Receiving(super::media::Receiving),
+    /// So much of an output is still to be sent.
+    #[cfg(feature = "media")]
+    Sending { at: u64, left: u64 },
     /// A job for a worker, once there is one, or that there is none at this time.
     #[cfg(feature = "hub")]
     Claim { until: Instant },

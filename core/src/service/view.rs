@@ -56,6 +56,15 @@ impl Service<'_> {
         }
     }
 
+    /// Writes which video the job in a slot is about, as its URL stands in the request.
+    #[cfg(feature = "media")]
+    pub fn write_video_url(&self, ix: Ix, out: &mut Out<'_>) {
+        if let Some(job) = self.jobs.get(ix) {
+            let text = &self.dispatch.text;
+            text.write(&job.request, request_field::VIDEO_URL, out);
+        }
+    }
+
     /// Writes the body of an event of a job.
     pub fn write_event(&self, job: Ix, event: &Event, out: &mut Out<'_>) {
         if let Some(job) = self.jobs.get(job) {

@@ -86,6 +86,17 @@ impl Service<'_> {
         job.is_some_and(|job| job.state().status == Status::Processing && job.lease == claim.lease)
     }
 
+    /// Whether a job is with a worker, under `lease` if one is named.
+    #[cfg(feature = "media")]
+    #[must_use]
+    pub(crate) fn is_worked_on(&self, id: Id, lease: Option<u32>) -> bool {
+        let job = self.find_job(id).and_then(|ix| self.jobs.get(ix));
+        job.is_some_and(|job| {
+            let is_named = lease.is_none_or(|lease| lease == job.lease);
+            job.state().status == Status::Processing && job.lease != 0 && is_named
+        })
+    }
+
     /// Leaves a job with the worker that had it under `lease` before a restart, for as long as a lease lasts.
     #[cfg(feature = "records")]
     pub(super) fn keep_lease(&mut self, now: Now, ix: Ix, lease: u32) {

@@ -170,7 +170,7 @@ impl<'a, const CONNS: usize, const ATTEMPTS: usize> ServerDriver<'a, CONNS, ATTE
                 }
                 Ok(Drive::Wait) => self.named(conn).wait().await,
                 Ok(Drive::Flush) => {}
-                Ok(Drive::Close | Drive::Lookup(_)) | Err(_) => return,
+                _ => return,
             }
         }
     }

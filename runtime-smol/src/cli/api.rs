@@ -8,8 +8,14 @@ use super::{
     show::plain,
 };
 use async_io::block_on;
-use dubhook_core::{client::check_api_key, http::Method, json, model::Problem};
+use dubhook_core::{
+    client::check_api_key,
+    http::{Method, Response},
+    json,
+    model::Problem,
+};
 use serde::{Serialize, de::DeserializeOwned};
+use std::time::Duration;
 
 /// A server to call.
 #[derive(Debug)]
@@ -48,9 +54,39 @@ impl<'r> Api<'r> {
         let (status, answer) = block_on(self.servers.ask(ask))?;
         match status {
             200..=299 => Ok(answer),
-            400 | 415 | 422 => Err(Fail::Usage(problem(status, &answer))),
-            _ => Err(Fail::NotDone(problem(status, &answer))),
+            _ => Err(refusal(status, &answer)),
         }
+    }
+
+    /// Moves a piece of a file: what `read` makes of the answer, whatever that is.
+    pub(super) fn transfer<T>(
+        &self,
+        method: Method,
+        path: &str,
+        fields: &[(&'static str, &str)],
+        body: &[u8],
+        read: impl FnOnce(&Response<'_>) -> T,
+    ) -> Result<T, Fail> {
+        let ask = Ask {
+            method,
+            target: path,
+            body,
+            fields,
+            api_key: self.api_key,
+            patience: TRANSFER_PATIENCE,
+        };
+        block_on(self.servers.transfer(ask, read))
+    }
+}
+
+/// How long the other side may take for a piece of a file: it syncs it, and looks at the last one's whole file.
+pub(super) const TRANSFER_PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is said of an answer that is none to be glad of.
+pub(super) fn refusal(status: u16, answer: &[u8]) -> Fail {
+    match status {
+        400 | 415 | 422 => Fail::Usage(problem(status, answer)),
+        _ => Fail::NotDone(problem(status, answer)),
     }
 }
 

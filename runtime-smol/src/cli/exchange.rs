@@ -1,7 +1,7 @@
 //! One HTTP exchange on a connection of its own, for commands that make one call and end.
 
 use dubhook_core::{
-    http::{Method, RequestHead},
+    http::{Method, RequestHead, Response},
     out::Out,
     url::Url,
 };
@@ -14,8 +14,8 @@ use std::{io, time::Duration};
 /// How long the other side may take for anything, where it is not asked to wait.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest answer, in bytes, its head included.
-const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// The longest request, in bytes, its head included.
+pub(super) const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The longest request, in bytes, its head included; of a piece of a file, its head.
 pub(super) const REQUEST_BYTES_MAX: usize = 128 * 1024;
 
 /// What to ask.
@@ -39,16 +39,29 @@ pub(super) async fn exchange(
     trust: &Trust,
     ask: Ask<'_>,
 ) -> Result<(u16, Vec<u8>), LinkError> {
+    exchange_for(url, trust, ask, |answer| {
+        (answer.status, answer.body.to_vec())
+    })
+    .await
+}
+
+/// Asks the server that `url` names. Returns what `read` makes of its answer.
+pub(super) async fn exchange_for<T>(
+    url: &Url<'_>,
+    trust: &Trust,
+    ask: Ask<'_>,
+    read: impl FnOnce(&Response<'_>) -> T,
+) -> Result<T, LinkError> {
     let request = request(url, ask).map_err(LinkError::Connect)?;
     let link = Link::new(*url, trust.clone(), ANSWER_BYTES_MAX);
     let mut link = link.patience(ask.patience);
     let answer = link.exchange(ask.method, &request).await?;
-    Ok((answer.status, answer.body.to_vec()))
+    Ok(read(&answer))
 }
 
 fn request(url: &Url<'_>, ask: Ask<'_>) -> io::Result<Vec<u8>> {
     const AGENT: &[u8] = concat!("dubhook/", env!("CARGO_PKG_VERSION")).as_bytes();
-    let mut memory = vec![0; REQUEST_BYTES_MAX];
+    let mut memory = vec![0; REQUEST_BYTES_MAX + ask.body.len()];
     let mut host = [0; 300];
     let mut host = Out::new(&mut host);
     url.write_host(&mut host);

@@ -5,8 +5,10 @@
 //! server does not answer, 4 out of time.
 
 mod api;
+mod bar;
 mod database;
 mod demo;
+mod download;
 mod duration;
 mod exchange;
 mod fail;
@@ -20,7 +22,9 @@ mod serve;
 mod servers;
 mod show;
 mod signals;
+mod size;
 mod translate;
+mod upload;
 mod verify;
 mod webhooks;
 mod work;
@@ -47,6 +51,10 @@ enum Command {
     Demo(demo::Demo),
     /// Ask for a translation, and wait for it if you like
     Translate(translate::Translate),
+    /// Send a video to the server; print what a job names it by
+    Upload(upload::Upload),
+    /// Get what came of a job
+    Download(download::Download),
     /// Translate jobs of a server that runs with --translator remote
     Work(work::Work),
     /// Be told what happens, and hand it on
@@ -78,6 +86,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Translate(translate) => translate.run(),
+        Command::Upload(upload) => upload.run(),
+        Command::Download(download) => download.run(),
         Command::Work(work) => work.run(),
         Command::Listen(listen) => listen.run(),
         Command::Status(status) => status.run(),

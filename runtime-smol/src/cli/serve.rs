@@ -7,6 +7,7 @@ use super::{
     log,
     remote::trust,
     signals::endings,
+    size,
 };
 use async_signal::Signals;
 use clap::{Args, ValueEnum};
@@ -19,6 +20,7 @@ use dubhook_core::{
 };
 use dubhook_smol::{
     entropy,
+    media::{self, Folder},
     memory::Capacity,
     pages,
     server::{Builder, Server, Stopper},
@@ -80,6 +82,15 @@ pub(super) struct Serve {
     /// How long jobs that have ended are kept on disk
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration::parse)]
     retain: Duration,
+    /// Where videos are kept: those that are uploaded, and those that come of them; where not said, in `media` below --data
+    #[arg(long, value_name = "DIR")]
+    media: Option<PathBuf>,
+    /// How large an upload may be
+    #[arg(long, value_name = "SIZE", default_value = "5GiB", value_parser = size::parse)]
+    upload_bytes_max: u64,
+    /// How much all videos may have together; more is refused until there is room
+    #[arg(long, value_name = "SIZE", default_value = "50GiB", value_parser = size::parse)]
+    media_bytes_max: u64,
     /// How many jobs there may be, under way and ended
     #[arg(long, value_name = "JOBS", default_value_t = 100_000, value_parser = parse_capacity)]
     capacity: usize,
@@ -160,7 +171,8 @@ impl Serve {
         self.log();
         take_descriptors();
         let builder = self.secure(self.builder())?;
-        let server = self.store(builder)?.bind();
+        let builder = self.store(builder)?;
+        let server = self.media(builder)?.bind();
         let server = server.map_err(|error| Fail::NotDone(error.to_string()))?;
         let (stopper, url) = (server.stopper(), server.url());
         // Signals are heard before anybody can know that there is a process to send them to.
@@ -274,6 +286,22 @@ impl Serve {
         let disk = Disk::open(&self.data)
             .map_err(|error| Fail::NotDone(format!("--data {data}: {error}")))?;
         Ok(builder.store(disk).retain(self.retain))
+    }
+
+    /// Where nothing is kept, videos are not either, unless it is said where.
+    fn media(&self, builder: Builder) -> Result<Builder, Fail> {
+        let folder = match &self.media {
+            Some(folder) => folder.clone(),
+            None if self.in_memory => return Ok(builder),
+            None => self.data.join("media"),
+        };
+        let limits = media::Limits {
+            upload_bytes_max: self.upload_bytes_max,
+            media_bytes_max: self.media_bytes_max,
+        };
+        let media = Folder::open(&folder, limits)
+            .map_err(|error| Fail::NotDone(format!("--media {}: {error}", folder.display())))?;
+        Ok(builder.media(media))
     }
 
     fn secure(&self, builder: Builder) -> Result<Builder, Fail> {

@@ -1,10 +1,16 @@
 //! The servers that a command may ask: the one that answered last first, and the others in their turn.
 
 use super::{
-    exchange::{Ask, exchange},
+    exchange::{Ask, exchange, exchange_for},
     fail::Fail,
 };
-use dubhook_core::{client, http::Method, json, model::Problem, url::Url};
+use dubhook_core::{
+    client,
+    http::{Method, Response},
+    json,
+    model::Problem,
+    url::Url,
+};
 use dubhook_smol::{exchange::LinkError, tls::Trust};
 use std::{cell::Cell, io};
 
@@ -34,6 +40,31 @@ impl Servers {
             urls: urls.to_vec(),
             trust,
             at: Cell::new(0),
+        })
+    }
+
+    /// The URL of the one that is asked first, without a slash at its end.
+    pub(super) fn first(&self) -> &str {
+        let url = self.urls.get(self.at.get()).map_or("", String::as_str);
+        url.trim_end_matches('/')
+    }
+
+    /// Moves a part of a file to the server that answered last, or from it: what `read` makes of its answer.
+    pub(super) async fn transfer<T>(
+        &self,
+        ask: Ask<'_>,
+        read: impl FnOnce(&Response<'_>) -> T,
+    ) -> Result<T, Fail> {
+        let moved = match Url::parse(self.first(), URL_BYTES_MAX) {
+            Ok(url) => exchange_for(&url, &self.trust, ask, read).await,
+            Err(error) => {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, error.as_str());
+                Err(LinkError::Connect(error))
+            }
+        };
+        moved.map_err(|error| Fail::Unreachable {
+            server: self.first().to_owned(),
+            error: error.into(),
         })
     }
 

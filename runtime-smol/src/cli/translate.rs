@@ -2,11 +2,12 @@
 
 use super::{
     api::{self, Api},
-    duration,
+    download, duration,
     fail::Fail,
     remote::{Remote, close},
     show::{self, Paint},
     signals::endings,
+    upload,
 };
 use async_io::{Timer, block_on};
 use clap::Args;
@@ -14,14 +15,19 @@ use dubhook_core::{http::Method, job::Status, language, model::NewTranslation};
 use dubhook_smol::client::{Client, Error, JobHandle, Request, Translation};
 use futures_lite::{FutureExt, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{cell::OnceCell, fmt::Write, path::Path, time::Duration};
+use std::{
+    cell::OnceCell,
+    fmt::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes with --wait: 0 completed, 1 failed, called off or interrupted, 3 the server does not answer, 4 out of time."
 )]
 pub(super) struct Translate {
-    /// The video: a URL, or a file that the server can read
+    /// The video: a URL, or a file that the server can read; with --upload or --output a file of this machine
     video: String,
     /// Into which language, such as es or pt-BR
     #[arg(long, value_name = "LANGUAGE", value_parser = parse_language)]
@@ -32,6 +38,12 @@ pub(super) struct Translate {
     /// Wait for its end
     #[arg(long)]
     wait: bool,
+    /// Send the file to the server first
+    #[arg(long)]
+    upload: bool,
+    /// Put the translated video here; the file is sent to the server first
+    #[arg(long, value_name = "DIR", requires = "wait")]
+    output: Option<PathBuf>,
     /// How long to wait at most
     #[arg(long, value_name = "TIME", requires = "wait", default_value = "30m", value_parser = duration::parse)]
     timeout: Duration,
@@ -55,7 +67,11 @@ pub(super) struct Translate {
 
 impl Translate {
     pub(super) fn run(&self) -> Result<(), Fail> {
-        let video = video_url(&self.video)?;
+        let is_sent = self.upload || self.output.is_some();
+        let video = match is_sent && !self.video.contains("://") {
+            true => upload::video_url(&self.remote, Path::new(&self.video))?,
+            false => video_url(&self.video)?,
+        };
         if self.wait {
             let ended = block_on(self.wait_for(video))?;
             return self.show(&ended);
@@ -152,6 +168,13 @@ impl Translate {
         let paint = Paint::stdout();
         match job.status {
             Status::Completed => {
+                if let Some(folder) = &self.output {
+                    let file = download::fetch(&self.remote, &job.name(), folder)?;
+                    return match self.remote.json {
+                        true => Ok(()),
+                        false => download::show_file(&self.remote, &file),
+                    };
+                }
                 if !self.remote.json {
                     let output = show::plain(job.output_url.as_deref().unwrap_or_default());
                     show::print_line(&format!("{}  {output}", paint.green("completed")))?;

@@ -4,6 +4,7 @@ use super::{pace::Pace, run::Server, stop};
 use crate::{
     entropy,
     hidden::Hidden,
+    media::Media,
     memory::Capacity,
     resolve::{Resolve, System},
     store::Store,
@@ -35,6 +36,7 @@ pub struct Builder {
     translator: Translator,
     seed: Option<Hidden<[u8; 32]>>,
     store: Option<Arc<dyn Store>>,
+    media: Option<Arc<dyn Media>>,
     retain: Duration,
     limits: Limits,
     identity: Option<Identity>,
@@ -57,6 +59,7 @@ impl Default for Builder {
             translator: Translator::default(),
             seed: None,
             store: None,
+            media: None,
             retain: Duration::from_secs(30 * 24 * 60 * 60),
             limits: Limits::SERVER,
             identity: None,
@@ -139,6 +142,13 @@ impl Builder {
     #[must_use]
     pub fn store(mut self, store: impl Store + 'static) -> Self {
         self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Keeps videos: those that are uploaded, and those that come of them. Without it there are no uploads.
+    #[must_use]
+    pub fn media(mut self, media: impl Media + 'static) -> Self {
+        self.media = Some(Arc::new(media));
         self
     }
 
@@ -254,6 +264,7 @@ impl Builder {
             translator: self.translator,
             seed,
             store: self.store,
+            media: self.media,
             retain: self.retain,
             limits: self.limits,
             idle: self.idle,

@@ -1,6 +1,12 @@
 //! A client's connection: read, drive, write, wait.
 
-use super::{buffers::Partial, engine::Engine, pace::Taking, unheld};
+use super::{
+    buffers::Partial,
+    engine::Engine,
+    media::{Asked, Moving, Told},
+    pace::Taking,
+    unheld,
+};
 use crate::net::{Interest, Stream};
 use async_io::Timer;
 use dubhook_core::{
@@ -22,6 +28,8 @@ enum Wants {
     Answer,
     /// What the store has under this id.
     Archive(Id),
+    /// What it asked for of the media.
+    Media,
     /// Nothing more: it is to be closed. `unread` says that the client has sent what nobody will read.
     End {
         unread: bool,
@@ -43,6 +51,10 @@ struct Connection<'e, 'm> {
     taking: Taking,
     /// What the store has of a job that was asked for.
     archived: Option<Option<Vec<u8>>>,
+    /// What the machine asked for of the media, and what came of it.
+    asked: Option<Asked>,
+    told: Option<Told>,
+    moving: Moving,
 }
 
 /// Serves a connection to its end.
@@ -57,6 +69,9 @@ pub(super) async fn serve(engine: &Engine<'_>, id: ConnId, stream: Stream) {
         unsent: Vec::new(),
         taking: Taking::default(),
         archived: None,
+        asked: None,
+        told: None,
+        moving: Moving::default(),
     };
     // A connection that breaks ends like any other; there is nobody left to tell.
     let _ = connection.run().await;
@@ -88,6 +103,7 @@ impl Connection<'_, '_> {
                 }
                 Wants::Answer => named.raised().await,
                 Wants::Archive(id) => self.archived = Some(self.engine.storage.find(id).await?),
+                Wants::Media => self.move_media().await?,
                 Wants::Room => {}
                 Wants::End { unread: false } => return Ok(()),
                 Wants::End { unread: true } => return within(LINGER, self.linger()).await?,
@@ -115,6 +131,7 @@ impl Connection<'_, '_> {
                 Wants::Answer if named.take() => {}
                 Wants::Answer => break,
                 Wants::Archive(_) if self.archived.is_none() => break,
+                Wants::Media if self.told.is_none() => break,
                 // What has come by the time that it is named counts: a request is answered, not cut off.
                 // Who has ended one direction alone may still read.
                 Wants::Bytes if self.has_ended => {
@@ -135,7 +152,7 @@ impl Connection<'_, '_> {
                     }
                     Some(len) => input.commit(len),
                 },
-                Wants::Room | Wants::Archive(_) => {}
+                Wants::Room | Wants::Archive(_) | Wants::Media => {}
             }
             if !engine.storage.holds() {
                 self.wants = Wants::End { unread: true };
@@ -149,11 +166,22 @@ impl Connection<'_, '_> {
             }
             let mut out = Out::new(output);
             let mut server = engine.server.borrow_mut();
-            let drive = match self.archived.take() {
-                None => server.drive(now, self.id, &mut input, &mut out),
-                Some(found) => server.answer_lookup(now, self.id, found.as_deref(), &mut out),
+            let drive = match (self.archived.take(), self.told.take()) {
+                (Some(found), _) => server.answer_lookup(now, self.id, found.as_deref(), &mut out),
+                (None, Some(told)) => {
+                    server.answer_media(now, self.id, &mut input, told.as_answer(), &mut out)
+                }
+                (None, None) => server.drive(now, self.id, &mut input, &mut out),
             };
             let drive = drive.expect("the output holds the longest answer");
+            self.asked = match drive {
+                Drive::Media => server
+                    .media_call(self.id, &input)
+                    .map(|call| Asked::of(&call, now.timestamp)),
+                Drive::Store { bytes } => Some(Asked::Store(input.filled()[..bytes].to_vec())),
+                Drive::Send { at, bytes } => Some(Asked::Send(at, bytes)),
+                _ => None,
+            };
             drop(server);
             engine.turn.raise();
             self.stream.send_or_keep(out.written(), &mut self.unsent)?;
@@ -162,6 +190,7 @@ impl Connection<'_, '_> {
                 Drive::Flush => Wants::Room,
                 Drive::Wait => Wants::Answer,
                 Drive::Lookup(id) => Wants::Archive(id),
+                Drive::Media | Drive::Store { .. } | Drive::Send { .. } => Wants::Media,
                 Drive::Close => Wants::End {
                     unread: !input.is_empty(),
                 },
@@ -170,6 +199,21 @@ impl Connection<'_, '_> {
         let filled = input.filled_range();
         buffers.keep(&mut self.received, filled);
         Ok(())
+    }
+
+    /// Does what the machine asked for of the media.
+    async fn move_media(&mut self) -> io::Result<()> {
+        let (Some(media), Some(asked)) = (&self.engine.media, self.asked.take()) else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let turn = self.engine.media_turns.acquire().await;
+        let moved = self.moving.carry_out(media, asked, &mut self.unsent);
+        self.told = moved.await;
+        drop(turn);
+        match self.told {
+            Some(_) => Ok(()),
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 
     /// Lets the client read its last answer: a socket that is closed with bytes unread takes its own answer back.

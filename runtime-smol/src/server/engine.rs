@@ -6,6 +6,7 @@
 use super::{buffers::Buffers, held::HeldClock, pace::Pace, storage::Storage};
 use crate::{
     deliver::{ConnectLimiter, Flights, Lookups, Pool},
+    media::Media,
     net::Net,
     race::Spare,
     signal::Signal,
@@ -17,15 +18,19 @@ use dubhook_core::{
     service::Attempt,
     time::Now,
 };
-use smol::LocalExecutor;
+use smol::{LocalExecutor, lock::Semaphore};
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
     rc::{Rc, Weak},
+    sync::Arc,
 };
 
 /// Why the machine has something to say whenever it is asked.
 pub(super) const BEGUN: &str = "work has begun, and no record is asked for";
+
+/// How many connections may wait for the disk at once on behalf of media.
+pub(super) const MEDIA_TURNS: usize = 32;
 
 /// The shared state of a server.
 #[derive(Debug)]
@@ -54,6 +59,10 @@ pub(super) struct Engine<'m> {
     pub(super) flights: Flights,
     pub(super) workers: Workers<'m>,
     pub(super) storage: Storage,
+    /// Where videos are kept, if they are.
+    pub(super) media: Option<Arc<dyn Media>>,
+    /// Who may do something with them that waits for the disk: the threads for that are not theirs alone.
+    pub(super) media_turns: Semaphore,
     /// Raised when the machine may want something.
     pub(super) turn: Signal,
     /// Raised for the connection in each slot when the machine has named it.

@@ -8,9 +8,9 @@
 //!   builder   handle                                                  what a program holds
 //!   run   restore   standby                                           a server, from its start to its end
 //!   pump                                                              what the machine wants done
-//!   accept   connection   attempt   connect   program   commit        the tasks
+//!   accept   connection   attempt   connect   program   commit  sweep  the tasks
 //!   engine   pass                                                     what they share
-//!   buffers   pace   storage   store_thread   stop   unheld   way   caller    what that is made of
+//!   buffers   media   pace   storage   store_thread   stop   unheld   way   caller    what that is made of
 //! ```
 //!
 //! ```
@@ -38,6 +38,7 @@ mod connection;
 mod engine;
 mod handle;
 mod held;
+mod media;
 mod pace;
 mod pass;
 mod program;
@@ -48,6 +49,7 @@ mod standby;
 mod stop;
 mod storage;
 mod store_thread;
+mod sweep;
 mod unheld;
 mod way;
 

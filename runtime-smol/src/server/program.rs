@@ -4,10 +4,13 @@
 //! server itself was stopped for a while; then the job may be with another run, so a run whose attempt is over reports
 //! nothing more and is ended.
 
-use super::engine::{Engine, Spawner};
+use super::{
+    engine::{Engine, Spawner},
+    sweep::upload_of,
+};
 use crate::{
     signal::Signal,
-    translate::{Command, End, Programs, Task, report_or_log},
+    translate::{Command, End, Programs, Task, name_input, output_file, report_or_log},
 };
 use async_io::Timer;
 use dubhook_core::{
@@ -18,7 +21,11 @@ use dubhook_core::{
     service::{Report, Service},
 };
 use futures_lite::future::FutureExt;
-use std::time::Duration;
+use smol::unblock;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+/// What is said of a job whose video is an upload that is not there.
+const NO_INPUT: &str = "The upload is not there, or not all of it.";
 
 /// How often a running job's lease is renewed: well within the lease.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -37,12 +44,14 @@ pub(super) fn start<'e>(
     service.write_work(id, &mut out);
     let len = out.len();
     job.truncate(len);
+    let upload = upload(service, id);
     let stop = programs.begin(id);
     let attempt = attempt(service, id);
     spawner.spawn(async move {
         let run = Run {
             engine,
             id,
+            upload,
             attempt,
             command: &programs.command,
             stop: &stop,
@@ -51,6 +60,14 @@ pub(super) fn start<'e>(
         programs.end(id, &stop);
         engine.turn.raise();
     });
+}
+
+/// The upload that a job is about, if it is one.
+fn upload(service: &Service<'_>, id: Id) -> Option<Id> {
+    let mut memory = [0; 64];
+    let mut out = Out::new(&mut memory);
+    service.write_video_url(service.find_job(id)?, &mut out);
+    upload_of(out.written())
 }
 
 /// Which attempt at a job is under way; none where it is with nobody.
@@ -63,6 +80,8 @@ fn attempt(service: &Service<'_>, id: Id) -> Option<u8> {
 struct Run<'e, 'm> {
     engine: &'e Engine<'m>,
     id: Id,
+    /// The upload that it is about, if it is one.
+    upload: Option<Id>,
     /// Which attempt at the job this is.
     attempt: Option<u8>,
     command: &'e Command,
@@ -71,7 +90,13 @@ struct Run<'e, 'm> {
 }
 
 impl Run<'_, '_> {
-    async fn to_end(&self, job: Vec<u8>) {
+    async fn to_end(&self, mut job: Vec<u8>) {
+        if let Some(upload) = self.upload {
+            match self.input(upload).await {
+                Some(file) => name_input(&mut job, &upload.text(Prefix::Media), &file),
+                None => return self.report(Report::Failed(NO_INPUT)),
+            }
+        }
         let id = self.id.text(Prefix::Job);
         let task = Task {
             id: id.as_str(),
@@ -91,10 +116,37 @@ impl Run<'_, '_> {
             .await
             .checked(self.url_bytes_max())
         {
-            End::Completed(url) => self.report(Report::Completed(&url)),
+            End::Completed(url) => {
+                if self.is_ours(self.engine.server.borrow().service()) {
+                    self.adopt(&url).await;
+                }
+                self.report(Report::Completed(&url));
+            }
             End::Failed(why) => self.report(Report::Failed(&why)),
             // It was called off; there is nothing to report.
             End::Stopped => {}
+        }
+    }
+
+    /// Where the upload can be read on this machine.
+    async fn input(&self, upload: Id) -> Option<PathBuf> {
+        let media = Arc::clone(self.engine.media.as_ref()?);
+        unblock(move || media.input(upload)).await.ok()
+    }
+
+    /// Keeps the output among the media, where it is a file that the program put where outputs go: callers get it there.
+    async fn adopt(&self, output: &str) {
+        let Some(media) = self.engine.media.clone() else {
+            return;
+        };
+        let (output, folder, job) = (output.to_owned(), self.command.output.clone(), self.id);
+        let adopted = unblock(move || match output_file(&output, &folder) {
+            Some(file) => media.adopt(job, &file),
+            None => Ok(()),
+        });
+        if let Err(why) = adopted.await {
+            let job = self.id.text(Prefix::Job);
+            tracing::warn!(%job, ?why, "the output is not kept among the media");
         }
     }
 
@@ -102,11 +154,16 @@ impl Run<'_, '_> {
         self.engine.server.borrow().config().service.url_bytes_max
     }
 
+    /// Whether the job is still this run's.
+    fn is_ours(&self, service: &Service<'_>) -> bool {
+        attempt(service, self.id) == self.attempt
+    }
+
     /// Reports, unless the job is no longer this run's: then it ends.
     fn report(&self, report: Report<'_>) {
         let engine = self.engine;
         let mut server = engine.server.borrow_mut();
-        if attempt(server.service(), self.id) == self.attempt {
+        if self.is_ours(server.service()) {
             report_or_log(engine.clock.now(), &mut server, self.id, report);
             engine.turn.raise();
         } else {

@@ -3,7 +3,7 @@
 use super::{
     accept,
     buffers::Buffers,
-    engine::{Engine, Spawner},
+    engine::{Engine, MEDIA_TURNS, Spawner},
     held::HeldClock,
     pace::Pace,
     pump,
@@ -11,11 +11,13 @@ use super::{
     standby::Standby,
     stop::{Stop, StopSignal, Stopper},
     storage::Storage,
+    sweep,
 };
 use crate::{
     clock::Clock,
     deliver::{ConnectLimiter, Flights, Lookups, Pool},
     hidden::Hidden,
+    media::Media,
     memory::{Capacity, Memory},
     net::Net,
     own,
@@ -35,7 +37,7 @@ use dubhook_core::{
     simulate::{SimSlot, Simulator},
 };
 use futures_lite::future::{self, FutureExt};
-use smol::{LocalExecutor, unblock};
+use smol::{LocalExecutor, lock::Semaphore, unblock};
 use std::{
     cell::{Cell, RefCell},
     convert::Infallible,
@@ -66,6 +68,7 @@ pub struct Server {
     pub(super) idle: Duration,
     pub(super) simulated_max: usize,
     pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) media: Option<Arc<dyn Media>>,
     pub(super) retain: Duration,
     pub(super) limits: Limits,
     pub(super) identity: Option<Identity>,
@@ -186,6 +189,7 @@ impl Server {
                 own: &own,
             },
             pages: self.pages,
+            media: self.media.is_some(),
             idle_ms: self.idle.as_millis().try_into().unwrap_or(u64::MAX),
             ..Config::SERVER
         };
@@ -221,6 +225,8 @@ impl Server {
             flights: Flights::new(self.capacity.attempts),
             workers,
             storage: Storage::new(self.store.clone(), &config)?,
+            media: self.media.clone(),
+            media_turns: Semaphore::new(MEDIA_TURNS),
             turn: Signal::default(),
             named: (0..self.capacity.connections)
                 .map(|_| Signal::default())
@@ -263,6 +269,7 @@ async fn serve(
     executor
         .spawn(engine.storage.prune(engine.clock.clock(), retain))
         .detach();
+    executor.spawn(sweep::sweep(engine)).detach();
     let broken = async {
         let error = watch.await.err();
         Err(RunError::Io(

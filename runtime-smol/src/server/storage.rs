@@ -128,6 +128,16 @@ impl Storage {
         }
     }
 
+    /// Whether the store has a job that is no longer in memory, or cannot say that it has not.
+    pub(super) async fn may_have(&self, job: Id) -> bool {
+        let Some(store) = self.store.clone() else {
+            return false;
+        };
+        unblock(move || store.find(job))
+            .await
+            .map_or(true, |found| found.is_some())
+    }
+
     /// An empty batch and who writes it, while none is being written.
     pub(super) fn begin(&self) -> Option<(Batch, &StoreThread)> {
         let thread = self.thread.as_ref()?;

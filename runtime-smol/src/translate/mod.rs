@@ -1,11 +1,13 @@
 //! Who does the translating.
 
+mod input;
 mod program;
 mod programs;
 mod said;
 mod simulated;
 mod workers;
 
+pub use input::{name_input, output_file, upload_of};
 pub use program::{Command, End, Task};
 pub(crate) use programs::Programs;
 pub(crate) use simulated::Simulated;

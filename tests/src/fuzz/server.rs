@@ -276,7 +276,7 @@ impl World<'_> {
                     assert!(due.ms_since(self.machine.now.instant) <= PATIENCE_MS);
                     place += 1;
                 }
-                Drive::Wait | Drive::Flush | Drive::Lookup(_) => place += 1,
+                _ => place += 1,
             }
         }
         let server = &self.machine.server;

@@ -114,8 +114,8 @@ impl Process<'_> {
                 Drive::Input { .. } if ended => return self.close(world, link, true),
                 Drive::Input { bytes_min } if more && bytes_min > 0 => {}
                 Drive::Input { bytes_min: 0 } => {}
-                Drive::Input { .. } | Drive::Wait | Drive::Lookup(_) => return,
                 Drive::Close => return self.close(world, link, true),
+                _ => return,
             }
         }
     }

@@ -131,6 +131,60 @@ pub(crate) enum Problem {
     /// `lease` is none.
     #[cfg(feature = "hub")]
     Lease,
+    /// No such upload.
+    #[cfg(feature = "media")]
+    NoSuchUpload,
+    /// The translation has no output that is kept here.
+    #[cfg(feature = "media")]
+    NoOutput,
+    /// `bytes` is no number of bytes that an upload can have.
+    #[cfg(feature = "media")]
+    Bytes,
+    /// `sha256` is none.
+    #[cfg(feature = "media")]
+    Sha256,
+    /// `upload` names no upload that is whole.
+    #[cfg(feature = "media")]
+    Upload,
+    /// `filename` is none.
+    #[cfg(feature = "media")]
+    Filename,
+    /// `content_type` is none.
+    #[cfg(feature = "media")]
+    ContentType,
+    /// An upload's bytes come without their number.
+    #[cfg(feature = "media")]
+    LengthRequired,
+    /// `Upload-Offset` is none.
+    #[cfg(feature = "media")]
+    OffsetMissing,
+    /// `Upload-Offset` is not where the upload goes on.
+    #[cfg(feature = "media")]
+    Offset,
+    /// These bytes are more or fewer than the upload has.
+    #[cfg(feature = "media")]
+    UploadLength,
+    /// The upload is larger than uploads may be.
+    #[cfg(feature = "media")]
+    UploadTooLarge,
+    /// Another request is filling the upload.
+    #[cfg(feature = "media")]
+    UploadBusy,
+    /// All bytes of the upload are here already.
+    #[cfg(feature = "media")]
+    UploadDone,
+    /// The bytes are not those that were announced.
+    #[cfg(feature = "media")]
+    Checksum,
+    /// There is no room for so many bytes.
+    #[cfg(feature = "media")]
+    MediaFull,
+    /// The media cannot be read or written.
+    #[cfg(feature = "media")]
+    MediaBroken,
+    /// The range that is asked for lies beyond the end.
+    #[cfg(feature = "media")]
+    Range,
     /// There is no room; how many seconds to stay away.
     Full(u8),
     /// The server is about to stop.
@@ -369,6 +423,97 @@ impl Problem {
             ),
             #[cfg(feature = "hub")]
             Self::Lease => parts!(Lease, "It must be the lease that came with the job."),
+            #[cfg(feature = "media")]
+            Self::NoSuchUpload => parts!(
+                404,
+                "upload_not_found",
+                "There is no upload with this id, or it is no longer kept.",
+            ),
+            #[cfg(feature = "media")]
+            Self::NoOutput => parts!(
+                404,
+                "output_not_found",
+                "The translation has no output that is kept here.",
+            ),
+            #[cfg(feature = "media")]
+            Self::Bytes => parts!(Bytes, "It must be a number of bytes, 1 at least."),
+            #[cfg(feature = "media")]
+            Self::Sha256 => parts!(Sha256, "It must be 64 hexadecimal digits."),
+            #[cfg(feature = "media")]
+            Self::Upload => parts!(Upload, "It must be the id of an upload that is all there."),
+            #[cfg(feature = "media")]
+            Self::Filename => parts!(
+                Filename,
+                "It must be a name of 1 to 255 bytes, without control characters."
+            ),
+            #[cfg(feature = "media")]
+            Self::ContentType => parts!(ContentType, "It must be a media type, such as video/mp4."),
+            #[cfg(feature = "media")]
+            Self::LengthRequired => parts!(
+                411,
+                "length_required",
+                "Send the bytes with content-length, not in chunks.",
+            ),
+            #[cfg(feature = "media")]
+            Self::OffsetMissing => parts!(
+                400,
+                "invalid_upload_offset",
+                "Say where the bytes belong: Upload-Offset, a number, once.",
+            ),
+            #[cfg(feature = "media")]
+            Self::Offset => parts!(
+                409,
+                "upload_offset",
+                "The upload does not go on there; HEAD says where it does.",
+            ),
+            #[cfg(feature = "media")]
+            Self::UploadLength => parts!(
+                413,
+                "upload_length",
+                "These are not as many bytes as the upload has.",
+            ),
+            #[cfg(feature = "media")]
+            Self::UploadTooLarge => parts!(
+                413,
+                "upload_too_large",
+                "The upload is larger than uploads may be here.",
+            ),
+            #[cfg(feature = "media")]
+            Self::UploadBusy => parts!(
+                409,
+                "upload_busy",
+                "Another request is filling this upload.",
+            ),
+            #[cfg(feature = "media")]
+            Self::UploadDone => parts!(
+                409,
+                "upload_done",
+                "All bytes of this upload are here already.",
+            ),
+            #[cfg(feature = "media")]
+            Self::Checksum => parts!(
+                422,
+                "checksum_mismatch",
+                "The bytes are not those whose SHA-256 was announced; send them again.",
+            ),
+            #[cfg(feature = "media")]
+            Self::MediaFull => parts!(
+                507,
+                "media_full",
+                "There is no room for so many bytes at the moment.",
+            ),
+            #[cfg(feature = "media")]
+            Self::Range => parts!(
+                416,
+                "range_not_satisfiable",
+                "The output has no such bytes; Content-Range says how many it has.",
+            ),
+            #[cfg(feature = "media")]
+            Self::MediaBroken => parts!(
+                500,
+                "media_broken",
+                "The server could not read or write the bytes.",
+            ),
             Self::Full(_) => parts!(
                 503,
                 "full",

@@ -9,10 +9,11 @@ use crate::cli::{
     show,
 };
 use dubhook_core::{
-    http::Method,
+    http::{Method, Response},
     json::{self, Value},
     model,
 };
+use serde::Serialize;
 use std::time::Duration;
 
 /// A job that this worker has claimed, and the lease under which it has it.
@@ -34,8 +35,17 @@ pub(super) struct Claim {
 pub(super) enum Report<'r> {
     /// It is at work, and so much more is done, if it is more.
     Alive(Option<u8>),
-    Completed(&'r str),
+    /// Its output is there, and is this upload if it is one.
+    Completed(&'r str, Option<&'r str>),
     Failed(&'r str),
+}
+
+/// That a job is completed, and its output was brought.
+#[derive(Debug, Serialize)]
+struct Brought<'a> {
+    lease: u64,
+    output_url: &'a str,
+    upload: &'a str,
 }
 
 /// What becomes of a report.
@@ -88,7 +98,15 @@ impl WorkApi {
         };
         let (what, said) = match report {
             Report::Alive(progress) => ("progress", model::Report { progress, ..said }),
-            Report::Completed(url) => (
+            Report::Completed(url, Some(upload)) => {
+                let said = Brought {
+                    lease: job.lease,
+                    output_url: url,
+                    upload,
+                };
+                return self.say(job, "complete", &api::body(&said)).await;
+            }
+            Report::Completed(url, None) => (
                 "complete",
                 model::Report {
                     output_url: Some(url),
@@ -103,9 +121,12 @@ impl WorkApi {
                 },
             ),
         };
-        let body = api::body(&said);
+        self.say(job, what, &api::body(&said)).await
+    }
+
+    async fn say(&self, job: &Claim, what: &str, body: &str) -> Answer {
         let path = format!("/v1/work/{}/{what}", job.id);
-        match self.post(&path, &body, 0).await {
+        match self.post(&path, body, 0).await {
             Err(fail) => Answer::Unheard(reason(fail)),
             Ok((200..=299, _)) => Answer::Taken,
             Ok((status, answer)) => {
@@ -117,6 +138,31 @@ impl WorkApi {
                 }
             }
         }
+    }
+
+    /// The server's URL, without a slash at its end.
+    pub(super) fn server(&self) -> &str {
+        self.servers.first()
+    }
+
+    /// Moves a part of a file: what `read` makes of the answer.
+    pub(super) async fn transfer<T>(
+        &self,
+        method: Method,
+        path: &str,
+        fields: &[(&'static str, &str)],
+        body: &[u8],
+        read: impl FnOnce(&Response<'_>) -> T,
+    ) -> Result<T, Fail> {
+        let ask = Ask {
+            method,
+            target: path,
+            body,
+            fields,
+            api_key: self.api_key.as_deref(),
+            patience: api::TRANSFER_PATIENCE,
+        };
+        self.servers.transfer(ask, read).await
     }
 
     async fn post(&self, path: &str, body: &str, wait_s: u64) -> Result<(u16, Vec<u8>), Fail> {

@@ -5,6 +5,7 @@
 //! finished result is kept until it is taken or refused.
 
 mod calls;
+mod files;
 mod pause;
 
 use super::{
@@ -209,11 +210,7 @@ impl WorkerPool {
         let shared = Shared {
             progress: Cell::new(job.progress),
             why: RefCell::default(),
-        };
-        let task = Task {
-            id: &job.id,
-            job: job.json.as_bytes(),
-            hidden: HIDDEN,
+            upload: RefCell::default(),
         };
         let progress = |share| {
             if share > shared.progress.get() {
@@ -222,8 +219,8 @@ impl WorkerPool {
                 let _ = tell.try_send(());
             }
         };
-        let stop = closed(&self.stopped).or(closed(&lost));
-        let run = self.command.run(task, progress, stop);
+        let stop = || closed(&self.stopped).or(closed(&lost));
+        let run = self.translate(job, &shared, progress, stop);
         let renew = self.renew(job, &shared, &news, &lose);
         let end = run.or(renew).await;
         match end.checked(Limits::SERVER.url_bytes_max) {
@@ -231,7 +228,44 @@ impl WorkerPool {
                 Some(why) => Ended::Lost(why),
                 None => Ended::Stopped,
             },
-            end => self.conclude(job, end).await,
+            end => {
+                let upload = shared.upload.take();
+                self.conclude(job, end, upload.as_deref()).await
+            }
+        }
+    }
+
+    /// Runs the program, between getting its input and bringing its output where these are uploads.
+    async fn translate<S: Future<Output = ()>>(
+        &self,
+        job: &Claim,
+        shared: &Shared,
+        progress: impl FnMut(u8),
+        stop: impl Fn() -> S,
+    ) -> End {
+        let folder = &self.command.output;
+        let (json, _input) = match unless(stop(), self.api.input(job, folder)).await {
+            Some(Ok(input)) => input,
+            Some(Err(why)) => return End::Failed(why),
+            None => return End::Stopped,
+        };
+        let task = Task {
+            id: &job.id,
+            job: &json,
+            hidden: HIDDEN,
+        };
+        let end = self.command.run(task, progress, stop()).await;
+        let End::Completed(url) = end else {
+            return end;
+        };
+        match unless(stop(), self.api.output(job, &url, folder)).await {
+            Some(Ok(None)) => End::Completed(url),
+            Some(Ok(Some((url, upload)))) => {
+                shared.upload.replace(Some(upload));
+                End::Completed(url)
+            }
+            Some(Err(why)) => End::Failed(why),
+            None => End::Stopped,
         }
     }
 
@@ -285,11 +319,11 @@ impl WorkerPool {
     }
 
     /// Reports how a program ended until that is taken or refused.
-    async fn conclude(&self, job: &Claim, mut end: End) -> Ended {
+    async fn conclude(&self, job: &Claim, mut end: End, upload: Option<&str>) -> Ended {
         let mut pause = Pause::default();
         loop {
             let report = match &end {
-                End::Completed(url) => Report::Completed(url),
+                End::Completed(url) => Report::Completed(url, upload),
                 End::Failed(why) => Report::Failed(cut(why)),
                 End::Stopped => return Ended::Stopped,
             };
@@ -361,6 +395,17 @@ struct Shared {
     progress: Cell<u8>,
     /// Why the job was lost, once it is.
     why: RefCell<Option<String>>,
+    /// The upload that the output is, where it was brought to the server.
+    upload: RefCell<Option<String>>,
+}
+
+/// What comes of this, or nothing where `stop` comes first.
+async fn unless<T>(stop: impl Future<Output = ()>, future: impl Future<Output = T>) -> Option<T> {
+    let stopped = async {
+        stop.await;
+        None
+    };
+    async { Some(future.await) }.or(stopped).await
 }
 
 /// Waits until a channel is closed that nothing comes through.

@@ -1,0 +1,252 @@
+//! Which requests are about media, and what they ask of the driver.
+
+use crate::{
+    api::{self, NewUpload, OfWork, Problem, Resource},
+    digits::canonical_u64,
+    http::{Method, RecvBuf, Request},
+    id::{Id, Ix, Prefix},
+    server::{
+        ConnId, Server, answer,
+        conn::Waiting,
+        reply::{Answer, Reply},
+    },
+    slab::Ix as Slot,
+    time::Now,
+};
+
+/// What is asked of the media that the driver keeps.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum MediaCall<'r> {
+    /// Make room for an upload. Answered with [`MediaAnswer::Upload`](super::MediaAnswer::Upload).
+    Create(NewUpload<'r>),
+    /// How far an upload is. Answered likewise.
+    Read {
+        /// Which one.
+        upload: Id,
+    },
+    /// Bytes of an upload are to come. Answered with [`MediaAnswer::Begin`](super::MediaAnswer::Begin), or refused before any
+    /// of them is read.
+    Begin {
+        /// Of which one.
+        upload: Id,
+        /// Where they belong; none where they are all of it, from the start, whatever is there already.
+        at: Option<u64>,
+        /// How many.
+        bytes: u64,
+    },
+    /// All bytes that were to come are stored. Answered with [`MediaAnswer::Upload`](super::MediaAnswer::Upload), once a loss of
+    /// power would not take them.
+    End {
+        /// Of which one.
+        upload: Id,
+    },
+    /// An upload is wanted no more. Answered with [`MediaAnswer::Done`](super::MediaAnswer::Done).
+    Remove {
+        /// Which one.
+        upload: Id,
+    },
+    /// The bytes of an upload that is whole. Answered as [`Output`](Self::Output).
+    Content {
+        /// Of which one.
+        upload: Id,
+    },
+    /// An upload that is whole is the output of a job, by what its worker says, and from now on that alone; asked again, it is so
+    /// already. Answered with [`MediaAnswer::Done`](super::MediaAnswer::Done).
+    Keep {
+        /// The upload.
+        upload: Id,
+        /// The job.
+        job: Id,
+    },
+    /// A translation's output. Answered with [`MediaAnswer::Output`](super::MediaAnswer::Output).
+    Output {
+        /// Of which one.
+        job: Id,
+    },
+}
+
+/// What a connection waits for the driver to do.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::server) struct Asked {
+    pub(super) what: What,
+    /// The upload, or the job.
+    pub(super) id: Id,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Create,
+    Read,
+    Begin,
+    /// The end of PUT, or of PATCH.
+    End {
+        of_patch: bool,
+    },
+    Remove,
+    Content,
+    Keep,
+    Output,
+}
+
+impl What {
+    /// Whether the request still lies in the input.
+    pub(super) const fn has_request(self) -> bool {
+        !matches!(self, Self::End { .. })
+    }
+}
+
+/// What is answered to who wants to upload something.
+pub(in crate::server) fn create(
+    server: &mut Server<'_>,
+    now: Now,
+    request: &Request<'_>,
+) -> Answer {
+    let id = Id::new(now.timestamp, Ix::MIN, server.service.random());
+    api::upload(request, id)?;
+    let what = What::Create;
+    Ok(Reply::Media(Asked { what, id }))
+}
+
+/// What is answered about an upload. Its bytes are taken before they have come (see [`Server::begin_upload`]).
+pub(in crate::server) fn of_upload(request: &Request<'_>, name: &str) -> Answer {
+    let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
+    let what = match request.method {
+        Method::Delete => What::Remove,
+        _ => What::Read,
+    };
+    Ok(Reply::Media(Asked { what, id }))
+}
+
+/// What is answered about the bytes of the upload of that name.
+pub(in crate::server) fn of_content(name: &str) -> Answer {
+    let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
+    let what = What::Content;
+    Ok(Reply::Media(Asked { what, id }))
+}
+
+/// Whether a worker that completes the job of that name has uploaded the output, and still has the job: whoever has not is told so
+/// by what reads his report.
+pub(in crate::server) fn brings_output(
+    server: &mut Server<'_>,
+    request: &Request<'_>,
+    name: &str,
+) -> Result<bool, Problem> {
+    let Some(id) = Id::parse(Prefix::Job, name) else {
+        return Ok(false);
+    };
+    let is_said = api::output_upload(request)?.is_some();
+    let limits = &server.config.service;
+    let (lease, _) = api::report(request, OfWork::Complete, limits, server.decode)?;
+    Ok(is_said && limits.remote_workers && server.service.is_worked_on(id, lease))
+}
+
+/// What is answered to that worker: first its output is kept, and then its report is taken.
+pub(in crate::server) fn keep_output(name: &str) -> Answer {
+    let id = Id::parse(Prefix::Job, name).ok_or(Problem::NoSuchJob)?;
+    let what = What::Keep;
+    Ok(Reply::Media(Asked { what, id }))
+}
+
+/// What is answered about the output of the job of that name.
+pub(in crate::server) fn of_output(name: &str) -> Answer {
+    let id = Id::parse(Prefix::Job, name).ok_or(Problem::NoSuchJob)?;
+    let what = What::Output;
+    Ok(Reply::Media(Asked { what, id }))
+}
+
+/// The upload that these bytes are for, and where they belong.
+fn filled(head: &Request<'_>) -> Result<(Id, Option<u64>), Problem> {
+    let Some(Resource::Upload(name)) = api::route(head.path) else {
+        return Err(Problem::NoSuchUpload);
+    };
+    let upload = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
+    if head.method == Method::Put {
+        return Ok((upload, None));
+    }
+    let at = head.fields.get_unique("upload-offset").ok().flatten();
+    let at = at.and_then(canonical_u64).ok_or(Problem::OffsetMissing)?;
+    Ok((upload, Some(at)))
+}
+
+impl Server<'_> {
+    /// What [`Drive::Media`](crate::server::Drive::Media) asks for on a connection, whose `input` is as it was then. None where
+    /// it asks for nothing.
+    #[must_use]
+    pub fn media_call<'r>(&self, id: ConnId, input: &'r RecvBuf<'_>) -> Option<MediaCall<'r>> {
+        let conn = self.conn(id)?;
+        let Reply::Media(Asked { what, id }) = conn.reply else {
+            return None;
+        };
+        Some(match what {
+            What::Create => {
+                let request = conn.parser.request(input.filled())?;
+                MediaCall::Create(api::upload(&request, id).ok()?)
+            }
+            What::Read => MediaCall::Read { upload: id },
+            What::Begin => {
+                let head = conn.parser.head(input.filled())?;
+                let (upload, at) = filled(&head).ok()?;
+                let bytes = conn.parser.length();
+                MediaCall::Begin { upload, at, bytes }
+            }
+            What::End { .. } => MediaCall::End { upload: id },
+            What::Remove => MediaCall::Remove { upload: id },
+            What::Content => MediaCall::Content { upload: id },
+            What::Keep => {
+                let request = conn.parser.request(input.filled())?;
+                let upload = api::output_upload(&request).ok()??;
+                MediaCall::Keep { upload, job: id }
+            }
+            What::Output => MediaCall::Output { job: id },
+        })
+    }
+
+    /// Reads a head on, and where it is that of an upload's bytes, decides before any of these are read. Whether the connection
+    /// is owed an answer then.
+    #[inline(never)]
+    pub(in crate::server) fn begin_upload(&mut self, ix: Slot, input: &RecvBuf<'_>) -> bool {
+        let Some(conn) = self.conns.get_mut(ix) else {
+            return false;
+        };
+        match conn.parser.advance_head(&self.config.http, input) {
+            Err(refusal) => {
+                conn.refuse(Problem::Http(refusal));
+                return true;
+            }
+            Ok(false) => return false,
+            Ok(true) if !matches!(conn.parser.method(), Some(Method::Put | Method::Patch)) => {
+                return false;
+            }
+            Ok(true) => {}
+        }
+        let Some(head) = conn.parser.head(input.filled()) else {
+            return false;
+        };
+        if !matches!(api::route(head.path), Some(Resource::Upload(_))) {
+            return false;
+        }
+        let (version, keep_alive) = (head.version, head.keep_alive);
+        let admitted = answer::admit(&head, &self.config)
+            .and_then(|_| answer::admit_body(&head))
+            .and_then(|()| filled(&head));
+        let asked = match (conn.parser.stream_length(), admitted) {
+            (Err(refusal), _) => Err(Problem::Http(refusal)),
+            (_, Err(problem)) => Err(problem),
+            (Ok(None), _) => Err(Problem::LengthRequired),
+            (Ok(Some(_)), Ok((upload, _))) => Ok(upload),
+        };
+        match asked {
+            Err(problem) => conn.refuse(problem),
+            Ok(id) => {
+                let what = What::Begin;
+                conn.reply = Reply::Media(Asked { what, id });
+                conn.version = version;
+                conn.keep_alive = keep_alive;
+                conn.head_only = false;
+                conn.waiting = Waiting::Answer;
+            }
+        }
+        true
+    }
+}

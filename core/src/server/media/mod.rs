@@ -1,0 +1,31 @@
+//! Videos that go in and come out: the feature `media`.
+//!
+//! Whoever drives the machine keeps them; what the machine does is HTTP. It finds out what a request asks for and whether it may,
+//! and asks the driver ([`MediaCall`]); the driver does it and tells ([`MediaAnswer`]), and the machine says it to the client.
+//!
+//! The bytes themselves never lie in the machine. An upload's come in pieces of the input: the machine says how many at its front
+//! are the upload's ([`Drive::Store`]), and reads on only when these are stored. An output's go from the driver to the socket,
+//! and the machine says from where and how many ([`Drive::Send`]). So a connection takes the same memory however long a body is,
+//! and who is slow holds up nobody but himself.
+//!
+//! - `ask`: which requests these are.
+//! - `body`: an upload's bytes, and the pace that they must keep.
+//! - `answer`: what the driver tells, as HTTP.
+//! - `range`: which part of an output is asked for.
+
+mod answer;
+mod ask;
+mod body;
+mod range;
+#[cfg(test)]
+mod tests;
+
+pub use crate::api::NewUpload;
+pub use answer::{MediaAnswer, MediaRefusal, Output, Upload};
+pub use ask::MediaCall;
+
+pub(super) use ask::{Asked, brings_output, create, keep_output, of_content, of_output, of_upload};
+pub(super) use body::Receiving;
+
+#[cfg(doc)]
+use super::Drive;

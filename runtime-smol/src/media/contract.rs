@@ -1,0 +1,159 @@
+//! What a home of media must do.
+
+use dubhook_core::{id::Id, server::MediaRefusal, time::Timestamp};
+use std::{fmt, fs::File, path::Path, path::PathBuf};
+
+/// How long an upload is kept that no job names, in milliseconds.
+pub(super) const KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// An upload that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUpload {
+    /// What it is called.
+    pub id: Id,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// What its file is called, to be shown and never to be opened.
+    pub filename: Option<String>,
+    /// What it says it is.
+    pub content_type: Option<String>,
+    /// The SHA-256 that its bytes must have, as hexadecimal digits.
+    pub sha256: Option<String>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+}
+
+/// An upload as far as it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What was asked for; once all is there, with the SHA-256 that it has.
+    pub upload: NewUpload,
+    /// How many of its bytes are there.
+    pub received: u64,
+}
+
+impl Kept {
+    /// When it goes, if no job names it.
+    #[must_use]
+    pub const fn expires_at(&self) -> Timestamp {
+        let created_ms = self.upload.created_at.as_unix_ms();
+        Timestamp::from_unix_ms(created_ms.saturating_add(KEPT_MS))
+    }
+}
+
+/// An output, open to be read.
+#[derive(Debug)]
+pub struct Output {
+    /// Its bytes.
+    pub file: File,
+    /// How many.
+    pub bytes: u64,
+    /// What it is.
+    pub content_type: String,
+    /// What its file is called.
+    pub filename: String,
+    /// Its tag, in its quotes.
+    pub tag: String,
+}
+
+/// An upload whose bytes are coming. Dropped, it keeps what was stored.
+pub trait Filling: Send + fmt::Debug {
+    /// Stores the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::Full`] or [`MediaRefusal::Broken`].
+    fn store(&mut self, bytes: &[u8]) -> Result<(), MediaRefusal>;
+
+    /// All bytes that were to come now are stored: makes them durable, and if these are all that the upload has, checks them.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::Checksum`], and then none of them is kept; or as [`store`](Self::store).
+    fn finish(self: Box<Self>) -> Result<Kept, MediaRefusal>;
+}
+
+/// Keeps media.
+pub trait Media: Send + Sync + fmt::Debug {
+    /// Makes room for an upload.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::TooLarge`] or [`MediaRefusal::Full`].
+    fn create(&self, upload: NewUpload) -> Result<Kept, MediaRefusal>;
+
+    /// How far an upload is.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::NotFound`].
+    fn find(&self, upload: Id) -> Result<Kept, MediaRefusal>;
+
+    /// Begins to fill an upload: with `bytes` bytes from `at`, or with all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal`] says why these bytes cannot come.
+    fn begin(
+        &self,
+        upload: Id,
+        at: Option<u64>,
+        bytes: u64,
+    ) -> Result<Box<dyn Filling>, MediaRefusal>;
+
+    /// Removes an upload.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::NotFound`], or [`MediaRefusal::Busy`] while it is being filled.
+    fn remove(&self, upload: Id) -> Result<(), MediaRefusal>;
+
+    /// The file of an upload that is whole, for a translator to read.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::NotFound`] where it is not, or not whole.
+    fn input(&self, upload: Id) -> Result<PathBuf, MediaRefusal>;
+
+    /// Takes the file that a translator has made for a job.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::Full`] or [`MediaRefusal::Broken`].
+    fn adopt(&self, job: Id, file: &Path) -> Result<(), MediaRefusal>;
+
+    /// The bytes of an upload that is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::NotFound`] where it is not, or not whole.
+    fn content(&self, upload: Id) -> Result<Output, MediaRefusal>;
+
+    /// Makes a whole upload the output of a job, and an upload no more. Asked again, it is that already.
+    ///
+    /// # Errors
+    ///
+    /// As [`content`](Self::content).
+    fn keep(&self, upload: Id, job: Id) -> Result<(), MediaRefusal>;
+
+    /// A job's output.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::NotFound`].
+    fn output(&self, job: Id) -> Result<Output, MediaRefusal>;
+
+    /// Removes a job's output.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::Broken`].
+    fn remove_output(&self, job: Id) -> Result<(), MediaRefusal>;
+
+    /// The uploads that are so old that they go unless a job names them, and the jobs of which there are outputs.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::Broken`].
+    fn kept(&self, now: Timestamp) -> Result<(Vec<Id>, Vec<Id>), MediaRefusal>;
+}

@@ -1,0 +1,26 @@
+//! SHA-256 of what lies on the disk.
+
+use sha2::{Digest, Sha256};
+use std::{
+    fmt::Write,
+    fs::File,
+    io::{self, Read, Seek},
+};
+
+/// The SHA-256 of a whole file, as hexadecimal digits.
+pub(super) fn of(file: &mut File) -> io::Result<String> {
+    file.rewind()?;
+    let mut digest = Sha256::new();
+    let mut piece = vec![0; 256 * 1_024];
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            len => digest.update(&piece[..len]),
+        }
+    }
+    let mut text = String::with_capacity(64);
+    for byte in digest.finalize() {
+        write!(text, "{byte:02x}").expect("a string grows");
+    }
+    Ok(text)
+}

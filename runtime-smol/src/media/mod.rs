@@ -1,0 +1,18 @@
+//! Where videos are kept: what people upload, and what comes of it.
+//!
+//! The machine says what is asked for and moves nothing; a [`Media`] keeps bytes. It is called on threads that may wait, never
+//! on the one that serves, and a failure of it concerns one request: nothing of a job is lost with it, unlike with a
+//! [`Store`](crate::store::Store).
+//!
+//! [`Folder`] keeps them as files of a directory.
+
+mod contract;
+mod digest;
+mod folder;
+mod names;
+mod note;
+mod room;
+
+pub use contract::{Filling, Kept, Media, NewUpload, Output};
+pub use folder::Folder;
+pub use room::Limits;

@@ -1,0 +1,65 @@
+//! What files are called, and what is in them.
+//!
+//! A file's name on the disk is made of an id, which is letters and digits. What a caller calls his file is a note beside it.
+
+use dubhook_core::id::{Id, Prefix};
+use std::path::{Path, PathBuf};
+
+/// What a file is whose content nobody knows.
+const UNKNOWN: &str = "application/octet-stream";
+
+/// What files are, by how their names end.
+const TYPES: &[(&str, &str)] = &[
+    ("mp4", "video/mp4"),
+    ("m4v", "video/mp4"),
+    ("mov", "video/quicktime"),
+    ("mkv", "video/x-matroska"),
+    ("webm", "video/webm"),
+    ("avi", "video/x-msvideo"),
+    ("mp3", "audio/mpeg"),
+    ("wav", "audio/wav"),
+    ("vtt", "text/vtt"),
+    ("srt", "application/x-subrip"),
+    ("txt", "text/plain"),
+];
+
+/// What a file of this name is.
+pub(super) fn content_type(name: &str) -> &'static str {
+    let ending = Path::new(name)
+        .extension()
+        .and_then(|ending| ending.to_str());
+    let known = TYPES
+        .iter()
+        .find(|(known, _)| ending.is_some_and(|ending| ending.eq_ignore_ascii_case(known)));
+    known.map_or(UNKNOWN, |(_, content_type)| content_type)
+}
+
+/// Where files about one thing lie.
+pub(super) fn file(folder: &Path, prefix: Prefix, id: Id, ending: &str) -> PathBuf {
+    folder.join(format!("{}{ending}", id.text(prefix)))
+}
+
+/// The id that a file's name is made of.
+pub(super) fn id(path: &Path, prefix: Prefix, ending: &str) -> Option<Id> {
+    let name = path.file_name()?.to_str()?.strip_suffix(ending)?;
+    Id::parse(prefix, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_what_a_file_is_and_what_nobody_knows_is_bytes() {
+        for (name, expect) in [
+            ("a.mp4", "video/mp4"),
+            ("a.es.WEBM", "video/webm"),
+            ("a.html", UNKNOWN),
+            ("a.svg", UNKNOWN),
+            ("mp4", UNKNOWN),
+            ("", UNKNOWN),
+        ] {
+            assert_eq!(content_type(name), expect, "{name}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What is written down about a file, beside it: a JSON object.
+
+use dubhook_core::{
+    json::{self, Value, Writer},
+    out::Out,
+};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+};
+
+/// The most bytes that a note has: its strings are short, and each letter of them may be escaped.
+const BYTES_MAX: usize = 8 * 1_024;
+
+/// A note.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) bytes: u64,
+    pub(super) created_at_ms: u64,
+    pub(super) filename: Option<String>,
+    pub(super) content_type: Option<String>,
+    pub(super) sha256: Option<String>,
+}
+
+impl Note {
+    /// Reads a note; what is none is as good as not there.
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        let text = fs::read(path)?;
+        Self::parse(&text).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        let object = json::object(text).ok()?;
+        let names = [
+            "bytes",
+            "created_at_ms",
+            "filename",
+            "content_type",
+            "sha256",
+        ];
+        let [bytes, created, filename, content_type, sha256] = object.fields(names).ok()?;
+        let number = |value| match value {
+            Some(Value::Number(number)) => number.as_u64().ok(),
+            _ => None,
+        };
+        let text = |value: Option<Value<'_>>| match value {
+            Some(Value::String(text)) => String::from_utf8(text.bytes().collect()).ok(),
+            _ => None,
+        };
+        Some(Self {
+            bytes: number(bytes)?,
+            created_at_ms: number(created)?,
+            filename: text(filename),
+            content_type: text(content_type),
+            sha256: text(sha256),
+        })
+    }
+
+    fn render(&self) -> Vec<u8> {
+        let mut memory = vec![0; BYTES_MAX];
+        let mut out = Out::new(&mut memory);
+        Writer::new(&mut out)
+            .object()
+            .name("bytes")
+            .u64(self.bytes)
+            .name("created_at_ms")
+            .u64(self.created_at_ms)
+            .name("filename")
+            .string_or_null(self.filename.as_deref())
+            .name("content_type")
+            .string_or_null(self.content_type.as_deref())
+            .name("sha256")
+            .string_or_null(self.sha256.as_deref())
+            .end_object();
+        out.written().to_vec()
+    }
+
+    /// Writes the note in place of what was there: all of it or nothing, whatever happens.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let mut file = File::create(&new)?;
+        file.write_all(&self.render())?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        sync_folder(path)
+    }
+}
+
+/// Makes durable which names are in the folder of `path`.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_read_as_it_was_written_and_nothing_else_is() {
+        let note = Note {
+            bytes: u64::MAX,
+            created_at_ms: 7,
+            filename: Some("\u{1f600} \"x\"\\../\u{7f}".repeat(10)),
+            content_type: None,
+            sha256: Some("0".repeat(64)),
+        };
+        let text = note.render();
+        assert_eq!(Note::parse(&text), Some(note));
+        for len in 0..text.len() {
+            assert_eq!(Note::parse(&text[..len]), None, "{len}");
+        }
+    }
+}

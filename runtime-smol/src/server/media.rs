@@ -1,0 +1,174 @@
+//! What a connection has to do with media: it does what the machine asks for, on threads that may wait.
+//!
+//! One piece at a time is on its way, so a connection reads no more from its socket than the disk has taken, and no more from
+//! the disk than the socket has.
+
+use crate::media::{Filling, Kept, Media, NewUpload, Output};
+use dubhook_core::{
+    id::Id,
+    server::{MediaAnswer, MediaCall, MediaOutput, MediaRefusal, MediaUpload},
+    time::Timestamp,
+};
+use smol::unblock;
+use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
+
+/// How many bytes of an output are read at once.
+const PIECE_BYTES: u64 = 64 * 1_024;
+
+/// What the machine asks for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Create(NewUpload),
+    Read(Id),
+    Begin(Id, Option<u64>, u64),
+    End,
+    Remove(Id),
+    Content(Id),
+    Keep(Id, Id),
+    Output(Id),
+    /// To store these bytes.
+    Store(Vec<u8>),
+    /// To send bytes of an output: where they are, and how many at most.
+    Send(u64, u64),
+}
+
+/// What is told to it.
+#[derive(Debug)]
+pub(super) enum Told {
+    Upload(Kept),
+    Begin,
+    Stored(usize),
+    Done,
+    Output(Output),
+    Sent(u64),
+    Refused(MediaRefusal),
+}
+
+/// An upload or an output on its way through a connection.
+#[derive(Debug, Default)]
+pub(super) struct Moving {
+    filling: Option<Box<dyn Filling>>,
+    sending: Option<Arc<File>>,
+}
+
+impl Asked {
+    /// What a call asks for that came at `now`.
+    pub(super) fn of(call: &MediaCall<'_>, now: Timestamp) -> Self {
+        match call {
+            MediaCall::Create(new) => {
+                let text = |text: Option<dubhook_core::json::Str<'_>>| {
+                    text.and_then(|text| String::from_utf8(text.bytes().collect()).ok())
+                };
+                Self::Create(NewUpload {
+                    id: new.id,
+                    bytes: new.bytes,
+                    filename: text(new.filename),
+                    content_type: text(new.content_type),
+                    sha256: text(new.sha256),
+                    created_at: now,
+                })
+            }
+            MediaCall::Read { upload } => Self::Read(*upload),
+            MediaCall::Begin { upload, at, bytes } => Self::Begin(*upload, *at, *bytes),
+            MediaCall::End { .. } => Self::End,
+            MediaCall::Remove { upload } => Self::Remove(*upload),
+            MediaCall::Content { upload } => Self::Content(*upload),
+            MediaCall::Keep { upload, job } => Self::Keep(*upload, *job),
+            MediaCall::Output { job } => Self::Output(*job),
+        }
+    }
+}
+
+impl Told {
+    /// As the machine takes it.
+    pub(super) fn as_answer(&self) -> MediaAnswer<'_> {
+        match self {
+            Self::Upload(kept) => MediaAnswer::Upload(MediaUpload {
+                id: kept.upload.id,
+                bytes: kept.upload.bytes,
+                received: kept.received,
+                filename: kept.upload.filename.as_deref(),
+                content_type: kept.upload.content_type.as_deref(),
+                sha256: kept.upload.sha256.as_deref(),
+                expires_at: kept.expires_at(),
+            }),
+            Self::Begin => MediaAnswer::Begin,
+            Self::Stored(bytes) => MediaAnswer::Stored { bytes: *bytes },
+            Self::Done => MediaAnswer::Done,
+            Self::Output(output) => MediaAnswer::Output(MediaOutput {
+                bytes: output.bytes,
+                content_type: &output.content_type,
+                filename: &output.filename,
+                tag: &output.tag,
+            }),
+            Self::Sent(bytes) => MediaAnswer::Sent { bytes: *bytes },
+            Self::Refused(why) => MediaAnswer::Refused(*why),
+        }
+    }
+}
+
+impl Moving {
+    /// Does what is asked for. What is to be sent goes into `unsent`. None where an output can be read no more: its length is
+    /// told already, so all that is left is to end the connection.
+    pub(super) async fn carry_out(
+        &mut self,
+        media: &Arc<dyn Media>,
+        asked: Asked,
+        unsent: &mut Vec<u8>,
+    ) -> Option<Told> {
+        if let Asked::Send(at, bytes) = asked {
+            let file = Arc::clone(self.sending.as_ref()?);
+            let len = bytes.min(PIECE_BYTES) as usize;
+            let mut piece = std::mem::take(unsent);
+            let piece = unblock(move || {
+                piece.resize(len, 0);
+                file.read_exact_at(&mut piece, at).map(|()| piece)
+            });
+            *unsent = piece.await.ok()?;
+            return Some(Told::Sent(len as u64));
+        }
+        let told = self.told(media, asked).await;
+        Some(told.unwrap_or_else(|why| {
+            self.filling = None;
+            Told::Refused(why)
+        }))
+    }
+
+    async fn told(&mut self, media: &Arc<dyn Media>, asked: Asked) -> Result<Told, MediaRefusal> {
+        let media = Arc::clone(media);
+        match asked {
+            Asked::Create(new) => unblock(move || media.create(new)).await.map(Told::Upload),
+            Asked::Read(id) => unblock(move || media.find(id)).await.map(Told::Upload),
+            Asked::Begin(id, at, bytes) => {
+                let filling = unblock(move || media.begin(id, at, bytes)).await?;
+                self.filling = Some(filling);
+                Ok(Told::Begin)
+            }
+            Asked::Store(piece) => {
+                let mut filling = self.filling.take().ok_or(MediaRefusal::Broken)?;
+                let len = piece.len();
+                let stored = unblock(move || filling.store(&piece).map(|()| filling));
+                self.filling = Some(stored.await?);
+                Ok(Told::Stored(len))
+            }
+            Asked::End => {
+                let filling = self.filling.take().ok_or(MediaRefusal::Broken)?;
+                unblock(move || filling.finish()).await.map(Told::Upload)
+            }
+            Asked::Remove(id) => unblock(move || media.remove(id)).await.map(|()| Told::Done),
+            Asked::Keep(id, job) => unblock(move || media.keep(id, job))
+                .await
+                .map(|()| Told::Done),
+            Asked::Content(id) => self.open(unblock(move || media.content(id)).await?),
+            Asked::Output(job) => self.open(unblock(move || media.output(job)).await?),
+            Asked::Send(..) => Err(MediaRefusal::Broken),
+        }
+    }
+
+    /// What is to be sent from now on.
+    fn open(&mut self, output: Output) -> Result<Told, MediaRefusal> {
+        let file = output.file.try_clone().map_err(|_| MediaRefusal::Broken)?;
+        self.sending = Some(Arc::new(file));
+        Ok(Told::Output(output))
+    }
+}
