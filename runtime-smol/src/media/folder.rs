@@ -12,9 +12,11 @@
 
 use super::{
     contract::{Filling, KEPT_MS, Kept, Media, NewUpload, Output},
-    digest, names,
+    digest,
+    names::{self, NEW, NOTE, PART},
     note::{Note, sync_folder},
-    room::{Hold, Limits, Room, refusal},
+    part::{Part, kept},
+    room::{Limits, Room, refusal},
 };
 use dubhook_core::{
     id::{Id, Prefix},
@@ -23,16 +25,11 @@ use dubhook_core::{
 };
 use std::{
     fs::{self, DirBuilder, File},
-    io::{self, Write},
+    io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-/// How the name of what has come in part ends, and that of a note, and that of what is being written.
-const PART: &str = ".part";
-const NOTE: &str = ".json";
-const NEW: &str = ".new";
 
 /// Media as files of a directory, which one process uses.
 #[derive(Debug)]
@@ -136,20 +133,6 @@ impl Folder {
             hold,
         });
         filling.finish()
-    }
-}
-
-fn kept(id: Id, note: Note, received: u64) -> Kept {
-    Kept {
-        upload: NewUpload {
-            id,
-            bytes: note.bytes,
-            filename: note.filename,
-            content_type: note.content_type,
-            sha256: note.sha256,
-            created_at: Timestamp::from_unix_ms(note.created_at_ms),
-        },
-        received,
     }
 }
 
@@ -366,282 +349,5 @@ fn remove(path: &Path) -> Result<(), MediaRefusal> {
     }
 }
 
-/// A part that grows.
-#[derive(Debug)]
-struct Part {
-    id: Id,
-    /// Where all of it will be.
-    whole: PathBuf,
-    note: Note,
-    file: File,
-    received: u64,
-    hold: Hold,
-}
-
-impl Part {
-    /// Checks what is there as a whole, and gives it its name.
-    fn complete(&mut self) -> Result<(), MediaRefusal> {
-        let broken = |error: io::Error| refusal(&error);
-        if self.file.metadata().map_err(broken)?.len() != self.note.bytes {
-            return Err(MediaRefusal::Broken);
-        }
-        let digest = digest::of(&mut self.file).map_err(broken)?;
-        if self
-            .note
-            .sha256
-            .as_ref()
-            .is_some_and(|told| *told != digest)
-        {
-            self.file.set_len(0).map_err(broken)?;
-            self.hold.room.has_gone(self.received);
-            return Err(MediaRefusal::Checksum);
-        }
-        self.note.sha256 = Some(digest);
-        let named = || {
-            let mut note = self.whole.clone().into_os_string();
-            let mut part = note.clone();
-            note.push(NOTE);
-            part.push(PART);
-            self.note.write(Path::new(&note))?;
-            fs::rename(part, &self.whole)?;
-            sync_folder(&self.whole)
-        };
-        named().map_err(broken)
-    }
-}
-
-impl Filling for Part {
-    fn store(&mut self, bytes: &[u8]) -> Result<(), MediaRefusal> {
-        self.file
-            .write_all(bytes)
-            .map_err(|error| refusal(&error))?;
-        self.received += bytes.len() as u64;
-        self.hold.room.has_come(bytes.len() as u64);
-        Ok(())
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<Kept, MediaRefusal> {
-        self.file.sync_all().map_err(|error| refusal(&error))?;
-        if self.received == self.note.bytes {
-            self.complete()?;
-        }
-        Ok(kept(self.id, self.note.clone(), self.received))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use dubhook_core::id::Ix;
-
-    /// A directory of its own for each test, removed when it ends.
-    struct Home(PathBuf);
-
-    impl Home {
-        fn new(name: &str) -> Self {
-            let path =
-                std::env::temp_dir().join(format!("dubhook-media-{}-{name}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            Self(path)
-        }
-
-        fn open(&self, media_bytes_max: u64) -> Folder {
-            let limits = Limits {
-                upload_bytes_max: 100,
-                media_bytes_max,
-            };
-            Folder::open(&self.0, limits).unwrap()
-        }
-
-        /// Every file in it.
-        fn files(&self) -> usize {
-            let count = |name: &str| fs::read_dir(self.0.join(name)).unwrap().count();
-            count("uploads") + count("outputs")
-        }
-    }
-
-    impl Drop for Home {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn id(slot: u32) -> Id {
-        let at = Timestamp::from_unix_ms(1_795_510_800_000);
-        let seed = [7; 32];
-        Id::new(
-            at,
-            Ix::new(slot).unwrap(),
-            &mut dubhook_core::random::Random::new(seed),
-        )
-    }
-
-    fn new(slot: u32, bytes: u64) -> NewUpload {
-        NewUpload {
-            id: id(slot),
-            bytes,
-            filename: Some("v.mp4".to_owned()),
-            content_type: None,
-            sha256: None,
-            created_at: Timestamp::from_unix_ms(1_000),
-        }
-    }
-
-    fn fill(
-        folder: &Folder,
-        slot: u32,
-        at: Option<u64>,
-        bytes: &[u8],
-    ) -> Result<u64, MediaRefusal> {
-        let mut filling = folder.begin(id(slot), at, bytes.len() as u64)?;
-        for piece in bytes.chunks(3) {
-            filling.store(piece)?;
-        }
-        Ok(filling.finish()?.received)
-    }
-
-    #[test]
-    fn an_upload_grows_and_is_whole_at_its_end_and_only_then() {
-        let home = Home::new("grows");
-        let folder = home.open(1_000);
-        assert_eq!(folder.find(id(1)), Err(MediaRefusal::NotFound));
-        folder.create(new(1, 10)).unwrap();
-        assert_eq!(fill(&folder, 1, Some(0), b"01234"), Ok(5));
-        assert_eq!(folder.input(id(1)), Err(MediaRefusal::NotFound));
-        assert_eq!(fill(&folder, 1, Some(4), b"4"), Err(MediaRefusal::Offset));
-        assert_eq!(
-            fill(&folder, 1, Some(5), b"567890"),
-            Err(MediaRefusal::Length)
-        );
-        assert_eq!(fill(&folder, 1, None, b"5"), Err(MediaRefusal::Length));
-        let held = folder.begin(id(1), Some(5), 5).unwrap();
-        assert_eq!(fill(&folder, 1, Some(5), b"5"), Err(MediaRefusal::Busy));
-        assert_eq!(folder.remove(id(1)), Err(MediaRefusal::Busy));
-        drop(held);
-        assert_eq!(fill(&folder, 1, Some(5), b"56789"), Ok(10));
-        assert_eq!(
-            fs::read(folder.input(id(1)).unwrap()).unwrap(),
-            b"0123456789"
-        );
-        assert_eq!(
-            fill(&folder, 1, None, b"0123456789"),
-            Err(MediaRefusal::Done)
-        );
-        let found = folder.find(id(1)).unwrap().upload;
-        assert!(
-            found
-                .sha256
-                .is_some_and(|text| text.starts_with("84d89877f0d4041efb6bf91a16f0248f"))
-        );
-    }
-
-    #[test]
-    fn what_a_process_left_is_counted_and_settled_by_the_next() {
-        let home = Home::new("left");
-        let folder = home.open(100);
-        folder.create(new(1, 10)).unwrap();
-        // All bytes are there, and nobody has looked at them yet.
-        let mut filling = folder.begin(id(1), None, 10).unwrap();
-        filling.store(b"0123456789").unwrap();
-        drop(filling);
-        let wrong = NewUpload {
-            sha256: Some("0".repeat(64)),
-            ..new(2, 10)
-        };
-        folder.create(wrong).unwrap();
-        let mut filling = folder.begin(id(2), None, 10).unwrap();
-        filling.store(b"0123456789").unwrap();
-        drop(filling);
-        fs::write(home.0.join("uploads/med_x.json.new"), "half").unwrap();
-        drop(folder);
-        let folder = home.open(100);
-        assert_eq!(folder.find(id(1)).unwrap().received, 10);
-        assert!(folder.input(id(1)).is_ok());
-        assert_eq!(folder.find(id(2)).unwrap().received, 0, "they were others");
-        assert!(
-            folder
-                .create(new(3, 81))
-                .is_err_and(|why| why == MediaRefusal::Full)
-        );
-        assert!(folder.create(new(3, 80)).is_ok());
-        for slot in 1..=3 {
-            folder.remove(id(slot)).unwrap();
-        }
-        assert_eq!(home.files(), 0);
-        assert!(folder.create(new(4, 100)).is_ok(), "all room came back");
-        assert!(
-            folder
-                .create(new(5, 101))
-                .is_err_and(|why| why == MediaRefusal::TooLarge)
-        );
-    }
-
-    #[test]
-    fn an_output_is_the_translators_file_and_goes_when_it_is_removed() {
-        let home = Home::new("output");
-        let folder = home.open(20);
-        let made = home.0.join("v.es.mp4");
-        fs::write(&made, "0123456789").unwrap();
-        folder.adopt(id(1), &made).unwrap();
-        // A second run of the same job puts its own in place of it.
-        fs::remove_file(&made).unwrap();
-        fs::write(&made, "abcdefghij").unwrap();
-        folder.adopt(id(1), &made).unwrap();
-        let output = folder.output(id(1)).unwrap();
-        assert_eq!(
-            (
-                output.bytes,
-                output.filename.as_str(),
-                output.content_type.as_str()
-            ),
-            (10, "v.es.mp4", "video/mp4")
-        );
-        assert_eq!(output.tag.len(), 66);
-        assert_eq!(fs::read(&made).unwrap(), b"abcdefghij");
-        assert_eq!(
-            folder.kept(Timestamp::from_unix_ms(0)).unwrap(),
-            (vec![], vec![id(1)])
-        );
-        fs::write(home.0.join("big.mp4"), [0; 21]).unwrap();
-        assert_eq!(
-            folder.adopt(id(2), &home.0.join("big.mp4")),
-            Err(MediaRefusal::Full)
-        );
-        assert!(folder.output(id(2)).is_err());
-        folder.remove_output(id(1)).unwrap();
-        folder.adopt(id(2), &made).unwrap();
-        folder.adopt(id(3), &made).unwrap();
-        assert_eq!(folder.adopt(id(4), &made), Err(MediaRefusal::Full));
-    }
-
-    #[test]
-    fn an_upload_becomes_an_output_once() {
-        let home = Home::new("keep");
-        let folder = home.open(20);
-        folder.create(new(1, 10)).unwrap();
-        assert_eq!(folder.keep(id(1), id(9)), Err(MediaRefusal::NotFound));
-        fill(&folder, 1, None, b"0123456789").unwrap();
-        assert_eq!(folder.content(id(1)).unwrap().bytes, 10);
-        folder.keep(id(1), id(9)).unwrap();
-        folder.keep(id(1), id(9)).unwrap();
-        assert_eq!(folder.find(id(1)), Err(MediaRefusal::NotFound));
-        assert_eq!(folder.output(id(9)).unwrap().filename, "v.mp4");
-        assert!(
-            folder.create(new(2, 11)).is_err(),
-            "it takes its room still"
-        );
-        folder.remove_output(id(9)).unwrap();
-        assert_eq!(home.files(), 0);
-        assert!(folder.create(new(2, 20)).is_ok());
-    }
-
-    #[test]
-    fn what_is_old_is_named_after_a_day() {
-        let home = Home::new("old");
-        let folder = home.open(1_000);
-        folder.create(new(1, 10)).unwrap();
-        let old = |ms| folder.kept(Timestamp::from_unix_ms(ms)).unwrap().0;
-        assert_eq!(old(KEPT_MS + 999), []);
-        assert_eq!(old(KEPT_MS + 1_000), [id(1)]);
-    }
-}
+mod tests;

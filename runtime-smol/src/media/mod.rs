@@ -11,6 +11,7 @@ mod digest;
 mod folder;
 mod names;
 mod note;
+mod part;
 mod room;
 
 pub use contract::{Filling, Kept, Media, NewUpload, Output};

@@ -5,6 +5,11 @@
 use dubhook_core::id::{Id, Prefix};
 use std::path::{Path, PathBuf};
 
+/// How the name of what has come in part ends, and that of a note, and that of what is being written.
+pub(super) const PART: &str = ".part";
+pub(super) const NOTE: &str = ".json";
+pub(super) const NEW: &str = ".new";
+
 /// What a file is whose content nobody knows.
 const UNKNOWN: &str = "application/octet-stream";
 

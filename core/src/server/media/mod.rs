@@ -10,7 +10,7 @@
 //!
 //! - `ask`: which requests these are.
 //! - `body`: an upload's bytes, and the pace that they must keep.
-//! - `answer`: what the driver tells, as HTTP.
+//! - `answer`: what the driver tells, `told` what becomes of the connection by that, and `write` how it looks.
 //! - `range`: which part of an output is asked for.
 
 mod answer;
@@ -19,6 +19,8 @@ mod body;
 mod range;
 #[cfg(test)]
 mod tests;
+mod told;
+mod write;
 
 pub use crate::api::NewUpload;
 pub use answer::{MediaAnswer, MediaRefusal, Output, Upload};

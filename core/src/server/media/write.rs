@@ -1,0 +1,230 @@
+//! Uploads and outputs as HTTP.
+
+use super::{
+    answer::{Output, Upload},
+    ask::What,
+    range::{self, Part},
+};
+use crate::{
+    api::Problem,
+    http::{FieldLine, HeadError, RecvBuf, ResponseHead},
+    id::{Id, Prefix},
+    json::Writer,
+    out::Out,
+    server::{Server, conn::Conn, reply::NO_STORE},
+};
+
+const JSON: FieldLine = FieldLine::new("content-type: application/json\r\n");
+const PROBLEM_JSON: FieldLine = FieldLine::new("content-type: application/problem+json\r\n");
+/// The version of the protocol by which uploads go on (tus 1.0).
+const TUS: FieldLine = FieldLine::new("tus-resumable: 1.0.0\r\n");
+const RANGES: FieldLine = FieldLine::new("accept-ranges: bytes\r\n");
+/// It is one caller's, and asked for again with its tag.
+const PRIVATE: FieldLine = FieldLine::new("cache-control: private, no-cache\r\n");
+/// What a browser would run is saved, taken for what it is said to be, and could do nothing if it were opened.
+const NO_SNIFF: FieldLine = FieldLine::new("x-content-type-options: nosniff\r\n");
+const SANDBOX: FieldLine =
+    FieldLine::new("content-security-policy: sandbox; default-src 'none'\r\n");
+
+/// The most bytes of the field that names an output's file.
+const DISPOSITION_BYTES_MAX: usize = 1_100;
+
+impl Server<'_> {
+    fn head<'o, 'm>(&self, conn: &Conn, status: u16, out: &'o mut Out<'m>) -> ResponseHead<'o, 'm> {
+        ResponseHead::new(out, status)
+            .date_as(&self.date)
+            .connection(conn.keep_alive && !self.stopping, conn.version)
+    }
+
+    pub(super) fn write_upload(
+        &self,
+        conn: &Conn,
+        what: What,
+        upload: &Upload<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<(), HeadError> {
+        let status = match what {
+            What::Create => 201,
+            What::End { of_patch: true } => 204,
+            _ => 200,
+        };
+        let head = self
+            .head(conn, status, out)
+            .line(NO_STORE)
+            .line(TUS)
+            .number("upload-offset", upload.received)
+            .number("upload-length", upload.bytes);
+        if status == 204 {
+            return head.finish_without_length();
+        }
+        let head = head.line(JSON);
+        let head = match what {
+            What::Create => {
+                let mut memory = [0; 64];
+                let mut path = Out::new(&mut memory);
+                write_path(upload.id, &mut path);
+                head.field("location", path.written())
+            }
+            _ => head,
+        };
+        let length = head.finish_with_length_later()?;
+        write_json(upload, out);
+        let body = length.fill_in(out);
+        if conn.head_only && !out.is_full() {
+            out.rewind(body);
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_removed(&self, conn: &Conn, out: &mut Out<'_>) -> Result<(), HeadError> {
+        let head = self.head(conn, 204, out).line(NO_STORE).line(TUS);
+        head.finish_without_length()
+    }
+
+    /// Writes the head of an output, and says which of its bytes follow; [`Part::Whole`] for none.
+    pub(super) fn write_output(
+        &self,
+        conn: &Conn,
+        output: &Output<'_>,
+        input: &RecvBuf<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<Part, HeadError> {
+        let request = conn.parser.request(input.filled());
+        let fields = request.map(|request| request.fields);
+        let total = output.bytes;
+        if fields.is_some_and(|fields| range::is_known(&fields, output.tag)) {
+            let head = self.head(conn, 304, out).line(PRIVATE);
+            let head = head.field("etag", output.tag.as_bytes());
+            return head.finish_without_length().map(|()| Part::Whole);
+        }
+        let part = match fields {
+            // RFC 9110, section 14.2: a range is of GET alone.
+            Some(fields) if !conn.head_only => range::part(&fields, total, output.tag),
+            _ => Part::Whole,
+        };
+        let mut memory = [0; 80];
+        let mut span = Out::new(&mut memory);
+        let (status, at, bytes) = match part {
+            Part::Whole => (200, 0, total),
+            Part::Some { at, bytes } => {
+                write_span(Some((at, bytes)), total, &mut span);
+                (206, at, bytes)
+            }
+            Part::Beyond => {
+                write_span(None, total, &mut span);
+                let head = self
+                    .head(conn, Problem::Range.status(), out)
+                    .line(NO_STORE)
+                    .line(RANGES);
+                let head = head.field("content-range", span.written());
+                let length = head.line(PROBLEM_JSON).finish_with_length_later()?;
+                Problem::Range.write(out);
+                length.fill_in(out);
+                return Ok(Part::Whole);
+            }
+        };
+        let mut memory = [0; DISPOSITION_BYTES_MAX];
+        let mut disposition = Out::new(&mut memory);
+        write_disposition(output.filename, &mut disposition);
+        let head = self
+            .head(conn, status, out)
+            .line(PRIVATE)
+            .line(RANGES)
+            .line(NO_SNIFF)
+            .line(SANDBOX)
+            .field("content-type", output.content_type.as_bytes())
+            .field("content-disposition", disposition.written())
+            .field("etag", output.tag.as_bytes());
+        let head = match part {
+            Part::Some { .. } => head.field("content-range", span.written()),
+            _ => head,
+        };
+        head.finish_with_long_length(bytes)?;
+        Ok(if conn.head_only || bytes == 0 {
+            Part::Whole
+        } else {
+            Part::Some { at, bytes }
+        })
+    }
+}
+
+/// `bytes 3-5/10`, or `bytes */10`.
+fn write_span(part: Option<(u64, u64)>, total: u64, out: &mut Out<'_>) {
+    out.put(b"bytes ");
+    match part {
+        Some((at, bytes)) => {
+            out.put_u64(at);
+            out.put(b"-");
+            out.put_u64(at.saturating_add(bytes).saturating_sub(1));
+        }
+        None => out.put(b"*"),
+    }
+    out.put(b"/");
+    out.put_u64(total);
+}
+
+fn write_path(upload: Id, out: &mut Out<'_>) {
+    out.put(b"/v1/uploads/");
+    upload.write(Prefix::Media, out);
+}
+
+fn write_json(upload: &Upload<'_>, out: &mut Out<'_>) {
+    let mut json = Writer::new(out);
+    json.object()
+        .name("id")
+        .quoted(|out| upload.id.write(Prefix::Media, out))
+        .name("video_url")
+        .quoted(|out| {
+            out.put(b"dubhook:");
+            upload.id.write(Prefix::Media, out);
+        })
+        .name("bytes")
+        .u64(upload.bytes)
+        .name("received")
+        .u64(upload.received)
+        .name("filename")
+        .string_or_null(upload.filename)
+        .name("content_type")
+        .string_or_null(upload.content_type)
+        .name("sha256")
+        .string_or_null(upload.sha256)
+        .name("upload")
+        .object()
+        .name("method")
+        .string("PUT")
+        .name("url")
+        .quoted(|out| write_path(upload.id, out))
+        .name("headers")
+        .object()
+        .end_object()
+        .end_object()
+        .name("expires_at")
+        .quoted(|out| upload.expires_at.write_rfc3339(out))
+        .end_object();
+}
+
+/// What the file is called (RFC 6266): in letters that everybody reads, and in those that it has (RFC 8187).
+fn write_disposition(name: &str, out: &mut Out<'_>) {
+    out.put(b"attachment; filename=\"");
+    for letter in name.chars() {
+        let is_plain = matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\' | '%' | '/');
+        out.put_byte(if is_plain { letter as u8 } else { b'_' });
+    }
+    out.put(b"\"; filename*=UTF-8''");
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') {
+            out.put_byte(byte);
+        } else {
+            out.put_byte(b'%');
+            out.put_byte(hex(byte >> 4));
+            out.put_byte(hex(byte & 15));
+        }
+    }
+}
+
+const fn hex(digit: u8) -> u8 {
+    match digit {
+        0..10 => b'0' + digit,
+        _ => b'A' - 10 + digit,
+    }
+}
