@@ -14,7 +14,7 @@ use dubhook_tests::{
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 const LEASE: Duration = Duration::from_secs(1);
@@ -154,40 +154,4 @@ fn a_move_that_is_cut_off_leaves_a_store_that_nobody_starts_with() {
     let whole = move_all(&disk, &database, &mut |_| ()).expect("it is moved");
     assert_eq!((whole.records, whole.archived), (3_000, 3_000));
     assert_eq!(all(&database), all(&disk));
-}
-
-#[test]
-#[ignore = "it says how long a million records take, and holds nothing"]
-fn a_million_records() {
-    const RECORDS: u32 = 1_000_000;
-    let cluster = Cluster::new(&[]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let disk = Disk::open(folder.path().join("data")).expect("a disk");
-    let mut batch = Batch::default();
-    for slot in 1..=RECORDS {
-        batch.add(job(slot), Some(&[slot as u8; 60]));
-        if slot % 1_000 == 0 {
-            disk.write(&batch).unwrap();
-            batch.clear();
-        }
-    }
-    let database = taken(&cluster.url(), Duration::from_secs(3));
-    let back = Disk::open(folder.path().join("back")).expect("a disk");
-    let time = |what: &str, done: &mut dyn FnMut()| {
-        let since = Instant::now();
-        done();
-        println!("{what}: {:.2?}", since.elapsed());
-    };
-    time("moved into the database", &mut || {
-        move_all(&disk, &database, &mut |_| ()).expect("it is moved");
-    });
-    time("read from the database", &mut || {
-        assert_eq!(all(&database).len(), RECORDS as usize)
-    });
-    time("read from the directory", &mut || {
-        assert_eq!(all(&disk).len(), RECORDS as usize)
-    });
-    time("moved back", &mut || {
-        move_all(&database, &back, &mut |_| ()).expect("it is moved");
-    });
 }
