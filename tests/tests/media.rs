@@ -593,3 +593,28 @@ fn readers_that_stall_hold_up_nobody_and_are_given_up() {
         assert!(taken.len() < 32 << 20, "it was waited for");
     }
 }
+
+#[test]
+fn a_disk_that_is_full_is_said_and_ends_nobody() {
+    let home = home();
+    let data = home.path().join("data");
+    let program = ["--data", data.to_str().unwrap()];
+    let mut program = Program::serve_on_full_disk(&program, &home.path().join("log"));
+    let address = program.address();
+    let mut asker = Asker::new(address);
+    let upload = create(&mut asker, &json!({"bytes": 3_000_000}));
+    program.fill_disk(1_000_000);
+    let said = fill(address, "PUT", &path_of(&upload), "", &video(3_000_000));
+    assert!(
+        said.starts_with("HTTP/1.1 507") && said.contains("media_full"),
+        "{said}"
+    );
+    assert_eq!(asker.call("GET", "/healthz", "").status, 200);
+    // What fitted is there, and the upload can go on when there is room again.
+    assert_eq!(offset(&mut asker, &path_of(&upload)), 1_000_000);
+    assert_eq!(
+        asker.call("DELETE", &path_of(&upload), "").status,
+        204,
+        "the room comes back"
+    );
+}
