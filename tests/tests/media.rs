@@ -117,7 +117,17 @@ fn code(answer: &Answer) -> String {
 #[test]
 fn a_video_goes_in_is_translated_and_comes_out_the_same_at_both_ends() {
     let home = home();
-    let served = serve(home.path(), &["--translator", "command", "--command", COPY]);
+    let served = serve(
+        home.path(),
+        &[
+            "--translator",
+            "command",
+            "--command",
+            COPY,
+            "--public-url",
+            "https://v.test/",
+        ],
+    );
     let mut asker = Asker::new(served.address);
     let bytes = 100 << 20;
     let file = home.path().join("v.mp4");
@@ -153,6 +163,10 @@ fn a_video_goes_in_is_translated_and_comes_out_the_same_at_both_ends() {
         ended = asker.call("GET", &job, "").json();
     }
 
+    assert_eq!(
+        ended["output_url"],
+        json!(format!("https://v.test{job}/output"))
+    );
     let mut stream = connect(served.address);
     let get = format!("GET {job}/output HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n");
     stream.write_all(get.as_bytes()).unwrap();

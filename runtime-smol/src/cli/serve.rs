@@ -5,6 +5,7 @@ use async_signal::Signals;
 use clap::{Args, ValueEnum};
 use dubhook_core::{
     address::Cidr, client::check_api_key, dispatch::Schedule, service::Limits, simulate::Settings,
+    url::Url,
 };
 use dubhook_smol::{
     entropy,
@@ -47,6 +48,9 @@ pub(super) struct Serve {
     /// Where videos are kept: those that are uploaded, and those that come of them; where not said, in `media` below --data
     #[arg(long, value_name = "DIR")]
     media: Option<PathBuf>,
+    /// How callers reach this server, such as https://dubhook.example.com: outputs that it keeps are told as URLs below it
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
+    public_url: Option<String>,
     /// How large an upload may be
     #[arg(long, value_name = "SIZE", default_value = "5GiB", value_parser = size::parse)]
     upload_bytes_max: u64,
@@ -218,7 +222,11 @@ impl Serve {
         };
         let media = Folder::open(&folder, limits)
             .map_err(|error| Fail::NotDone(format!("--media {}: {error}", folder.display())))?;
-        Ok(builder.media(media))
+        let builder = builder.media(media);
+        Ok(match &self.public_url {
+            Some(url) => builder.public_url(url),
+            None => builder,
+        })
     }
 
     fn secure(&self, builder: Builder) -> Result<Builder, Fail> {
@@ -314,6 +322,13 @@ fn parse_listen(text: &str) -> Result<String, String> {
             Ok(text.to_owned())
         }
         _ => Err("write it like 127.0.0.1:8000, [::1]:8000 or 0.0.0.0:8000".to_owned()),
+    }
+}
+
+fn parse_url(text: &str) -> Result<String, String> {
+    match Url::parse(text, 1_000) {
+        Ok(_) if !text.contains(['?', '#']) => Ok(text.to_owned()),
+        _ => Err("write it like https://dubhook.example.com".to_owned()),
     }
 }
 

@@ -67,6 +67,7 @@ pub struct Server {
     pub(super) simulated_max: usize,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) media: Option<Arc<dyn Media>>,
+    pub(super) public_url: Option<String>,
     pub(super) retain: Duration,
     pub(super) limits: Limits,
     pub(super) identity: Option<Identity>,
@@ -183,6 +184,7 @@ impl Server {
             workers,
             storage: Storage::new(self.store, &config)?,
             media: self.media,
+            public_url: self.public_url,
             media_turns: Semaphore::new(MEDIA_TURNS),
             turn: Signal::default(),
             named: (0..self.capacity.connections)
