@@ -6,7 +6,7 @@ use dubhook_core::{
     time::Timestamp,
 };
 use dubhook_smol::{
-    media::{Folder, Limits, Media},
+    media::{Folder, Limits, Media, NewUpload},
     server::Server,
 };
 use dubhook_tests::{
@@ -631,4 +631,50 @@ fn a_disk_that_is_full_is_said_and_ends_nobody() {
         204,
         "the room comes back"
     );
+}
+
+#[test]
+fn what_nobody_wants_goes_and_what_a_job_names_stays() {
+    let home = home();
+    let made = home.path().join("v.es.mp4");
+    fs::write(&made, "0123456789").unwrap();
+    let media = Folder::open(&home.path().join("media"), Limits::default()).unwrap();
+    let mut random = Random::new([1; 32]);
+    let mut id = || Id::new(Timestamp::from_unix_ms(1), Ix::MIN, &mut random);
+    let (named, unnamed, job) = (id(), id(), id());
+    for id in [named, unnamed] {
+        // Announced long ago.
+        let upload = NewUpload {
+            id,
+            bytes: 1,
+            filename: None,
+            content_type: None,
+            sha256: None,
+            created_at: Timestamp::from_unix_ms(1),
+        };
+        media.create(upload).unwrap();
+    }
+    // Of a job that nobody knows any more.
+    media.adopt(job, &made).unwrap();
+    let server = Server::builder()
+        .listen("127.0.0.1:0")
+        .capacity(100)
+        .media(media)
+        .remote();
+    let server = server.bind().expect("a port").start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let path = |id: Id| format!("/v1/uploads/{}", id.text(Prefix::Media));
+    let wanted = format!("dubhook:{}", named.text(Prefix::Media));
+    let wanted = json!({"video_url": wanted, "target_language": "es"}).to_string();
+    assert_eq!(asker.call("POST", "/v1/translations", &wanted).status, 202);
+    let output = format!("/v1/translations/{}/output", job.text(Prefix::Job));
+    assert_eq!(asker.call("GET", &output, "").status, 200);
+    // The first look comes after a minute.
+    let begun = Instant::now();
+    while asker.call("GET", &output, "").status == 200 {
+        assert!(begun.elapsed() < 2 * PATIENCE, "it stays");
+        thread::sleep(Duration::from_secs(1));
+    }
+    assert_eq!(asker.call("GET", &path(unnamed), "").status, 404);
+    assert_eq!(asker.call("GET", &path(named), "").status, 200);
 }
