@@ -6,7 +6,7 @@ use dubhook_core::{
     time::Timestamp,
 };
 use dubhook_smol::{
-    media::{Folder, Limits, Media},
+    media::{Folder, Limits, Media, NewUpload},
     server::Server,
 };
 use dubhook_tests::{
@@ -117,7 +117,17 @@ fn code(answer: &Answer) -> String {
 #[test]
 fn a_video_goes_in_is_translated_and_comes_out_the_same_at_both_ends() {
     let home = home();
-    let served = serve(home.path(), &["--translator", "command", "--command", COPY]);
+    let served = serve(
+        home.path(),
+        &[
+            "--translator",
+            "command",
+            "--command",
+            COPY,
+            "--public-url",
+            "https://v.test/",
+        ],
+    );
     let mut asker = Asker::new(served.address);
     let bytes = 100 << 20;
     let file = home.path().join("v.mp4");
@@ -153,6 +163,10 @@ fn a_video_goes_in_is_translated_and_comes_out_the_same_at_both_ends() {
         ended = asker.call("GET", &job, "").json();
     }
 
+    assert_eq!(
+        ended["output_url"],
+        json!(format!("https://v.test{job}/output"))
+    );
     let mut stream = connect(served.address);
     let get = format!("GET {job}/output HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n");
     stream.write_all(get.as_bytes()).unwrap();
@@ -592,4 +606,75 @@ fn readers_that_stall_hold_up_nobody_and_are_given_up() {
         let _ = stream.read_to_end(&mut taken);
         assert!(taken.len() < 32 << 20, "it was waited for");
     }
+}
+
+#[test]
+fn a_disk_that_is_full_is_said_and_ends_nobody() {
+    let home = home();
+    let data = home.path().join("data");
+    let program = ["--data", data.to_str().unwrap()];
+    let mut program = Program::serve_on_full_disk(&program, &home.path().join("log"));
+    let address = program.address();
+    let mut asker = Asker::new(address);
+    let upload = create(&mut asker, &json!({"bytes": 3_000_000}));
+    program.fill_disk(1_000_000);
+    let said = fill(address, "PUT", &path_of(&upload), "", &video(3_000_000));
+    assert!(
+        said.starts_with("HTTP/1.1 507") && said.contains("media_full"),
+        "{said}"
+    );
+    assert_eq!(asker.call("GET", "/healthz", "").status, 200);
+    // What fitted is there, and the upload can go on when there is room again.
+    assert_eq!(offset(&mut asker, &path_of(&upload)), 1_000_000);
+    assert_eq!(
+        asker.call("DELETE", &path_of(&upload), "").status,
+        204,
+        "the room comes back"
+    );
+}
+
+#[test]
+fn what_nobody_wants_goes_and_what_a_job_names_stays() {
+    let home = home();
+    let made = home.path().join("v.es.mp4");
+    fs::write(&made, "0123456789").unwrap();
+    let media = Folder::open(&home.path().join("media"), Limits::default()).unwrap();
+    let mut random = Random::new([1; 32]);
+    let mut id = || Id::new(Timestamp::from_unix_ms(1), Ix::MIN, &mut random);
+    let (named, unnamed, job) = (id(), id(), id());
+    for id in [named, unnamed] {
+        // Announced long ago.
+        let upload = NewUpload {
+            id,
+            bytes: 1,
+            filename: None,
+            content_type: None,
+            sha256: None,
+            created_at: Timestamp::from_unix_ms(1),
+        };
+        media.create(upload).unwrap();
+    }
+    // Of a job that nobody knows any more.
+    media.adopt(job, &made).unwrap();
+    let server = Server::builder()
+        .listen("127.0.0.1:0")
+        .capacity(100)
+        .media(media)
+        .remote();
+    let server = server.bind().expect("a port").start().expect("a thread");
+    let mut asker = Asker::new(server.address());
+    let path = |id: Id| format!("/v1/uploads/{}", id.text(Prefix::Media));
+    let wanted = format!("dubhook:{}", named.text(Prefix::Media));
+    let wanted = json!({"video_url": wanted, "target_language": "es"}).to_string();
+    assert_eq!(asker.call("POST", "/v1/translations", &wanted).status, 202);
+    let output = format!("/v1/translations/{}/output", job.text(Prefix::Job));
+    assert_eq!(asker.call("GET", &output, "").status, 200);
+    // The first look comes after a minute.
+    let begun = Instant::now();
+    while asker.call("GET", &output, "").status == 200 {
+        assert!(begun.elapsed() < 2 * PATIENCE, "it stays");
+        thread::sleep(Duration::from_secs(1));
+    }
+    assert_eq!(asker.call("GET", &path(unnamed), "").status, 404);
+    assert_eq!(asker.call("GET", &path(named), "").status, 200);
 }

@@ -17,6 +17,7 @@ use dubhook_core::{
     dispatch::Schedule,
     service::Limits,
     simulate::Settings,
+    url::Url,
 };
 use dubhook_smol::{
     entropy,
@@ -85,6 +86,9 @@ pub(super) struct Serve {
     /// Where videos are kept: those that are uploaded, and those that come of them; where not said, in `media` below --data
     #[arg(long, value_name = "DIR")]
     media: Option<PathBuf>,
+    /// How callers reach this server, such as https://dubhook.example.com: outputs that it keeps are told as URLs below it
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
+    public_url: Option<String>,
     /// How large an upload may be
     #[arg(long, value_name = "SIZE", default_value = "5GiB", value_parser = size::parse)]
     upload_bytes_max: u64,
@@ -301,7 +305,11 @@ impl Serve {
         };
         let media = Folder::open(&folder, limits)
             .map_err(|error| Fail::NotDone(format!("--media {}: {error}", folder.display())))?;
-        Ok(builder.media(media))
+        let builder = builder.media(media);
+        Ok(match &self.public_url {
+            Some(url) => builder.public_url(url),
+            None => builder,
+        })
     }
 
     fn secure(&self, builder: Builder) -> Result<Builder, Fail> {
@@ -410,6 +418,13 @@ fn parse_lease(text: &str) -> Result<Duration, String> {
     match bounds.contains(&lease) {
         true => Ok(lease),
         false => Err("it is a time from 200ms to 1h".to_owned()),
+    }
+}
+
+fn parse_url(text: &str) -> Result<String, String> {
+    match Url::parse(text, 1_000) {
+        Ok(_) if !text.contains(['?', '#']) => Ok(text.to_owned()),
+        _ => Err("write it like https://dubhook.example.com".to_owned()),
     }
 }
 

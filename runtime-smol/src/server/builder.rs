@@ -37,6 +37,7 @@ pub struct Builder {
     seed: Option<Hidden<[u8; 32]>>,
     store: Option<Arc<dyn Store>>,
     media: Option<Arc<dyn Media>>,
+    public_url: Option<String>,
     retain: Duration,
     limits: Limits,
     identity: Option<Identity>,
@@ -60,6 +61,7 @@ impl Default for Builder {
             seed: None,
             store: None,
             media: None,
+            public_url: None,
             retain: Duration::from_secs(30 * 24 * 60 * 60),
             limits: Limits::SERVER,
             identity: None,
@@ -149,6 +151,14 @@ impl Builder {
     #[must_use]
     pub fn media(mut self, media: impl Media + 'static) -> Self {
         self.media = Some(Arc::new(media));
+        self
+    }
+
+    /// How callers reach this server, such as `https://dubhook.example.com`: outputs that are kept among the media are told as URLs
+    /// below it. Where not said they are told as the translator said them.
+    #[must_use]
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
         self
     }
 
@@ -265,6 +275,7 @@ impl Builder {
             seed,
             store: self.store,
             media: self.media,
+            public_url: self.public_url,
             retain: self.retain,
             limits: self.limits,
             idle: self.idle,

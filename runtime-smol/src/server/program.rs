@@ -117,10 +117,9 @@ impl Run<'_, '_> {
             .checked(self.url_bytes_max())
         {
             End::Completed(url) => {
-                if self.is_ours(self.engine.server.borrow().service()) {
-                    self.adopt(&url).await;
-                }
-                self.report(Report::Completed(&url));
+                let is_ours = self.is_ours(self.engine.server.borrow().service());
+                let kept = if is_ours { self.keep(&url).await } else { None };
+                self.report(Report::Completed(kept.as_deref().unwrap_or(&url)));
             }
             End::Failed(why) => self.report(Report::Failed(&why)),
             // It was called off; there is nothing to report.
@@ -134,19 +133,26 @@ impl Run<'_, '_> {
         unblock(move || media.input(upload)).await.ok()
     }
 
-    /// Keeps the output among the media, where it is a file that the program put where outputs go: callers get it there.
-    async fn adopt(&self, output: &str) {
-        let Some(media) = self.engine.media.clone() else {
-            return;
-        };
+    /// Keeps the output among the media, where it is a file that the program put where outputs go: callers get it there. Returns
+    /// the URL for that, where the server knows how it is reached.
+    async fn keep(&self, output: &str) -> Option<String> {
+        let media = self.engine.media.clone()?;
         let (output, folder, job) = (output.to_owned(), self.command.output.clone(), self.id);
-        let adopted = unblock(move || match output_file(&output, &folder) {
-            Some(file) => media.adopt(job, &file),
-            None => Ok(()),
+        let kept = unblock(move || match output_file(&output, &folder) {
+            Some(file) => media.adopt(job, &file).map(|()| true),
+            None => Ok(false),
         });
-        if let Err(why) = adopted.await {
-            let job = self.id.text(Prefix::Job);
-            tracing::warn!(%job, ?why, "the output is not kept among the media");
+        let job = job.text(Prefix::Job);
+        match kept.await {
+            Ok(true) => {
+                let server = self.engine.public_url.as_deref()?.trim_end_matches('/');
+                Some(format!("{server}/v1/translations/{job}/output"))
+            }
+            Ok(false) => None,
+            Err(why) => {
+                tracing::warn!(%job, ?why, "the output is not kept among the media");
+                None
+            }
         }
     }
 

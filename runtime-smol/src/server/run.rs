@@ -69,6 +69,7 @@ pub struct Server {
     pub(super) simulated_max: usize,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) media: Option<Arc<dyn Media>>,
+    pub(super) public_url: Option<String>,
     pub(super) retain: Duration,
     pub(super) limits: Limits,
     pub(super) identity: Option<Identity>,
@@ -226,6 +227,7 @@ impl Server {
             workers,
             storage: Storage::new(self.store.clone(), &config)?,
             media: self.media.clone(),
+            public_url: self.public_url.clone(),
             media_turns: Semaphore::new(MEDIA_TURNS),
             turn: Signal::default(),
             named: (0..self.capacity.connections)

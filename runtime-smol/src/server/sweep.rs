@@ -49,9 +49,8 @@ async fn once(engine: &Engine<'_>, media: &Arc<dyn Media>) -> Result<(), MediaRe
         }
     }
     for job in outputs {
-        let is_known = engine.server.borrow().service().find_job(job).is_some()
-            || engine.storage.may_have(job).await;
-        if !is_known {
+        let is_here = engine.server.borrow().service().find_job(job).is_some();
+        if !is_here && !engine.storage.may_have(job).await {
             let media = Arc::clone(media);
             unblock(move || media.remove_output(job)).await?;
         }
