@@ -71,9 +71,9 @@ use conn::Conn;
 pub use conn::{ConnId, Drive};
 pub use door::{AcceptError, Input, Output};
 #[cfg(feature = "hub")]
-pub use hub::Page;
-#[cfg(feature = "hub")]
 use hub::Watch;
+#[cfg(feature = "hub")]
+pub use hub::{Page, StoreFigures};
 pub use memory::{ServerMemory, Sizes};
 pub use storage::ServerStorage;
 
@@ -289,6 +289,8 @@ pub struct Server<'a> {
     held: hub::Held<'a>,
     #[cfg(feature = "hub")]
     traffic: hub::Traffic,
+    #[cfg(feature = "hub")]
+    store: Option<StoreFigures>,
 }
 
 impl<'a> Server<'a> {
@@ -343,6 +345,8 @@ impl<'a> Server<'a> {
             held: hub::Held::new(tables.watches),
             #[cfg(feature = "hub")]
             traffic: hub::Traffic::default(),
+            #[cfg(feature = "hub")]
+            store: None,
         }
     }
 

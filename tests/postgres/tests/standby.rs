@@ -288,3 +288,45 @@ fn a_slow_reader_costs_no_memory() {
     assert!(grown < 4 << 20, "{grown}");
     let _: &Program = &standby;
 }
+
+#[test]
+fn the_metrics_of_both_say_who_has_the_records() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let (first, owner) = rig.serve("owner", &cluster.url(), "1s", SLOW);
+    let (_second, standby) = rig.serve("standby", &cluster.url(), "1s", SLOW);
+    let figure = |address, name: &str| -> f64 {
+        let text = String::from_utf8(get(address, "/metrics").body).expect("text");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("dubhook_store_{name} ")));
+        line.and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+    };
+    assert_eq!(
+        ask(owner, "POST", "/v1/translations", JOB)
+            .expect("one")
+            .status,
+        202
+    );
+    assert_eq!(
+        (figure(owner, "owner"), figure(standby, "owner")),
+        (1.0, 0.0)
+    );
+    assert_eq!(
+        (figure(owner, "epoch"), figure(standby, "epoch")),
+        (1.0, 1.0)
+    );
+    assert_eq!((figure(owner, "up"), figure(standby, "up")), (1.0, 1.0));
+    assert!(figure(owner, "lease_left_seconds") > 0.0);
+    assert_eq!(figure(standby, "lease_left_seconds"), 0.0);
+    assert!(figure(owner, "commits_total") >= 1.0);
+    assert!(figure(owner, "commit_seconds_total") > 0.0);
+    assert_eq!(figure(standby, "takeovers_total"), 0.0);
+    first.kill();
+    ready(standby);
+    assert_eq!(
+        (figure(standby, "owner"), figure(standby, "epoch")),
+        (1.0, 2.0)
+    );
+    assert_eq!(figure(standby, "takeovers_total"), 1.0);
+}
