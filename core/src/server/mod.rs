@@ -73,9 +73,9 @@ use conn::Conn;
 pub use conn::{ConnId, Drive};
 pub use door::{AcceptError, Input, Output};
 #[cfg(feature = "hub")]
-pub use hub::Page;
-#[cfg(feature = "hub")]
 use hub::Watch;
+#[cfg(feature = "hub")]
+pub use hub::{Page, StoreFigures};
 #[cfg(feature = "media")]
 pub use media::{
     MediaAnswer, MediaCall, MediaRefusal, NewUpload, Output as MediaOutput, Upload as MediaUpload,
@@ -300,6 +300,8 @@ pub struct Server<'a> {
     held: hub::Held<'a>,
     #[cfg(feature = "hub")]
     traffic: hub::Traffic,
+    #[cfg(feature = "hub")]
+    store: Option<StoreFigures>,
 }
 
 impl<'a> Server<'a> {
@@ -354,6 +356,8 @@ impl<'a> Server<'a> {
             held: hub::Held::new(tables.watches),
             #[cfg(feature = "hub")]
             traffic: hub::Traffic::default(),
+            #[cfg(feature = "hub")]
+            store: None,
         }
     }
 

@@ -86,7 +86,7 @@ pub(super) struct Serve {
     /// Where videos are kept: those that are uploaded, and those that come of them; where not said, in `media` below --data
     #[arg(long, value_name = "DIR")]
     media: Option<PathBuf>,
-    /// How callers reach this server, such as https://dubhook.example.com: outputs that it keeps are told as URLs below it
+    /// How callers reach this server, such as `https://dubhook.example.com`: outputs that it keeps are told as URLs below it
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     public_url: Option<String>,
     /// How large an upload may be

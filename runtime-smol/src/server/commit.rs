@@ -14,6 +14,7 @@ use dubhook_core::{
     record,
     server::{Input, Output, Ready, Server},
 };
+use std::time::Instant;
 
 /// Sees to it that what has changed is written, unless a batch is being written already.
 pub(super) fn commit<'e>(engine: &'e Engine<'_>, server: &Server<'_>, spawner: &Spawner<'e>) {
@@ -34,7 +35,9 @@ async fn write(engine: &Engine<'_>, mut batch: Batch, thread: &StoreThread) {
         return;
     };
     let write = move |store: &dyn Store| (store.write(&batch), batch);
+    let since = Instant::now();
     let (written, batch) = thread.ask(write).await;
+    engine.storage.count_commit(since.elapsed());
     match written {
         Ok(()) => {
             engine.storage.end(batch);

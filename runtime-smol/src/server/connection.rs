@@ -20,6 +20,9 @@ use std::{future::poll_fn, io, time::Duration};
 /// How long a client that still sends is listened to after the last answer, so that it can read that answer.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Before this is answered, the store is asked for its figures.
+const METRICS: &[u8] = b"GET /metrics";
+
 /// What the machine wants before it goes on with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wants {
@@ -166,6 +169,11 @@ impl Connection<'_, '_> {
             }
             let mut out = Out::new(output);
             let mut server = engine.server.borrow_mut();
+            if input.filled().starts_with(METRICS)
+                && let Some(figures) = engine.storage.figures()
+            {
+                server.note_store(figures);
+            }
             let drive = match (self.archived.take(), self.told.take()) {
                 (Some(found), _) => server.answer_lookup(now, self.id, found.as_deref(), &mut out),
                 (None, Some(told)) => {

@@ -4,7 +4,7 @@ use super::{
     accept::notice_when_gone,
     caller::{Caller, Heard},
     pass::Call,
-    unheld,
+    storage, unheld,
     way::Route,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     tls::{Identity, Trust},
 };
 use async_io::{Async, Timer};
-use dubhook_core::http::Method;
+use dubhook_core::{http::Method, out::Out};
 use futures_lite::future::FutureExt;
 use rustls::ServerConnection;
 use smol::{LocalExecutor, unblock};
@@ -28,6 +28,8 @@ use std::{
 
 /// How long to leave the listener alone when the operating system has no descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+/// Room for the store's figures.
+const FIGURES_BYTES_MAX: usize = 2_048;
 /// How long those who waited for the old owner may take to be told that it is gone, and how often is looked.
 const FAREWELL: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(5);
@@ -65,11 +67,11 @@ impl Standby<'_> {
                             continue;
                         };
                         let (counted, route) = (Counted::new(&open), Rc::clone(&route));
-                        let idle = self.idle;
+                        let (idle, store) = (self.idle, Arc::clone(self.store));
                         let served = async move {
                             let _counted = counted;
                             // Whoever is gone need not be told.
-                            let _ = serve(stream, &route, idle).await;
+                            let _ = serve(stream, &route, store.as_ref(), idle).await;
                         };
                         executor.spawn(served).detach();
                     }
@@ -147,7 +149,7 @@ impl Drop for Counted {
 }
 
 /// Serves a connection to its end.
-async fn serve(stream: Stream, route: &Route, idle: Duration) -> io::Result<()> {
+async fn serve(stream: Stream, route: &Route, store: &dyn Store, idle: Duration) -> io::Result<()> {
     let mut caller = Caller::new(stream);
     loop {
         match caller.hear(idle).await? {
@@ -158,7 +160,7 @@ async fn serve(stream: Stream, route: &Route, idle: Duration) -> io::Result<()> 
             }
             Heard::Request => {}
         }
-        if !answer(&mut caller, route).await? {
+        if !answer(&mut caller, route, store).await? {
             break;
         }
     }
@@ -166,7 +168,7 @@ async fn serve(stream: Stream, route: &Route, idle: Duration) -> io::Result<()> 
 }
 
 /// Answers a request. Whether its connection may serve another one.
-async fn answer(caller: &mut Caller, route: &Route) -> io::Result<bool> {
+async fn answer(caller: &mut Caller, route: &Route, store: &dyn Store) -> io::Result<bool> {
     let Some(request) = caller.parser.request(caller.filled()) else {
         return Ok(false);
     };
@@ -177,10 +179,19 @@ async fn answer(caller: &mut Caller, route: &Route) -> io::Result<bool> {
     };
     let method = request.method;
     let is_alive = request.path == "/healthz" && matches!(method, Method::Get | Method::Head);
+    let shows = request.path == "/metrics" && method == Method::Get;
+    let figures = storage::figures(store).filter(|_| shows);
     let call = way
         .as_ref()
         .and_then(|way| Call::new(&request, &way.url()?));
     caller.take_out();
+    if let Some(figures) = figures {
+        let mut memory = [0; FIGURES_BYTES_MAX];
+        let mut out = Out::new(&mut memory);
+        figures.write(&mut out);
+        caller.say(&unheld::metrics(out.written())).await?;
+        return Ok(false);
+    }
     match (way, call) {
         (Some(way), Some(call)) => call.pass(caller, &way, &route.unanswered).await,
         _ if is_alive => {

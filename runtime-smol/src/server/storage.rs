@@ -11,12 +11,12 @@ use crate::{
 use async_io::Timer;
 use dubhook_core::{
     id::Id,
-    server::Config,
+    server::{Config, StoreFigures},
     time::{Now, Timestamp},
 };
 use smol::unblock;
 use std::{
-    cell::{RefCell, RefMut},
+    cell::{Cell, RefCell, RefMut},
     io,
     sync::Arc,
     time::Duration,
@@ -61,6 +61,8 @@ pub(super) struct Storage {
     /// Room for one record, or one job as JSON.
     record: RefCell<Box<[u8]>>,
     failure: RefCell<Option<StoreError>>,
+    /// Batches written, and how long that took in all.
+    commits: Cell<(u64, Duration)>,
     /// Raised when the store has failed.
     failed: Signal,
 }
@@ -73,6 +75,7 @@ impl Storage {
             batch: RefCell::new(Some(Batch::default())),
             record: RefCell::new(vec![0; config.archive_bytes_max()].into()),
             failure: RefCell::new(None),
+            commits: Cell::default(),
             failed: Signal::default(),
         })
     }
@@ -91,6 +94,25 @@ impl Storage {
     /// Whether the server may speak of what it knows at this moment.
     pub(super) fn holds(&self) -> bool {
         self.store.as_ref().is_none_or(|store| store.holds())
+    }
+
+    /// A batch was written, and it took so long.
+    pub(super) fn count_commit(&self, took: Duration) {
+        let (count, all) = self.commits.get();
+        self.commits.set((count + 1, all + took));
+    }
+
+    /// What the store has to say of itself, where servers share it.
+    pub(super) fn figures(&self) -> Option<StoreFigures> {
+        let (commits, took) = self.commits.get();
+        let figures = figures(self.store.as_ref()?.as_ref())?;
+        Some(StoreFigures {
+            // There is one owner in a process's life.
+            taken: 1,
+            commits,
+            commit_ms: ms(took),
+            ..figures
+        })
     }
 
     /// Waits until a beat is due, and says that the server lives. Whether there is another one to come.
@@ -185,6 +207,22 @@ impl Storage {
         self.failure.borrow_mut().get_or_insert(error);
         self.failed.raise();
     }
+}
+
+/// What a store has to say of itself, where servers share it.
+pub(super) fn figures(store: &dyn Store) -> Option<StoreFigures> {
+    let ownership = store.ownership()?;
+    Some(StoreFigures {
+        is_owner: ownership.is_own,
+        answers: ownership.answers,
+        epoch: ownership.epoch,
+        lease_left_ms: ms(ownership.lease_left),
+        ..StoreFigures::default()
+    })
+}
+
+fn ms(time: Duration) -> u64 {
+    time.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -69,6 +69,16 @@ pub(super) fn unheard(method: Method) -> &'static [u8] {
     }
 }
 
+/// An answer that shows these figures.
+pub(super) fn metrics(text: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8\r\ncache-control: no-store\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        text.len()
+    );
+    [head.as_bytes(), text].concat()
+}
+
 /// What to answer to what no server would take.
 pub(super) fn refused(refusal: Refusal) -> String {
     let (status, why) = (refusal.status(), refusal.as_str());

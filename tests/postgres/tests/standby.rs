@@ -5,12 +5,14 @@ use dubhook_postgres_tests::{
     rig::{Rig, ask, assert_stops, get, ready},
 };
 use dubhook_tests::{
+    certificates::Authority,
     program::Program,
     wire::{Answer, Asker, PATIENCE},
 };
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -287,4 +289,91 @@ fn a_slow_reader_costs_no_memory() {
     );
     assert!(grown < 4 << 20, "{grown}");
     let _: &Program = &standby;
+}
+
+#[test]
+fn the_metrics_of_both_say_who_has_the_records() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let (first, owner) = rig.serve("owner", &cluster.url(), "1s", SLOW);
+    let (_second, standby) = rig.serve("standby", &cluster.url(), "1s", SLOW);
+    let figure = |address, name: &str| -> f64 {
+        let text = String::from_utf8(get(address, "/metrics").body).expect("text");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("dubhook_store_{name} ")));
+        line.and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+    };
+    assert_eq!(
+        ask(owner, "POST", "/v1/translations", JOB)
+            .expect("one")
+            .status,
+        202
+    );
+    assert_eq!(
+        (figure(owner, "owner"), figure(standby, "owner")),
+        (1.0, 0.0)
+    );
+    assert_eq!(
+        (figure(owner, "epoch"), figure(standby, "epoch")),
+        (1.0, 1.0)
+    );
+    assert_eq!((figure(owner, "up"), figure(standby, "up")), (1.0, 1.0));
+    assert!(figure(owner, "lease_left_seconds") > 0.0);
+    assert_eq!(figure(standby, "lease_left_seconds"), 0.0);
+    assert!(figure(owner, "commits_total") >= 1.0);
+    assert!(figure(owner, "commit_seconds_total") > 0.0);
+    assert_eq!(figure(standby, "takeovers_total"), 0.0);
+    first.kill();
+    ready(standby);
+    assert_eq!(
+        (figure(standby, "owner"), figure(standby, "epoch")),
+        (1.0, 2.0)
+    );
+    assert_eq!(figure(standby, "takeovers_total"), 1.0);
+}
+
+#[test]
+fn an_owner_with_tls_is_believed_by_its_certificate_alone() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let authority = Authority::new();
+    let [certificate, key] = authority.files("localhost");
+    let path = |path: &PathBuf| path.to_str().expect("a path").to_owned();
+    let (certificate, key, roots) = (path(&certificate), path(&key), path(&authority.file()));
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        free.local_addr().expect("an address").port()
+    };
+    let (listen, url) = (
+        format!("127.0.0.1:{port}"),
+        format!("https://localhost:{port}"),
+    );
+    let store = cluster.url();
+    let mut owner = Program::start(
+        &[
+            "serve",
+            "--listen",
+            &listen,
+            "--store",
+            &store,
+            "--tls-cert",
+            &certificate,
+            "--tls-key",
+            &key,
+            "--advertise",
+            &url,
+        ],
+        &rig.log("owner"),
+    );
+    owner.address();
+    let (_doubts, doubts) = rig.serve("doubts", &store, "3s", &[]);
+    let (_trusts, trusts) = rig.serve("trusts", &store, "3s", &["--ca", &roots]);
+    assert_stands_by(&get(doubts, "/v1/translations"));
+    for _ in 0..3 {
+        let answer = ask(trusts, "POST", "/v1/translations", JOB).expect("an answer");
+        assert_eq!(answer.status, 202);
+    }
+    let mut stream = open(trusts, STREAM, &["retry: "]);
+    owner.kill();
+    drain(&mut stream);
 }

@@ -235,7 +235,7 @@ fn what_was_pipelined_before_a_list_does_not_make_it_shorter() {
         new_job(&mut machine);
     }
     let one = request("GET", "/v1/translations?limit=5", "", "");
-    let mut caller = Caller::with_output(&mut machine, 6_000);
+    let mut caller = Caller::with_output(&mut machine, 8_000);
     caller.send(&mut machine, &one);
     let alone = caller.answers().remove(0);
     assert_eq!(ids(&alone.json()).len(), 5);

@@ -3,13 +3,14 @@
 //! All of them are at hand; nothing is counted for the occasion. They tell of this run, and of this moment: a job that
 //! is not durable yet is among them, and a restart begins at zero.
 
+use super::{store::StoreFigures, text::Text};
 use crate::{http::FieldLine, out::Out, server::Server};
 
 /// What the text is.
 pub(in crate::server) const METRICS_TEXT: FieldLine =
     FieldLine::new("content-type: text/plain; version=0.0.4; charset=utf-8\r\n");
 /// The most bytes of the text: all figures at their largest, which a test tries.
-pub(in crate::server) const METRICS_BYTES_MAX: usize = 5_120;
+pub(in crate::server) const METRICS_BYTES_MAX: usize = 6_656;
 
 /// What has come and gone over connections since the server started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,6 +70,7 @@ struct Figures {
     connections_held: u64,
     connections_capacity: u64,
     traffic: Traffic,
+    store: Option<StoreFigures>,
 }
 
 /// Writes the figures of a server.
@@ -102,11 +104,12 @@ impl Figures {
             connections_held: server.conns_held() as u64,
             connections_capacity: server.conns.capacity() as u64,
             traffic: server.traffic,
+            store: server.store,
         }
     }
 
     fn write(&self, out: &mut Out<'_>) {
-        let mut text = Text { out };
+        let mut text = Text::new(out);
         let version = [(env!("CARGO_PKG_VERSION"), 1)];
         text.gauge("build_info", "The version that runs.")
             .each("version", &version);
@@ -115,6 +118,9 @@ impl Figures {
         self.write_jobs(&mut text);
         self.write_deliveries(&mut text);
         self.write_traffic(&mut text);
+        if let Some(store) = &self.store {
+            store.write_to(&mut text);
+        }
     }
 
     fn write_jobs(&self, text: &mut Text<'_, '_>) {
@@ -229,67 +235,6 @@ impl Figures {
     }
 }
 
-/// The text as it is written, a family of metrics at a time. Nothing that is said here needs an escape.
-struct Text<'o, 'm> {
-    out: &'o mut Out<'m>,
-}
-
-/// What is written of one family.
-struct Family<'o, 'm> {
-    out: &'o mut Out<'m>,
-    name: &'static str,
-}
-
-impl<'m> Text<'_, 'm> {
-    fn counter(&mut self, name: &'static str, help: &str) -> Family<'_, 'm> {
-        self.family(name, "counter", help)
-    }
-
-    fn gauge(&mut self, name: &'static str, help: &str) -> Family<'_, 'm> {
-        self.family(name, "gauge", help)
-    }
-
-    fn family(&mut self, name: &'static str, kind: &str, help: &str) -> Family<'_, 'm> {
-        for (comment, text) in [("# HELP ", help), ("# TYPE ", kind)] {
-            self.out.put(comment.as_bytes());
-            write_name(name, self.out);
-            self.out.put_byte(b' ');
-            self.out.put(text.as_bytes());
-            self.out.put_byte(b'\n');
-        }
-        Family {
-            out: self.out,
-            name,
-        }
-    }
-}
-
-impl Family<'_, '_> {
-    fn value(self, value: u64) {
-        write_name(self.name, self.out);
-        self.out.put_byte(b' ');
-        self.out.put_u64(value);
-        self.out.put_byte(b'\n');
-    }
-
-    /// One value for each value of `label`.
-    fn each(self, label: &str, values: &[(&str, u64)]) {
-        for (of, value) in values {
-            write_name(self.name, self.out);
-            for piece in ["{", label, "=\"", of, "\"} "] {
-                self.out.put(piece.as_bytes());
-            }
-            self.out.put_u64(*value);
-            self.out.put_byte(b'\n');
-        }
-    }
-}
-
-fn write_name(name: &str, out: &mut Out<'_>) {
-    out.put(b"dubhook_");
-    out.put(name.as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -325,6 +270,15 @@ mod tests {
                 refused: most,
                 answers: [most; 6],
             },
+            store: Some(StoreFigures {
+                is_owner: true,
+                answers: true,
+                epoch: most,
+                taken: most,
+                lease_left_ms: most,
+                commits: most,
+                commit_ms: most,
+            }),
         };
         let mut memory = [0; METRICS_BYTES_MAX];
         let mut out = Out::new(&mut memory);

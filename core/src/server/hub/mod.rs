@@ -7,18 +7,21 @@
 //!   changed, and `events`, streams of what happens.
 //! - `work`: jobs for workers that are no part of this process, who may be held until there is one.
 //! - `page`: bytes that the caller lends, such as a page for people or the description of the API, each with its `tag`.
-//! - `metrics`: the server's own figures, for a program that watches it.
+//! - `metrics`: the server's own figures, for a program that watches it; `store` are those of its store, `text` is their form.
 
 mod events;
 mod held;
 mod metrics;
 mod page;
+mod store;
 mod tag;
+mod text;
 mod wait;
 mod work;
 
 pub(super) use held::Watch;
 pub use page::Page;
+pub use store::StoreFigures;
 
 pub(super) use events::{events, is_known};
 pub(super) use held::Held;
