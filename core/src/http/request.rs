@@ -439,6 +439,7 @@ impl RequestParser {
     }
 
     /// What only the whole head can tell: where the body ends.
+    #[cfg_attr(not(target_pointer_width = "32"), inline(always))]
     fn check_head(&self) -> Result<Framing, Refusal> {
         let is_v11 = self.version == Version::V11;
         if is_v11 && !self.has_host {

@@ -55,8 +55,6 @@ pub(super) fn admit<'r>(
     }
     let keys = config.keys;
     let resource = api::route(head.path);
-    #[cfg(feature = "media")]
-    let resource = resource.filter(|resource| config.media || !resource.is_of_media());
     // Without a key nobody learns what there is below /v1.
     let guarded = match resource {
         Some(resource) => resource.is_guarded(),
@@ -68,6 +66,11 @@ pub(super) fn admit<'r>(
     }
     if guarded {
         auth::check_key(head, keys)?;
+        // All of it is guarded.
+        #[cfg(feature = "media")]
+        if !config.media && resource.is_some_and(|resource| resource.is_of_media()) {
+            return Err(Problem::NoSuchPath);
+        }
     }
     let resource = resource.ok_or(Problem::NoSuchPath)?;
     let methods = resource.methods();

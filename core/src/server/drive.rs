@@ -53,9 +53,11 @@ impl Server<'_> {
         input: &mut RecvBuf<'_>,
         out: &mut Out<'_>,
     ) -> Drive {
+        #[cfg(feature = "media")]
+        let has_media = self.config.media;
         loop {
             #[cfg(feature = "media")]
-            if let Some(wait) = self.go_on_with_media(now, ix, input) {
+            if has_media && let Some(wait) = self.go_on_with_media(now, ix, input) {
                 return wait;
             }
             if let Some(wait) = self.write_reply(now, ix, out) {
@@ -67,20 +69,16 @@ impl Server<'_> {
                 return wait;
             }
             let has_room = self.has_room(out);
+            #[cfg(feature = "media")]
+            if self.config.media && self.begin_upload(ix, input) {
+                continue;
+            }
             let Some(conn) = self.conns.get_mut(ix) else {
                 return Drive::Close;
             };
             if conn.closing {
                 return Drive::Close;
             }
-            #[cfg(feature = "media")]
-            if self.config.media && self.begin_upload(ix, input) {
-                continue;
-            }
-            #[cfg(feature = "media")]
-            let Some(conn) = self.conns.get_mut(ix) else {
-                return Drive::Close;
-            };
             match conn.parser.advance(&self.config.http, input) {
                 Ok(Progress::Complete) if has_room => {
                     if self.take_request(now, ix, input).is_none() {

@@ -206,7 +206,7 @@ impl Server<'_> {
     /// is owed an answer then.
     #[inline(never)]
     pub(in crate::server) fn begin_upload(&mut self, ix: Slot, input: &RecvBuf<'_>) -> bool {
-        let Some(conn) = self.conns.get_mut(ix) else {
+        let Some(conn) = self.conns.get_mut(ix).filter(|conn| !conn.closing) else {
             return false;
         };
         match conn.parser.advance_head(&self.config.http, input) {
