@@ -53,11 +53,11 @@ impl Server<'_> {
         input: &mut RecvBuf<'_>,
         out: &mut Out<'_>,
     ) -> Drive {
-        #[cfg(feature = "media")]
-        let has_media = self.config.media;
         loop {
             #[cfg(feature = "media")]
-            if has_media && let Some(wait) = self.go_on_with_media(now, ix, input) {
+            if self.config.media
+                && let Some(wait) = self.go_on_with_media(now, ix, input)
+            {
                 return wait;
             }
             if let Some(wait) = self.write_reply(now, ix, out) {

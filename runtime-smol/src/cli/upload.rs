@@ -9,10 +9,9 @@ use super::{
 };
 use clap::Args;
 use dubhook_core::http::Method;
+use dubhook_smol::media;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::{
-    fmt::Write,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -80,7 +79,7 @@ fn send(api: &Api<'_>, path: &Path, resume: Option<&str>) -> Result<Kept, Fail> 
     let blame = |error: io::Error| Fail::Usage(format!("{}: {error}", path.display()));
     let mut file = File::open(path).map_err(blame)?;
     let bytes = file.metadata().map_err(blame)?.len();
-    let sha256 = sha256(&mut file).map_err(blame)?;
+    let sha256 = media::sha256(&mut file).map_err(blame)?;
     let mut kept = match resume {
         None => {
             let name = path.file_name().map(|name| name.to_string_lossy());
@@ -159,21 +158,4 @@ fn piece(api: &Api<'_>, file: &mut File, kept: &Kept) -> Result<(), Fail> {
             status => Err(api::refusal(status, answer.body)),
         },
     )?
-}
-
-fn sha256(file: &mut File) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    let mut piece = vec![0; 256 * 1_024];
-    loop {
-        match file.read(&mut piece)? {
-            0 => break,
-            len => digest.update(&piece[..len]),
-        }
-    }
-    let mut text = String::new();
-    for byte in digest.finalize() {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
 }

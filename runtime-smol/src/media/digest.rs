@@ -8,7 +8,11 @@ use std::{
 };
 
 /// The SHA-256 of a whole file, as hexadecimal digits.
-pub(super) fn of(file: &mut File) -> io::Result<String> {
+///
+/// # Errors
+///
+/// Where it cannot be read.
+pub fn of(file: &mut File) -> io::Result<String> {
     file.rewind()?;
     let mut digest = Sha256::new();
     let mut piece = vec![0; 256 * 1_024];

@@ -15,5 +15,6 @@ mod part;
 mod room;
 
 pub use contract::{Filling, Kept, Media, NewUpload, Output};
+pub use digest::of as sha256;
 pub use folder::Folder;
 pub use room::Limits;

@@ -114,6 +114,20 @@ impl Stream {
         }
         let _ = self.socket.socket().shutdown(Shutdown::Write);
     }
+
+    /// [Finishes](Self::finish), and reads what still comes until the peer has ended too, so that it can read its last answer:
+    /// a socket that is closed with bytes unread takes its own answer back.
+    pub(crate) async fn linger(&self) -> io::Result<()> {
+        self.finish();
+        let mut bytes = [0; 512];
+        loop {
+            match self.try_read(&mut bytes)? {
+                Some(0) => return Ok(()),
+                Some(_) => {}
+                None => self.ready(Interest::Read).await,
+            }
+        }
+    }
 }
 
 impl Drop for Stream {

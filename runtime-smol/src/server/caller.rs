@@ -146,21 +146,9 @@ impl Caller {
         Ok(())
     }
 
-    /// Says that no more comes, and lets it read its last answer: a socket that is closed with bytes unread takes its own
-    /// answer back.
+    /// Says that no more comes, and lets it read its last answer.
     pub(super) async fn close(self) -> io::Result<()> {
-        self.stream.finish();
-        within(LINGER, async {
-            let mut bytes = [0; 512];
-            loop {
-                match self.stream.try_read(&mut bytes)? {
-                    Some(0) => return Ok(()),
-                    Some(_) => {}
-                    None => self.stream.ready(Interest::Read).await,
-                }
-            }
-        })
-        .await
+        within(LINGER, self.stream.linger()).await
     }
 }
 

@@ -109,7 +109,7 @@ impl Connection<'_, '_> {
                 Wants::Media => self.move_media().await?,
                 Wants::Room => {}
                 Wants::End { unread: false } => return Ok(()),
-                Wants::End { unread: true } => return within(LINGER, self.linger()).await?,
+                Wants::End { unread: true } => return within(LINGER, self.stream.linger()).await?,
             }
         }
     }
@@ -221,19 +221,6 @@ impl Connection<'_, '_> {
         match self.told {
             Some(_) => Ok(()),
             None => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
-
-    /// Lets the client read its last answer: a socket that is closed with bytes unread takes its own answer back.
-    async fn linger(&self) -> io::Result<()> {
-        self.stream.finish();
-        let mut bytes = [0; 512];
-        loop {
-            match self.stream.try_read(&mut bytes)? {
-                Some(0) => return Ok(()),
-                Some(_) => {}
-                None => self.stream.ready(Interest::Read).await,
-            }
         }
     }
 }
