@@ -9,6 +9,8 @@ const STATUSES: [(u16, &str); if cfg!(feature = "media") { 35 } else { 33 }] = [
     (204, "204 No Content"),
     #[cfg(feature = "media")]
     (206, "206 Partial Content"),
+    #[cfg(feature = "media")]
+    (302, "302 Found"),
     (304, "304 Not Modified"),
     (400, "400 Bad Request"),
     (401, "401 Unauthorized"),

@@ -13,7 +13,7 @@
 //! where it was.
 
 use super::{
-    contract::{Filling, KEPT_MS, Kept, Media, NewUpload, Output},
+    contract::{Body, Filling, Input, KEPT_MS, Kept, Media, NewUpload, Output},
     digest,
     names::{self, NEW, NOTE, PART, SRT, VTT},
     note::{Note, sync_folder},
@@ -68,7 +68,7 @@ impl Folder {
             link_key: path.join("link-key"),
             uploads,
             outputs,
-            room: Room::new(limits, path),
+            room: Room::new(limits, Some(path)),
         };
         folder.count()?;
         Ok(folder)
@@ -112,10 +112,20 @@ impl Folder {
         names::file(&self.outputs, Prefix::Job, job, ending)
     }
 
+    /// The file of an upload that is whole.
+    fn whole(&self, id: Id) -> Result<PathBuf, MediaRefusal> {
+        let kept = self.find(id)?;
+        let path = self.upload(id, "");
+        match kept.received == kept.upload.bytes && path.exists() {
+            true => Ok(path),
+            false => Err(MediaRefusal::NotFound),
+        }
+    }
+
     /// The subtitles that an upload is.
     fn read_subtitles(&self, id: Id) -> Result<Both, MediaRefusal> {
         let none = |_| MediaRefusal::Subtitles;
-        let path = self.input(id).map_err(none)?;
+        let path = self.whole(id).map_err(none)?;
         subtitles::read(&path).ok_or(MediaRefusal::Subtitles)
     }
 
@@ -185,17 +195,15 @@ impl Media for Folder {
         Ok(key)
     }
 
+    fn upload_bytes_max(&self) -> u64 {
+        self.room.upload_bytes_max()
+    }
+
     fn create(&self, upload: NewUpload) -> Result<Kept, MediaRefusal> {
         let bytes = upload.bytes;
         self.room.check_upload(bytes)?;
         self.room.take(bytes, bytes)?;
-        let note = Note {
-            bytes,
-            created_at_ms: upload.created_at.as_unix_ms(),
-            filename: upload.filename.clone(),
-            content_type: upload.content_type.clone(),
-            sha256: upload.sha256.as_deref().map(str::to_ascii_lowercase),
-        };
+        let note = Note::of(&upload);
         match note.write(&self.upload(upload.id, NOTE)) {
             Ok(()) => Ok(kept(upload.id, note, 0)),
             Err(error) => {
@@ -262,13 +270,8 @@ impl Media for Folder {
         Ok(())
     }
 
-    fn input(&self, id: Id) -> Result<PathBuf, MediaRefusal> {
-        let kept = self.find(id)?;
-        let path = self.upload(id, "");
-        match kept.received == kept.upload.bytes && path.exists() {
-            true => Ok(path),
-            false => Err(MediaRefusal::NotFound),
-        }
+    fn input(&self, id: Id) -> Result<Input, MediaRefusal> {
+        self.whole(id).map(Input::File)
     }
 
     fn adopt(&self, job: Id, file: &Path, subtitles: &[PathBuf]) -> Result<(), MediaRefusal> {
@@ -296,12 +299,11 @@ impl Media for Folder {
             let mut kept = File::open(&new)?;
             let note = Note {
                 bytes,
-                created_at_ms: 0,
                 filename: file
                     .file_name()
                     .map(|name| name.to_string_lossy().into_owned()),
-                content_type: None,
                 sha256: Some(digest::of(&mut kept)?),
+                ..Note::default()
             };
             kept.sync_all()?;
             note.write(&self.of_job(job, NOTE))?;
@@ -315,14 +317,14 @@ impl Media for Folder {
     }
 
     fn content(&self, id: Id) -> Result<Output, MediaRefusal> {
-        let path = self.input(id)?;
+        let path = self.whole(id)?;
         let note = self.note(id)?;
         open(&path, note)
     }
 
     fn keep(&self, id: Id, job: Id, subtitles: Option<Id>) -> Result<(), MediaRefusal> {
         let broken = |error: io::Error| refusal(&error);
-        let path = match self.input(id) {
+        let path = match self.whole(id) {
             Ok(path) => path,
             // The answer to the first report was lost.
             Err(MediaRefusal::NotFound) if self.of_job(job, "").exists() => return Ok(()),
@@ -421,13 +423,13 @@ fn open(path: &Path, note: Note) -> Result<Output, MediaRefusal> {
         Ok((file, bytes))
     };
     let (file, bytes) = opened().map_err(|error: io::Error| refusal(&error))?;
-    let filename = note.filename.unwrap_or_else(|| "video".to_owned());
+    let filename = names::shown(note.filename);
     Ok(Output {
-        file,
+        body: Body::File(file),
         bytes,
         content_type: names::content_type(&filename).to_owned(),
         tag: format!("\"{}\"", note.sha256.unwrap_or_default()),
-        filename: filename[..filename.floor_char_boundary(255)].to_owned(),
+        filename,
     })
 }
 
