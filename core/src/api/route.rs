@@ -79,7 +79,7 @@ impl Resource<'_> {
             #[cfg(feature = "media")]
             Self::Translation(_, OfTranslation::Output) | Self::Content(_) => Methods::Read,
             #[cfg(feature = "media")]
-            Self::Uploads => Methods::Post,
+            Self::Uploads => COLLECTION,
             #[cfg(feature = "media")]
             Self::Upload(_) => Methods::ReadAndFill,
             Self::Translations => COLLECTION,

@@ -124,6 +124,8 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         }
         #[cfg(feature = "media")]
         Resource::Translation(id, OfTranslation::Output) => media::of_output(id),
+        #[cfg(all(feature = "media", feature = "lists"))]
+        Resource::Uploads if reads => media::list(request),
         #[cfg(feature = "media")]
         Resource::Uploads => media::create(server, now, request),
         #[cfg(feature = "media")]

@@ -1,41 +1,60 @@
-//! `upload`: sends a video to the server, in pieces that are each on its disk when they are answered.
+//! `upload`: sends a video to the server, in pieces that are each on its disk when they are answered; and `uploads`.
+//!
+//! An upload that broke off is found again by the SHA-256 that was announced, whoever began it and wherever: so nothing is
+//! remembered here, and a file that has changed since is another one.
 
 use super::{
     api::{self, Api},
     bar,
     fail::Fail,
+    pages,
     remote::Remote,
     show,
 };
 use clap::Args;
-use dubhook_core::http::Method;
+use dubhook_core::{http::Method, model::Page, time::Timestamp};
 use dubhook_smol::media;
+use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
-/// How many bytes are sent at once.
-const PIECE_BYTES: u64 = 8 << 20;
+/// How many bytes are sent at once: at first, and at least and at most.
+const PIECE_BYTES: u64 = 256 << 10;
+const PIECE_BYTES_MAX: u64 = 8 << 20;
+/// How long a piece should take, so that the bar moves and what is lost with one is little.
+const PIECE_TIME: Duration = Duration::from_secs(1);
 /// The pauses after which a piece that was lost is sent again.
-const PAUSES: [Duration; 4] = [
+pub(super) const PAUSES: [Duration; 4] = [
     Duration::from_millis(300),
     Duration::from_secs(1),
     Duration::from_secs(5),
     Duration::from_secs(15),
 ];
+/// An upload that goes sooner is not gone on with, in milliseconds: a job should find it.
+const LEFT_MS_MIN: u64 = 60 * 60 * 1_000;
 
 #[derive(Debug, Args)]
 pub(super) struct Upload {
     /// The video
     file: PathBuf,
-    /// Go on with this upload of the same file, which broke off
+    /// Go on with this upload of the same file; found without it where its SHA-256 was announced
     #[arg(long, value_name = "UPLOAD")]
     resume: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Uploads {
+    /// At most so many
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
     #[command(flatten)]
     remote: Remote,
 }
@@ -56,6 +75,15 @@ struct Kept {
     bytes: u64,
     received: u64,
     sha256: Option<String>,
+    filename: Option<String>,
+    expires_at: Timestamp,
+}
+
+/// What came of a piece.
+enum Sent {
+    Kept,
+    /// The upload does not go on there, or somebody else is filling it.
+    Elsewhere,
 }
 
 impl Upload {
@@ -70,6 +98,30 @@ impl Upload {
     }
 }
 
+impl Uploads {
+    pub(super) fn run(&self) -> Result<(), Fail> {
+        let headings = ["UPLOAD", "RECEIVED", "BYTES", "GOES", "FILE"];
+        pages::show(
+            &self.remote,
+            "/v1/uploads?",
+            self.limit,
+            &headings,
+            |upload: &Kept| {
+                vec![
+                    show::plain(&upload.id),
+                    match upload.received < upload.bytes {
+                        true => format!("{} %", upload.received * 100 / upload.bytes.max(1)),
+                        false => "all".to_owned(),
+                    },
+                    upload.bytes.to_string(),
+                    upload.expires_at.text().as_str().to_owned(),
+                    show::plain(upload.filename.as_deref().unwrap_or_default()),
+                ]
+            },
+        )
+    }
+}
+
 /// Uploads a file, and returns what a job names it by.
 pub(super) fn video_url(remote: &Remote, file: &Path) -> Result<String, Fail> {
     Ok(send(&Api::new(remote)?, file, None)?.video_url)
@@ -78,23 +130,20 @@ pub(super) fn video_url(remote: &Remote, file: &Path) -> Result<String, Fail> {
 fn send(api: &Api<'_>, path: &Path, resume: Option<&str>) -> Result<Kept, Fail> {
     let blame = |error: io::Error| Fail::Usage(format!("{}: {error}", path.display()));
     let mut file = File::open(path).map_err(blame)?;
-    let bytes = file.metadata().map_err(blame)?.len();
-    let sha256 = media::sha256(&mut file).map_err(blame)?;
+    let about = file.metadata().map_err(blame)?;
+    if !about.is_file() {
+        return Err(Fail::Usage(format!("{} is no file", path.display())));
+    }
+    let bytes = about.len();
+    let bar = bar::bytes("reading", bytes);
+    let sha256 = media::sha256(&mut bar.wrap_read(&mut file)).map_err(blame)?;
+    bar.finish_and_clear();
     let mut kept = match resume {
-        None => {
-            let name = path.file_name().map(|name| name.to_string_lossy());
-            let name = name
-                .as_deref()
-                .map(|name| &name[..name.floor_char_boundary(255)]);
-            let new = New {
-                bytes,
-                filename: name,
-                sha256: &sha256,
-            };
-            let made = api.call(Method::Post, "/v1/uploads", &api::body(&new))?;
-            api::read::<Kept>(&made)?
-        }
         Some(id) => read(api, api::id(id, "med_")?)?,
+        None => match begun(api, bytes, &sha256)? {
+            Some(kept) => kept,
+            None => announce(api, path, bytes, &sha256)?,
+        },
     };
     if kept.bytes != bytes || kept.sha256.as_ref().is_some_and(|told| *told != sha256) {
         return Err(Fail::Usage(format!(
@@ -103,31 +152,113 @@ fn send(api: &Api<'_>, path: &Path, resume: Option<&str>) -> Result<Kept, Fail> 
         )));
     }
     let bar = bar::bytes("uploading", bytes);
-    let mut pauses = PAUSES.iter();
-    while kept.received < bytes {
-        bar.set_position(kept.received);
-        match piece(api, &mut file, &kept) {
-            Ok(()) => {
-                kept = read(api, &kept.id)?;
-                pauses = PAUSES.iter();
-            }
-            Err(Fail::Unreachable { server, error }) => {
-                let Some(pause) = pauses.next() else {
-                    bar.abandon();
-                    show::say(&format!("--resume {} goes on where it was", kept.id));
-                    return Err(Fail::Unreachable { server, error });
-                };
-                thread::sleep(*pause);
-                // Where it goes on is for the server to say, once it is there.
-                if let Ok(now) = read(api, &kept.id) {
-                    kept = now;
-                }
-            }
-            Err(fail) => return Err(fail),
+    bar.set_position(kept.received);
+    bar.reset_eta();
+    let filled = fill(api, &mut file, &mut kept, &bar);
+    if filled.is_err() {
+        bar.abandon();
+        if kept.received > 0 {
+            let percent = kept.received * 100 / bytes.max(1);
+            show::say(&format!(
+                "{percent} % of it is there: the same command goes on with {}",
+                kept.id
+            ));
         }
     }
+    filled?;
     bar.finish_and_clear();
     Ok(kept)
+}
+
+/// Announces an upload.
+fn announce(api: &Api<'_>, path: &Path, bytes: u64, sha256: &str) -> Result<Kept, Fail> {
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    let filename = name
+        .as_deref()
+        .map(|name| &name[..name.floor_char_boundary(255)]);
+    let new = api::body(&New {
+        bytes,
+        filename,
+        sha256,
+    });
+    match api.answer(Method::Post, "/v1/uploads", &new)? {
+        (200..=299, made) => api::read(&made),
+        // Nothing else is not there.
+        (404, _) => Err(Fail::NotDone(
+            "this server keeps no videos; start it with --media DIR, or name a URL that it can read"
+                .to_owned(),
+        )),
+        (status, answer) => Err(api::refusal(status, &answer)),
+    }
+}
+
+/// The upload of the same bytes of which most is there, if there is one.
+fn begun(api: &Api<'_>, bytes: u64, sha256: &str) -> Result<Option<Kept>, Fail> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now_ms = now.map_or(0, |now| now.as_millis() as u64);
+    let stays = |kept: &Kept| kept.expires_at.as_unix_ms() >= now_ms.saturating_add(LEFT_MS_MIN);
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/v1/uploads?limit=100&sha256={sha256}{cursor}");
+        let (200..=299, page) = api.answer(Method::Get, &path, "")? else {
+            // What is wrong, whoever announces one is told.
+            return Ok(None);
+        };
+        let page: Page<Vec<Kept>, String> = api::read(&page)?;
+        let same = page.data.into_iter();
+        let same = same.filter(|kept| kept.bytes == bytes && stays(kept));
+        if let Some(kept) = same.max_by_key(|kept| kept.received) {
+            return Ok(Some(kept));
+        }
+        match page.next_cursor {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// Sends what is not there yet.
+fn fill(api: &Api<'_>, file: &mut File, kept: &mut Kept, bar: &ProgressBar) -> Result<(), Fail> {
+    let mut pauses = PAUSES.iter();
+    let mut len = PIECE_BYTES;
+    while kept.received < kept.bytes {
+        bar.set_position(kept.received);
+        let begun = Instant::now();
+        let before = kept.received;
+        let why = match piece(api, file, kept, len) {
+            Ok(Sent::Kept) => {
+                len = match begun.elapsed() {
+                    took if took < PIECE_TIME => (2 * len).min(PIECE_BYTES_MAX),
+                    took if took > 4 * PIECE_TIME => (len / 2).max(PIECE_BYTES),
+                    _ => len,
+                };
+                *kept = read(api, &kept.id)?;
+                Fail::NotDone(format!("{} does not grow", kept.id))
+            }
+            Ok(Sent::Elsewhere) => {
+                *kept = read(api, &kept.id)?;
+                Fail::NotDone(format!("somebody else is sending {}", kept.id))
+            }
+            Err(fail @ Fail::Unreachable { .. }) => {
+                len = (len / 2).max(PIECE_BYTES);
+                fail
+            }
+            Err(fail) => return Err(fail),
+        };
+        if kept.received > before {
+            pauses = PAUSES.iter();
+        } else {
+            let Some(pause) = pauses.next() else {
+                return Err(why);
+            };
+            thread::sleep(*pause);
+            // Where it goes on is for the server to say, once it is there.
+            if let Ok(now) = read(api, &kept.id) {
+                *kept = now;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// How far an upload is.
@@ -136,9 +267,9 @@ fn read(api: &Api<'_>, id: &str) -> Result<Kept, Fail> {
 }
 
 /// Sends the next piece.
-fn piece(api: &Api<'_>, file: &mut File, kept: &Kept) -> Result<(), Fail> {
+fn piece(api: &Api<'_>, file: &mut File, kept: &Kept, len: u64) -> Result<Sent, Fail> {
     let at = kept.received;
-    let len = PIECE_BYTES.min(kept.bytes - at);
+    let len = len.min(kept.bytes - at);
     let mut piece = vec![0; len as usize];
     file.seek(SeekFrom::Start(at))?;
     file.read_exact(&mut piece)?;
@@ -154,7 +285,8 @@ fn piece(api: &Api<'_>, file: &mut File, kept: &Kept) -> Result<(), Fail> {
         &fields,
         &piece,
         |answer| match answer.status {
-            200..=299 => Ok(()),
+            200..=299 => Ok(Sent::Kept),
+            409 => Ok(Sent::Elsewhere),
             status => Err(api::refusal(status, answer.body)),
         },
     )?

@@ -19,6 +19,7 @@ const PIECE_BYTES: u64 = 64 * 1_024;
 #[derive(Debug)]
 pub(super) enum Asked {
     Create(NewUpload),
+    List(Option<Id>, usize, Option<String>),
     Read(Id),
     Begin(Id, Option<u64>, u64),
     End,
@@ -36,6 +37,8 @@ pub(super) enum Asked {
 #[derive(Debug)]
 pub(super) enum Told {
     Upload(Kept),
+    /// Those of a page, and the last that was looked at.
+    Uploads(Vec<Kept>, Option<Id>),
     Begin,
     Stored(usize),
     Done,
@@ -68,6 +71,11 @@ impl Asked {
                     created_at: now,
                 })
             }
+            MediaCall::List {
+                after,
+                limit,
+                sha256,
+            } => Self::List(*after, usize::from(*limit), sha256.map(str::to_owned)),
             MediaCall::Read { upload } => Self::Read(*upload),
             MediaCall::Begin { upload, at, bytes } => Self::Begin(*upload, *at, *bytes),
             MediaCall::End { .. } => Self::End,
@@ -80,18 +88,17 @@ impl Asked {
 }
 
 impl Told {
-    /// As the machine takes it.
-    pub(super) fn as_answer(&self) -> MediaAnswer<'_> {
+    /// As the machine takes it. A list lies in `page` for that time.
+    pub(super) fn as_answer<'a>(&'a self, page: &'a mut Vec<MediaUpload<'a>>) -> MediaAnswer<'a> {
         match self {
-            Self::Upload(kept) => MediaAnswer::Upload(MediaUpload {
-                id: kept.upload.id,
-                bytes: kept.upload.bytes,
-                received: kept.received,
-                filename: kept.upload.filename.as_deref(),
-                content_type: kept.upload.content_type.as_deref(),
-                sha256: kept.upload.sha256.as_deref(),
-                expires_at: kept.expires_at(),
-            }),
+            Self::Upload(kept) => MediaAnswer::Upload(as_upload(kept)),
+            Self::Uploads(kept, next) => {
+                page.extend(kept.iter().map(as_upload));
+                MediaAnswer::Uploads {
+                    uploads: page,
+                    next: *next,
+                }
+            }
             Self::Begin => MediaAnswer::Begin,
             Self::Stored(bytes) => MediaAnswer::Stored { bytes: *bytes },
             Self::Done => MediaAnswer::Done,
@@ -104,6 +111,19 @@ impl Told {
             Self::Sent(bytes) => MediaAnswer::Sent { bytes: *bytes },
             Self::Refused(why) => MediaAnswer::Refused(*why),
         }
+    }
+}
+
+/// An upload as the machine takes it.
+fn as_upload(kept: &Kept) -> MediaUpload<'_> {
+    MediaUpload {
+        id: kept.upload.id,
+        bytes: kept.upload.bytes,
+        received: kept.received,
+        filename: kept.upload.filename.as_deref(),
+        content_type: kept.upload.content_type.as_deref(),
+        sha256: kept.upload.sha256.as_deref(),
+        expires_at: kept.expires_at(),
     }
 }
 
@@ -138,6 +158,10 @@ impl Moving {
         let media = Arc::clone(media);
         match asked {
             Asked::Create(new) => unblock(move || media.create(new)).await.map(Told::Upload),
+            Asked::List(after, limit, sha256) => {
+                let listed = unblock(move || media.list(after, limit, sha256.as_deref()));
+                listed.await.map(|(kept, next)| Told::Uploads(kept, next))
+            }
             Asked::Read(id) => unblock(move || media.find(id)).await.map(Told::Upload),
             Asked::Begin(id, at, bytes) => {
                 let filling = unblock(move || media.begin(id, at, bytes)).await?;

@@ -26,6 +26,8 @@ pub use crate::api::NewUpload;
 pub use answer::{MediaAnswer, MediaRefusal, Output, Upload};
 pub use ask::MediaCall;
 
+#[cfg(feature = "lists")]
+pub(super) use ask::list;
 pub(super) use ask::{Asked, brings_output, create, keep_output, of_content, of_output, of_upload};
 pub(super) use body::Receiving;
 

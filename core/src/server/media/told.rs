@@ -57,6 +57,13 @@ impl Server<'_> {
                 let written = self.write_upload(&conn, asked.what, &upload, out);
                 self.settle_media(id, asked.what, written, out, input)
             }
+            #[cfg(feature = "lists")]
+            (Reply::Media(asked), MediaAnswer::Uploads { uploads, next })
+                if asked.what == What::List =>
+            {
+                let written = self.write_uploads(&conn, uploads, next, out);
+                self.settle_media(id, asked.what, written, out, input)
+            }
             (Reply::Media(asked), MediaAnswer::Done) if asked.what == What::Keep => {
                 self.take_report(now, id, asked.id, input)
             }

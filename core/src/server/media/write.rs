@@ -26,6 +26,10 @@ const NO_SNIFF: FieldLine = FieldLine::new("x-content-type-options: nosniff\r\n"
 const SANDBOX: FieldLine =
     FieldLine::new("content-security-policy: sandbox; default-src 'none'\r\n");
 
+/// The most bytes after a list's last upload.
+#[cfg(feature = "lists")]
+const TAIL_BYTES_MAX: usize = 64;
+
 /// The most bytes of the field that names an output's file.
 const DISPOSITION_BYTES_MAX: usize = 1_100;
 
@@ -69,6 +73,48 @@ impl Server<'_> {
         };
         let length = head.finish_with_length_later()?;
         write_json(upload, out);
+        let body = length.fill_in(out);
+        if conn.head_only && !out.is_full() {
+            out.rewind(body);
+        }
+        Ok(())
+    }
+
+    /// Writes as many of the uploads as fit whole, and a cursor if there may be more.
+    #[cfg(feature = "lists")]
+    pub(super) fn write_uploads(
+        &self,
+        conn: &Conn,
+        uploads: &[Upload<'_>],
+        mut next: Option<Id>,
+        out: &mut Out<'_>,
+    ) -> Result<(), HeadError> {
+        let head = self.head(conn, 200, out).line(NO_STORE).line(JSON);
+        let length = head.finish_with_length_later()?;
+        out.put(b"{\"data\":[");
+        let mut last = None;
+        for upload in uploads {
+            let mark = out.len();
+            if last.is_some() {
+                out.put_byte(b',');
+            }
+            write_json(upload, out);
+            if last.is_some() && (out.is_full() || out.room() < TAIL_BYTES_MAX) {
+                out.rewind(mark);
+                next = last;
+                break;
+            }
+            last = Some(upload.id);
+        }
+        out.put(b"],\"next_cursor\":");
+        match next {
+            Some(next) => {
+                out.put_byte(b'"');
+                next.write(Prefix::Media, out);
+                out.put(b"\"}");
+            }
+            None => out.put(b"null}"),
+        }
         let body = length.fill_in(out);
         if conn.head_only && !out.is_full() {
             out.rewind(body);
@@ -182,6 +228,11 @@ fn write_json(upload: &Upload<'_>, out: &mut Out<'_>) {
         .u64(upload.bytes)
         .name("received")
         .u64(upload.received)
+        .name("state")
+        .string(match upload.received < upload.bytes {
+            true => "incomplete",
+            false => "complete",
+        })
         .name("filename")
         .string_or_null(upload.filename)
         .name("content_type")
