@@ -1,6 +1,7 @@
 //! What the tests of the whole share: data files, virtual time, a network that misbehaves, paths to measure.
 
 pub mod arrivals;
+pub mod beside;
 pub mod caller;
 pub mod cases;
 pub mod certificates;
