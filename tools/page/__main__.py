@@ -51,8 +51,7 @@ class Use:
         page.until("!document.getElementById('drop').hidden", "a place for files")
         page.choose("#file", file)
         page.until("!document.getElementById('chosen').hidden", "the file that was chosen")
-        for tag in languages:
-            page.eval(f"document.querySelector('#pills input[value={tag}]').checked = true")
+        page.eval(f"document.querySelectorAll('#pills input').forEach((box) => box.checked = {list(languages)}.includes(box.value))")
         click(page, "#translate")
 
     def jobs(self, status: str, count: int) -> None:

@@ -79,7 +79,8 @@ class Browser:
             case "Runtime.exceptionThrown":
                 details = said["exceptionDetails"]
                 self.faults.append(details.get("exception", {}).get("description") or details["text"])
-            case "Log.entryAdded" if said["entry"]["level"] == "error":
+            # What the server answers is seen by what the page makes of it.
+            case "Log.entryAdded" if said["entry"]["level"] == "error" and said["entry"]["source"] != "network":
                 self.faults.append(f'{said["entry"]["text"]} {said["entry"].get("url", "")}')
             case "Network.requestWillBeSent":
                 self.asked.append(said["request"]["url"])
