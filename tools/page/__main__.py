@@ -60,7 +60,7 @@ class Use:
             f"document.querySelectorAll('#job-rows [data-state={status}]').length === {count}", f"{count} jobs: {status}"
         )
 
-    def watch(self, dubs: bool) -> None:
+    def watch(self) -> None:
         """Watches a translation beside its original."""
         page = self.page
         click(page, "#job-rows .actions button")
@@ -75,16 +75,14 @@ class Use:
         check(page.eval("document.getElementById('translated').paused"), "both play at once")
         page.eval("document.getElementById('original').pause(); document.getElementById('translated').currentTime = 6")
         page.until("document.getElementById('translated').currentTime === 6", "it goes where it is asked to")
-        path = "document.getElementById('translated').src.replace(/output(?=$|[?])/, 'output/subtitles.vtt')"
-        if dubs and self.page.eval(f"fetch({path}).then((answer) => answer.ok)"):
-            self.subtitles()
+        self.subtitles()
 
     def subtitles(self) -> None:
         """Chooses subtitles."""
         page = self.page
         page.until("!document.getElementById('subtitles-field').hidden", "subtitles to choose")
         page.eval(
-            "(() => { const all = document.getElementById('subtitles'); all.value = 'es';"
+            "(() => { const all = document.getElementById('subtitles'); all.value = all.lastElementChild.value;"
             " all.dispatchEvent(new Event('change')); })()"
         )
         track = "document.getElementById('translated').textTracks[0]"
@@ -118,7 +116,7 @@ def by_hand(use: Use, home: Path) -> None:
     use.jobs("completed", 2)
     check("sample_en.mp4" in text(page, "#job-rows"), "the file's name")
     page.faults.clear()
-    use.watch(served.dubs)
+    use.watch()
     use.picture("watching")
     page.press("Escape")
     check(page.eval("document.getElementById('player').hidden"), "Escape closes the player")
@@ -189,7 +187,7 @@ def with_key(use: Use, home: Path) -> None:
     page.faults.clear()
     use.hand_in(SAMPLE, "es")
     use.jobs("completed", 1)
-    use.watch(served.dubs)
+    use.watch()
     served.kill()
 
 

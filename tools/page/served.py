@@ -17,16 +17,17 @@ video=$(printf %s "$job" | sed -n 's/.*"video_url":"file:\/\/\([^"]*\)".*/\1/p')
 to=$(printf %s "$job" | sed -n 's/.*"target_language":"\([^"]*\)".*/\1/p')
 ffprobe -v error "$video" >/dev/null 2>&1 || { echo "This is not a video." >&2; exit 1; }
 cp "$video" "$DUBHOOK_OUTPUT_DIR/$id.$to.mp4"
+printf '1\n00:00:05,000 --> 00:00:09,000\n%s\n' "What is said" >"$DUBHOOK_OUTPUT_DIR/$id.$to.srt"
 printf '{"progress":50}\n'; sleep 0.3
 printf '{"output_url":"file://%s/%s.%s.mp4"}\n' "$DUBHOOK_OUTPUT_DIR" "$id" "$to"
 """
 
 
-def translator() -> tuple[str, bool]:
-    """What translates, and whether it really dubs."""
+def translator() -> str:
+    """What translates: what really dubs, where that is installed."""
     dub = ROOT / "examples/dub-video/dub"
     checked = subprocess.run([dub, "--check"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return (str(dub), True) if checked.returncode == 0 else (COPY, False)
+    return str(dub) if checked.returncode == 0 else COPY
 
 
 class Served:
@@ -36,7 +37,7 @@ class Served:
         self.home = home
         self.more = more
         self.port = 0
-        self.command, self.dubs = translator()
+        self.command = translator()
         home.mkdir()
         self.start()
 

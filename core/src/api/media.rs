@@ -16,6 +16,16 @@ const FILENAME_BYTES_MAX: usize = 255;
 /// The longest media type, in bytes.
 const TYPE_BYTES_MAX: usize = 127;
 
+/// In which form subtitles are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Subtitles {
+    /// WebVTT.
+    Vtt,
+    /// SubRip.
+    Srt,
+}
+
 /// An upload that is asked for.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -56,6 +56,9 @@ pub(crate) enum OfTranslation {
     /// `output`.
     #[cfg(feature = "media")]
     Output,
+    /// `output/subtitles.vtt`, `output/subtitles.srt`.
+    #[cfg(feature = "media")]
+    Subtitles(super::Subtitles),
 }
 
 /// The methods of what can be made more of, and where there are lists, be listed.
@@ -77,7 +80,8 @@ impl Resource<'_> {
             #[cfg(feature = "hub")]
             Self::Metrics | Self::Events => Methods::Read,
             #[cfg(feature = "media")]
-            Self::Translation(_, OfTranslation::Output) | Self::Content(_) => Methods::Read,
+            Self::Translation(_, OfTranslation::Output | OfTranslation::Subtitles(_))
+            | Self::Content(_) => Methods::Read,
             #[cfg(feature = "media")]
             Self::Uploads => COLLECTION,
             #[cfg(feature = "media")]
@@ -102,7 +106,7 @@ impl Resource<'_> {
             Self::Uploads
                 | Self::Upload(_)
                 | Self::Content(_)
-                | Self::Translation(_, OfTranslation::Output)
+                | Self::Translation(_, OfTranslation::Output | OfTranslation::Subtitles(_))
         )
     }
 
@@ -191,6 +195,16 @@ const OF_TRANSLATION: &[(Option<&str>, OfTranslation)] = &[
     (Some("cancel"), OfTranslation::Cancel),
     #[cfg(feature = "media")]
     (Some("output"), OfTranslation::Output),
+    #[cfg(feature = "media")]
+    (
+        Some("output/subtitles.vtt"),
+        OfTranslation::Subtitles(super::Subtitles::Vtt),
+    ),
+    #[cfg(feature = "media")]
+    (
+        Some("output/subtitles.srt"),
+        OfTranslation::Subtitles(super::Subtitles::Srt),
+    ),
 ];
 
 /// The resource that `path` names.

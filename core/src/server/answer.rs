@@ -93,7 +93,15 @@ pub(super) fn admit_body(head: &Request<'_>) -> Result<(), Problem> {
 }
 
 fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
-    let Some(resource) = admit(request, &server.config)? else {
+    let admitted = admit(request, &server.config);
+    #[cfg(feature = "media")]
+    let admitted = match admitted {
+        Err(otherwise @ (Problem::Unauthorized | Problem::WrongKey)) => {
+            media::admit_link(server, now, request, otherwise)
+        }
+        admitted => admitted,
+    };
+    let Some(resource) = admitted? else {
         return Ok(Reply::Options(None));
     };
     if !request.body.is_empty() {
@@ -123,7 +131,11 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
             hub::read(now, request, reply)
         }
         #[cfg(feature = "media")]
-        Resource::Translation(id, OfTranslation::Output) => media::of_output(id),
+        Resource::Translation(id, OfTranslation::Output) => media::of_output(id, None),
+        #[cfg(feature = "media")]
+        Resource::Translation(id, OfTranslation::Subtitles(form)) => {
+            media::of_output(id, Some(form))
+        }
         #[cfg(all(feature = "media", feature = "lists"))]
         Resource::Uploads if reads => media::list(request),
         #[cfg(feature = "media")]

@@ -86,7 +86,8 @@ pub(super) struct Serve {
     /// Where videos are kept: those that are uploaded, and those that come of them; where not said, in `media` below --data
     #[arg(long, value_name = "DIR")]
     media: Option<PathBuf>,
-    /// How callers reach this server, such as `https://dubhook.example.com`: outputs that it keeps are told as URLs below it
+    /// How callers reach this server, such as `https://dubhook.example.com`: outputs that it keeps are told as links below it. Where
+    /// not said it is as --advertise or --listen say
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     public_url: Option<String>,
     /// How large an upload may be
@@ -422,7 +423,7 @@ fn parse_lease(text: &str) -> Result<Duration, String> {
 }
 
 fn parse_url(text: &str) -> Result<String, String> {
-    match Url::parse(text, 1_000) {
+    match Url::parse(text, 255) {
         Ok(_) if !text.contains(['?', '#']) => Ok(text.to_owned()),
         _ => Err("write it like https://dubhook.example.com".to_owned()),
     }

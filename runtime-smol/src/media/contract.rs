@@ -1,7 +1,11 @@
 //! What a home of media must do.
 
-use dubhook_core::{id::Id, server::MediaRefusal, time::Timestamp};
-use std::{fmt, fs::File, path::Path, path::PathBuf};
+use dubhook_core::{
+    id::Id,
+    server::{MediaRefusal, Subtitles},
+    time::Timestamp,
+};
+use std::{fmt, fs::File, io, path::Path, path::PathBuf};
 
 /// How long an upload is kept that no job names, in milliseconds.
 pub(super) const KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -75,6 +79,14 @@ pub trait Filling: Send + fmt::Debug {
 
 /// Keeps media.
 pub trait Media: Send + Sync + fmt::Debug {
+    /// The bytes of the key that links to these media are signed with: random, made once, and the same ever after. Called at the start
+    /// alone.
+    ///
+    /// # Errors
+    ///
+    /// Where it can be neither read nor made.
+    fn link_key(&self) -> io::Result<[u8; 32]>;
+
     /// Makes room for an upload.
     ///
     /// # Errors
@@ -128,12 +140,13 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// [`MediaRefusal::NotFound`] where it is not, or not whole.
     fn input(&self, upload: Id) -> Result<PathBuf, MediaRefusal>;
 
-    /// Takes the file that a translator has made for a job.
+    /// Takes the file that a translator has made for a job, and the files of its subtitles, of which those are passed over that are
+    /// none.
     ///
     /// # Errors
     ///
     /// [`MediaRefusal::Full`] or [`MediaRefusal::Broken`].
-    fn adopt(&self, job: Id, file: &Path) -> Result<(), MediaRefusal>;
+    fn adopt(&self, job: Id, file: &Path, subtitles: &[PathBuf]) -> Result<(), MediaRefusal>;
 
     /// The bytes of an upload that is whole.
     ///
@@ -142,12 +155,13 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// [`MediaRefusal::NotFound`] where it is not, or not whole.
     fn content(&self, upload: Id) -> Result<Output, MediaRefusal>;
 
-    /// Makes a whole upload the output of a job, and an upload no more. Asked again, it is that already.
+    /// Makes a whole upload the output of a job, and another one its subtitles, and uploads no more. Asked again, they are that
+    /// already.
     ///
     /// # Errors
     ///
-    /// As [`content`](Self::content).
-    fn keep(&self, upload: Id, job: Id) -> Result<(), MediaRefusal>;
+    /// As [`content`](Self::content), and [`MediaRefusal::Subtitles`].
+    fn keep(&self, upload: Id, job: Id, subtitles: Option<Id>) -> Result<(), MediaRefusal>;
 
     /// A job's output.
     ///
@@ -156,7 +170,14 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// [`MediaRefusal::NotFound`].
     fn output(&self, job: Id) -> Result<Output, MediaRefusal>;
 
-    /// Removes a job's output.
+    /// A job's subtitles.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::NotFound`].
+    fn subtitles(&self, job: Id, form: Subtitles) -> Result<Output, MediaRefusal>;
+
+    /// Removes a job's output, and its subtitles.
     ///
     /// # Errors
     ///

@@ -5,7 +5,9 @@
 //! | `uploads/med_….json` | what was announced of an upload, and at its end its SHA-256 |
 //! | `uploads/med_….part` | as much of it as has come |
 //! | `uploads/med_…` | all of it: its length and SHA-256 were checked, and it was synced before it got this name |
+//! | `link-key` | the key that links are signed with |
 //! | `outputs/job_….json`, `outputs/job_…` | a job's output and what it is |
+//! | `outputs/job_….vtt`, `outputs/job_….srt` | its subtitles in both forms |
 //!
 //! Whatever has one of the last two names is whole, for a name is given in one step and last. A kill leaves a part, which goes on
 //! where it was.
@@ -13,27 +15,34 @@
 use super::{
     contract::{Filling, KEPT_MS, Kept, Media, NewUpload, Output},
     digest,
-    names::{self, NEW, NOTE, PART},
+    names::{self, NEW, NOTE, PART, SRT, VTT},
     note::{Note, sync_folder},
     part::{Part, kept},
     room::{Limits, Room, refusal},
+    subtitles::{self, Both},
 };
+use crate::entropy;
 use dubhook_core::{
     id::{Id, Prefix},
-    server::MediaRefusal,
+    server::{MediaRefusal, Subtitles},
     time::Timestamp,
 };
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, File},
-    io,
-    os::unix::fs::DirBuilderExt,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+/// How the names of files end that are of a job, and count.
+const OF_JOB: [&str; 3] = ["", VTT, SRT];
+
 /// Media as files of a directory, which one process uses.
 #[derive(Debug)]
 pub struct Folder {
+    link_key: PathBuf,
     uploads: PathBuf,
     outputs: PathBuf,
     room: Arc<Room>,
@@ -56,6 +65,7 @@ impl Folder {
                 .create(folder)?;
         }
         let folder = Self {
+            link_key: path.join("link-key"),
             uploads,
             outputs,
             room: Room::new(limits, path),
@@ -82,7 +92,10 @@ impl Folder {
         for entry in fs::read_dir(&self.outputs)? {
             let entry = entry?;
             let path = entry.path();
-            if names::id(&path, Prefix::Job, "").is_some() {
+            if OF_JOB
+                .iter()
+                .any(|ending| names::id(&path, Prefix::Job, ending).is_some())
+            {
                 self.room.count(entry.metadata()?.len(), 0);
             } else if path.extension().is_some_and(|ending| ending == "new") {
                 fs::remove_file(path)?;
@@ -97,6 +110,27 @@ impl Folder {
 
     fn of_job(&self, job: Id, ending: &str) -> PathBuf {
         names::file(&self.outputs, Prefix::Job, job, ending)
+    }
+
+    /// The subtitles that an upload is.
+    fn read_subtitles(&self, id: Id) -> Result<Both, MediaRefusal> {
+        let none = |_| MediaRefusal::Subtitles;
+        let path = self.input(id).map_err(none)?;
+        subtitles::read(&path).ok_or(MediaRefusal::Subtitles)
+    }
+
+    /// Keeps the subtitles of a job.
+    fn write_subtitles(&self, job: Id, both: &Both) -> Result<(), MediaRefusal> {
+        for (ending, text) in [(VTT, &both.vtt), (SRT, &both.srt)] {
+            let bytes = text.len() as u64;
+            self.room.take(bytes, 0)?;
+            let path = self.of_job(job, ending);
+            write_whole(&path, text.as_bytes()).map_err(|error| {
+                self.room.give(bytes, 0);
+                refusal(&error)
+            })?;
+        }
+        Ok(())
     }
 
     /// How many bytes of an upload are there.
@@ -152,6 +186,20 @@ impl Folder {
 }
 
 impl Media for Folder {
+    fn link_key(&self) -> io::Result<[u8; 32]> {
+        match fs::read(&self.link_key) {
+            Ok(key) => {
+                let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "link-key is no key");
+                return key.try_into().map_err(wrong);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let key = entropy::seed()?;
+        write_whole(&self.link_key, &key)?;
+        Ok(key)
+    }
+
     fn create(&self, upload: NewUpload) -> Result<Kept, MediaRefusal> {
         let bytes = upload.bytes;
         self.room.check_upload(bytes)?;
@@ -236,12 +284,17 @@ impl Media for Folder {
         }
     }
 
-    fn adopt(&self, job: Id, file: &Path) -> Result<(), MediaRefusal> {
+    fn adopt(&self, job: Id, file: &Path, subtitles: &[PathBuf]) -> Result<(), MediaRefusal> {
         let broken = |error: io::Error| refusal(&error);
         let bytes = fs::metadata(file).map_err(broken)?.len();
         // A run before this one may have left another.
         self.remove_output(job)?;
         self.room.take(bytes, 0)?;
+        let texts = subtitles::beside(subtitles);
+        if let Some(why) = texts.and_then(|both| self.write_subtitles(job, &both).err()) {
+            self.room.give(bytes, 0);
+            return Err(why);
+        }
         let adopted = || {
             let new = self.of_job(job, NEW);
             if let Err(error) = fs::remove_file(&new)
@@ -280,7 +333,7 @@ impl Media for Folder {
         open(&path, note)
     }
 
-    fn keep(&self, id: Id, job: Id) -> Result<(), MediaRefusal> {
+    fn keep(&self, id: Id, job: Id, subtitles: Option<Id>) -> Result<(), MediaRefusal> {
         let broken = |error: io::Error| refusal(&error);
         let path = match self.input(id) {
             Ok(path) => path,
@@ -290,13 +343,20 @@ impl Media for Folder {
         };
         let note = self.note(id)?;
         let _hold = self.room.hold(id)?;
+        let both = subtitles.map(|id| self.read_subtitles(id)).transpose()?;
         self.remove_output(job)?;
+        if let Some(both) = both {
+            self.write_subtitles(job, &both)?;
+        }
         let named = || {
             note.write(&self.of_job(job, NOTE))?;
             fs::rename(&path, self.of_job(job, ""))?;
             sync_folder(&self.of_job(job, ""))
         };
         named().map_err(broken)?;
+        if let Some(subtitles) = subtitles {
+            self.remove(subtitles)?;
+        }
         remove(&self.upload(id, NOTE))
     }
 
@@ -306,18 +366,33 @@ impl Media for Folder {
         open(&self.of_job(job, ""), note)
     }
 
+    fn subtitles(&self, job: Id, form: Subtitles) -> Result<Output, MediaRefusal> {
+        let broken = |error: io::Error| refusal(&error);
+        let ending = match form {
+            Subtitles::Vtt => VTT,
+            Subtitles::Srt => SRT,
+        };
+        let path = self.of_job(job, ending);
+        let mut file = File::open(&path).map_err(broken)?;
+        let mut note = Note::read(&self.of_job(job, NOTE)).map_err(broken)?;
+        note.sha256 = Some(digest::of(&mut file).map_err(broken)?);
+        note.filename = note.filename.map(|name| names::with_ending(&name, ending));
+        open(&path, note)
+    }
+
     fn remove_output(&self, job: Id) -> Result<(), MediaRefusal> {
-        let bytes = fs::metadata(self.of_job(job, "")).map_or(0, |file| file.len());
-        for ending in ["", NOTE] {
-            remove(&self.of_job(job, ending))?;
+        for ending in OF_JOB {
+            let path = self.of_job(job, ending);
+            let bytes = fs::metadata(&path).map_or(0, |file| file.len());
+            remove(&path)?;
+            self.room.give(bytes, 0);
         }
-        self.room.give(bytes, 0);
-        Ok(())
+        remove(&self.of_job(job, NOTE))
     }
 
     fn kept(&self, now: Timestamp) -> Result<(Vec<Id>, Vec<Id>), MediaRefusal> {
         let listed = || {
-            let (mut old, mut outputs) = (Vec::new(), Vec::new());
+            let (mut old, mut outputs) = (Vec::new(), BTreeSet::new());
             for entry in fs::read_dir(&self.uploads)? {
                 let path = entry?.path();
                 if let Some(id) = names::id(&path, Prefix::Media, NOTE)
@@ -328,12 +403,27 @@ impl Media for Folder {
                 }
             }
             for entry in fs::read_dir(&self.outputs)? {
-                outputs.extend(names::id(&entry?.path(), Prefix::Job, ""));
+                let path = entry?.path();
+                let id = |ending: &&str| names::id(&path, Prefix::Job, ending);
+                outputs.extend(OF_JOB.iter().find_map(id));
             }
-            Ok((old, outputs))
+            Ok((old, outputs.into_iter().collect()))
         };
         listed().map_err(|error: io::Error| refusal(&error))
     }
+}
+
+/// Writes a file in place of what was there: all of it or nothing, whatever happens.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(NEW);
+    let mut options = File::options();
+    let options = options.create(true).truncate(true).write(true).mode(0o600);
+    let mut file = options.open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    sync_folder(path)
 }
 
 /// Opens a whole file to be read.

@@ -13,6 +13,7 @@ mod names;
 mod note;
 mod part;
 mod room;
+mod subtitles;
 
 pub use contract::{Filling, Kept, Media, NewUpload, Output};
 pub use digest::of as sha256;

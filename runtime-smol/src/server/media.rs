@@ -6,7 +6,7 @@
 use crate::media::{Filling, Kept, Media, NewUpload, Output};
 use dubhook_core::{
     id::Id,
-    server::{MediaAnswer, MediaCall, MediaOutput, MediaRefusal, MediaUpload},
+    server::{MediaAnswer, MediaCall, MediaOutput, MediaRefusal, MediaUpload, Subtitles},
     time::Timestamp,
 };
 use smol::unblock;
@@ -25,8 +25,9 @@ pub(super) enum Asked {
     End,
     Remove(Id),
     Content(Id),
-    Keep(Id, Id),
+    Keep(Id, Id, Option<Id>),
     Output(Id),
+    Subtitles(Id, Subtitles),
     /// To store these bytes.
     Store(Vec<u8>),
     /// To send bytes of an output: where they are, and how many at most.
@@ -81,8 +82,13 @@ impl Asked {
             MediaCall::End { .. } => Self::End,
             MediaCall::Remove { upload } => Self::Remove(*upload),
             MediaCall::Content { upload } => Self::Content(*upload),
-            MediaCall::Keep { upload, job } => Self::Keep(*upload, *job),
+            MediaCall::Keep {
+                upload,
+                subtitles,
+                job,
+            } => Self::Keep(*upload, *job, *subtitles),
             MediaCall::Output { job } => Self::Output(*job),
+            MediaCall::Subtitles { job, form } => Self::Subtitles(*job, *form),
         }
     }
 }
@@ -180,11 +186,14 @@ impl Moving {
                 unblock(move || filling.finish()).await.map(Told::Upload)
             }
             Asked::Remove(id) => unblock(move || media.remove(id)).await.map(|()| Told::Done),
-            Asked::Keep(id, job) => unblock(move || media.keep(id, job))
+            Asked::Keep(id, job, subtitles) => unblock(move || media.keep(id, job, subtitles))
                 .await
                 .map(|()| Told::Done),
             Asked::Content(id) => self.open(unblock(move || media.content(id)).await?),
             Asked::Output(job) => self.open(unblock(move || media.output(job)).await?),
+            Asked::Subtitles(job, form) => {
+                self.open(unblock(move || media.subtitles(job, form)).await?)
+            }
             Asked::Send(..) => Err(MediaRefusal::Broken),
         }
     }

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     signal::Signal,
-    translate::{Command, End, Programs, Task, name_input, output_file, report_or_log},
+    translate::{
+        Command, End, Programs, Task, name_input, output_file, report_or_log, subtitles_beside,
+    },
 };
 use async_io::Timer;
 use dubhook_core::{
@@ -19,6 +21,7 @@ use dubhook_core::{
     out::Out,
     server::Server,
     service::{Report, Service},
+    url::is_absolute_uri,
 };
 use futures_lite::future::FutureExt;
 use smol::unblock;
@@ -139,21 +142,34 @@ impl Run<'_, '_> {
         let media = self.engine.media.clone()?;
         let (output, folder, job) = (output.to_owned(), self.command.output.clone(), self.id);
         let kept = unblock(move || match output_file(&output, &folder) {
-            Some(file) => media.adopt(job, &file).map(|()| true),
+            Some(file) => {
+                let subtitles = subtitles_beside(&file, &folder);
+                media.adopt(job, &file, &subtitles).map(|()| true)
+            }
             None => Ok(false),
         });
         let job = job.text(Prefix::Job);
         match kept.await {
-            Ok(true) => {
-                let server = self.engine.public_url.as_deref()?.trim_end_matches('/');
-                Some(format!("{server}/v1/translations/{job}/output"))
-            }
+            Ok(true) => self.output_link(),
             Ok(false) => None,
             Err(why) => {
                 tracing::warn!(%job, ?why, "the output is not kept among the media");
                 None
             }
         }
+    }
+
+    /// The link to the output; none where it is not known how callers reach the server.
+    fn output_link(&self) -> Option<String> {
+        let mut memory = vec![0; self.url_bytes_max()];
+        let mut out = Out::new(&mut memory);
+        let server = self.engine.server.borrow();
+        server.write_output_link(self.id, &mut out);
+        let len = out.finish().unwrap_or(0);
+        memory.truncate(len);
+        String::from_utf8(memory)
+            .ok()
+            .filter(|link| len > 0 && is_absolute_uri(link))
     }
 
     fn url_bytes_max(&self) -> usize {

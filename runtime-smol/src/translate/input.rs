@@ -31,6 +31,23 @@ pub fn output_file(output_url: &str, folder: &Path) -> Option<PathBuf> {
     (file.starts_with(folder) && file.is_file()).then_some(file)
 }
 
+/// The subtitles that a program has put beside its output, as players look for them: under the same name with another ending; or,
+/// where it made a folder of its own below `folder`, as `subtitles.vtt` and `subtitles.srt`.
+#[must_use]
+pub fn subtitles_beside(output: &Path, folder: &Path) -> Vec<PathBuf> {
+    let is_own = output.parent() != folder.canonicalize().ok().as_deref();
+    let mut found = Vec::new();
+    for ending in ["vtt", "srt"] {
+        let named = output.with_extension(ending);
+        let plain = output.with_file_name("subtitles").with_extension(ending);
+        let places = [Some(named), is_own.then_some(plain)];
+        // No link: what lies elsewhere is not for callers.
+        let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|file| file.is_file());
+        found.extend(places.into_iter().flatten().find(is_file));
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -143,9 +143,15 @@ pub(crate) enum Problem {
     /// `sha256` is none.
     #[cfg(feature = "media")]
     Sha256,
-    /// `upload` names no upload that is whole.
+    /// A member names no upload that is whole.
     #[cfg(feature = "media")]
-    Upload,
+    Upload(Field),
+    /// `subtitles` are none that can be kept.
+    #[cfg(feature = "media")]
+    Subtitles,
+    /// The translation has no subtitles that are kept here.
+    #[cfg(feature = "media")]
+    NoSubtitles,
     /// `filename` is none.
     #[cfg(feature = "media")]
     Filename,
@@ -185,6 +191,12 @@ pub(crate) enum Problem {
     /// The range that is asked for lies beyond the end.
     #[cfg(feature = "media")]
     Range,
+    /// The signature of a link is not that of this link.
+    #[cfg(feature = "media")]
+    LinkWrong,
+    /// A link was good until before now.
+    #[cfg(feature = "media")]
+    LinkExpired,
     /// There is no room; how many seconds to stay away.
     Full(u8),
     /// The server is about to stop.
@@ -440,7 +452,18 @@ impl Problem {
             #[cfg(feature = "media")]
             Self::Sha256 => parts!(Sha256, "It must be 64 hexadecimal digits."),
             #[cfg(feature = "media")]
-            Self::Upload => parts!(Upload, "It must be the id of an upload that is all there."),
+            Self::Upload(_) => parts!("It must be the id of an upload that is all there."),
+            #[cfg(feature = "media")]
+            Self::Subtitles => parts!(
+                Subtitles,
+                "It must be an upload with WebVTT or SubRip of 4 MiB at most, in UTF-8.",
+            ),
+            #[cfg(feature = "media")]
+            Self::NoSubtitles => parts!(
+                404,
+                "subtitles_not_found",
+                "The translation has no subtitles that are kept here.",
+            ),
             #[cfg(feature = "media")]
             Self::Filename => parts!(
                 Filename,
@@ -509,6 +532,18 @@ impl Problem {
                 "The output has no such bytes; Content-Range says how many it has.",
             ),
             #[cfg(feature = "media")]
+            Self::LinkWrong => parts!(
+                403,
+                "link_wrong",
+                "The signature is not that of this link: take all of the URL as it was given, or send an API key.",
+            ),
+            #[cfg(feature = "media")]
+            Self::LinkExpired => parts!(
+                403,
+                "link_expired",
+                "This link was good for a time that is over. Send an API key.",
+            ),
+            #[cfg(feature = "media")]
             Self::MediaBroken => parts!(
                 500,
                 "media_broken",
@@ -541,6 +576,8 @@ impl Problem {
             Self::NotBool(field) => Some(*field),
             #[cfg(any(feature = "lists", feature = "hub"))]
             Self::QueryTwice(field) => Some(*field),
+            #[cfg(feature = "media")]
+            Self::Upload(field) => Some(*field),
             #[cfg(feature = "guard")]
             Self::Blocked(field) => Some(*field),
             _ => self.parts().field,

@@ -1,7 +1,11 @@
 //! What the driver tells of its media.
 
 use super::ask::What;
-use crate::{api::Problem, id::Id, time::Timestamp};
+use crate::{
+    api::{Field, Problem},
+    id::Id,
+    time::Timestamp,
+};
 
 #[cfg(doc)]
 use crate::server::Drive;
@@ -58,6 +62,8 @@ pub enum MediaRefusal {
     Done,
     /// The bytes are not those that were announced.
     Checksum,
+    /// What shall be subtitles are none, or none that are there.
+    Subtitles,
     /// There is no room.
     Full,
     /// The bytes could not be read or written.
@@ -68,7 +74,9 @@ impl MediaRefusal {
     pub(super) fn problem(self, what: Option<What>) -> Problem {
         match self {
             Self::NotFound if what == Some(What::Output) => Problem::NoOutput,
-            Self::NotFound if what == Some(What::Keep) => Problem::Upload,
+            Self::NotFound if matches!(what, Some(What::Subtitles(_))) => Problem::NoSubtitles,
+            Self::NotFound if what == Some(What::Keep) => Problem::Upload(Field::Upload),
+            Self::Subtitles => Problem::Subtitles,
             Self::NotFound => Problem::NoSuchUpload,
             Self::Offset => Problem::Offset,
             Self::Length => Problem::UploadLength,

@@ -1,7 +1,7 @@
 //! Which requests are about media, and what they ask of the driver.
 
 use crate::{
-    api::{self, NewUpload, OfWork, Problem, Resource},
+    api::{self, NewUpload, OfWork, Problem, Resource, Subtitles},
     digits::canonical_u64,
     http::{Method, RecvBuf, Request},
     id::{Id, Ix, Prefix},
@@ -66,6 +66,8 @@ pub enum MediaCall<'r> {
     Keep {
         /// The upload.
         upload: Id,
+        /// Another one, which is its subtitles.
+        subtitles: Option<Id>,
         /// The job.
         job: Id,
     },
@@ -73,6 +75,13 @@ pub enum MediaCall<'r> {
     Output {
         /// Of which one.
         job: Id,
+    },
+    /// A translation's subtitles. Answered as [`Output`](Self::Output).
+    Subtitles {
+        /// Of which one.
+        job: Id,
+        /// In which form.
+        form: Subtitles,
     },
 }
 
@@ -99,6 +108,7 @@ pub(super) enum What {
     Content,
     Keep,
     Output,
+    Subtitles(Subtitles),
 }
 
 impl What {
@@ -171,10 +181,14 @@ pub(in crate::server) fn brings_output(
     let Some(id) = Id::parse(Prefix::Job, name) else {
         return Ok(false);
     };
-    let is_said = api::output_upload(request)?.is_some();
+    if api::brought(request)?.is_none() {
+        return Ok(false);
+    }
     let limits = &server.config.service;
-    let (lease, _) = api::report(request, OfWork::Complete, limits, server.decode)?;
-    Ok(is_said && limits.remote_workers && server.service.is_worked_on(id, lease))
+    // Only whether callers are given a link counts here, and not which.
+    let own = server.config.links.is_some().then_some("");
+    let (lease, _) = api::report(request, OfWork::Complete, limits, own, server.decode)?;
+    Ok(limits.remote_workers && server.service.is_worked_on(id, lease))
 }
 
 /// What is answered to that worker: first its output is kept, and then its report is taken.
@@ -184,10 +198,10 @@ pub(in crate::server) fn keep_output(name: &str) -> Answer {
     Ok(Reply::Media(Asked { what, id }))
 }
 
-/// What is answered about the output of the job of that name.
-pub(in crate::server) fn of_output(name: &str) -> Answer {
+/// What is answered about the output of the job of that name, or its subtitles.
+pub(in crate::server) fn of_output(name: &str, form: Option<Subtitles>) -> Answer {
     let id = Id::parse(Prefix::Job, name).ok_or(Problem::NoSuchJob)?;
-    let what = What::Output;
+    let what = form.map_or(What::Output, What::Subtitles);
     Ok(Reply::Media(Asked { what, id }))
 }
 
@@ -233,10 +247,15 @@ impl Server<'_> {
             What::Content => MediaCall::Content { upload: id },
             What::Keep => {
                 let request = conn.parser.request(input.filled())?;
-                let upload = api::output_upload(&request).ok()??;
-                MediaCall::Keep { upload, job: id }
+                let brought = api::brought(&request).ok()??;
+                MediaCall::Keep {
+                    upload: brought.upload,
+                    subtitles: brought.subtitles,
+                    job: id,
+                }
             }
             What::Output => MediaCall::Output { job: id },
+            What::Subtitles(form) => MediaCall::Subtitles { job: id, form },
         })
     }
 

@@ -2,20 +2,63 @@
 
 extern crate std;
 
+mod links;
+
 use super::*;
 use crate::{
     http::RecvBuf,
     id::Id,
     out::Out,
     record::Keep,
-    server::{ApiKey, Config, ConnId, Drive, Server, ServerStorage},
+    server::{ApiKey, Config, ConnId, Drive, Server, ServerMemory, Sizes},
+    setup::Heap,
+    signature::LinkKey,
     time::{Instant, Now, Timestamp},
 };
 #[cfg(feature = "lists")]
 use crate::{id::Ix, random::Random};
 use std::{boxed::Box, format, string::String, vec, vec::Vec};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 const KEYS: &[ApiKey] = &[];
+
+const SIZES: Sizes = Sizes {
+    jobs: 4,
+    blocks: 80,
+    endpoints: 2,
+    #[cfg(feature = "idempotency")]
+    keys: 4,
+    events: 24,
+    streams: 8,
+    lanes: 3,
+    attempts: 4,
+    conns: 2,
+    #[cfg(feature = "lists")]
+    log: 8,
+    #[cfg(feature = "lists")]
+    log_answer_bytes: 0,
+    feed: 8,
+};
+
+/// Tables in vectors.
+struct Vectors;
+
+impl Heap for Vectors {
+    type Rows<T> = Vec<T>;
+    type Plain<T: FromBytes + IntoBytes> = Vec<T>;
+
+    fn rows<T>(len: usize, empty: impl Fn() -> T) -> Vec<T> {
+        (0..len).map(|_| empty()).collect()
+    }
+
+    fn zeroed<T: FromZeros>(len: usize) -> Vec<T> {
+        Self::rows(len, T::new_zeroed)
+    }
+
+    fn plain<T: FromBytes + IntoBytes>(len: usize) -> Vec<T> {
+        Self::zeroed(len)
+    }
+}
 
 /// A driver with one connection and one file.
 struct Home {
@@ -48,17 +91,29 @@ fn at_ms(ms: u64) -> Now {
 
 impl Home {
     fn new(keys: &'static [ApiKey], media: bool) -> Self {
-        let memory = Box::leak(Box::new(ServerStorage::<4, 2, 2, 4>::new()));
+        let links = Links {
+            base: "https://v.test",
+            key: Box::leak(Box::new(LinkKey::new([3; 32]))),
+            output_ms: 86_400_000,
+        };
+        Self::with_links(keys, media, Some(links))
+    }
+
+    fn with_links(keys: &'static [ApiKey], media: bool, links: Option<Links<'static>>) -> Self {
         let service = crate::service::Limits {
             remote_workers: true,
+            // As long as a link.
+            url_bytes_max: 180,
             ..Config::DEVICE.service
         };
         let config = Config {
             service,
             keys,
             media,
+            links,
             ..Config::DEVICE
         };
+        let memory = Box::leak(Box::new(ServerMemory::<Vectors>::new(&SIZES, &config)));
         let mut server = Server::new(memory.lend(Keep::Nothing), config, [1; 32]).unwrap();
         let now = at_ms(0);
         let conn = server.accept(now).unwrap();
@@ -131,14 +186,17 @@ impl Home {
                         (MediaCall::Begin { .. }, Some(why)) => MediaAnswer::Refused(why),
                         (MediaCall::Keep { .. }, Some(why)) => MediaAnswer::Refused(why),
                         (MediaCall::Keep { .. }, None) => MediaAnswer::Done,
-                        (MediaCall::Output { .. } | MediaCall::Content { .. }, _) => {
-                            MediaAnswer::Output(Output {
-                                bytes: self.file.len() as u64,
-                                content_type: "video/mp4",
-                                filename: "Ä \"x\".es.mp4",
-                                tag: "\"t\"",
-                            })
-                        }
+                        (
+                            MediaCall::Output { .. }
+                            | MediaCall::Content { .. }
+                            | MediaCall::Subtitles { .. },
+                            _,
+                        ) => MediaAnswer::Output(Output {
+                            bytes: self.file.len() as u64,
+                            content_type: "video/mp4",
+                            filename: "Ä \"x\".es.mp4",
+                            tag: "\"t\"",
+                        }),
                         #[cfg(feature = "lists")]
                         (MediaCall::List { after, limit, .. }, _) => {
                             self.listed = listed(after, limit);

@@ -72,7 +72,10 @@ impl Server<'_> {
                 self.settle_media(id, asked.what, written, out, input)
             }
             (Reply::Media(asked), MediaAnswer::Output(output))
-                if matches!(asked.what, What::Output | What::Content) =>
+                if matches!(
+                    asked.what,
+                    What::Output | What::Content | What::Subtitles(_)
+                ) =>
             {
                 match self.write_output(&conn, &output, input, out) {
                     Ok(Part::Some { at, bytes }) => self.begin_sending(id, at, bytes, out, input),
