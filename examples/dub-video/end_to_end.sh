@@ -70,14 +70,17 @@ spans() {
         }
     }' "$1"
 }
-captions=$scratch/captions.vtt
-ffmpeg -v error -i "$dubbed" -map 0:s:0 "$captions"
+captions=$(sed -n 2p "$scratch/translate.out")
+[[ $captions == *.$language.vtt && -s $captions ]] || fail "no subtitles were brought: $(cat "$scratch/translate.out")"
 ffmpeg -v error -i "$dubbed" -map 0:s:1 "$scratch/original.vtt"
 spans "$captions" >"$scratch/spans"
+ffmpeg -v error -i "$dubbed" -map 0:s:0 "$scratch/inside.vtt"
+[ "$(grep -v -e '-->' "$captions" | xargs)" = "$(grep -v -e '-->' "$scratch/inside.vtt" | xargs)" ] ||
+    fail "the subtitles in the video say something else"
 spans "$scratch/original.vtt" >"$scratch/original"
 [ "$(wc -l <"$scratch/spans")" -ge 2 ] || fail "too few captions: $(cat "$captions")"
 [ "$(wc -l <"$scratch/spans")" = "$(wc -l <"$scratch/original")" ] || fail "not as many captions as in the original"
-# Each begins where the sentence does that it translates, and is spoken while it is shown.
+# Those in the video say the same. Each begins where the sentence does that it translates, and is spoken while it is shown.
 paste -d ' ' "$scratch/spans" "$scratch/original" | while read -r from to began _; do
     awk -v a="$from" -v b="$began" 'BEGIN { exit !(a - b < 1.5 && b - a < 1.5) }' ||
         fail "a caption begins at $from s, the sentence that it translates at $began s"
