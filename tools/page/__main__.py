@@ -191,13 +191,29 @@ def with_key(use: Use, home: Path) -> None:
     served.kill()
 
 
+def shared(use: Use, home: Path) -> None:
+    """Who has the records, where several servers share them."""
+    served = Served(home / "shared")
+    page = use.page
+    figures = "dubhook_store_owner {}\ndubhook_store_up {}\ndubhook_store_epoch 7\ndubhook_jobs_processing 0\n"
+    page.open(served.url + "/")
+    page.until("document.getElementById('figure-owed').innerText === '0'", "figures")
+    check(page.eval("document.getElementById('records').hidden"), "a store that nobody shares has no owner to show")
+    for owns, answers, said in ((1, 1, "Owns the records"), (0, 1, "Stands by"), (1, 0, "The database is away")):
+        page.answer("*/metrics", figures.format(owns, answers))
+        page.until(f"document.getElementById('records').innerText.startsWith('{said}')", said)
+    use.picture("shared")
+    page.do("Fetch.disable")
+    served.kill()
+
+
 def main() -> int:
     pictures = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     if pictures:
         pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="dubhook-page-") as home, browser() as page:
         use = Use(page, pictures)
-        for part in (by_hand, refused, with_key):
+        for part in (by_hand, refused, with_key, shared):
             try:
                 part(use, Path(home))
             except Failed as failed:

@@ -73,9 +73,16 @@ class Browser:
         one, self._text = self._text.split(b"\0", 1)
         return json.loads(one)
 
+    def answer(self, pattern: str, body: str) -> None:
+        """From now on the browser is answered this where it asks for a URL of this pattern."""
+        self._body = base64.b64encode(body.encode()).decode()
+        self.do("Fetch.enable", patterns=[{"urlPattern": pattern}])
+
     def _note(self, event: dict) -> None:
         said = event.get("params", {})
         match event.get("method"):
+            case "Fetch.requestPaused":
+                self._send("Fetch.fulfillRequest", requestId=said["requestId"], responseCode=200, body=self._body)
             case "Runtime.exceptionThrown":
                 details = said["exceptionDetails"]
                 self.faults.append(details.get("exception", {}).get("description") or details["text"])
@@ -85,17 +92,21 @@ class Browser:
             case "Network.requestWillBeSent":
                 self.asked.append(said["request"]["url"])
 
-    def do(self, method: str, **parameters: object) -> dict:
-        """Has the browser do something, and returns what it says."""
+    def _send(self, method: str, **parameters: object) -> int:
         self._number += 1
         command = {"id": self._number, "method": method, "params": parameters}
         if self._session:
             command["sessionId"] = self._session
         os.write(self._commands, json.dumps(command).encode() + b"\0")
+        return self._number
+
+    def do(self, method: str, **parameters: object) -> dict:
+        """Has the browser do something, and returns what it says."""
+        number = self._send(method, **parameters)
         until = time.monotonic() + PATIENCE
         while True:
             said = self._read(until)
-            if said.get("id") == self._number:
+            if said.get("id") == number:
                 if "error" in said:
                     raise Failed(f"{method}: {said['error']}")
                 return said["result"]
