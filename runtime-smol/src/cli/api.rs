@@ -68,7 +68,8 @@ impl<'r> Api<'r> {
         block_on(self.servers.ask(ask))
     }
 
-    /// Moves a piece of a file: what `read` makes of the answer, whatever that is.
+    /// Moves a piece of a file: what `read` makes of the answer, whatever that is. A `path` that is a whole URL leads to somebody
+    /// else, such as an object store.
     pub(super) fn transfer<T>(
         &self,
         method: Method,
@@ -85,7 +86,10 @@ impl<'r> Api<'r> {
             api_key: self.api_key,
             patience: TRANSFER_PATIENCE,
         };
-        block_on(self.servers.transfer(ask, read))
+        match path.starts_with('/') {
+            true => block_on(self.servers.transfer(ask, read)),
+            false => block_on(self.servers.transfer_at(path, ask, read)),
+        }
     }
 }
 

@@ -87,6 +87,13 @@ struct Part {
     name: Option<String>,
 }
 
+/// What is answered to who asks for one.
+enum Got {
+    Part(Part),
+    /// It is there.
+    At(String),
+}
+
 /// Puts what came of a job into a folder, under the name that the server gives it; under one with the job's in it where that
 /// would be one of the files that are `taken`.
 pub(super) fn fetch(
@@ -128,10 +135,23 @@ pub(super) fn fetch(
 /// Puts the subtitles of this kind beside the video, if the server has them.
 fn subtitles(api: &Api<'_>, path: &str, kind: &str, video: &Path) -> Result<Option<PathBuf>, Fail> {
     let path = format!("{path}/subtitles.{kind}");
-    let text = match api.answer(Method::Get, &path, "")? {
-        (200..=299, text) => text,
-        (404, _) => return Ok(None),
-        (status, answer) => return Err(api::refusal(status, &answer)),
+    let get = |path: &str| {
+        api.transfer(Method::Get, path, &[], b"", |answer| {
+            (
+                answer.status,
+                text(answer, "location"),
+                answer.body.to_vec(),
+            )
+        })
+    };
+    let got = match get(&path)? {
+        (302 | 307, Some(url), _) => get(&url)?,
+        got => got,
+    };
+    let text = match got {
+        (200..=299, _, text) => text,
+        (404, ..) => return Ok(None),
+        (status, _, answer) => return Err(api::refusal(status, &answer)),
     };
     let to = video.with_extension(kind);
     let new = part_of(&to);
@@ -174,33 +194,54 @@ fn fill(api: &Api<'_>, path: &str, first: Part, new: &Path, bar: &ProgressBar) -
     }
 }
 
-/// Asks for the part that begins `at`, of the output that has this tag.
+/// A part of an output, from wherever the server says that it is: that may be another place each time, for a link is over at some
+/// time.
 fn part(api: &Api<'_>, path: &str, at: u64, tag: Option<&str>) -> Result<Part, Fail> {
+    let mut got = ask(api, path, at, tag)?;
+    if let Got::At(url) = got {
+        got = ask(api, &url, at, tag)?;
+    }
+    match got {
+        Got::Part(part) => Ok(part),
+        Got::At(_) => Err(Fail::NotDone(
+            "the output leads from one place to another".to_owned(),
+        )),
+    }
+}
+
+/// Asks for the part that begins `at`, of the output that has this tag.
+fn ask(api: &Api<'_>, path: &str, at: u64, tag: Option<&str>) -> Result<Got, Fail> {
     let range = format!("bytes={at}-{}", at + PART_BYTES - 1);
     let mut fields = vec![("range", range.as_str())];
     fields.extend(tag.map(|tag| ("if-range", tag)));
     api.transfer(Method::Get, path, &fields, b"", |answer| {
         match answer.status {
             206 => read(answer)
+                .map(Got::Part)
                 .ok_or_else(|| Fail::NotDone("the server's answer makes no sense".to_owned())),
             // There is nothing in it.
-            416 if at == 0 => Ok(Part {
+            416 if at == 0 => Ok(Got::Part(Part {
                 bytes: Vec::new(),
                 total: 0,
                 tag: String::new(),
                 name: None,
-            }),
+            })),
+            302 | 307 if path.starts_with('/') => text(answer, "location")
+                .map(Got::At)
+                .ok_or_else(|| Fail::NotDone("the server's answer makes no sense".to_owned())),
             200 => Err(Fail::NotDone("the output has changed meanwhile".to_owned())),
             status => Err(api::refusal(status, answer.body)),
         }
     })?
 }
 
+fn text(answer: &Response<'_>, name: &str) -> Option<String> {
+    let value = answer.fields.get(name)?;
+    String::from_utf8(value.to_vec()).ok()
+}
+
 fn read(answer: &Response<'_>) -> Option<Part> {
-    let text = |name| {
-        let value = answer.fields.get(name)?;
-        String::from_utf8(value.to_vec()).ok()
-    };
+    let text = |name| text(answer, name);
     let name = text("content-disposition").and_then(|value| {
         let name = value.rsplit_once("filename*=UTF-8''")?.1;
         Some(name.to_owned())

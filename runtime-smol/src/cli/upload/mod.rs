@@ -3,6 +3,8 @@
 //! An upload that broke off is found again by the SHA-256 that was announced, whoever began it and wherever: so nothing is
 //! remembered here, and a file that has changed since is another one.
 
+mod filling;
+
 use super::{
     api::{self, Api},
     bar,
@@ -14,28 +16,16 @@ use super::{
 use clap::Args;
 use dubhook_core::{http::Method, model::Page, time::Timestamp};
 use dubhook_smol::media;
-use indicatif::ProgressBar;
+pub(super) use filling::PAUSES;
+use filling::fill;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant, SystemTime},
+    time::SystemTime,
 };
 
-/// How many bytes are sent at once: at first, and at least and at most.
-const PIECE_BYTES: u64 = 256 << 10;
-const PIECE_BYTES_MAX: u64 = 8 << 20;
-/// How long a piece should take, so that the bar moves and what is lost with one is little.
-const PIECE_TIME: Duration = Duration::from_secs(1);
-/// The pauses after which a piece that was lost is sent again.
-pub(super) const PAUSES: [Duration; 4] = [
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-];
 /// An upload that goes sooner is not gone on with, in milliseconds: a job should find it.
 const LEFT_MS_MIN: u64 = 60 * 60 * 1_000;
 
@@ -77,13 +67,24 @@ struct Kept {
     sha256: Option<String>,
     filename: Option<String>,
     expires_at: Timestamp,
+    upload: Put,
 }
 
-/// What came of a piece.
-enum Sent {
-    Kept,
-    /// The upload does not go on there, or somebody else is filling it.
-    Elsewhere,
+/// How its bytes are to be sent.
+#[derive(Debug, Deserialize)]
+struct Put {
+    /// Of the server's own, where they may come in pieces, it is a path.
+    url: String,
+    headers: PutHeaders,
+    /// How many bytes each part has but for the last one, where they go in parts.
+    part_bytes: Option<u64>,
+}
+
+/// What must come with them.
+#[derive(Debug, Deserialize)]
+struct PutHeaders {
+    #[serde(rename = "x-amz-checksum-sha256")]
+    checksum: Option<String>,
 }
 
 impl Upload {
@@ -217,77 +218,7 @@ fn begun(api: &Api<'_>, bytes: u64, sha256: &str) -> Result<Option<Kept>, Fail> 
     }
 }
 
-/// Sends what is not there yet.
-fn fill(api: &Api<'_>, file: &mut File, kept: &mut Kept, bar: &ProgressBar) -> Result<(), Fail> {
-    let mut pauses = PAUSES.iter();
-    let mut len = PIECE_BYTES;
-    while kept.received < kept.bytes {
-        bar.set_position(kept.received);
-        let begun = Instant::now();
-        let before = kept.received;
-        let why = match piece(api, file, kept, len) {
-            Ok(Sent::Kept) => {
-                len = match begun.elapsed() {
-                    took if took < PIECE_TIME => (2 * len).min(PIECE_BYTES_MAX),
-                    took if took > 4 * PIECE_TIME => (len / 2).max(PIECE_BYTES),
-                    _ => len,
-                };
-                *kept = read(api, &kept.id)?;
-                Fail::NotDone(format!("{} does not grow", kept.id))
-            }
-            Ok(Sent::Elsewhere) => {
-                *kept = read(api, &kept.id)?;
-                Fail::NotDone(format!("somebody else is sending {}", kept.id))
-            }
-            Err(fail @ Fail::Unreachable { .. }) => {
-                len = (len / 2).max(PIECE_BYTES);
-                fail
-            }
-            Err(fail) => return Err(fail),
-        };
-        if kept.received > before {
-            pauses = PAUSES.iter();
-        } else {
-            let Some(pause) = pauses.next() else {
-                return Err(why);
-            };
-            thread::sleep(*pause);
-            // Where it goes on is for the server to say, once it is there.
-            if let Ok(now) = read(api, &kept.id) {
-                *kept = now;
-            }
-        }
-    }
-    Ok(())
-}
-
 /// How far an upload is.
 fn read(api: &Api<'_>, id: &str) -> Result<Kept, Fail> {
     api::read(&api.get(&format!("/v1/uploads/{id}"))?)
-}
-
-/// Sends the next piece.
-fn piece(api: &Api<'_>, file: &mut File, kept: &Kept, len: u64) -> Result<Sent, Fail> {
-    let at = kept.received;
-    let len = len.min(kept.bytes - at);
-    let mut piece = vec![0; len as usize];
-    file.seek(SeekFrom::Start(at))?;
-    file.read_exact(&mut piece)?;
-    let fields = [
-        ("tus-resumable", "1.0.0"),
-        ("content-type", "application/offset+octet-stream"),
-        ("upload-offset", &at.to_string()),
-    ];
-    let path = format!("/v1/uploads/{}", kept.id);
-    api.transfer(
-        Method::Patch,
-        &path,
-        &fields,
-        &piece,
-        |answer| match answer.status {
-            200..=299 => Ok(Sent::Kept),
-            409 => Ok(Sent::Elsewhere),
-            status => Err(api::refusal(status, answer.body)),
-        },
-    )?
 }
