@@ -104,9 +104,9 @@ pub use crate::delivery::{Flaw, Owed};
 pub(crate) use crate::dispatch::NOT_STARTED;
 #[cfg(feature = "records")]
 pub use crate::dispatch::RestoreError;
-pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, RequestError};
+pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, PollError, RequestError};
 pub use deliveries::Attempt;
-pub use door::{HandleError, Output, PollError, Ready};
+pub use door::{HandleError, Output, Ready};
 pub(crate) use durable::Durable;
 pub(crate) use endpoints::{Endpoint, EndpointChange, NewEndpoint};
 pub use job_slot::JobSlot;

@@ -19,12 +19,11 @@ use dubhook_core::{
     id::{Id, Prefix},
     model::NewestStatus,
     out::Out,
-    random::Random,
     signature::Secret,
     time::{Instant, Now},
 };
 use dubhook_firmware::{
-    board::{self, Board},
+    board::{self, Board, StackWatch},
     host::{self, Settings},
     net::{Address, Conn, Memory, Net},
     stellaris::Ethernet,
@@ -68,7 +67,7 @@ struct Lamp {
     asking: Asking,
     told: [Told; TOLD],
     light: Light,
-    stack_bytes: usize,
+    stack: StackWatch,
 }
 
 #[entry]
@@ -90,21 +89,18 @@ fn main() -> ! {
 #[inline(never)]
 fn start(board: Board, mut ethernet: Ethernet) -> Lamp {
     let settings = Settings::read();
-    let mut random = Random::new(settings.seed());
-    if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
-        ethernet.lose(percent, Random::new(random.bytes()));
-    }
+    let mut random = board::chance(&settings, &mut ethernet);
     let now = board.now();
     let client = start_client(&settings, random.bytes());
     client.start(now);
     Lamp {
         board,
-        net: start_net(ethernet, &mut random, now),
+        net: Net::start(&NET, ethernet, NET_MEMORY.take(), &mut random, now.instant),
         client,
         asking: Asking::new(ROOM.take()),
         told: WEBHOOKS.take().each_mut().map(Told::new),
         light: Light::Dark,
-        stack_bytes: 0,
+        stack: StackWatch::new("lamp"),
     }
 }
 
@@ -128,16 +124,6 @@ fn start_client(settings: &Settings, seed: [u8; 32]) -> &'static mut Client<'sta
     CLIENT.init_with(|| Client::new(CLIENT_MEMORY.take().lend(), config, seed))
 }
 
-#[inline(never)]
-fn start_net(ethernet: Ethernet, random: &mut Random, now: Now) -> &'static mut Net<Ethernet> {
-    let hardware = ethernet.address();
-    let memory = NET_MEMORY.take();
-    NET.init_with(|| {
-        let address = Address::QEMU_USER;
-        Net::new(ethernet, hardware, address, memory, random, now.instant)
-    })
-}
-
 impl Lamp {
     /// Whatever there is to do now.
     fn turn(&mut self) {
@@ -149,7 +135,7 @@ impl Lamp {
             told.turn(now, conn, self.net, self.client);
         }
         self.show(now);
-        self.watch_stack();
+        self.stack.look();
     }
 
     /// Sets the lamp to what is known.
@@ -168,18 +154,6 @@ impl Lamp {
                 out.put(light.as_str().as_bytes());
                 out.put(b", pin ");
                 out.put_u64(pin.into());
-            });
-        }
-    }
-
-    /// Says how deep the stack has been, whenever it was deeper than before.
-    fn watch_stack(&mut self) {
-        let bytes = board::stack_bytes_max();
-        if bytes > self.stack_bytes {
-            self.stack_bytes = bytes;
-            host::line(|out| {
-                out.put(b"lamp: stack bytes ");
-                out.put_u64(bytes as u64);
             });
         }
     }
