@@ -34,6 +34,9 @@ pub(crate) enum Resource<'p> {
     /// `/v1/uploads/{id}/content`.
     #[cfg(feature = "media")]
     Content(&'p str),
+    /// `/v1/uploads/{id}/parts/{number}`.
+    #[cfg(feature = "media")]
+    Part(&'p str, &'p str),
     /// `/v1/events`.
     #[cfg(feature = "hub")]
     Events,
@@ -81,7 +84,8 @@ impl Resource<'_> {
             Self::Metrics | Self::Events => Methods::Read,
             #[cfg(feature = "media")]
             Self::Translation(_, OfTranslation::Output | OfTranslation::Subtitles(_))
-            | Self::Content(_) => Methods::Read,
+            | Self::Content(_)
+            | Self::Part(..) => Methods::Read,
             #[cfg(feature = "media")]
             Self::Uploads => COLLECTION,
             #[cfg(feature = "media")]
@@ -106,6 +110,7 @@ impl Resource<'_> {
             Self::Uploads
                 | Self::Upload(_)
                 | Self::Content(_)
+                | Self::Part(..)
                 | Self::Translation(_, OfTranslation::Output | OfTranslation::Subtitles(_))
         )
     }
@@ -226,7 +231,9 @@ pub(crate) fn route(path: &str) -> Option<Resource<'_>> {
         "uploads" => match below {
             None => Some(Resource::Upload(id)),
             Some("content") => Some(Resource::Content(id)),
-            Some(_) => None,
+            Some(below) => below
+                .strip_prefix("parts/")
+                .map(|number| Resource::Part(id, number)),
         },
         #[cfg(feature = "hub")]
         "work" => super::work::route(id, below),

@@ -78,8 +78,8 @@ use hub::Watch;
 pub use hub::{Page, StoreFigures};
 #[cfg(feature = "media")]
 pub use media::{
-    Links, MediaAnswer, MediaCall, MediaRefusal, NewUpload, Output as MediaOutput, Subtitles,
-    Upload as MediaUpload,
+    Links, MediaAnswer, MediaCall, MediaRefusal, NewUpload, Output as MediaOutput,
+    Part as MediaPart, Put, Subtitles, Upload as MediaUpload,
 };
 pub use memory::{ServerMemory, Sizes};
 pub use storage::ServerStorage;
@@ -144,6 +144,10 @@ pub struct Config<'a> {
     /// `media`.
     #[cfg(feature = "media")]
     pub links: Option<Links<'a>>,
+    /// How large an upload may be, as clients are told that ask before they begin; not told where there is no such number. With the
+    /// feature `media`.
+    #[cfg(feature = "media")]
+    pub upload_bytes_max: Option<u64>,
 }
 
 impl Config<'_> {
@@ -178,6 +182,8 @@ impl Config<'_> {
         media: false,
         #[cfg(feature = "media")]
         links: None,
+        #[cfg(feature = "media")]
+        upload_bytes_max: None,
     };
 
     /// A device of which everybody on its network may ask.

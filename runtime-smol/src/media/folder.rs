@@ -13,8 +13,8 @@
 //! where it was.
 
 use super::{
-    contract::{Filling, KEPT_MS, Kept, Media, NewUpload, Output},
-    digest,
+    contract::{Body, Filling, Input, KEPT_MS, Kept, Media, NewUpload, Output},
+    digest, list,
     names::{self, NEW, NOTE, PART, SRT, VTT},
     note::{Note, sync_folder},
     part::{Part, kept},
@@ -38,6 +38,9 @@ use std::{
 
 /// How the names of files end that are of a job, and count.
 const OF_JOB: [&str; 3] = ["", VTT, SRT];
+
+/// How many notes are read for one page of a list.
+const LOOKED_AT_MAX: usize = 1_000;
 
 /// Media as files of a directory, which one process uses.
 #[derive(Debug)]
@@ -68,7 +71,7 @@ impl Folder {
             link_key: path.join("link-key"),
             uploads,
             outputs,
-            room: Room::new(limits, path),
+            room: Room::new(limits, Some(path)),
         };
         folder.count()?;
         Ok(folder)
@@ -112,10 +115,20 @@ impl Folder {
         names::file(&self.outputs, Prefix::Job, job, ending)
     }
 
+    /// The file of an upload that is whole.
+    fn whole(&self, id: Id) -> Result<PathBuf, MediaRefusal> {
+        let kept = self.find(id)?;
+        let path = self.upload(id, "");
+        match kept.received == kept.upload.bytes && path.exists() {
+            true => Ok(path),
+            false => Err(MediaRefusal::NotFound),
+        }
+    }
+
     /// The subtitles that an upload is.
     fn read_subtitles(&self, id: Id) -> Result<Both, MediaRefusal> {
         let none = |_| MediaRefusal::Subtitles;
-        let path = self.input(id).map_err(none)?;
+        let path = self.whole(id).map_err(none)?;
         subtitles::read(&path).ok_or(MediaRefusal::Subtitles)
     }
 
@@ -200,17 +213,15 @@ impl Media for Folder {
         Ok(key)
     }
 
+    fn upload_bytes_max(&self) -> u64 {
+        self.room.upload_bytes_max()
+    }
+
     fn create(&self, upload: NewUpload) -> Result<Kept, MediaRefusal> {
         let bytes = upload.bytes;
         self.room.check_upload(bytes)?;
         self.room.take(bytes, bytes)?;
-        let note = Note {
-            bytes,
-            created_at_ms: upload.created_at.as_unix_ms(),
-            filename: upload.filename.clone(),
-            content_type: upload.content_type.clone(),
-            sha256: upload.sha256.as_deref().map(str::to_ascii_lowercase),
-        };
+        let note = Note::of(&upload);
         match note.write(&self.upload(upload.id, NOTE)) {
             Ok(()) => Ok(kept(upload.id, note, 0)),
             Err(error) => {
@@ -230,7 +241,19 @@ impl Media for Folder {
         limit: usize,
         sha256: Option<&str>,
     ) -> Result<(Vec<Kept>, Option<Id>), MediaRefusal> {
-        self.page(after, limit, sha256)
+        let mut ids = Vec::new();
+        let listed = fs::read_dir(&self.uploads).and_then(|entries| {
+            for entry in entries {
+                ids.extend(names::id(&entry?.path(), Prefix::Media, NOTE));
+            }
+            Ok(())
+        });
+        listed.map_err(|error| refusal(&error))?;
+        Ok(list::page(ids, after, limit, LOOKED_AT_MAX, |id| {
+            let note = Note::read(&self.upload(id, NOTE)).ok()?;
+            let is_wanted = note.has(sha256);
+            is_wanted.then(|| self.find_noted(id, note).ok())?
+        }))
     }
 
     fn begin(&self, id: Id, at: Option<u64>, bytes: u64) -> Result<Box<dyn Filling>, MediaRefusal> {
@@ -275,13 +298,8 @@ impl Media for Folder {
         Ok(())
     }
 
-    fn input(&self, id: Id) -> Result<PathBuf, MediaRefusal> {
-        let kept = self.find(id)?;
-        let path = self.upload(id, "");
-        match kept.received == kept.upload.bytes && path.exists() {
-            true => Ok(path),
-            false => Err(MediaRefusal::NotFound),
-        }
+    fn input(&self, id: Id) -> Result<Input, MediaRefusal> {
+        self.whole(id).map(Input::File)
     }
 
     fn adopt(&self, job: Id, file: &Path, subtitles: &[PathBuf]) -> Result<(), MediaRefusal> {
@@ -309,12 +327,11 @@ impl Media for Folder {
             let mut kept = File::open(&new)?;
             let note = Note {
                 bytes,
-                created_at_ms: 0,
                 filename: file
                     .file_name()
                     .map(|name| name.to_string_lossy().into_owned()),
-                content_type: None,
                 sha256: Some(digest::of(&mut kept)?),
+                ..Note::default()
             };
             kept.sync_all()?;
             note.write(&self.of_job(job, NOTE))?;
@@ -328,14 +345,14 @@ impl Media for Folder {
     }
 
     fn content(&self, id: Id) -> Result<Output, MediaRefusal> {
-        let path = self.input(id)?;
+        let path = self.whole(id)?;
         let note = self.note(id)?;
         open(&path, note)
     }
 
     fn keep(&self, id: Id, job: Id, subtitles: Option<Id>) -> Result<(), MediaRefusal> {
         let broken = |error: io::Error| refusal(&error);
-        let path = match self.input(id) {
+        let path = match self.whole(id) {
             Ok(path) => path,
             // The answer to the first report was lost.
             Err(MediaRefusal::NotFound) if self.of_job(job, "").exists() => return Ok(()),
@@ -434,13 +451,13 @@ fn open(path: &Path, note: Note) -> Result<Output, MediaRefusal> {
         Ok((file, bytes))
     };
     let (file, bytes) = opened().map_err(|error: io::Error| refusal(&error))?;
-    let filename = note.filename.unwrap_or_else(|| "video".to_owned());
+    let filename = names::shown(note.filename);
     Ok(Output {
-        file,
+        body: Body::File(file),
         bytes,
         content_type: names::content_type(&filename).to_owned(),
         tag: format!("\"{}\"", note.sha256.unwrap_or_default()),
-        filename: filename[..filename.floor_char_boundary(255)].to_owned(),
+        filename,
     })
 }
 
@@ -452,6 +469,5 @@ fn remove(path: &Path) -> Result<(), MediaRefusal> {
     }
 }
 
-mod list;
 #[cfg(test)]
 mod tests;

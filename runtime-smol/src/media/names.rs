@@ -43,6 +43,25 @@ pub(super) fn content_type(name: &str) -> &'static str {
     known.map_or(UNKNOWN, |(_, content_type)| content_type)
 }
 
+/// What a file is called where nobody has said it, or as much of it as is shown.
+pub(super) fn shown(name: Option<String>) -> String {
+    let name = name.unwrap_or_else(|| "video".to_owned());
+    name[..name.floor_char_boundary(255)].to_owned()
+}
+
+/// That a file is to be saved under this name (RFC 6266), as an object store shall say it.
+pub(super) fn attachment(name: &str) -> String {
+    let mut said = "attachment; filename*=UTF-8''".to_owned();
+    for byte in name.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' => said.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => said.push(char::from(byte)),
+            byte => said.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    said
+}
+
 /// The name of a file beside this one, whose own ending is short and goes.
 pub(super) fn with_ending(name: &str, ending: &str) -> String {
     let stem = match name.rsplit_once('.') {

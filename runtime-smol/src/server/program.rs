@@ -9,9 +9,11 @@ use super::{
     sweep::upload_of,
 };
 use crate::{
+    media::Input,
     signal::Signal,
     translate::{
-        Command, End, Programs, Task, name_input, output_file, report_or_log, subtitles_beside,
+        Command, End, Programs, Task, name_input, name_url, output_file, report_or_log,
+        subtitles_beside,
     },
 };
 use async_io::Timer;
@@ -25,7 +27,7 @@ use dubhook_core::{
 };
 use futures_lite::future::FutureExt;
 use smol::unblock;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// What is said of a job whose video is an upload that is not there.
 const NO_INPUT: &str = "The upload is not there, or not all of it.";
@@ -96,7 +98,10 @@ impl Run<'_, '_> {
     async fn to_end(&self, mut job: Vec<u8>) {
         if let Some(upload) = self.upload {
             match self.input(upload).await {
-                Some(file) => name_input(&mut job, &upload.text(Prefix::Media), &file),
+                Some(Input::File(file)) => {
+                    name_input(&mut job, &upload.text(Prefix::Media), &file);
+                }
+                Some(Input::Url(url)) => name_url(&mut job, &upload.text(Prefix::Media), &url),
                 None => return self.report(Report::Failed(NO_INPUT)),
             }
         }
@@ -130,8 +135,8 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Where the upload can be read on this machine.
-    async fn input(&self, upload: Id) -> Option<PathBuf> {
+    /// Where the upload can be read.
+    async fn input(&self, upload: Id) -> Option<Input> {
         let media = Arc::clone(self.engine.media.as_ref()?);
         unblock(move || media.input(upload)).await.ok()
     }

@@ -205,6 +205,7 @@ impl Server {
             },
             pages: self.pages,
             media: self.media.is_some(),
+            upload_bytes_max: self.media.as_ref().map(|media| media.upload_bytes_max()),
             links: link_key.as_ref().zip(reached).map(|(key, base)| Links {
                 base,
                 key,

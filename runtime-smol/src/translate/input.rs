@@ -11,13 +11,18 @@ pub fn upload_of(video_url: &str) -> Option<&str> {
 
 /// Puts a file, whose path is absolute, in place of an upload's name in a job's JSON.
 pub fn name_input(job: &mut Vec<u8>, upload: &str, file: &Path) {
+    name_url(job, upload, &url::of(file));
+}
+
+/// Puts a URL in place of an upload's name in a job's JSON.
+pub fn name_url(job: &mut Vec<u8>, upload: &str, url: &str) {
     let named = format!("\"video_url\":\"dubhook:{upload}\"");
     // A quote stands unescaped only where a string begins or ends, so no other string is taken for this.
     let place = job
         .windows(named.len())
         .position(|part| part == named.as_bytes());
     if let Some(place) = place {
-        let given = format!("\"video_url\":\"{}\"", url::of(file)).into_bytes();
+        let given = format!("\"video_url\":\"{url}\"").into_bytes();
         job.splice(place..place + named.len(), given);
     }
 }

@@ -191,6 +191,21 @@ pub(crate) enum Problem {
     /// The range that is asked for lies beyond the end.
     #[cfg(feature = "media")]
     Range,
+    /// The upload that a job is about is not there, or not all of it.
+    #[cfg(feature = "media")]
+    UploadNotReady,
+    /// The bytes of an upload are to go elsewhere.
+    #[cfg(feature = "media")]
+    UploadElsewhere,
+    /// `Upload-Metadata` is none.
+    #[cfg(feature = "media")]
+    UploadMetadata,
+    /// Another version of the protocol by which uploads go on.
+    #[cfg(feature = "media")]
+    TusVersion,
+    /// What is sent of an upload says that it is something else.
+    #[cfg(feature = "media")]
+    NotOffset,
     /// The signature of a link is not that of this link.
     #[cfg(feature = "media")]
     LinkWrong,
@@ -251,6 +266,32 @@ impl Problem {
             Self::Http(refusal) => refusal.status(),
             _ => self.parts().status,
         }
+    }
+
+    /// Whether it is told to clients that upload, who are answered after tus.
+    #[cfg(feature = "media")]
+    pub(crate) const fn is_of_uploads(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchUpload
+                | Self::Bytes
+                | Self::Filename
+                | Self::ContentType
+                | Self::LengthRequired
+                | Self::OffsetMissing
+                | Self::Offset
+                | Self::UploadLength
+                | Self::UploadTooLarge
+                | Self::UploadBusy
+                | Self::UploadDone
+                | Self::UploadElsewhere
+                | Self::UploadMetadata
+                | Self::TusVersion
+                | Self::NotOffset
+                | Self::Checksum
+                | Self::MediaFull
+                | Self::MediaBroken
+        )
     }
 
     /// How many seconds to stay away, if there is hope.
@@ -530,6 +571,37 @@ impl Problem {
                 416,
                 "range_not_satisfiable",
                 "The output has no such bytes; Content-Range says how many it has.",
+            ),
+            #[cfg(feature = "media")]
+            Self::UploadNotReady => parts!(
+                422,
+                "upload_not_ready",
+                "The upload that it names is not there, or not all of it.",
+                Some(Field::VideoUrl)
+            ),
+            #[cfg(feature = "media")]
+            Self::UploadElsewhere => parts!(
+                409,
+                "upload_elsewhere",
+                "Send the bytes to where the member upload says, which is not here.",
+            ),
+            #[cfg(feature = "media")]
+            Self::UploadMetadata => parts!(
+                400,
+                "invalid_upload_metadata",
+                "Upload-Metadata must be names and values in Base64, each name once.",
+            ),
+            #[cfg(feature = "media")]
+            Self::TusVersion => parts!(
+                412,
+                "tus_version",
+                "This server speaks the version of tus that Tus-Version says.",
+            ),
+            #[cfg(feature = "media")]
+            Self::NotOffset => parts!(
+                415,
+                "unsupported_media_type",
+                "Send the bytes as content-type: application/offset+octet-stream.",
             ),
             #[cfg(feature = "media")]
             Self::LinkWrong => parts!(

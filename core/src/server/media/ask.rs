@@ -2,14 +2,16 @@
 
 use crate::{
     api::{self, NewUpload, OfWork, Problem, Resource, Subtitles},
-    digits::canonical_u64,
+    digits::{canonical, canonical_u64},
     http::{Method, RecvBuf, Request},
     id::{Id, Ix, Prefix},
+    out::Out,
     server::{
         ConnId, Server, answer,
         conn::Waiting,
         reply::{Answer, Reply},
     },
+    service::NewJob,
     slab::Ix as Slot,
     time::Now,
 };
@@ -50,6 +52,13 @@ pub enum MediaCall<'r> {
     End {
         /// Of which one.
         upload: Id,
+    },
+    /// Where a part of an upload is to be sent. Answered with [`MediaAnswer::Part`](super::MediaAnswer::Part).
+    Part {
+        /// Of which one.
+        upload: Id,
+        /// Which part, from 1 on.
+        number: u16,
     },
     /// An upload is wanted no more. Answered with [`MediaAnswer::Done`](super::MediaAnswer::Done).
     Remove {
@@ -106,6 +115,9 @@ pub(super) enum What {
     },
     Remove,
     Content,
+    Part(u16),
+    /// Whether an upload is there that a job shall be about.
+    Submit,
     Keep,
     Output,
     Subtitles(Subtitles),
@@ -124,6 +136,7 @@ pub(in crate::server) fn create(
     now: Now,
     request: &Request<'_>,
 ) -> Answer {
+    check_version(request)?;
     let id = Id::new(now.timestamp, Ix::MIN, server.service.random());
     api::upload(request, id)?;
     let what = What::Create;
@@ -156,6 +169,7 @@ fn listed<'r>(request: &Request<'r>) -> Result<MediaCall<'r>, Problem> {
 
 /// What is answered about an upload. Its bytes are taken before they have come (see [`Server::begin_upload`]).
 pub(in crate::server) fn of_upload(request: &Request<'_>, name: &str) -> Answer {
+    check_version(request)?;
     let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
     let what = match request.method {
         Method::Delete => What::Remove,
@@ -169,6 +183,41 @@ pub(in crate::server) fn of_content(name: &str) -> Answer {
     let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
     let what = What::Content;
     Ok(Reply::Media(Asked { what, id }))
+}
+
+/// What is answered about where that part of that upload is to be sent.
+pub(in crate::server) fn of_part(name: &str, number: &str) -> Answer {
+    let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
+    let number = canonical(number.as_bytes()).and_then(|number| number.try_into().ok());
+    let what = What::Part(number.ok_or(Problem::NoSuchUpload)?);
+    Ok(Reply::Media(Asked { what, id }))
+}
+
+/// The upload that a job shall be about, if it is one: whether that is there is asked before the job is taken.
+pub(in crate::server) fn submitted(new: &NewJob<'_>) -> Result<Option<Asked>, Problem> {
+    const SCHEME: &[u8] = b"dubhook:";
+    let url = new.video_url.bytes();
+    if !url.clone().take(SCHEME.len()).eq(SCHEME.iter().copied()) {
+        return Ok(None);
+    }
+    // A byte more than an id has, so that none is taken for what it begins with.
+    let mut memory = [0; 31];
+    let mut name = Out::new(&mut memory);
+    url.skip(SCHEME.len())
+        .take(31)
+        .for_each(|byte| name.put_byte(byte));
+    let name = core::str::from_utf8(name.written()).unwrap_or_default();
+    let id = Id::parse(Prefix::Media, name).ok_or(Problem::UploadNotReady)?;
+    let what = What::Submit;
+    Ok(Some(Asked { what, id }))
+}
+
+/// Whether a client of tus, if it is one, speaks the version that this server does (tus 1.0, section "Headers").
+fn check_version(head: &Request<'_>) -> Result<(), Problem> {
+    match head.fields.get_unique("tus-resumable") {
+        Ok(None | Some(b"1.0.0")) => Ok(()),
+        _ => Err(Problem::TusVersion),
+    }
 }
 
 /// Whether a worker that completes the job of that name has uploaded the output, and still has the job: whoever has not is told so
@@ -214,6 +263,13 @@ fn filled(head: &Request<'_>) -> Result<(Id, Option<u64>), Problem> {
     if head.method == Method::Put {
         return Ok((upload, None));
     }
+    check_version(head)?;
+    // Who says nothing of tus need not say it of the bytes either.
+    let is_tus = head.fields.get("tus-resumable").is_some();
+    let content_type = head.fields.get_unique("content-type");
+    if is_tus && content_type != Ok(Some(b"application/offset+octet-stream")) {
+        return Err(Problem::NotOffset);
+    }
     let at = head.fields.get_unique("upload-offset").ok().flatten();
     let at = at.and_then(canonical_u64).ok_or(Problem::OffsetMissing)?;
     Ok((upload, Some(at)))
@@ -244,6 +300,8 @@ impl Server<'_> {
             }
             What::End { .. } => MediaCall::End { upload: id },
             What::Remove => MediaCall::Remove { upload: id },
+            What::Part(number) => MediaCall::Part { upload: id, number },
+            What::Submit => MediaCall::Read { upload: id },
             What::Content => MediaCall::Content { upload: id },
             What::Keep => {
                 let request = conn.parser.request(input.filled())?;

@@ -25,15 +25,18 @@ mod told;
 mod write;
 
 pub use crate::api::{NewUpload, Subtitles};
-pub use answer::{MediaAnswer, MediaRefusal, Output, Upload};
+pub use answer::{MediaAnswer, MediaRefusal, Output, Part, Put, Upload};
 pub use ask::MediaCall;
 pub use link::Links;
 
 #[cfg(feature = "lists")]
 pub(super) use ask::list;
-pub(super) use ask::{Asked, brings_output, create, keep_output, of_content, of_output, of_upload};
+pub(super) use ask::{
+    Asked, brings_output, create, keep_output, of_content, of_output, of_part, of_upload, submitted,
+};
 pub(super) use body::Receiving;
 pub(super) use link::{LINK_BYTES_MAX, admit as admit_link};
+pub(super) use write::{TUS, tus_options};
 
 #[cfg(doc)]
 use super::Drive;

@@ -3,6 +3,7 @@
 extern crate std;
 
 mod links;
+mod uploads;
 
 use super::*;
 use crate::{
@@ -72,6 +73,12 @@ struct Home {
     file: Vec<u8>,
     /// How many bytes the upload has.
     bytes: u64,
+    /// What the newest upload is called.
+    named: String,
+    /// How the bytes are to be sent.
+    put: Put<'static>,
+    /// Where the output is, if it is elsewhere.
+    elsewhere: Option<&'static str>,
     /// What is refused, if anything.
     refuses: Option<MediaRefusal>,
     /// What was listed last.
@@ -111,6 +118,7 @@ impl Home {
             keys,
             media,
             links,
+            upload_bytes_max: Some(5 << 30),
             ..Config::DEVICE
         };
         let memory = Box::leak(Box::new(ServerMemory::<Vectors>::new(&SIZES, &config)));
@@ -126,6 +134,9 @@ impl Home {
             output: vec![0; config.answer_bytes_max()],
             file: Vec::new(),
             bytes: 10,
+            named: String::new(),
+            put: Put::Here,
+            elsewhere: None,
             refuses: None,
             #[cfg(feature = "lists")]
             listed: Vec::new(),
@@ -196,6 +207,7 @@ impl Home {
                             content_type: "video/mp4",
                             filename: "Ä \"x\".es.mp4",
                             tag: "\"t\"",
+                            elsewhere: self.elsewhere,
                         }),
                         #[cfg(feature = "lists")]
                         (MediaCall::List { after, limit, .. }, _) => {
@@ -206,12 +218,23 @@ impl Home {
                             }
                         }
                         (MediaCall::Remove { .. }, _) => MediaAnswer::Done,
+                        (MediaCall::Part { number, .. }, _) => MediaAnswer::Part(Part {
+                            bytes: number.into(),
+                            url: "https://s3.test/x?partNumber=7",
+                            expires_at: Timestamp::from_unix_ms(1_795_597_200_000),
+                        }),
+                        (MediaCall::Read { .. }, Some(why)) => MediaAnswer::Refused(why),
                         (MediaCall::Create(new), _) => {
                             self.bytes = new.bytes;
-                            MediaAnswer::Upload(upload(new.id, &self.file, self.bytes))
+                            let mut memory = [0; 255];
+                            let mut name = Out::new(&mut memory);
+                            new.write_filename(&mut name);
+                            let name = core::str::from_utf8(name.written()).unwrap();
+                            self.named = String::from(name);
+                            MediaAnswer::Upload(upload(new.id, &self.file, self.bytes, self.put))
                         }
                         (MediaCall::Read { upload: id } | MediaCall::End { upload: id }, _) => {
-                            MediaAnswer::Upload(upload(id, &self.file, self.bytes))
+                            MediaAnswer::Upload(upload(id, &self.file, self.bytes, self.put))
                         }
                     });
                 }
@@ -232,7 +255,7 @@ impl Home {
     }
 }
 
-fn upload(id: Id, file: &[u8], bytes: u64) -> Upload<'static> {
+fn upload(id: Id, file: &[u8], bytes: u64, put: Put<'static>) -> Upload<'static> {
     Upload {
         id,
         bytes,
@@ -241,6 +264,7 @@ fn upload(id: Id, file: &[u8], bytes: u64) -> Upload<'static> {
         content_type: None,
         sha256: None,
         expires_at: Timestamp::from_unix_ms(1_795_597_200_000),
+        put,
     }
 }
 
@@ -665,6 +689,7 @@ fn a_worker_brings_an_output_with_its_report_while_it_has_the_job() {
     };
     let upload = "\"med_01m8hmbbfzenp8mfb755000002\"";
     let mut home = Home::open();
+    home.file = b"0123456789".to_vec();
     let said = home.receive(post("/v1/translations", job).as_bytes());
     assert_eq!(status(&said), "202", "{said}");
     let id = said.split("location: /v1/translations/").nth(1).unwrap();

@@ -84,7 +84,7 @@ fn an_upload_grows_and_is_whole_at_its_end_and_only_then() {
     drop(held);
     assert_eq!(fill(&folder, 1, Some(5), b"56789"), Ok(10));
     assert_eq!(
-        fs::read(folder.input(id(1)).unwrap()).unwrap(),
+        fs::read(folder.whole(id(1)).unwrap()).unwrap(),
         b"0123456789"
     );
     assert_eq!(
@@ -217,9 +217,12 @@ fn subtitles_come_and_go_with_their_output_in_both_forms() {
     fs::write(&made, "0123456789").unwrap();
     fs::write(&srt, "1\n00:00:01,000 --> 00:00:02,000\nHola\n").unwrap();
     let text = |job, form| {
-        let mut output = folder.subtitles(id(job), form)?;
+        let output = folder.subtitles(id(job), form)?;
         let mut text = String::new();
-        std::io::Read::read_to_string(&mut output.file, &mut text).unwrap();
+        let Body::File(mut file) = output.body else {
+            panic!("it is a file");
+        };
+        std::io::Read::read_to_string(&mut file, &mut text).unwrap();
         assert_eq!(output.bytes, text.len() as u64);
         Ok((output.filename, output.content_type, text))
     };

@@ -132,6 +132,7 @@ fn a_link_that_is_another_or_bent_or_over_is_refused_with_the_reason() {
 #[test]
 fn a_worker_reads_its_upload_by_a_link_while_it_has_the_job_and_what_it_brings_is_told_as_one() {
     let mut home = guarded();
+    home.file = b"0123456789".to_vec();
     let job = format!(r#"{{"video_url":"dubhook:{UPLOAD}","target_language":"es"}}"#);
     assert_eq!(
         status(&home.receive(post("/v1/translations", &job).as_bytes())),
@@ -142,7 +143,6 @@ fn a_worker_reads_its_upload_by_a_link_while_it_has_the_job_and_what_it_brings_i
     let input = String::from(input.split('"').next().unwrap());
     let id = said.split("\"id\":\"").nth(1).unwrap();
     let id = String::from(id.split('"').next().unwrap());
-    home.file = b"0123456789".to_vec();
     let said = home.receive(get(&input, "").as_bytes());
     assert!(
         status(&said) == "200" && said.ends_with("0123456789"),
@@ -182,6 +182,7 @@ fn a_worker_reads_its_upload_by_a_link_while_it_has_the_job_and_what_it_brings_i
 fn where_no_links_are_given_a_signature_is_nothing_and_a_worker_says_where_its_output_is() {
     let link = link(&guarded());
     let mut home = Home::with_links(keys(), true, None);
+    home.file = b"0123456789".to_vec();
     let said = home.receive(get(&link, "").as_bytes());
     assert_eq!(status(&said), "401", "{said}");
     let job = format!(r#"{{"video_url":"dubhook:{UPLOAD}","target_language":"es"}}"#);
@@ -216,6 +217,7 @@ fn a_link_opens_the_subtitles_too_and_a_worker_brings_them_with_its_output() {
         let without = link.split('?').next().unwrap();
         assert_eq!(status(&home.receive(get(without, "").as_bytes())), "401");
     }
+    home.bytes = home.file.len() as u64;
     let job = format!(r#"{{"video_url":"dubhook:{UPLOAD}","target_language":"es"}}"#);
     home.receive(post("/v1/translations", &job).as_bytes());
     let said = home.receive(post("/v1/work/claim", "").as_bytes());
