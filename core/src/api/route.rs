@@ -233,6 +233,7 @@ pub(crate) fn route(path: &str) -> Option<Resource<'_>> {
             Some("content") => Some(Resource::Content(id)),
             Some(below) => below
                 .strip_prefix("parts/")
+                .filter(|number| !number.is_empty())
                 .map(|number| Resource::Part(id, number)),
         },
         #[cfg(feature = "hub")]
