@@ -16,6 +16,15 @@ pub(crate) use lines::Log;
 use zerocopy::FromZeros;
 
 /// How an attempt failed without an answer, or why its answer does not count.
+///
+/// ```
+/// use dubhook_core::log::AttemptError;
+///
+/// // What a driver tells of an attempt, and the sentence that a person reads in the log of attempts.
+/// let error = AttemptError::Timeout;
+/// assert_eq!(error.as_str(), Some("the receiver did not answer in time"));
+/// assert_eq!(AttemptError::None.as_str(), None, "it arrived");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromZeros)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
@@ -81,3 +90,11 @@ impl AttemptError {
         })
     }
 }
+
+impl core::fmt::Display for AttemptError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str().unwrap_or("it did not fail"))
+    }
+}
+
+impl core::error::Error for AttemptError {}
