@@ -7,6 +7,25 @@
 //!
 //! What must not fail later can be counted in advance: `Pool::reserve` sets blocks aside that only
 //! `Pool::store_reserved` takes.
+//!
+//! Who tells events of his own may keep strings of his subjects in the pool that a dispatcher has for its endpoints:
+//!
+//! ```
+//! use dubhook_core::{dispatch::{Dispatcher, Limits, Signal, Storage}, out::Out, record::Keep, text::Text};
+//!
+//! let mut storage = Storage::<Signal, 1, 2, 2, 192>::new(); // four blocks of text for each of two endpoints
+//! let mut dispatcher = Dispatcher::new(storage.lend(Keep::Nothing), Limits::DEVICE, [7; 32]).unwrap();
+//! let pool = dispatcher.text_mut();
+//! let door: Text<2> = pool.store(["north", "beside the ramp"].map(str::bytes)).unwrap();
+//! assert_eq!((door.len(1), door.blocks(), pool.room()), (15, 1, 7));
+//!
+//! let mut memory = [0; 32];
+//! let mut out = Out::new(&mut memory);
+//! pool.write(&door, 1, &mut out);
+//! assert_eq!(out.written(), b"beside the ramp");
+//! pool.free(door);
+//! assert_eq!(pool.room(), 8);
+//! ```
 
 mod source;
 

@@ -27,6 +27,7 @@
 //! use dubhook_core::{
 //!     dispatch::{
 //!         AttemptResult, Dispatcher, Input, Limits, Message, NewEndpoint, Output, Ready, Storage, Subjects,
+//!         zerocopy::FromZeros,
 //!     },
 //!     id::{Id, Ix},
 //!     out::Out,
@@ -34,10 +35,11 @@
 //!     text::Pool,
 //!     time::{Instant, Now, Timestamp},
 //! };
-//! use zerocopy::FromZeros;
 //!
-//! /// A door was opened or closed, for the so manieth time.
+//! /// A door was opened or closed, for the so manieth time. All zero bytes are one: `FromZeros` sees to that. It is of the
+//! /// crate `zerocopy`, and whoever depends on that in the same version needs no second attribute.
 //! #[derive(Debug, Clone, Copy, PartialEq, FromZeros)]
+//! #[zerocopy(crate = "dubhook_core::dispatch::zerocopy")]
 //! struct Moved { at: Timestamp, count: u32, open: bool }
 //!
 //! impl Message for Moved {
@@ -97,6 +99,9 @@
 //! }
 //! assert_eq!(told, 2, "it was opened twice");
 //! ```
+//!
+//! Where a kind and a number will do, [`Signal`] is ready made. How records come back after a restart, with subjects of one's
+//! own, is on the page for [embedders](crate::embedding).
 
 mod answer;
 mod attempt;
@@ -132,6 +137,8 @@ pub use request::RequestError;
 pub use restore::RestoreError;
 pub use signal::{Kinds, Signal};
 pub use storage::Storage;
+/// The crate whose `FromZeros` a [`Message`] has, in the version in which it is used here.
+pub use zerocopy;
 
 use course::Course;
 
