@@ -25,7 +25,7 @@ use dubhook_core::{
 use dubhook_firmware::{
     board::{self, Board, StackWatch},
     host::{self, Settings},
-    net::{Address, Conn, Memory, Net},
+    net::{Conn, Memory, Net},
     stellaris::Ethernet,
 };
 use static_cell::{ConstStaticCell, StaticCell};
