@@ -16,7 +16,10 @@
 //!
 //! **Nothing leaves before it is durable.** Every change belongs to the batch of records that is open. Its records come out
 //! one by one, and then the [batch](crate::record::Batch) itself; what speaks of the change comes out once that has come back.
-//! With [`Keep::Nothing`] there are no records and everything is durable at once.
+//! With [`Keep::Nothing`] there are no records and everything is durable at once. What its user keeps of a subject (its id, and
+//! the number of its latest event) belongs into the transaction of the batch that is committed: after a restart the subjects are
+//! there first, then comes [`restore`](Dispatcher::restore) for each record, [`admit`](Dispatcher::admit), and
+//! [`start`](Dispatcher::start). The page for [embedders](crate::embedding) shows it.
 //!
 //! **Full is an answer.** A subject is admitted only with room for the events that it was admitted for, and for all that
 //! they cause; one that may be overtaken takes what room is left.
@@ -100,8 +103,7 @@
 //! assert_eq!(told, 2, "it was opened twice");
 //! ```
 //!
-//! Where a kind and a number will do, [`Signal`] is ready made. How records come back after a restart, with subjects of one's
-//! own, is on the page for [embedders](crate::embedding).
+//! Where a kind and a number will do, [`Signal`] is ready made.
 
 mod answer;
 mod attempt;
