@@ -131,6 +131,7 @@ impl Client<'_> {
         now: Now,
         input: Input<'_, 'b>,
     ) -> Result<Option<Update<'b>>, HandleError> {
+        self.clock.check(now);
         let (Input::Answer { id, .. } | Input::Failure { id, .. }) = input;
         let exchange = self.in_flight.take_if(|exchange| exchange.id == id);
         let call = exchange.ok_or(HandleError::Exchange)?.call;

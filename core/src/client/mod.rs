@@ -166,7 +166,7 @@ use crate::{
     random::Random,
     signature::{SECRET_TEXT_BYTES_MAX, Secret, SigningKey},
     slab::Slot,
-    time::Instant,
+    time::{Clock, Instant},
 };
 use call::Retry;
 use jobs::Jobs;
@@ -209,6 +209,7 @@ pub struct Client<'a> {
     canceling: Option<Id>,
     in_flight: Option<Exchange>,
     serial: u32,
+    clock: Clock,
     retry: Retry,
     /// Once it is to end: how often it still tries to remove its registration.
     closing: Option<u8>,
@@ -234,6 +235,7 @@ impl<'a> Client<'a> {
             canceling: None,
             in_flight: None,
             serial: 0,
+            clock: Clock::NEW,
             retry: Retry::NONE,
             closing: None,
             random,

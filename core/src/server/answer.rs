@@ -198,7 +198,7 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
                 .ok_or(Problem::Internal)?;
             Ok(Reply::Accepted(id))
         }
-        Err(SubmitError::NotStarted) => Err(Problem::Internal),
+        Err(SubmitError::NotStarted | SubmitError::Invalid) => Err(Problem::Internal),
         Err(SubmitError::Full) => Err(full(&mut server.service)),
         #[cfg(feature = "idempotency")]
         Err(error) => repeat::refused(server, error),
