@@ -8,23 +8,31 @@
 //! What must not fail later can be counted in advance: `Pool::reserve` sets blocks aside that only
 //! `Pool::store_reserved` takes.
 //!
-//! Who tells events of his own may keep strings of his subjects in the pool that a dispatcher has for its endpoints:
+//! A machine has the pool, and who uses it hands strings in as a [`Source`]: also as they stand in a JSON document, which takes no
+//! memory to decode them.
 //!
 //! ```
-//! use dubhook_core::{dispatch::{Dispatcher, Limits, Signal, Storage}, out::Out, record::Keep, text::Text};
+//! use dubhook_core::{
+//!     json::{self, Str}, model::Translation, out::Out, record::Keep, server::{Config, Server, ServerStorage},
+//!     service::NewJob, text::Source, time::{Instant, Now, Timestamp},
+//! };
 //!
-//! let mut storage = Storage::<Signal, 1, 2, 2, 192>::new(); // four blocks of text for each of two endpoints
-//! let mut dispatcher = Dispatcher::new(storage.lend(Keep::Nothing), Limits::DEVICE, [7; 32]).unwrap();
-//! let pool = dispatcher.text_mut();
-//! let door: Text<2> = pool.store(["north", "beside the ramp"].map(str::bytes)).unwrap();
-//! assert_eq!((door.len(1), door.blocks(), pool.room()), (15, 1, 7));
+//! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
+//! let mut storage = ServerStorage::<4, 2, 1, 2>::new();
+//! let mut server = Server::new(storage.lend(Keep::Nothing), Config::DEVICE, [7; 32]).unwrap();
 //!
-//! let mut memory = [0; 32];
+//! let reference: Str<'_> = json::from_slice(br#""order \"17\"""#).unwrap();
+//! let new = NewJob {
+//!     video_url: Source::Plain("https://v.test/1.mp4"), target_language: Source::Plain("es"),
+//!     source_language: None, reference: Some(Source::Json(reference)), callback_url: None,
+//! };
+//! let slot = server.submit(now, &new).unwrap().job;
+//!
+//! let mut memory = [0; 512];
 //! let mut out = Out::new(&mut memory);
-//! pool.write(&door, 1, &mut out);
-//! assert_eq!(out.written(), b"beside the ramp");
-//! pool.free(door);
-//! assert_eq!(pool.room(), 8);
+//! server.service().write_job(slot, &mut out);
+//! let job: Translation<Str<'_>> = json::from_slice(out.written()).unwrap();
+//! assert!(job.reference.unwrap() == "order \"17\"");
 //! ```
 
 mod source;

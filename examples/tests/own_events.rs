@@ -48,6 +48,8 @@ impl Message for Step {
 }
 
 impl Stored for Step {
+    const BYTES_MAX: usize = 13;
+
     fn write(&self, record: &mut Write<'_>) {
         record.timestamp(self.at);
         record.u32(self.number);
