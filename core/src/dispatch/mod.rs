@@ -4,7 +4,7 @@
 //!
 //! A [`Dispatcher`] tells the events of *subjects* (jobs, doors, orders: a slot and an id each) to *endpoints*. What an event
 //! is, its user says: a small type that is a [`Message`] and has a durable form
-//! ([`Stored`](crate::record::Stored)), and for its body [`Subjects`]. All else is here: whom it concerns (an endpoint's
+//! ([`Stored`]), and for its body [`Subjects`]. All else is here: whom it concerns (an endpoint's
 //! filter, endpoints that are narrowed to one subject, a subject's own callback), in which order and how often it is tried
 //! (the outbox), what an answer means, when an endpoint is given up, secrets and their rotation, the
 //! request's bytes signed after Standard Webhooks, a log of attempts, and the records of all that. It knows nothing of
