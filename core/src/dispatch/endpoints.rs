@@ -137,14 +137,14 @@ impl<E: Event> Dispatcher<'_, E> {
         if narrowed.is_some_and(|subject| !self.outbox.is_active(subject)) {
             return Err(EndpointError::Subject);
         }
-        self.create_checked(now, new)
+        self.create_checked(now, &new)
     }
 
     /// As [`create_endpoint`](Self::create_endpoint), for a subject of which its user knows that it is there.
     pub(crate) fn create_checked(
         &mut self,
         now: Now,
-        new: NewEndpoint<'_, E::Filter>,
+        new: &NewEndpoint<'_, E::Filter>,
     ) -> Result<Ix, EndpointError> {
         if !self.begin() {
             return Err(EndpointError::NotStarted);
@@ -158,7 +158,7 @@ impl<E: Event> Dispatcher<'_, E> {
 
     /// Makes an endpoint, if there is room for it. A call of its own, for the stack it takes.
     #[inline(never)]
-    fn create(&mut self, now: Now, new: NewEndpoint<'_, E::Filter>) -> Link {
+    fn create(&mut self, now: Now, new: &NewEndpoint<'_, E::Filter>) -> Link {
         if self.endpoints.room() == 0 {
             self.reap_endpoints();
         }
@@ -176,8 +176,8 @@ impl<E: Event> Dispatcher<'_, E> {
             self.text.free(text);
             return None;
         }
-        let secret = match new.secret {
-            Some(secret) => secret,
+        let secret = match &new.secret {
+            Some(secret) => secret.clone(),
             None => Secret::from_random(self.random.bytes()),
         };
         let previous = self.newest_endpoint().and_then(|ix| self.endpoints.get(ix));

@@ -34,7 +34,7 @@ impl Service<'_> {
         if subject.is_some_and(|job| self.jobs.get(job).is_none()) {
             return Err(EndpointError::Subject);
         }
-        let ix = self.dispatch.create_checked(now, new)?;
+        let ix = self.dispatch.create_checked(now, &new)?;
         if let Some(event) = subject.and_then(|job| Some(self.jobs.get(job)?.last))
             && event.kind.is_terminal()
             && filter.matches(event.kind)
