@@ -18,6 +18,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::Command,
     thread,
@@ -163,12 +164,14 @@ fn a_video_goes_in_is_translated_and_comes_out_the_same_at_both_ends() {
         ended = asker.call("GET", &job, "").json();
     }
 
-    assert_eq!(
-        ended["output_url"],
-        json!(format!("https://v.test{job}/output"))
+    let link = ended["output_url"].as_str().unwrap();
+    let link = link.strip_prefix("https://v.test").unwrap();
+    assert!(
+        link.starts_with(&format!("{job}/output?expires=")),
+        "{link}"
     );
     let mut stream = connect(served.address);
-    let get = format!("GET {job}/output HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n");
+    let get = format!("GET {link} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n");
     stream.write_all(get.as_bytes()).unwrap();
     let mut said = Vec::new();
     stream.read_to_end(&mut said).unwrap();
@@ -507,10 +510,13 @@ fn a_worker_that_shares_no_disk_gets_its_video_and_brings_its_output() {
     let file = home.path().join("v.mp4");
     fs::write(&file, video(5 << 20)).unwrap();
     let there = home.path().join("there");
+    let exec = format!(
+        r#"printf '1\n00:00:01,000 --> 00:00:02,500\nHola\n' > "$DUBHOOK_OUTPUT_DIR/$DUBHOOK_JOB_ID.es.srt"; {COPY}"#
+    );
     let worker = [
         "work",
         "--exec",
-        COPY,
+        &exec,
         "--once",
         "--api-key",
         "sesame",
@@ -547,18 +553,53 @@ fn a_worker_that_shares_no_disk_gets_its_video_and_brings_its_output() {
     let jobs = run(&["jobs", "--json", "--api-key", "sesame", "--server", &server]);
     let jobs: Value = serde_json::from_slice(&jobs.stdout).expect("JSON");
     let job = jobs.get("data").unwrap_or(&jobs)[0].clone();
-    let expect = format!(
-        "{server}/v1/translations/{}/output",
-        job["id"].as_str().unwrap()
+    let path = format!("/v1/translations/{}/output", job["id"].as_str().unwrap());
+    let link = job["output_url"].as_str().unwrap().strip_prefix(&server);
+    let link = link.expect("where the server listens").to_owned();
+    assert!(link.starts_with(&format!("{path}?expires=")), "{link}");
+    assert_eq!(
+        fs::read_dir(&there).unwrap().count(),
+        2,
+        "the video and its subtitles"
     );
-    assert_eq!(job["output_url"], json!(expect));
-    assert_eq!(fs::read_dir(&there).unwrap().count(), 1);
     // Only the upload that was translated is still one.
     let uploads = fs::read_dir(home.path().join("data/media/uploads")).unwrap();
     assert_eq!(uploads.count(), 2, "a file and a note");
-    // Whoever has no key gets none of it.
-    let answer = Asker::new(served.address).call("GET", expect.strip_prefix(&server).unwrap(), "");
-    assert_eq!(answer.status, 401);
+    // Whoever has neither a key nor the link gets none of it; the link is good after a kill, too.
+    let mut served = served;
+    for _ in 0..2 {
+        let mut asker = Asker::new(served.address);
+        assert_eq!(asker.call("GET", &path, "").status, 401);
+        let part = "range: bytes=1000000-1000999\r\n";
+        let answer = asker.try_call("GET", &link, part, "").unwrap();
+        assert_eq!(answer.status, 206);
+        assert_eq!(answer.body, &fs::read(&file).unwrap()[1_000_000..1_001_000]);
+        let subtitles = link.replace("/output?", "/output/subtitles.vtt?");
+        let subtitles = asker.call("GET", &subtitles, "");
+        assert_eq!(subtitles.status, 200);
+        for (name, expect) in [
+            ("content-type", "text/vtt; charset=utf-8"),
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "sandbox; default-src 'none'"),
+        ] {
+            assert_eq!(subtitles.fields[name], expect);
+        }
+        let text = String::from_utf8(subtitles.body).unwrap();
+        assert_eq!(text, "WEBVTT\n\n00:00:01.000 --> 00:00:02.500\nHola\n\n");
+        let bent = link.replace("expires=1", "expires=2");
+        assert_eq!(code(&asker.call("GET", &bent, "")), "link_wrong");
+        let job = path.strip_suffix("/output").unwrap();
+        let query = link.split('?').nth(1).unwrap();
+        assert_eq!(asker.call("GET", &format!("{job}?{query}"), "").status, 401);
+        served.program.kill();
+        served = serve(
+            home.path(),
+            &["--translator", "remote", "--api-key", "sesame"],
+        );
+    }
+    let key = home.path().join("data/media/link-key");
+    let mode = fs::metadata(key).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "nobody else reads it");
 }
 
 #[test]
@@ -569,7 +610,7 @@ fn readers_that_stall_hold_up_nobody_and_are_given_up() {
     let media = Folder::open(&home.path().join("media"), Limits::default()).unwrap();
     let at = Timestamp::from_unix_ms(1_795_510_800_000);
     let job = Id::new(at, Ix::MIN, &mut Random::new([1; 32]));
-    media.adopt(job, &made).unwrap();
+    media.adopt(job, &made, &[]).unwrap();
     let server = Server::builder()
         .listen("127.0.0.1:0")
         .capacity(100)
@@ -655,7 +696,7 @@ fn what_nobody_wants_goes_and_what_a_job_names_stays() {
         media.create(upload).unwrap();
     }
     // Of a job that nobody knows any more.
-    media.adopt(job, &made).unwrap();
+    media.adopt(job, &made, &[]).unwrap();
     let server = Server::builder()
         .listen("127.0.0.1:0")
         .capacity(100)

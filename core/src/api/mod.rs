@@ -26,9 +26,9 @@ mod work;
 pub(crate) use body::{Rules, is_encoded, read_object};
 pub(crate) use field::Field;
 #[cfg(feature = "media")]
-pub use media::NewUpload;
-#[cfg(feature = "media")]
 pub(crate) use media::upload;
+#[cfg(feature = "media")]
+pub use media::{NewUpload, Subtitles};
 #[cfg(all(feature = "lists", feature = "webhook-api"))]
 pub(crate) use page::limit;
 #[cfg(feature = "lists")]
@@ -45,7 +45,7 @@ pub(crate) use webhook::redelivery;
 #[cfg(feature = "webhook-api")]
 pub(crate) use webhook::{OfWebhook, webhook, webhook_change};
 #[cfg(feature = "media")]
-pub(crate) use work::output_upload;
+pub(crate) use work::brought;
 #[cfg(feature = "hub")]
 pub(crate) use work::{OfWork, claim, report};
 

@@ -78,7 +78,8 @@ use hub::Watch;
 pub use hub::{Page, StoreFigures};
 #[cfg(feature = "media")]
 pub use media::{
-    MediaAnswer, MediaCall, MediaRefusal, NewUpload, Output as MediaOutput, Upload as MediaUpload,
+    Links, MediaAnswer, MediaCall, MediaRefusal, NewUpload, Output as MediaOutput,
+    Part as MediaPart, Put, Subtitles, Upload as MediaUpload,
 };
 pub use memory::{ServerMemory, Sizes};
 pub use storage::ServerStorage;
@@ -139,6 +140,14 @@ pub struct Config<'a> {
     /// Whether the driver keeps media: videos that are uploaded, and outputs. With the feature `media`.
     #[cfg(feature = "media")]
     pub media: bool,
+    /// What links to media are made of, by which they are open without a key; none where callers are given none. With the feature
+    /// `media`.
+    #[cfg(feature = "media")]
+    pub links: Option<Links<'a>>,
+    /// How large an upload may be, as clients are told that ask before they begin; not told where there is no such number. With the
+    /// feature `media`.
+    #[cfg(feature = "media")]
+    pub upload_bytes_max: Option<u64>,
 }
 
 impl Config<'_> {
@@ -171,6 +180,10 @@ impl Config<'_> {
         pages: &[],
         #[cfg(feature = "media")]
         media: false,
+        #[cfg(feature = "media")]
+        links: None,
+        #[cfg(feature = "media")]
+        upload_bytes_max: None,
     };
 
     /// A device of which everybody on its network may ask.

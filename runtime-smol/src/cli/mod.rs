@@ -16,6 +16,7 @@ mod jobs;
 mod listen;
 mod log;
 mod moving;
+mod object_store;
 mod pages;
 mod remote;
 mod serve;

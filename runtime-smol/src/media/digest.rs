@@ -22,9 +22,18 @@ pub fn of(file: &mut File) -> io::Result<String> {
             len => digest.update(&piece[..len]),
         }
     }
+    Ok(hex(&digest.finalize()))
+}
+
+/// The SHA-256 of bytes, as hexadecimal digits.
+pub(super) fn of_bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(digest: &[u8]) -> String {
     let mut text = String::with_capacity(64);
-    for byte in digest.finalize() {
+    for byte in digest {
         write!(text, "{byte:02x}").expect("a string grows");
     }
-    Ok(text)
+    text
 }

@@ -2,12 +2,12 @@
 //! after it. Both go on after pauses for as long as the job is this worker's.
 
 use super::{
-    calls::{Claim, WorkApi},
+    calls::{Claim, Uploads, WorkApi},
     pause::Pause,
 };
 use crate::cli::{api, exchange::ANSWER_BYTES_MAX};
 use dubhook_core::http::Method;
-use dubhook_smol::translate::{name_input, output_file, upload_of};
+use dubhook_smol::translate::{name_input, output_file, subtitles_beside, upload_of};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
@@ -102,23 +102,27 @@ impl WorkApi {
         }
     }
 
-    /// Brings the output of a job to the server whose video came from there, if it is a file below `folder`: the URL that callers
-    /// get it at, and the upload that it is. None where the output is elsewhere, and is told as it is.
+    /// Brings the output of a job to the server whose video came from there, if it is a file below `folder`, and its subtitles: the URL
+    /// that callers get it at, and the uploads that they are. None where the output is elsewhere, and is told as it is.
     pub(super) async fn output(
         &self,
         job: &Claim,
         output_url: &str,
         folder: &Path,
-    ) -> Result<Option<(String, String)>, String> {
+    ) -> Result<Option<(String, Uploads)>, String> {
         if upload_of(&job.video_url).is_none() {
             return Ok(None);
         }
         let Some(path) = output_file(output_url, folder) else {
             return Ok(None);
         };
-        let upload = self.send(&path).await?;
+        let output = self.send(&path).await?;
+        let subtitles = match subtitles_beside(&path, folder).first() {
+            Some(subtitles) => Some(self.send(subtitles).await?),
+            None => None,
+        };
         let url = format!("{}/v1/translations/{}/output", self.server(), job.id);
-        Ok(Some((url, upload)))
+        Ok(Some((url, Uploads { output, subtitles })))
     }
 
     /// Sends a file. Returns what the upload is called.
