@@ -5,6 +5,7 @@ pub mod beside;
 pub mod caller;
 pub mod cases;
 pub mod certificates;
+pub mod described;
 pub mod dump;
 pub mod fuzz;
 pub mod hooks;

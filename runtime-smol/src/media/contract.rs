@@ -143,6 +143,11 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// Where it can be neither read nor made.
     fn link_key(&self) -> io::Result<[u8; 32]>;
 
+    /// Variables of the environment that are the server's alone, and no business of a translator program.
+    fn hidden(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// How large an upload may be.
     fn upload_bytes_max(&self) -> u64;
 

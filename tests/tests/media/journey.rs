@@ -100,7 +100,7 @@ fn a_video_goes_in_is_translated_and_comes_out_the_same_at_both_ends() {
 }
 
 #[test]
-fn a_job_whose_upload_is_not_whole_says_so_and_what_lies_elsewhere_is_not_given_out() {
+fn a_job_whose_upload_is_not_whole_is_refused_and_what_lies_elsewhere_is_not_given_out() {
     let home = home();
     let elsewhere = home.path().join("secret");
     fs::write(&elsewhere, "secret").unwrap();
@@ -129,7 +129,18 @@ fn a_job_whose_upload_is_not_whole_says_so_and_what_lies_elsewhere_is_not_given_
         let (status, output) = end_of(job);
         assert_eq!((status, output), (json!("completed"), 404), "{reference}");
     }
-    let nothing = "dubhook:med_01m8hmbbfzenp8mfb755000001";
-    let job = json!({"video_url": nothing, "target_language": "es"});
-    assert_eq!(end_of(job), (json!("error"), 404));
+    let half = create(&mut asker, &json!({"bytes": 10}));
+    let path = path_of(&half);
+    let fields = "upload-offset: 0\r\n";
+    let said = fill(served.address, "PATCH", &path, fields, b"12345");
+    assert!(said.starts_with("HTTP/1.1 204"), "{said}");
+    let jobs = asker.call("GET", "/v1/translations", "").body;
+    let nothing = json!("dubhook:med_01m8hmbbfzenp8mfb755000001");
+    for url in [&half["video_url"], &nothing] {
+        let job = json!({"video_url": url, "target_language": "es"}).to_string();
+        let answer = asker.call("POST", "/v1/translations", &job);
+        let expect = (422, "upload_not_ready".to_owned());
+        assert_eq!((answer.status, code(&answer)), expect);
+    }
+    assert_eq!(asker.call("GET", "/v1/translations", "").body, jobs);
 }

@@ -19,6 +19,7 @@ use dubhook_smol::{
     server::Server,
 };
 use dubhook_tests::{
+    described::{description, fits, resolve},
     program::{Program, run},
     wire::{Answer, Asker, Hearer, PATIENCE},
 };

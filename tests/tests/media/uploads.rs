@@ -90,6 +90,9 @@ fn what_nobody_wants_goes_and_what_a_job_names_stays() {
         };
         media.create(upload).unwrap();
     }
+    let mut filling = media.begin(named, None, 1).unwrap();
+    filling.store(b"x").unwrap();
+    filling.finish().unwrap();
     // Of a job that nobody knows any more.
     media.adopt(job, &made, &[]).unwrap();
     let server = Server::builder()
@@ -113,4 +116,57 @@ fn what_nobody_wants_goes_and_what_a_job_names_stays() {
     }
     assert_eq!(asker.call("GET", &path(unnamed), "").status, 404);
     assert_eq!(asker.call("GET", &path(named), "").status, 200);
+}
+
+#[test]
+fn what_is_said_of_uploads_is_what_is_described() {
+    let home = home();
+    let served = serve(home.path(), &[]);
+    let mut asker = Asker::new(served.address);
+    let doc = description();
+    let mut check = |method: &str, at: &str, id: &str, body: &str, status: u16| {
+        let (path, query) = at.split_once('?').unwrap_or((at, ""));
+        let target = format!("{path}?{query}").replace("{id}", id);
+        let answer = asker.call(method, target.trim_end_matches('?'), body);
+        assert_eq!(answer.status, status, "{method} {target}");
+        let responses = &doc["paths"][path][method.to_lowercase()]["responses"];
+        let known = responses.get(status.to_string());
+        assert!(known.is_some() || status >= 400, "{method} {at}: {status}");
+        let response = resolve(&doc, known.unwrap_or(&responses["default"]));
+        match response["content"]
+            .as_object()
+            .and_then(|kinds| kinds.iter().next())
+        {
+            Some((kind, content)) if kind.ends_with("json") => {
+                assert_eq!(&answer.fields["content-type"], kind);
+                let fit = fits(&doc, &content["schema"], &answer.json());
+                assert_eq!(fit, Ok(()), "{method} {at}: {status}");
+            }
+            Some(_) => {}
+            None => assert!(answer.body.is_empty(), "{method} {at}: {status}"),
+        }
+        answer
+    };
+    let (all, one) = ("/v1/uploads", "/v1/uploads/{id}");
+    let asked = json!({"bytes": 3, "filename": "v.mp4", "content_type": "video/mp4"});
+    let upload = check("POST", all, "", &asked.to_string(), 201).json();
+    let id = upload["id"].as_str().unwrap();
+    check("POST", all, "", r#"{"bytes":0}"#, 422);
+    check("POST", all, "", "{", 400);
+    check("GET", one, id, "", 200);
+    check("GET", one, "med_1", "", 404);
+    check("GET", "/v1/uploads/{id}/content", id, "", 404);
+    check("PUT", one, id, "12", 413);
+    check("PUT", one, id, "123", 200);
+    check("PUT", one, id, "123", 409);
+    check("GET", one, id, "", 200);
+    check("GET", all, "", "", 200);
+    check("GET", "/v1/uploads/{id}/content", id, "", 200);
+    check("GET", "/v1/uploads/{id}/parts/{number}", id, "", 404);
+    check("DELETE", one, id, "", 204);
+    check("DELETE", one, id, "", 404);
+    for name in ["output", "output/subtitles.vtt", "output/subtitles.srt"] {
+        let path = format!("/v1/translations/{{id}}/{name}");
+        check("GET", &path, "job_01m8hmbbfzenp8mfb755000001", "", 404);
+    }
 }

@@ -271,6 +271,14 @@ impl Media for ObjectStore {
         key.try_into().map_err(wrong)
     }
 
+    fn hidden(&self) -> &'static [&'static str] {
+        &[
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+        ]
+    }
+
     fn upload_bytes_max(&self) -> u64 {
         self.room.upload_bytes_max()
     }
