@@ -126,6 +126,7 @@ fn what_is_said_of_uploads_is_what_is_described() {
     let check = |method: &str, at: &str, id: &str, body: &str, status: u16| {
         let (path, query) = at.split_once('?').unwrap_or((at, ""));
         let target = format!("{path}?{query}").replace("{id}", id);
+        let target = target.replace("{number}", "1");
         // Who is refused in the middle of his bytes is not listened to any more.
         let mut asker = Asker::new(served.address);
         let answer = asker.call(method, target.trim_end_matches('?'), body);
