@@ -5,7 +5,7 @@ use crate::machine::{MachineIn, START_UNIX_MS, config};
 use dubhook_core::{
     http::{RecvBuf, parse_date},
     out::Out,
-    server::{ConnId, Drive},
+    server::{ConnId, Drive, MediaAnswer, MediaRefusal},
     time::Timestamp,
 };
 use std::ops::Range;
@@ -99,6 +99,13 @@ impl Caller {
             drive = machine
                 .server
                 .answer_lookup(machine.now, self.id, found, &mut out);
+        }
+        if let Ok(Drive::Media) = drive {
+            // Nothing is kept here, so none of it is there.
+            let none = MediaAnswer::Refused(MediaRefusal::NotFound);
+            drive = machine
+                .server
+                .answer_media(machine.now, self.id, &mut input, none, &mut out);
         }
         self.wants = drive.expect("room for the longest answer");
         assert!(!out.is_full(), "half an answer");

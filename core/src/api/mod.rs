@@ -33,6 +33,8 @@ pub use media::{NewUpload, Subtitles};
 pub(crate) use page::limit;
 #[cfg(feature = "lists")]
 pub(crate) use page::page;
+#[cfg(all(feature = "lists", feature = "media"))]
+pub(crate) use page::uploads;
 pub(crate) use problem::Problem;
 #[cfg(feature = "hub")]
 pub(crate) use query::parameter;

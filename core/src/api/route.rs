@@ -87,7 +87,7 @@ impl Resource<'_> {
             | Self::Content(_)
             | Self::Part(..) => Methods::Read,
             #[cfg(feature = "media")]
-            Self::Uploads => Methods::Post,
+            Self::Uploads => COLLECTION,
             #[cfg(feature = "media")]
             Self::Upload(_) => Methods::ReadAndFill,
             Self::Translations => COLLECTION,

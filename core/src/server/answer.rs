@@ -140,6 +140,8 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Translation(id, OfTranslation::Subtitles(form)) => {
             media::of_output(id, Some(form))
         }
+        #[cfg(all(feature = "media", feature = "lists"))]
+        Resource::Uploads if reads => media::list(request),
         #[cfg(feature = "media")]
         Resource::Uploads => media::create(server, now, request),
         #[cfg(feature = "media")]

@@ -143,6 +143,11 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// Where it can be neither read nor made.
     fn link_key(&self) -> io::Result<[u8; 32]>;
 
+    /// Variables of the environment that are the server's alone, and no business of a translator program.
+    fn hidden(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// How large an upload may be.
     fn upload_bytes_max(&self) -> u64;
 
@@ -159,6 +164,19 @@ pub trait Media: Send + Sync + fmt::Debug {
     ///
     /// [`MediaRefusal::NotFound`].
     fn find(&self, upload: Id) -> Result<Kept, MediaRefusal>;
+
+    /// Uploads, newest first: at most `limit` of those that come after `after`, or of all, and of those alone that have this
+    /// SHA-256. And the last one that was looked at, where older ones may follow.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::Broken`].
+    fn list(
+        &self,
+        after: Option<Id>,
+        limit: usize,
+        sha256: Option<&str>,
+    ) -> Result<(Vec<Kept>, Option<Id>), MediaRefusal>;
 
     /// Begins to fill an upload: with `bytes` bytes from `at`, or with all of it.
     ///

@@ -3,7 +3,6 @@
 use sha2::{Digest, Sha256};
 use std::{
     fmt::Write,
-    fs::File,
     io::{self, Read, Seek},
 };
 
@@ -12,7 +11,7 @@ use std::{
 /// # Errors
 ///
 /// Where it cannot be read.
-pub fn of(file: &mut File) -> io::Result<String> {
+pub fn of(file: &mut (impl Read + Seek)) -> io::Result<String> {
     file.rewind()?;
     let mut digest = Sha256::new();
     let mut piece = vec![0; 256 * 1_024];

@@ -159,6 +159,21 @@ impl Folder {
         Note::read(&self.upload(id, NOTE)).map_err(|error| refusal(&error))
     }
 
+    /// How far an upload of this note is.
+    fn find_noted(&self, id: Id, note: Note) -> Result<Kept, MediaRefusal> {
+        let received = self.received(id, &note).map_err(|error| refusal(&error))?;
+        let is_whole = self.upload(id, "").exists();
+        if received < note.bytes || is_whole {
+            return Ok(kept(id, note, received));
+        }
+        match self.settle(id) {
+            // Whoever fills it sees to it.
+            Err(MediaRefusal::Busy) => Ok(kept(id, note, received)),
+            Err(MediaRefusal::Checksum) => Ok(kept(id, note, 0)),
+            settled => settled,
+        }
+    }
+
     /// An upload of which all bytes are there, but nobody has checked them: a process ended before it could.
     fn settle(&self, id: Id) -> Result<Kept, MediaRefusal> {
         let hold = self.room.hold(id)?;
@@ -214,18 +229,16 @@ impl Media for Folder {
     }
 
     fn find(&self, id: Id) -> Result<Kept, MediaRefusal> {
-        let note = self.note(id)?;
-        let received = self.received(id, &note).map_err(|error| refusal(&error))?;
-        let is_whole = self.upload(id, "").exists();
-        if received < note.bytes || is_whole {
-            return Ok(kept(id, note, received));
-        }
-        match self.settle(id) {
-            // Whoever fills it sees to it.
-            Err(MediaRefusal::Busy) => Ok(kept(id, note, received)),
-            Err(MediaRefusal::Checksum) => Ok(kept(id, note, 0)),
-            settled => settled,
-        }
+        self.find_noted(id, self.note(id)?)
+    }
+
+    fn list(
+        &self,
+        after: Option<Id>,
+        limit: usize,
+        sha256: Option<&str>,
+    ) -> Result<(Vec<Kept>, Option<Id>), MediaRefusal> {
+        self.page(after, limit, sha256)
     }
 
     fn begin(&self, id: Id, at: Option<u64>, bytes: u64) -> Result<Box<dyn Filling>, MediaRefusal> {
@@ -441,5 +454,6 @@ fn remove(path: &Path) -> Result<(), MediaRefusal> {
     }
 }
 
+mod list;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ const PIECE_BYTES: u64 = 64 * 1_024;
 #[derive(Debug)]
 pub(super) enum Asked {
     Create(NewUpload),
+    List(Option<Id>, usize, Option<String>),
     Read(Id),
     Begin(Id, Option<u64>, u64),
     End,
@@ -43,6 +44,8 @@ pub(super) enum Asked {
 pub(super) enum Told {
     Upload(Kept),
     Part(PartOf),
+    /// Those of a page, and the last that was looked at.
+    Uploads(Vec<Kept>, Option<Id>),
     Begin,
     Stored(usize),
     Done,
@@ -70,6 +73,11 @@ impl Asked {
                 sha256: text(|out| new.write_sha256(out)),
                 created_at: now,
             }),
+            MediaCall::List {
+                after,
+                limit,
+                sha256,
+            } => Self::List(*after, usize::from(*limit), sha256.map(str::to_owned)),
             MediaCall::Read { upload } => Self::Read(*upload),
             MediaCall::Begin { upload, at, bytes } => Self::Begin(*upload, *at, *bytes),
             MediaCall::End { .. } => Self::End,
@@ -88,19 +96,17 @@ impl Asked {
 }
 
 impl Told {
-    /// As the machine takes it.
-    pub(super) fn as_answer(&self) -> MediaAnswer<'_> {
+    /// As the machine takes it. A list lies in `page` for that time.
+    pub(super) fn as_answer<'a>(&'a self, page: &'a mut Vec<MediaUpload<'a>>) -> MediaAnswer<'a> {
         match self {
-            Self::Upload(kept) => MediaAnswer::Upload(MediaUpload {
-                id: kept.upload.id,
-                bytes: kept.upload.bytes,
-                received: kept.received,
-                filename: kept.upload.filename.as_deref(),
-                content_type: kept.upload.content_type.as_deref(),
-                sha256: kept.upload.sha256.as_deref(),
-                expires_at: kept.expires_at(),
-                put: as_put(&kept.put),
-            }),
+            Self::Upload(kept) => MediaAnswer::Upload(as_upload(kept)),
+            Self::Uploads(kept, next) => {
+                page.extend(kept.iter().map(as_upload));
+                MediaAnswer::Uploads {
+                    uploads: page,
+                    next: *next,
+                }
+            }
             Self::Part(part) => MediaAnswer::Part(MediaPart {
                 bytes: part.bytes,
                 url: &part.url,
@@ -169,6 +175,20 @@ fn read(body: &Body, piece: &mut [u8], at: u64) -> io::Result<()> {
     }
 }
 
+/// An upload as the machine takes it.
+fn as_upload(kept: &Kept) -> MediaUpload<'_> {
+    MediaUpload {
+        id: kept.upload.id,
+        bytes: kept.upload.bytes,
+        received: kept.received,
+        filename: kept.upload.filename.as_deref(),
+        content_type: kept.upload.content_type.as_deref(),
+        sha256: kept.upload.sha256.as_deref(),
+        expires_at: kept.expires_at(),
+        put: as_put(&kept.put),
+    }
+}
+
 impl Moving {
     /// Does what is asked for. What is to be sent goes into `unsent`. None where an output can be read no more: its length is
     /// told already, so all that is left is to end the connection.
@@ -200,6 +220,10 @@ impl Moving {
         let media = Arc::clone(media);
         match asked {
             Asked::Create(new) => unblock(move || media.create(new)).await.map(Told::Upload),
+            Asked::List(after, limit, sha256) => {
+                let listed = unblock(move || media.list(after, limit, sha256.as_deref()));
+                listed.await.map(|(kept, next)| Told::Uploads(kept, next))
+            }
             Asked::Read(id) => unblock(move || media.find(id)).await.map(Told::Upload),
             Asked::Begin(id, at, bytes) => {
                 let filling = unblock(move || media.begin(id, at, bytes)).await?;

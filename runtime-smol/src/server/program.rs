@@ -32,6 +32,14 @@ use std::{sync::Arc, time::Duration};
 /// What is said of a job whose video is an upload that is not there.
 const NO_INPUT: &str = "The upload is not there, or not all of it.";
 
+/// What `serve` asks of its callers, and what opens its store.
+const HIDDEN: &[&str] = &[
+    "DUBHOOK_API_KEYS",
+    "DUBHOOK_STORE",
+    "PGPASSWORD",
+    "PGPASSFILE",
+];
+
 /// How often a running job's lease is renewed: well within the lease.
 const ALIVE: Duration = Duration::from_secs(15);
 
@@ -106,16 +114,12 @@ impl Run<'_, '_> {
             }
         }
         let id = self.id.text(Prefix::Job);
+        let mut hidden = HIDDEN.to_vec();
+        hidden.extend(self.engine.media.iter().flat_map(|media| media.hidden()));
         let task = Task {
             id: id.as_str(),
             job: &job,
-            // What `serve` asks of its callers.
-            hidden: &[
-                "DUBHOOK_API_KEYS",
-                "DUBHOOK_STORE",
-                "PGPASSWORD",
-                "PGPASSFILE",
-            ],
+            hidden: &hidden,
         };
         let progress = |share| self.report(Report::Progress(share));
         let run = self.command.run(task, progress, self.stop.raised());

@@ -16,6 +16,14 @@ use crate::server::Drive;
 pub enum MediaAnswer<'a> {
     /// How an upload is now.
     Upload(Upload<'a>),
+    /// Uploads, newest first, and the id of the last one that was looked at where older ones may follow.
+    #[cfg(feature = "lists")]
+    Uploads {
+        /// They: no more than were asked for.
+        uploads: &'a [Upload<'a>],
+        /// Where a next page begins after.
+        next: Option<Id>,
+    },
     /// The bytes may come.
     Begin,
     /// Those at the front of the input are stored.

@@ -22,7 +22,17 @@ use crate::{
 pub enum MediaCall<'r> {
     /// Make room for an upload. Answered with [`MediaAnswer::Upload`](super::MediaAnswer::Upload).
     Create(NewUpload<'r>),
-    /// How far an upload is. Answered likewise.
+    /// Which uploads there are, newest first. Answered with [`MediaAnswer::Uploads`](super::MediaAnswer::Uploads).
+    #[cfg(feature = "lists")]
+    List {
+        /// Those that come after this one, which need not be there any more; none for the newest.
+        after: Option<Id>,
+        /// How many at most.
+        limit: u8,
+        /// Those alone of which this SHA-256 was announced or found, in 64 hexadecimal digits.
+        sha256: Option<&'r str>,
+    },
+    /// How far an upload is. Answered as [`Create`](Self::Create).
     Read {
         /// Which one.
         upload: Id,
@@ -95,6 +105,8 @@ pub(in crate::server) struct Asked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     Create,
+    #[cfg(feature = "lists")]
+    List,
     Read,
     Begin,
     /// The end of PUT, or of PATCH.
@@ -129,6 +141,30 @@ pub(in crate::server) fn create(
     api::upload(request, id)?;
     let what = What::Create;
     Ok(Reply::Media(Asked { what, id }))
+}
+
+/// What is answered to who wants to see which uploads there are.
+#[cfg(feature = "lists")]
+pub(in crate::server) fn list(request: &Request<'_>) -> Answer {
+    listed(request)?;
+    let what = What::List;
+    Ok(Reply::Media(Asked { what, id: Id::NONE }))
+}
+
+/// Which part of the list a request asks for.
+#[cfg(feature = "lists")]
+fn listed<'r>(request: &Request<'r>) -> Result<MediaCall<'r>, Problem> {
+    let (page, sha256) = api::uploads(request.query)?;
+    let after = match page.cursor {
+        None => None,
+        Some(cursor) => Some(Id::parse(Prefix::Media, cursor).ok_or(Problem::Cursor)?),
+    };
+    let limit = page.limit;
+    Ok(MediaCall::List {
+        after,
+        limit,
+        sha256,
+    })
 }
 
 /// What is answered about an upload. Its bytes are taken before they have come (see [`Server::begin_upload`]).
@@ -253,6 +289,8 @@ impl Server<'_> {
                 let request = conn.parser.request(input.filled())?;
                 MediaCall::Create(api::upload(&request, id).ok()?)
             }
+            #[cfg(feature = "lists")]
+            What::List => listed(&conn.parser.request(input.filled())?).ok()?,
             What::Read => MediaCall::Read { upload: id },
             What::Begin => {
                 let head = conn.parser.head(input.filled())?;

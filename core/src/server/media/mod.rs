@@ -29,6 +29,8 @@ pub use answer::{MediaAnswer, MediaRefusal, Output, Part, Put, Upload};
 pub use ask::MediaCall;
 pub use link::Links;
 
+#[cfg(feature = "lists")]
+pub(super) use ask::list;
 pub(super) use ask::{
     Asked, brings_output, create, keep_output, of_content, of_output, of_part, of_upload, submitted,
 };

@@ -73,6 +73,13 @@ impl Server<'_> {
                 let written = self.write_upload(&conn, asked.what, &upload, out);
                 self.settle_media(id, asked.what, written, out, input)
             }
+            #[cfg(feature = "lists")]
+            (Reply::Media(asked), MediaAnswer::Uploads { uploads, next })
+                if asked.what == What::List =>
+            {
+                let written = self.write_uploads(&conn, uploads, next, out);
+                self.settle_media(id, asked.what, written, out, input)
+            }
             (Reply::Media(asked), MediaAnswer::Done) if asked.what == What::Keep => {
                 let name = asked.id.text(Prefix::Job);
                 self.take_request_now(id, input, |server, request| {

@@ -34,6 +34,10 @@ const SANDBOX: FieldLine =
 
 /// The most bytes of what is said of an upload in Base64.
 const METADATA_BYTES_MAX: usize = 560;
+/// The most bytes after a list's last upload.
+#[cfg(feature = "lists")]
+const TAIL_BYTES_MAX: usize = 64;
+
 /// The most bytes of the field that names an output's file.
 const DISPOSITION_BYTES_MAX: usize = 1_100;
 
@@ -111,6 +115,48 @@ impl Server<'_> {
         json.object();
         write_put(&mut json, part.url, None, part.expires_at);
         json.name("bytes").u64(part.bytes).end_object();
+        let body = length.fill_in(out);
+        if conn.head_only && !out.is_full() {
+            out.rewind(body);
+        }
+        Ok(())
+    }
+
+    /// Writes as many of the uploads as fit whole, and a cursor if there may be more.
+    #[cfg(feature = "lists")]
+    pub(super) fn write_uploads(
+        &self,
+        conn: &Conn,
+        uploads: &[Upload<'_>],
+        mut next: Option<Id>,
+        out: &mut Out<'_>,
+    ) -> Result<(), HeadError> {
+        let head = self.head(conn, 200, out).line(NO_STORE).line(JSON);
+        let length = head.finish_with_length_later()?;
+        out.put(b"{\"data\":[");
+        let mut last = None;
+        for upload in uploads {
+            let mark = out.len();
+            if last.is_some() {
+                out.put_byte(b',');
+            }
+            write_json(upload, out);
+            if last.is_some() && (out.is_full() || out.room() < TAIL_BYTES_MAX) {
+                out.rewind(mark);
+                next = last;
+                break;
+            }
+            last = Some(upload.id);
+        }
+        out.put(b"],\"next_cursor\":");
+        match next {
+            Some(next) => {
+                out.put_byte(b'"');
+                next.write(Prefix::Media, out);
+                out.put(b"\"}");
+            }
+            None => out.put(b"null}"),
+        }
         let body = length.fill_in(out);
         if conn.head_only && !out.is_full() {
             out.rewind(body);
@@ -230,6 +276,11 @@ fn write_json(upload: &Upload<'_>, out: &mut Out<'_>) {
         .u64(upload.bytes)
         .name("received")
         .u64(upload.received)
+        .name("state")
+        .string(match upload.received < upload.bytes {
+            true => "incomplete",
+            false => "complete",
+        })
         .name("filename")
         .string_or_null(upload.filename)
         .name("content_type")

@@ -154,7 +154,8 @@ impl WorkApi {
         self.servers.first()
     }
 
-    /// Moves a part of a file: what `read` makes of the answer.
+    /// Moves a part of a file: what `read` makes of the answer. A `path` that is a whole URL leads to somebody else, such as an object
+    /// store.
     pub(super) async fn transfer<T>(
         &self,
         method: Method,
@@ -171,7 +172,10 @@ impl WorkApi {
             api_key: self.api_key.as_deref(),
             patience: api::TRANSFER_PATIENCE,
         };
-        self.servers.transfer(ask, read).await
+        match path.starts_with('/') {
+            true => self.servers.transfer(ask, read).await,
+            false => self.servers.transfer_at(path, ask, read).await,
+        }
     }
 
     async fn post(&self, path: &str, body: &str, wait_s: u64) -> Result<(u16, Vec<u8>), Fail> {

@@ -48,6 +48,8 @@ const WHOLE_BYTES_MAX: u64 = 64 << 20;
 /// How many bytes a part has at least, and how many parts there are at most: one list names them all.
 const PART_BYTES_MIN: u64 = 16 << 20;
 const PARTS_MAX: u64 = 1_000;
+/// How many notes are read for one page of a list: a page that ends there has a successor all the same.
+const LOOKED_AT_MAX: usize = 100;
 /// How long a URL is good by which bytes are sent: when it ends, what is on its way goes on.
 const PUT_FOR: Duration = Duration::from_secs(3_600);
 /// How long one is good by which a video is looked at, with pauses.
@@ -268,6 +270,14 @@ impl Media for ObjectStore {
         key.try_into().map_err(wrong)
     }
 
+    fn hidden(&self) -> &'static [&'static str] {
+        &[
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+        ]
+    }
+
     fn upload_bytes_max(&self) -> u64 {
         self.room.upload_bytes_max()
     }
@@ -303,6 +313,40 @@ impl Media for ObjectStore {
         let note = self.note(&mut session, id)?;
         let received = self.received(&mut session, id, &note)?;
         Ok(self.kept(id, note, received))
+    }
+
+    fn list(
+        &self,
+        after: Option<Id>,
+        limit: usize,
+        sha256: Option<&str>,
+    ) -> Result<(Vec<Kept>, Option<Id>), MediaRefusal> {
+        let mut session = self.session()?;
+        let listed = session.list(&format!("{}uploads/", self.place.prefix))?;
+        let id = |object: wire::Listed| self.id(&object.key, "uploads", Prefix::Media, NOTE);
+        let mut ids: Vec<_> = listed.into_iter().filter_map(id).collect();
+        ids.retain(|id| after.is_none_or(|after| *id < after));
+        // An id begins with the time at which it was made.
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        let mut kept = Vec::new();
+        for (count, id) in ids.iter().enumerate() {
+            let note = match self.note(&mut session, *id) {
+                Ok(note) => note,
+                // It goes meanwhile, or nobody can read what is said of it.
+                Err(Fault::NotFound) => continue,
+                Err(fault) => return Err(fault.into()),
+            };
+            let has = |told: &String| sha256.is_some_and(|asked| told.eq_ignore_ascii_case(asked));
+            if sha256.is_none() || note.sha256.as_ref().is_some_and(has) {
+                let received = self.received(&mut session, *id, &note)?;
+                kept.push(self.kept(*id, note, received));
+            }
+            if kept.len() >= limit || count + 1 >= LOOKED_AT_MAX {
+                let is_last = count + 1 == ids.len();
+                return Ok((kept, (!is_last).then_some(*id)));
+            }
+        }
+        Ok((kept, None))
     }
 
     fn begin(&self, id: Id, _: Option<u64>, _: u64) -> Result<Box<dyn Filling>, MediaRefusal> {

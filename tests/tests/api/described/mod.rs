@@ -2,7 +2,6 @@
 
 mod answers;
 mod refusals;
-mod schema;
 
 use crate::call;
 use dubhook_core::{
@@ -15,9 +14,9 @@ use dubhook_core::{
 use dubhook_smol::pages;
 use dubhook_tests::{
     caller::{ask, config_with_keys},
+    described::{description, names, schema},
     machine::{Machine, config},
 };
-use schema::{description, names, schema};
 use serde_json::json;
 use std::collections::BTreeSet;
 
