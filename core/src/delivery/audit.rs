@@ -42,6 +42,36 @@ pub enum Flaw {
     Endpoint,
 }
 
+impl Flaw {
+    /// The flaw as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Heads => "an event counts other streams than there are before it",
+            Self::Order => "a subject's events are out of order, or another's",
+            Self::Overtaken => "a stream would begin to send what was overtaken",
+            Self::Unneeded => "a subject's first event is needed by nobody",
+            Self::StreamsOfSubject => "a subject's streams are not those that say so",
+            Self::StreamsOfLane => "a lane's streams are not those that say so",
+            Self::Phase => "a stream does not wait where its phase says",
+            Self::Sum => "a sum over all subjects is not the sum",
+            Self::Promise => "more was promised than there is",
+            Self::InFlight => "attempts in flight are miscounted",
+            Self::Job => "a subject's state is not what its lists say",
+            Self::Text => "blocks of text are miscounted",
+            Self::Endpoint => "an endpoint is not where its state says",
+        }
+    }
+}
+
+impl core::fmt::Display for Flaw {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for Flaw {}
+
 /// `Ok` where it holds.
 pub(crate) const fn ensure(holds: bool, flaw: Flaw) -> Result<(), Flaw> {
     if holds { Ok(()) } else { Err(flaw) }
