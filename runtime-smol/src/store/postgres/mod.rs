@@ -18,17 +18,21 @@
 //!
 //! ```text
 //!   store                               the `Store`
-//!   owner                               who has the records, and doubt
+//!   driver                              asks the database what the owner wants to know
 //!   schema                              the tables
 //!   session                             a connection with everything prepared
 //!   wire                                the protocol
 //!   socket   password   parameters      bytes, who asks, what with
+//!   owner                               who has the records, and doubt: a machine without I/O
 //!   fault   url   percent   sql   watch   lease
 //! ```
 
+mod driver;
 mod fault;
 mod lease;
-mod owner;
+// A simulation drives it over a model of a database; nobody else need know of it.
+#[doc(hidden)]
+pub mod owner;
 mod parameters;
 mod password;
 mod percent;
@@ -41,5 +45,5 @@ mod url;
 mod watch;
 mod wire;
 
-pub use owner::{Options, Postgres};
+pub use driver::{Options, Postgres};
 pub use url::{Address, UrlError};
