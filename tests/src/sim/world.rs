@@ -188,6 +188,13 @@ impl World {
         }
     }
 
+    /// Does what goes wrong, unless all faults are over.
+    fn fault(&mut self, deed: impl FnOnce(&mut Self)) {
+        if !self.env.healed {
+            deed(self);
+        }
+    }
+
     /// Lets the next thing happen.
     fn step<'a>(&mut self, places: &mut [Place<'a>], rooms: &mut Rooms<'a>) {
         let due = places.iter().map(Place::next_ms).min().unwrap_or(u64::MAX);
@@ -203,22 +210,16 @@ impl World {
         match event {
             Event::Boot(at) => places[at].boot(self, rooms),
             Event::Crash(at) => {
-                if !self.env.healed {
-                    places[at].crash(self);
-                }
+                self.fault(|world| places[at].crash(world));
                 self.plan(|o| o.crash_every_ms, Event::Crash(at));
             }
             Event::Pause(at) => {
-                if !self.env.healed {
-                    places[at].pause(self);
-                }
+                self.fault(|world| places[at].pause(world));
                 self.plan(|o| o.pause_every_ms, Event::Pause(at));
             }
             Event::Resume(at) => places[at].resume(self),
             Event::Leave(at) => {
-                if !self.env.healed {
-                    places[at].leave(self);
-                }
+                self.fault(|world| places[at].leave(world));
                 self.plan_shared(|o| o.leave_every_ms, Event::Leave(at));
             }
             Event::Synced(number) => {
@@ -271,11 +272,7 @@ impl World {
                 Some(Party::Worker(at)) => remote::receive(self, at, id, payload),
                 _ => {}
             },
-            Event::Break(id) => {
-                if !self.env.healed {
-                    self.net.break_link(&mut self.env, id);
-                }
-            }
+            Event::Break(id) => self.fault(|world| world.net.break_link(&mut world.env, id)),
             Event::Repeat(to, bytes) => {
                 let link = self.net.connect(&mut self.env, [Party::Ghost, to]);
                 self.net.send(&mut self.env, link, Side::Opener, &bytes);

@@ -16,6 +16,12 @@
 //! for the lease and a tenth. Where the old owner's session holds the row, with a commit that has come in part or one that
 //! waits for a standby of the database, that session is ended.
 //!
+//! **Lost** is what was acknowledged and is gone. The owner knows what was; whoever stands by knows it of all that it has seen but
+//! the newest batch, which could be read before it was acknowledged.
+//!
+//! **One machine decides** (`owner.rs`) and does no I/O: moments and answers go in, questions and pauses come out. So what runs
+//! here is what a simulation runs, over a model of a database that loses, repeats and tears what it is asked.
+//!
 //! ```text
 //!   store                               the `Store`
 //!   driver                              asks the database what the owner wants to know

@@ -2,7 +2,7 @@
 //!
 //! It decides all that a server decides about records that it shares: when they may be taken, how a batch in doubt is found
 //! out, until when the server may speak, and when it has lost them. It does no I/O and reads no clock. The
-//! [driver](super::driver) asks a database what it wants to know; a simulation asks a model of one.
+//! driver (`driver.rs`) asks a database what it wants to know; a simulation asks a model of one.
 //!
 //! ```text
 //!   want ──► poll ──► Ask ──► (the database) ──► handle ──► poll ──► … ──► Done
