@@ -3,6 +3,7 @@
 #
 #   bench/run.sh [--quick] [--only ROW,…] [--rounds N] [--seconds S] [--write]
 #
+# The rows video_up and video_down alone are measured without building and installing what only the others need.
 # --quick takes a minute or two and shows that everything works; figures worth keeping take about an hour and a machine that
 # does nothing else. --write puts them into docs/performance.md. NO_INSTALL=1 installs nothing.
 #
@@ -14,7 +15,15 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 built=$CARGO_TARGET_DIR/bench
 mkdir -p "$built/load"
 
-if [ -z "${NO_INSTALL:-}" ]; then
+# What is measured, as far as it says what is needed for that.
+alone=
+for argument; do
+    [[ $argument =~ ^(--only=)?video_(up|down)(,video_(up|down))?$ ]] && alone=yes
+done
+
+if [ -n "$alone" ]; then
+    [ -x /usr/sbin/nginx ] || { source tools/apt.sh; apt_install --no-install-recommends nginx-light; }
+elif [ -z "${NO_INSTALL:-}" ]; then
     source tools/apt.sh
     missing=()
     command -v wrk >/dev/null || missing+=(wrk)
@@ -39,6 +48,7 @@ fi
 
 echo "building dubhook, its peers and the measuring programs" >&2
 cargo build --release --locked --quiet -p dubhook-smol
+[ -z "$alone" ] || exec python3 bench/harness "$@"
 CARGO_TARGET_DIR=$built/peers cargo build --release --locked --quiet --manifest-path bench/peers/Cargo.toml
 make --silent -C bench/load OUT="$built/load"
 

@@ -43,7 +43,7 @@ impl<E: Message> Outbox<'_, E> {
         true
     }
 
-    /// Keeps room for one more target of a subject under way. `false` where there is none.
+    /// Keeps room for one more target of a subject, if that is under way. `false` where there is none, nor such a slot.
     #[must_use]
     pub(crate) fn admit_target(&mut self, subject: Ix) -> bool {
         if self.streams_spare() == 0 {
@@ -51,7 +51,8 @@ impl<E: Message> Outbox<'_, E> {
         }
         match self.chains.get_mut(subject) {
             Some(chain) if chain.active => chain.targets_own += 1,
-            _ => return true,
+            Some(_) => return true,
+            None => return false,
         }
         self.targets_own += 1;
         true

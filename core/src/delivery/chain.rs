@@ -19,6 +19,7 @@ impl<E: Message> Outbox<'_, E> {
         }
         let ix = self.insert_event(event, Some(subject))?;
         let chain = self.chains.get_mut(subject)?;
+        chain.sequence = chain.sequence.max(event.sequence());
         let before = chain.events.tail();
         chain.events.push_back(&mut self.events, ix);
         if let Some(before) = before {

@@ -121,6 +121,16 @@ impl<'a, E: Message> Outbox<'a, E> {
         while lanes.insert(Lane::shared(E::NO_FILTER)).is_some() {}
     }
 
+    /// The number of the attempt that was begun last.
+    pub(crate) const fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// Counts attempts from here on: those of another machine are told from them.
+    pub(crate) const fn begin_serials(&mut self, serial: u32) {
+        self.serial = serial;
+    }
+
     /// Opens a lane for an endpoint with this filter. `for_all` says that it gets the events of every
     /// subject, for which room must be there; `false`, and nothing has changed, where it is not.
     #[must_use]
@@ -190,9 +200,6 @@ impl<'a, E: Message> Outbox<'a, E> {
         targets: impl Iterator<Item = Target>,
     ) -> bool {
         let Some(ix) = self.append(subject, event) else {
-            if event.is_last() {
-                self.end(subject);
-            }
             return false;
         };
         self.publications += 1;

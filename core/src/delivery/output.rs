@@ -196,6 +196,14 @@ impl<E: Message> Outbox<'_, E> {
         self.events.len()
     }
 
+    /// Whether an event can be the next one of its subject: no other one has its number, nor a later one.
+    #[must_use]
+    pub(crate) fn follows(&self, subject: Ix, event: &E) -> bool {
+        self.chains
+            .get(subject)
+            .is_some_and(|chain| event.sequence() > chain.sequence)
+    }
+
     /// Whether a subject owes nobody anything, dead letters included.
     #[must_use]
     pub(crate) fn is_settled(&self, subject: Ix) -> bool {

@@ -63,6 +63,7 @@ impl<E: Message> Outbox<'_, E> {
         let Some(chain) = self.chains.get_mut(subject) else {
             return false;
         };
+        chain.sequence = chain.sequence.max(event.sequence());
         let mut after = chain.events.tail();
         while let Some(at) = after {
             let earlier = self.events.get(at).map(|slot| slot.event.sequence());
@@ -113,6 +114,11 @@ impl<E: Message> Outbox<'_, E> {
             return;
         }
         self.enqueue(ix);
+    }
+
+    /// Notes that an event's record is to be written.
+    pub(crate) fn mark_event(&mut self, ix: Ix) {
+        self.events.mark(ix, CHANGED);
     }
 
     /// Notes that a stream's record stands for nothing any more and must be deleted.

@@ -196,7 +196,9 @@ impl Connection<'_, '_> {
             let drive = match (self.archived.take(), self.told.take()) {
                 (Some(found), _) => server.answer_lookup(now, self.id, found.as_deref(), &mut out),
                 (None, Some(told)) => {
-                    server.answer_media(now, self.id, &mut input, told.as_answer(), &mut out)
+                    let mut page = Vec::new();
+                    let answer = told.as_answer(&mut page);
+                    server.answer_media(now, self.id, &mut input, answer, &mut out)
                 }
                 (None, None) => server.drive(now, self.id, &mut input, &mut out),
             };

@@ -61,8 +61,7 @@ impl Process<'_> {
             world.net.finish(&mut world.env, link, Side::Listener);
             return;
         };
-        let limits = &self.config.http;
-        let bytes = limits.head_bytes_max + limits.body_bytes_max + limits.chunk_line_bytes_max + 2;
+        let bytes = self.config.http.message_bytes_max();
         self.links.insert(conn, link);
         self.conns.insert(
             link,

@@ -322,7 +322,8 @@ impl<'a> Process<'a> {
                 world.oracle.asked(endpoint.id);
             }
             if self.server.change_endpoint(ix, change).is_ok() {
-                self.server.redeliver(ix, Timestamp::EPOCH, None);
+                let sent = self.server.redeliver(ix, Timestamp::EPOCH, None);
+                assert!(sent.is_ok(), "it works");
             }
             self.observe(world);
         }

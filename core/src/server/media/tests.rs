@@ -2,18 +2,64 @@
 
 extern crate std;
 
+mod links;
+mod uploads;
+
 use super::*;
 use crate::{
     http::RecvBuf,
     id::Id,
     out::Out,
     record::Keep,
-    server::{ApiKey, Config, ConnId, Drive, Server, ServerStorage},
+    server::{ApiKey, Config, ConnId, Drive, Server, ServerMemory, Sizes},
+    setup::Heap,
+    signature::LinkKey,
     time::{Instant, Now, Timestamp},
 };
+#[cfg(feature = "lists")]
+use crate::{id::Ix, random::Random};
 use std::{boxed::Box, format, string::String, vec, vec::Vec};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 const KEYS: &[ApiKey] = &[];
+
+const SIZES: Sizes = Sizes {
+    jobs: 4,
+    blocks: 80,
+    endpoints: 2,
+    #[cfg(feature = "idempotency")]
+    keys: 4,
+    events: 24,
+    streams: 8,
+    lanes: 3,
+    attempts: 4,
+    conns: 2,
+    #[cfg(feature = "lists")]
+    log: 8,
+    #[cfg(feature = "lists")]
+    log_answer_bytes: 0,
+    feed: 8,
+};
+
+/// Tables in vectors.
+struct Vectors;
+
+impl Heap for Vectors {
+    type Rows<T> = Vec<T>;
+    type Plain<T: FromBytes + IntoBytes> = Vec<T>;
+
+    fn rows<T>(len: usize, empty: impl Fn() -> T) -> Vec<T> {
+        (0..len).map(|_| empty()).collect()
+    }
+
+    fn zeroed<T: FromZeros>(len: usize) -> Vec<T> {
+        Self::rows(len, T::new_zeroed)
+    }
+
+    fn plain<T: FromBytes + IntoBytes>(len: usize) -> Vec<T> {
+        Self::zeroed(len)
+    }
+}
 
 /// A driver with one connection and one file.
 struct Home {
@@ -27,8 +73,17 @@ struct Home {
     file: Vec<u8>,
     /// How many bytes the upload has.
     bytes: u64,
+    /// What the newest upload is called.
+    named: String,
+    /// How the bytes are to be sent.
+    put: Put<'static>,
+    /// Where the output is, if it is elsewhere.
+    elsewhere: Option<&'static str>,
     /// What is refused, if anything.
     refuses: Option<MediaRefusal>,
+    /// What was listed last.
+    #[cfg(feature = "lists")]
+    listed: Vec<Upload<'static>>,
     /// What was sent.
     sent: Vec<u8>,
     closed: bool,
@@ -43,17 +98,30 @@ fn at_ms(ms: u64) -> Now {
 
 impl Home {
     fn new(keys: &'static [ApiKey], media: bool) -> Self {
-        let memory = Box::leak(Box::new(ServerStorage::<4, 2, 2, 4>::new()));
+        let links = Links {
+            base: "https://v.test",
+            key: Box::leak(Box::new(LinkKey::new([3; 32]))),
+            output_ms: 86_400_000,
+        };
+        Self::with_links(keys, media, Some(links))
+    }
+
+    fn with_links(keys: &'static [ApiKey], media: bool, links: Option<Links<'static>>) -> Self {
         let service = crate::service::Limits {
             remote_workers: true,
+            // As long as a link.
+            url_bytes_max: 180,
             ..Config::DEVICE.service
         };
         let config = Config {
             service,
             keys,
             media,
+            links,
+            upload_bytes_max: Some(5 << 30),
             ..Config::DEVICE
         };
+        let memory = Box::leak(Box::new(ServerMemory::<Vectors>::new(&SIZES, &config)));
         let mut server = Server::new(memory.lend(Keep::Nothing), config, [1; 32]).unwrap();
         let now = at_ms(0);
         let conn = server.accept(now).unwrap();
@@ -66,7 +134,12 @@ impl Home {
             output: vec![0; config.answer_bytes_max()],
             file: Vec::new(),
             bytes: 10,
+            named: String::new(),
+            put: Put::Here,
+            elsewhere: None,
             refuses: None,
+            #[cfg(feature = "lists")]
+            listed: Vec::new(),
             sent: Vec::new(),
             closed: false,
         }
@@ -124,21 +197,44 @@ impl Home {
                         (MediaCall::Begin { .. }, Some(why)) => MediaAnswer::Refused(why),
                         (MediaCall::Keep { .. }, Some(why)) => MediaAnswer::Refused(why),
                         (MediaCall::Keep { .. }, None) => MediaAnswer::Done,
-                        (MediaCall::Output { .. } | MediaCall::Content { .. }, _) => {
-                            MediaAnswer::Output(Output {
-                                bytes: self.file.len() as u64,
-                                content_type: "video/mp4",
-                                filename: "Ä \"x\".es.mp4",
-                                tag: "\"t\"",
-                            })
+                        (
+                            MediaCall::Output { .. }
+                            | MediaCall::Content { .. }
+                            | MediaCall::Subtitles { .. },
+                            _,
+                        ) => MediaAnswer::Output(Output {
+                            bytes: self.file.len() as u64,
+                            content_type: "video/mp4",
+                            filename: "Ä \"x\".es.mp4",
+                            tag: "\"t\"",
+                            elsewhere: self.elsewhere,
+                        }),
+                        #[cfg(feature = "lists")]
+                        (MediaCall::List { after, limit, .. }, _) => {
+                            self.listed = listed(after, limit);
+                            MediaAnswer::Uploads {
+                                uploads: &self.listed,
+                                next: self.listed.last().map(|upload| upload.id),
+                            }
                         }
                         (MediaCall::Remove { .. }, _) => MediaAnswer::Done,
+                        (MediaCall::Part { number, .. }, _) => MediaAnswer::Part(Part {
+                            bytes: number.into(),
+                            url: "https://s3.test/x?partNumber=7",
+                            expires_at: Timestamp::from_unix_ms(1_795_597_200_000),
+                        }),
+                        (MediaCall::Read { .. }, Some(why)) => MediaAnswer::Refused(why),
                         (MediaCall::Create(new), _) => {
                             self.bytes = new.bytes;
-                            MediaAnswer::Upload(upload(new.id, &self.file, self.bytes))
+                            let mut memory = [0; 255];
+                            let mut name = Out::new(&mut memory);
+                            new.write_filename(&mut name);
+                            let name = core::str::from_utf8(name.written()).unwrap();
+                            self.named = String::from(name);
+                            MediaAnswer::Upload(upload(new.id, &self.file, self.bytes, self.put))
                         }
                         (MediaCall::Read { upload: id } | MediaCall::End { upload: id }, _) => {
-                            MediaAnswer::Upload(upload(id, &self.file, self.bytes))
+                            MediaAnswer::Upload(upload(id, &self.file, self.bytes, self.put))
                         }
                     });
                 }
@@ -159,7 +255,7 @@ impl Home {
     }
 }
 
-fn upload(id: Id, file: &[u8], bytes: u64) -> Upload<'static> {
+fn upload(id: Id, file: &[u8], bytes: u64, put: Put<'static>) -> Upload<'static> {
     Upload {
         id,
         bytes,
@@ -168,8 +264,31 @@ fn upload(id: Id, file: &[u8], bytes: u64) -> Upload<'static> {
         content_type: None,
         sha256: None,
         expires_at: Timestamp::from_unix_ms(1_795_597_200_000),
+        put,
     }
 }
+
+/// The uploads of a home that has forty, whose names are long.
+#[cfg(feature = "lists")]
+fn listed(after: Option<Id>, limit: u8) -> Vec<Upload<'static>> {
+    let mut random = Random::new([3; 32]);
+    let all = (0..40).rev().map(|ms| {
+        let id = Id::new(Timestamp::from_unix_ms(ms), Ix::MIN, &mut random);
+        let filename = Some(LONG_NAME);
+        let upload = upload(id, b"012", 10, Put::Here);
+        Upload { filename, ..upload }
+    });
+    all.filter(|upload| after.is_none_or(|after| upload.id < after))
+        .take(limit.into())
+        .collect()
+}
+
+/// As long as a name may be, and each letter of it is escaped.
+#[cfg(feature = "lists")]
+const LONG_NAME: &str = match core::str::from_utf8(&[b'"'; 255]) {
+    Ok(name) => name,
+    Err(_) => "",
+};
 
 const NAME: &str = "/v1/uploads/med_01m8hmbbfzenp8mfb755000001";
 const OUTPUT: &str = "/v1/translations/job_01m8hmbbfzenp8mfb755000001/output";
@@ -207,6 +326,59 @@ fn an_upload_goes_through_however_it_is_cut_and_what_follows_is_the_next_request
     }
     assert_eq!(home.file, b"0123456789");
     assert!(said.ends_with("{\"status\":\"ok\"}"), "{said}");
+}
+
+#[cfg(feature = "lists")]
+#[test]
+fn pages_make_up_the_whole_list_of_uploads_however_few_fit_into_one() {
+    let mut home = Home::open();
+    for limit in [1, 7, 100] {
+        let (mut count, mut cursor) = (0, String::new());
+        loop {
+            let path = format!("/v1/uploads?limit={limit}{cursor}");
+            let said = home.receive(get(&path, "").as_bytes());
+            assert_eq!(status(&said), "200", "{said}");
+            assert!(
+                said.contains(r#""received":3,"state":"incomplete""#),
+                "{said}"
+            );
+            let here = said.matches(r#"{"id":"med_"#).count();
+            assert!((1..=limit).contains(&here), "{here} of {limit}");
+            count += here;
+            let (_, next) = said.split_once(r#"],"next_cursor":"#).unwrap();
+            // The driver cannot know that nothing follows the last one.
+            if next == "null}" {
+                break;
+            }
+            if count == 40 {
+                cursor = format!("&cursor={}", next.trim_matches(['"', '}']));
+                let path = format!("/v1/uploads?limit={limit}{cursor}");
+                let said = home.receive(get(&path, "").as_bytes());
+                assert!(
+                    said.ends_with(r#"{"data":[],"next_cursor":null}"#),
+                    "{said}"
+                );
+                break;
+            }
+            cursor = format!("&cursor={}", next.trim_matches(['"', '}']));
+        }
+        assert_eq!(count, 40);
+    }
+    for (query, expect) in [
+        ("limit=0", "limit"),
+        ("cursor=job_01m8hmbbfzenp8mfb755000001", "cursor"),
+        ("sha256=0", "sha256"),
+        ("limit=1&limit=1", "limit"),
+    ] {
+        let said = home.receive(get(&format!("/v1/uploads?{query}"), "").as_bytes());
+        assert_eq!(status(&said), "422", "{query}: {said}");
+        assert!(said.contains(&format!(r#""field":"{expect}""#)), "{said}");
+    }
+    let none = home.receive(b"HEAD /v1/uploads HTTP/1.1\r\nhost: h\r\n\r\n");
+    assert!(
+        none.ends_with("\r\n\r\n") && status(&none) == "200",
+        "{none}"
+    );
 }
 
 #[test]
@@ -517,6 +689,7 @@ fn a_worker_brings_an_output_with_its_report_while_it_has_the_job() {
     };
     let upload = "\"med_01m8hmbbfzenp8mfb755000002\"";
     let mut home = Home::open();
+    home.file = b"0123456789".to_vec();
     let said = home.receive(post("/v1/translations", job).as_bytes());
     assert_eq!(status(&said), "202", "{said}");
     let id = said.split("location: /v1/translations/").nth(1).unwrap();
