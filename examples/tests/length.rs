@@ -11,4 +11,9 @@ fn what_is_shown_whole_fits_into_a_few_screens() {
     check("core_alone", include_str!("../core_alone.rs"), 80);
     check("door_sensor", include_str!("../door_sensor.rs"), 120);
     check("blocking", include_str!("../blocking.rs"), 120);
+    check(
+        "what that has of its host",
+        include_str!("../src/host.rs"),
+        140,
+    );
 }

@@ -41,10 +41,7 @@ impl Caller {
     /// If no connection is free.
     #[must_use]
     pub fn with_output(machine: &mut MachineIn<'_>, output_bytes: usize) -> Self {
-        let limits = machine.server.config().http;
-        // A chunked body needs room for one line of its framing besides.
-        let input_bytes =
-            limits.head_bytes_max + limits.body_bytes_max + limits.chunk_line_bytes_max + 2;
+        let input_bytes = machine.server.config().http.message_bytes_max();
         Self {
             id: machine
                 .server

@@ -242,7 +242,7 @@ pub(super) fn submit(
                 .ok_or(Problem::Internal)?;
             Ok(Reply::Accepted(id))
         }
-        Err(SubmitError::NotStarted) => Err(Problem::Internal),
+        Err(SubmitError::NotStarted | SubmitError::Invalid) => Err(Problem::Internal),
         Err(SubmitError::Full) => Err(full(&mut server.service)),
         #[cfg(feature = "idempotency")]
         Err(error) => repeat::refused(server, error),

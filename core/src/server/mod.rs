@@ -94,7 +94,7 @@ use crate::{
     service::{self, Service},
     setup::{self, Lent, SetupError},
     slab::{Ix, List, Slab, Slot},
-    time::Now,
+    time::{Clock, Now},
     timer::Timers,
 };
 use core::mem::MaybeUninit;
@@ -302,9 +302,7 @@ pub struct Server<'a> {
     looked_at: Ix,
     serial: u32,
     stopping: bool,
-    /// The latest moment that the driver has told.
-    #[cfg(debug_assertions)]
-    latest: crate::time::Instant,
+    clock: Clock,
     /// The present second, as the heads of answers show it.
     date: Date,
     /// The moment at which answers are written.
@@ -326,7 +324,7 @@ impl<'a> Server<'a> {
     pub fn new(tables: Tables<'a>, config: Config<'a>, seed: [u8; 32]) -> Result<Self, SetupError> {
         tables.check(&config)?;
         let mut server = Self::of(tables, &config, seed);
-        server.service.prepare();
+        server.prepare();
         Ok(server)
     }
 
@@ -344,8 +342,13 @@ impl<'a> Server<'a> {
     ) -> Result<&'p mut Self, SetupError> {
         tables.check(config)?;
         let server = place.write(Self::of(tables, config, seed));
-        server.service.prepare();
+        server.prepare();
         Ok(server)
+    }
+
+    fn prepare(&mut self) {
+        self.service.prepare();
+        self.serial = self.service.serial();
     }
 
     /// A server of tables that were looked at, which is still to be prepared.
@@ -361,8 +364,7 @@ impl<'a> Server<'a> {
             looked_at: Ix::MIN,
             serial: 0,
             stopping: false,
-            #[cfg(debug_assertions)]
-            latest: crate::time::Instant::ZERO,
+            clock: Clock::NEW,
             date: Date::NONE,
             now: Now::ZERO,
             #[cfg(feature = "hub")]

@@ -22,6 +22,7 @@ pub use place::{Keys, Place};
 
 use super::{
     contract::{Body, Filling, Input, Kept, Media, NewUpload, Output, PartOf, Put},
+    list,
     names::{self, NOTE, SRT, VTT},
     note::Note,
     room::{Limits, Room},
@@ -342,30 +343,33 @@ impl Media for ObjectStore {
     ) -> Result<(Vec<Kept>, Option<Id>), MediaRefusal> {
         let mut session = self.session()?;
         let listed = session.list(&format!("{}uploads/", self.place.prefix))?;
-        let id = |object: wire::Listed| self.id(&object.key, "uploads", Prefix::Media, NOTE);
-        let mut ids: Vec<_> = listed.into_iter().filter_map(id).collect();
-        ids.retain(|id| after.is_none_or(|after| *id < after));
-        // An id begins with the time at which it was made.
-        ids.sort_unstable_by(|one, other| other.cmp(one));
-        let mut kept = Vec::new();
-        for (count, id) in ids.iter().enumerate() {
-            let note = match self.note(&mut session, *id) {
-                Ok(note) => note,
-                // It goes meanwhile, or nobody can read what is said of it.
-                Err(Fault::NotFound) => continue,
-                Err(fault) => return Err(fault.into()),
-            };
-            let has = |told: &String| sha256.is_some_and(|asked| told.eq_ignore_ascii_case(asked));
-            if sha256.is_none() || note.sha256.as_ref().is_some_and(has) {
-                let received = self.received(&mut session, *id, &note)?;
-                kept.push(self.kept(*id, note, received));
+        let ids = listed
+            .iter()
+            .filter_map(|object| self.id(&object.key, "uploads", Prefix::Media, NOTE));
+        let mut find = |id| -> Result<Option<Kept>, Fault> {
+            let note = self.note(&mut session, id)?;
+            if !note.has(sha256) {
+                return Ok(None);
             }
-            if kept.len() >= limit || count + 1 >= LOOKED_AT_MAX {
-                let is_last = count + 1 == ids.len();
-                return Ok((kept, (!is_last).then_some(*id)));
+            let received = self.received(&mut session, id, &note)?;
+            Ok(Some(self.kept(id, note, received)))
+        };
+        let mut broken = None;
+        let page = list::page(ids.collect(), after, limit, LOOKED_AT_MAX, |id| {
+            match find(id) {
+                Ok(kept) => kept,
+                // It went meanwhile.
+                Err(Fault::NotFound) => None,
+                Err(fault) => {
+                    broken = Some(fault);
+                    None
+                }
             }
+        });
+        match broken {
+            Some(fault) => Err(fault.into()),
+            None => Ok(page),
         }
-        Ok((kept, None))
     }
 
     fn begin(&self, id: Id, _: Option<u64>, _: u64) -> Result<Box<dyn Filling>, MediaRefusal> {

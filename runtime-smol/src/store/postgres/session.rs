@@ -105,6 +105,11 @@ impl Session {
         Ok(found)
     }
 
+    /// Whether it is of no use any more though the database's last word was a refusal.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.connection.is_broken
+    }
+
     /// How long an answer may take from here on.
     pub(super) const fn limit(&mut self, time: Duration) {
         self.time = time;
@@ -166,6 +171,7 @@ impl Session {
             owner: row.text(5).map(str::to_owned),
             url: row.text(6).map(str::to_owned),
             lost: row.number(7),
+            waits: number(8) == 1,
         }))
     }
 

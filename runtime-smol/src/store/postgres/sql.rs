@@ -104,7 +104,9 @@ pub(super) fn prepared(schema: &str) -> [(&'static str, String); 11] {
         (
             LOOK,
             format!(
-                "SELECT format::int8, epoch, batch, beat, lease_ms, owner, url, lost
+                "SELECT format::int8, epoch, batch, beat, lease_ms, owner, url, lost,
+                     (current_setting('synchronous_standby_names') <> ''
+                         AND current_setting('synchronous_commit') NOT IN ('off', 'local'))::int::int8
                  FROM {schema}.shard WHERE shard = $1::int4"
             ),
         ),

@@ -1,28 +1,24 @@
 //! What a store must do, by a database.
 
-use super::{fault::Fault, lease::Moment, owner::Postgres, schema::Trouble, session::Session, sql};
+use super::{
+    driver::Postgres,
+    fault::Fault,
+    owner::{Answer, Moment, Operation, Want},
+    session::Session,
+    sql,
+};
 use crate::store::{Batch, EachArchived, Ownership, Restore, Store, StoreError, Whole};
 use dubhook_core::{id::Id, record::Key, time::Timestamp};
 use std::{sync::atomic::Ordering, time::Duration};
 
-/// How long giving the records back may take: whoever stands by takes them in any case.
-const RELEASE: Duration = Duration::from_secs(2);
+/// Nothing is written or read beside what the owner asks itself.
+fn nothing(_: &mut Session, _: &Operation) -> Result<Answer, Fault> {
+    Ok(Answer::Done)
+}
 
 impl Store for Postgres {
     fn take(&self) -> Result<Option<Duration>, StoreError> {
-        let mut held = self.held();
-        if held.epoch.is_some() {
-            return Ok(None);
-        }
-        match self.try_to_take(&mut held) {
-            Ok(pause) => {
-                self.answered(&mut held);
-                Ok(pause)
-            }
-            Err(Trouble::Final(error)) => Err(error),
-            Err(Trouble::Fault(fault)) if fault.is_lasting() => Err(fault.into()),
-            Err(Trouble::Fault(fault)) => Ok(Some(self.silent(&mut held, &fault))),
-        }
+        self.fulfil(Want::Take, &mut nothing)
     }
 
     fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError> {
@@ -49,27 +45,13 @@ impl Store for Postgres {
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
-        let mut held = self.held();
-        let next = held.batch + 1;
-        self.insist(&mut held, |held| {
-            loop {
-                self.owned(held)?;
-                if held.batch == next {
-                    // It was there already.
-                    return Ok(());
-                }
-                let (session, epoch) = self.owned(held)?;
-                let sent = Moment::now();
-                let written = session.commit(epoch, next, batch);
-                // Where it is not ours, or there already, the doubt finds out.
-                held.doubt = true;
-                if written? {
-                    (held.doubt, held.batch) = (false, next);
-                    self.lease.renew(sent);
-                    return Ok(());
-                }
+        let written = self.fulfil(Want::Write, &mut |session, operation| match operation {
+            Operation::Write { epoch, number } => {
+                session.commit(*epoch, *number, batch).map(Answer::Written)
             }
-        })
+            _ => Ok(Answer::Done),
+        });
+        written.map(drop)
     }
 
     fn find(&self, job: Id) -> Result<Option<Vec<u8>>, StoreError> {
@@ -102,35 +84,15 @@ impl Store for Postgres {
     }
 
     fn beat(&self) -> Result<(), StoreError> {
-        let mut held = self.held();
-        // A commit is as good, and so is a beat that has just come through.
-        if self.lease.is_fresh(Moment::now(), self.lease.time() / 8) {
-            return Ok(());
-        }
-        self.insist(&mut held, |held| {
-            held.doubt = true;
-            self.owned(held).map(drop)
-        })
+        self.fulfil(Want::Beat, &mut nothing).map(drop)
     }
 
     fn release(&self) {
         self.closing.store(true, Ordering::Release);
         self.lease.end();
-        let mut held = self.held();
-        let Some(epoch) = held.epoch.take() else {
-            return;
-        };
-        let Some(session) = &mut held.session else {
-            return;
-        };
-        session.limit(RELEASE);
-        match session.release(epoch) {
-            Ok(()) => tracing::info!("gave the records back"),
-            Err(fault) => {
-                tracing::warn!(%fault, "the records were not given back; another server waits for the lease")
-            }
+        if let Err(fault) = self.fulfil(Want::Release, &mut nothing) {
+            tracing::warn!(%fault, "the records were not given back; another server waits for the lease");
         }
-        held.session = None;
     }
 }
 
@@ -160,14 +122,12 @@ impl Postgres {
         &self,
         mut read: impl FnMut(&mut Session) -> Result<u64, Fault>,
     ) -> Result<u64, StoreError> {
-        let mut held = self.held();
-        self.insist(&mut held, |held| {
-            held.doubt |= !self.lease.is_fresh(Moment::now(), self.lease.time() / 4);
-            let (session, _) = self.owned(held)?;
-            let len = read(session);
-            held.doubt |= len.is_err();
-            Ok(len?)
-        })
+        let mut len = 0;
+        self.fulfil(Want::Read, &mut |session, _| {
+            len = read(session)?;
+            Ok(Answer::Done)
+        })?;
+        Ok(len)
     }
 }
 

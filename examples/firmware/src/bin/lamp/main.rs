@@ -10,7 +10,7 @@
 #![no_main]
 
 mod asking;
-mod told;
+mod webhooks;
 
 use asking::{Asking, Room};
 use cortex_m_rt::entry;
@@ -25,17 +25,17 @@ use dubhook_core::{
 use dubhook_firmware::{
     board::{self, Board, StackWatch},
     host::{self, Settings},
-    net::{Address, Conn, Memory, Net},
+    net::{Conn, Memory, Net},
     stellaris::Ethernet,
 };
 use static_cell::{ConstStaticCell, StaticCell};
-use told::{LIMITS, TOLD, Told, WEBHOOK_BYTES};
+use webhooks::{LIMITS, WEBHOOK_BYTES, WEBHOOK_CONNS, WebhookConn};
 
 /// Jobs that are remembered, to know repeats.
 const JOBS: usize = 8;
 /// The connection on which the client asks; on the others it is told.
 const ASKING: Conn = Conn(0);
-const CONNS: usize = 1 + TOLD;
+const CONNS: usize = 1 + WEBHOOK_CONNS;
 /// Bytes that wait on one connection, in each direction: room for the longest request of a client.
 const BUFFER_BYTES: usize = 768;
 /// Bytes of a URL here.
@@ -51,8 +51,8 @@ static CLIENT_MEMORY: ConstStaticCell<ClientStorage<JOBS>> =
 static NET_MEMORY: ConstStaticCell<Memory<CONNS, BUFFER_BYTES, BUFFER_BYTES>> =
     ConstStaticCell::new(Memory::new());
 static ROOM: ConstStaticCell<Room> = ConstStaticCell::new(Room::new());
-static WEBHOOKS: ConstStaticCell<[[u8; WEBHOOK_BYTES]; TOLD]> =
-    ConstStaticCell::new([[0; WEBHOOK_BYTES]; TOLD]);
+static WEBHOOKS: ConstStaticCell<[[u8; WEBHOOK_BYTES]; WEBHOOK_CONNS]> =
+    ConstStaticCell::new([[0; WEBHOOK_BYTES]; WEBHOOK_CONNS]);
 
 static CLIENT: StaticCell<Client<'static>> = StaticCell::new();
 static NET: StaticCell<Net<Ethernet>> = StaticCell::new();
@@ -65,7 +65,7 @@ struct Lamp {
     net: &'static mut Net<Ethernet>,
     client: &'static mut Client<'static>,
     asking: Asking,
-    told: [Told; TOLD],
+    webhooks: [WebhookConn; WEBHOOK_CONNS],
     light: Light,
     stack: StackWatch,
 }
@@ -98,7 +98,7 @@ fn start(board: Board, mut ethernet: Ethernet) -> Lamp {
         net: Net::start(&NET, ethernet, NET_MEMORY.take(), &mut random, now.instant),
         client,
         asking: Asking::new(ROOM.take()),
-        told: WEBHOOKS.take().each_mut().map(Told::new),
+        webhooks: WEBHOOKS.take().each_mut().map(WebhookConn::new),
         light: Light::Dark,
         stack: StackWatch::new("lamp"),
     }
@@ -131,8 +131,8 @@ impl Lamp {
         self.net.poll(now.instant);
         self.asking.turn(now, ASKING, self.net, self.client);
         let others = self.net.conns().filter(|conn| *conn != ASKING);
-        for (told, conn) in self.told.iter_mut().zip(others) {
-            told.turn(now, conn, self.net, self.client);
+        for (webhooks, conn) in self.webhooks.iter_mut().zip(others) {
+            webhooks.turn(now, conn, self.net, self.client);
         }
         self.show(now);
         self.stack.look();
