@@ -46,7 +46,8 @@ pub(in crate::server) fn admit<'r>(
     head: &Request<'r>,
     otherwise: Problem,
 ) -> Result<Option<Resource<'r>>, Problem> {
-    let (Some(links), Some(resource)) = (&server.config.links, api::route(head.path)) else {
+    let links = server.config.links.as_ref().filter(|_| server.config.media);
+    let (Some(links), Some(resource)) = (links, api::route(head.path)) else {
         return Err(otherwise);
     };
     let Some(signature) = api::parameter(head.query, Field::Signature)? else {

@@ -237,8 +237,10 @@ impl ObjectStore {
         both: &Both,
     ) -> Result<(), MediaRefusal> {
         for (ending, text) in [(VTT, &both.vtt), (SRT, &both.srt)] {
-            self.room.take(text.len() as u64, 0)?;
-            session.put(&self.of_job(job, ending), text.as_bytes())?;
+            let bytes = text.len() as u64;
+            self.room.take(bytes, 0)?;
+            let put = session.put(&self.of_job(job, ending), text.as_bytes());
+            put.inspect_err(|_| self.room.give(bytes, 0))?;
         }
         Ok(())
     }
@@ -568,10 +570,9 @@ impl Media for ObjectStore {
         let (mut old, mut outputs) = (Vec::new(), BTreeSet::new());
         for object in session.list(&self.place.prefix)? {
             if let Some(id) = self.id(&object.key, "uploads", Prefix::Media, NOTE) {
-                let is_old = |note: Note| {
-                    note.created_at_ms.saturating_add(super::contract::KEPT_MS) <= now.as_unix_ms()
-                };
-                if notes::read(&mut session, &object.key).is_ok_and(is_old) {
+                // An id begins with the time at which it was made.
+                let made_ms = (id.to_bits() >> 80) as u64;
+                if made_ms.saturating_add(super::contract::KEPT_MS) <= now.as_unix_ms() {
                     old.push(id);
                 }
             }
