@@ -32,6 +32,10 @@ struct State {
     mute: AtomicBool,
     /// Of which statement the end is held back, and what comes behind it.
     torn: Mutex<Option<&'static str>>,
+    /// Which statement is held back, and what comes behind it.
+    held: Mutex<Option<&'static str>>,
+    /// Whether one is held back.
+    holds: AtomicBool,
     /// How many bytes of questions have passed.
     passed: AtomicI64,
 }
@@ -52,6 +56,8 @@ impl Proxy {
                 deaf: AtomicBool::new(false),
                 mute: AtomicBool::new(false),
                 torn: Mutex::new(None),
+                held: Mutex::new(None),
+                holds: AtomicBool::new(false),
                 passed: AtomicI64::new(0),
             }),
         };
@@ -112,6 +118,18 @@ impl Proxy {
     pub fn tear(&self, statement: Option<&'static str>) {
         *self.state.torn() = statement;
     }
+
+    /// Holds each run of this statement back from now on, or lets it pass again.
+    pub fn hold(&self, statement: Option<&'static str>) {
+        *self.state.held() = statement;
+    }
+
+    /// Waits until one is held back.
+    pub fn wait_until_it_holds(&self) {
+        while !self.state.holds.load(Ordering::SeqCst) {
+            thread::park_timeout(Duration::from_millis(2));
+        }
+    }
 }
 
 impl State {
@@ -129,6 +147,13 @@ impl State {
             self.cut_after.store(left - len, Ordering::SeqCst);
         }
         self.passed.fetch_add(len, Ordering::SeqCst);
+        let held = *self.held();
+        if held.is_some_and(|statement| runs(bytes, statement)) {
+            self.holds.store(true, Ordering::SeqCst);
+            while self.held().is_some() {
+                thread::park_timeout(Duration::from_millis(2));
+            }
+        }
         let torn = *self.torn();
         if let Some(start) = bytes.strip_suffix(SYNC)
             && let Some(statement) = torn
@@ -150,6 +175,10 @@ impl State {
 
     fn torn(&self) -> MutexGuard<'_, Option<&'static str>> {
         self.torn.lock().expect("nobody fails with it")
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<&'static str>> {
+        self.held.lock().expect("nobody fails with it")
     }
 
     /// Waits while this is so.

@@ -16,17 +16,22 @@
 //! for the lease and a tenth. Where the old owner's session holds the row, with a commit that has come in part or one that
 //! waits for a standby of the database, that session is ended.
 //!
+//! **The journal.** A batch is one row of it, and is folded into the records later, beside what goes on (`fold.rs`). Whoever
+//! starts reads what is not folded first, and then the records, over which it lies.
+//!
 //! ```text
 //!   store                               the `Store`
 //!   owner                               who has the records, and doubt
-//!   schema                              the tables
+//!   schema   fold                       the tables; the journal on its way into the records
 //!   session                             a connection with everything prepared
 //!   wire                                the protocol
 //!   socket   password   parameters      bytes, who asks, what with
-//!   fault   url   percent   sql   watch   lease
+//!   fault   url   percent   sql   watch   lease   journal
 //! ```
 
 mod fault;
+mod fold;
+mod journal;
 mod lease;
 mod owner;
 mod parameters;

@@ -2,6 +2,7 @@
 
 use super::{
     fault::{Fault, LOCKED},
+    fold::Folder,
     lease::{Lease, Moment},
     schema::{self, Trouble},
     session::{Place, Session},
@@ -52,6 +53,8 @@ pub struct Postgres {
     pub(super) held: Mutex<Held>,
     /// What only reads what does not change, beside it.
     reader: Mutex<Option<Session>>,
+    /// What folds the journal, beside them.
+    pub(super) folder: Folder,
     /// Whether nothing more is wanted.
     pub(super) closing: AtomicBool,
     /// Where this server is reached.
@@ -112,16 +115,18 @@ impl Postgres {
                 .with_file(file)
                 .map_err(|error| StoreError::Failed(format!("sslrootcert: {error}").into()))?;
         }
+        let place = Place {
+            address,
+            schema,
+            trust,
+            time: lease,
+            lock_time: lease / 4,
+        };
         Ok(Self {
             name: name()?,
             lease: Lease::new(lease),
-            place: Place {
-                address,
-                schema,
-                trust,
-                time: lease,
-                lock_time: lease / 4,
-            },
+            folder: Folder::new(place.clone()),
+            place,
             held: Mutex::default(),
             reader: Mutex::default(),
             closing: AtomicBool::new(false),

@@ -1,10 +1,20 @@
 //! What a store must do, by a database.
 
-use super::{fault::Fault, lease::Moment, owner::Postgres, schema::Trouble, session::Session, sql};
+use super::{
+    fault::Fault,
+    journal::{self, Changes, key},
+    lease::Moment,
+    owner::Postgres,
+    schema::Trouble,
+    session::Session,
+    sql,
+};
 use crate::store::{Batch, EachArchived, Ownership, Restore, Store, StoreError, Whole};
-use dubhook_core::{id::Id, record::Key, time::Timestamp};
+use dubhook_core::{id::Id, time::Timestamp};
 use std::{sync::atomic::Ordering, time::Duration};
 
+/// How much of the journal is read at once, in bytes.
+const JOURNAL_BYTES: usize = 4 * 1024 * 1024;
 /// How long giving the records back may take: whoever stands by takes them in any case.
 const RELEASE: Duration = Duration::from_secs(2);
 
@@ -26,6 +36,18 @@ impl Store for Postgres {
     }
 
     fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError> {
+        // The journal first: what is folded meanwhile is in both then.
+        let changes = self.unfolded()?;
+        self.folder.found(changes.bytes());
+        let mut changes = changes.into_records().peekable();
+        let mut put = |number: i64, value: &[u8]| {
+            let key =
+                key(number).ok_or_else(|| StoreError::UnknownKey(number.to_be_bytes().into()))?;
+            each(key, value).map_err(|error| StoreError::Restore {
+                key: Some(key),
+                error,
+            })
+        };
         let mut after = -1;
         loop {
             let mut page = Vec::new();
@@ -35,17 +57,22 @@ impl Store for Postgres {
             })?;
             for (number, value) in page {
                 after = number;
-                let key = key(number)
-                    .ok_or_else(|| StoreError::UnknownKey(number.to_be_bytes().into()))?;
-                each(key, &value).map_err(|error| StoreError::Restore {
-                    key: Some(key),
-                    error,
-                })?;
+                while let Some((changed, new)) = changes.next_if(|(changed, _)| *changed < number) {
+                    new.map_or(Ok(()), |new| put(changed, &new))?;
+                }
+                match changes.next_if(|(changed, _)| *changed == number) {
+                    Some((_, new)) => new.map_or(Ok(()), |new| put(number, &new))?,
+                    None => put(number, &value)?,
+                }
             }
             if len < sql::PAGE {
-                return Ok(());
+                break;
             }
         }
+        for (changed, new) in changes {
+            new.map_or(Ok(()), |new| put(changed, &new))?;
+        }
+        Ok(())
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
@@ -56,19 +83,24 @@ impl Store for Postgres {
                 self.owned(held)?;
                 if held.batch == next {
                     // It was there already.
-                    return Ok(());
+                    break;
                 }
                 let (session, epoch) = self.owned(held)?;
+                self.folder
+                    .keep_short(session, epoch, self.lease.time() / 8)?;
                 let sent = Moment::now();
-                let written = session.commit(epoch, next, batch);
+                let written = session.commit(epoch, next, self.folder.folded(), batch);
                 // Where it is not ours, or there already, the doubt finds out.
                 held.doubt = true;
                 if written? {
                     (held.doubt, held.batch) = (false, next);
                     self.lease.renew(sent);
-                    return Ok(());
+                    break;
                 }
             }
+            let epoch = held.epoch.unwrap_or_default();
+            self.folder.added(epoch, next, journal::encoded_len(batch));
+            Ok(())
         })
     }
 
@@ -116,6 +148,7 @@ impl Store for Postgres {
     fn release(&self) {
         self.closing.store(true, Ordering::Release);
         self.lease.end();
+        self.folder.end();
         let mut held = self.held();
         let Some(epoch) = held.epoch.take() else {
             return;
@@ -155,6 +188,27 @@ impl Whole for Postgres {
 }
 
 impl Postgres {
+    /// What is in the journal and not in the records yet.
+    fn unfolded(&self) -> Result<Changes, StoreError> {
+        let (mut changes, newest) = (Changes::default(), self.held().batch);
+        loop {
+            let after = changes.batches().map_or(-1, |(_, last)| last);
+            let mut rows = Vec::new();
+            self.page(|session| {
+                rows.clear();
+                session.journal(after, newest, JOURNAL_BYTES, &mut |batch, row| {
+                    rows.push((batch, row.to_vec()));
+                })
+            })?;
+            if rows.is_empty() {
+                return Ok(changes);
+            }
+            for (batch, row) in rows {
+                changes.add(batch, &row)?;
+            }
+        }
+    }
+
     /// Reads some of what is there, and says between two pages that the owner lives.
     fn page(
         &self,
@@ -168,15 +222,5 @@ impl Postgres {
             held.doubt |= len.is_err();
             Ok(len?)
         })
-    }
-}
-
-/// The key of a record.
-fn key(number: i64) -> Option<Key> {
-    let number = u64::try_from(number).ok()?;
-    let bytes: [u8; 8] = number.to_be_bytes();
-    match bytes {
-        [0, 0, 0, table, a, b, c, d] => Key::from_bytes([table, a, b, c, d]),
-        _ => None,
     }
 }

@@ -53,6 +53,9 @@ impl fmt::Debug for Connection {
     }
 }
 
+/// A statement by its name, and what it is given.
+pub(super) type Step<'s> = (&'s str, &'s [Parameter<'s>]);
+
 /// A row of an answer.
 #[derive(Debug)]
 pub(super) struct Row {
@@ -189,33 +192,34 @@ impl Connection {
         self.settle(&mut |_| Ok(())).map(drop)
     }
 
-    /// Runs a statement by its name: one message there, one answer back, a transaction of its own. How many rows it has
-    /// changed or found.
+    /// Runs statements by their names: one message there, one answer back, a transaction of their own, of which each sees what
+    /// there is when its turn comes. How many rows the last one has changed or found.
     pub(super) fn run(
         &mut self,
         time: Duration,
-        name: &str,
-        parameters: &[Parameter<'_>],
+        steps: &[Step<'_>],
         each: &mut dyn FnMut(Row) -> Result<(), Fault>,
     ) -> Result<u64, Fault> {
         self.socket.limit(Instant::now() + time);
-        let bound = frontend::bind(
-            "",
-            name,
-            [BINARY],
-            parameters,
-            |parameter, buffer| {
-                parameter.write(buffer);
-                Ok(IsNull::No)
-            },
-            [BINARY],
-            &mut self.outgoing,
-        );
-        bound.map_err(|error| match error {
-            BindError::Serialization(error) => Fault::Broken(error),
-            BindError::Conversion(_) => Fault::Unknown("a parameter that cannot be written"),
-        })?;
-        frontend::execute("", 0, &mut self.outgoing)?;
+        for (name, parameters) in steps {
+            let bound = frontend::bind(
+                "",
+                name,
+                [BINARY],
+                *parameters,
+                |parameter, buffer| {
+                    parameter.write(buffer);
+                    Ok(IsNull::No)
+                },
+                [BINARY],
+                &mut self.outgoing,
+            );
+            bound.map_err(|error| match error {
+                BindError::Serialization(error) => Fault::Broken(error),
+                BindError::Conversion(_) => Fault::Unknown("a parameter that cannot be written"),
+            })?;
+            frontend::execute("", 0, &mut self.outgoing)?;
+        }
         frontend::sync(&mut self.outgoing);
         self.flush()?;
         self.settle(each)
