@@ -23,7 +23,7 @@ pub(super) const WITHOUT_JOURNAL: u32 = 1;
 /// The shard that there is. The tables can hold more of them, for servers of a later day.
 pub(super) const SHARD: i32 = 0;
 /// Records that are read at once.
-pub(super) const PAGE: u64 = 10_000;
+pub(super) const PAGE: u64 = 20_000;
 /// Batches that are read at once.
 const BATCHES: u64 = 4_096;
 /// Jobs that are dropped from the archive at once.

@@ -48,21 +48,20 @@ impl Store for Postgres {
                 error,
             })
         };
-        let mut after = -1;
+        let (mut after, mut page) = (-1, Page::default());
         loop {
-            let mut page = Vec::new();
             let len = self.page(|session| {
                 page.clear();
-                session.page(after, &mut |key, value| page.push((key, value.to_vec())))
+                session.page(after, &mut |key, value| page.add(key, value))
             })?;
-            for (number, value) in page {
+            for (number, value) in page.rows() {
                 after = number;
                 while let Some((changed, new)) = changes.next_if(|(changed, _)| *changed < number) {
                     new.map_or(Ok(()), |new| put(changed, &new))?;
                 }
                 match changes.next_if(|(changed, _)| *changed == number) {
                     Some((_, new)) => new.map_or(Ok(()), |new| put(number, &new))?,
-                    None => put(number, &value)?,
+                    None => put(number, value)?,
                 }
             }
             if len < sql::PAGE {
@@ -184,6 +183,34 @@ impl Whole for Postgres {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Records that were read at once, in memory that serves again.
+#[derive(Default)]
+struct Page {
+    rows: Vec<(i64, usize)>,
+    bytes: Vec<u8>,
+}
+
+impl Page {
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.bytes.clear();
+    }
+
+    fn add(&mut self, number: i64, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.rows.push((number, self.bytes.len()));
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (i64, &[u8])> {
+        let mut start = 0;
+        self.rows.iter().map(move |(number, end)| {
+            let value = self.bytes.get(start..*end).unwrap_or_default();
+            start = *end;
+            (*number, value)
+        })
     }
 }
 

@@ -28,12 +28,11 @@ use postgres_protocol::{
 use std::{
     fmt,
     io::{self, Read, Write},
-    ops::Range,
     time::{Duration, Instant},
 };
 
 /// What is read at once, in bytes.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 32 * 1024;
 /// What an empty buffer may keep of its memory, in bytes: one large batch must not cost as much for ever.
 const KEPT_BYTES: usize = 1024 * 1024;
 /// Numbers and bytes go as they are, not as text.
@@ -58,16 +57,13 @@ pub(super) type Step<'s> = (&'s str, &'s [Parameter<'s>]);
 
 /// A row of an answer.
 #[derive(Debug)]
-pub(super) struct Row {
-    body: DataRowBody,
-    columns: Vec<Option<Range<usize>>>,
-}
+pub(super) struct Row(DataRowBody);
 
 impl Row {
     /// What a column has; nothing where it is null.
     pub(super) fn bytes(&self, column: usize) -> Option<&[u8]> {
-        let range = self.columns.get(column)?.clone()?;
-        self.body.buffer().get(range)
+        let range = self.0.ranges().nth(column).ok()???;
+        self.0.buffer().get(range)
     }
 
     /// A column that is text.
@@ -232,8 +228,7 @@ impl Connection {
             match self.receive() {
                 Ok(Message::ReadyForQuery(_)) => return done,
                 Ok(Message::DataRow(body)) if done.is_ok() => {
-                    let columns = body.ranges().collect()?;
-                    if let Err(error) = each(Row { body, columns }) {
+                    if let Err(error) = each(Row(body)) {
                         done = Err(error);
                     }
                 }
