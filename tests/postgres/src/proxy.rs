@@ -26,6 +26,8 @@ pub struct Proxy {
 struct State {
     /// How many bytes of questions pass before the connection is cut; none where it is negative.
     cut_after: AtomicI64,
+    /// Whether connections through it end, and new ones too.
+    cut: AtomicBool,
     /// Whether questions are held back.
     deaf: AtomicBool,
     /// Whether answers are held back.
@@ -53,6 +55,7 @@ impl Proxy {
             address: listener.local_addr().expect("an address"),
             state: Arc::new(State {
                 cut_after: AtomicI64::new(-1),
+                cut: AtomicBool::new(false),
                 deaf: AtomicBool::new(false),
                 mute: AtomicBool::new(false),
                 torn: Mutex::new(None),
@@ -64,6 +67,9 @@ impl Proxy {
         let state = Arc::clone(&proxy.state);
         thread::spawn(move || {
             while let Ok((here, _)) = listener.accept() {
+                if state.cut.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let Ok(there) = TcpStream::connect(("127.0.0.1", port)) else {
                     continue;
                 };
@@ -103,6 +109,16 @@ impl Proxy {
         usize::try_from(self.state.passed.load(Ordering::SeqCst)).unwrap_or(0)
     }
 
+    /// Cuts all connections and refuses new ones, or lets them pass again.
+    pub fn cut(&self, cut: bool) {
+        self.state.cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// Holds questions back, or lets them pass again.
+    pub fn deafen(&self, deaf: bool) {
+        self.state.deaf.store(deaf, Ordering::SeqCst);
+    }
+
     /// Holds answers back, or lets them pass again.
     pub fn mute(&self, mute: bool) {
         self.state.mute.store(mute, Ordering::SeqCst);
@@ -110,7 +126,7 @@ impl Proxy {
 
     /// Holds everything back in both directions, or lets it pass again.
     pub fn stall(&self, stall: bool) {
-        self.state.deaf.store(stall, Ordering::SeqCst);
+        self.deafen(stall);
         self.mute(stall);
     }
 
@@ -135,6 +151,9 @@ impl Proxy {
 impl State {
     fn question(&self, bytes: &[u8], there: &mut TcpStream) -> Option<()> {
         self.wait(&self.deaf);
+        if self.cut.load(Ordering::SeqCst) {
+            return None;
+        }
         let len = i64::try_from(bytes.len()).ok()?;
         let left = self.cut_after.load(Ordering::SeqCst);
         if (0..=len).contains(&left) {
