@@ -83,6 +83,8 @@ class Real(unittest.TestCase):
             [("audio", 1, dubbed), ("audio", 0, original), ("subtitle", 1, dubbed), ("subtitle", 0, original)])
         self.assertEqual(found["streams"][0]["codec_type"], "video")
         self.assertEqual([s["codec_name"] for s in found["streams"][3:]], ["mov_text", "mov_text"])
+        beside = self.text(ended.output.with_suffix(".srt").read_text(encoding="utf-8"))
+        self.assertEqual(beside, self.subtitles(ended.output, 0), "the subtitles beside the video are others")
         content = ended.output.read_bytes()
         self.assertLess(content.index(b"moov"), content.index(b"mdat"), "not made for a fast start")
         self.assertGreater(self.loudness(ended.output), -35, "the dubbed track is as good as silent")
@@ -100,8 +102,11 @@ class Real(unittest.TestCase):
 
     @staticmethod
     def subtitles(path, track) -> str:
-        text = tool("ffmpeg", "-v", "error", "-i", path, "-map", f"0:s:{track}", "-f", "srt", "-")
-        return " ".join(line for line in text.splitlines() if line and "-->" not in line and not line.isdigit())
+        return Real.text(tool("ffmpeg", "-v", "error", "-i", path, "-map", f"0:s:{track}", "-f", "srt", "-"))
+
+    @staticmethod
+    def text(srt) -> str:
+        return " ".join(line for line in srt.splitlines() if line and "-->" not in line and not line.isdigit())
 
     @staticmethod
     def packets(path, stream) -> str:

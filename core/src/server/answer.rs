@@ -110,7 +110,8 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
     if request.method == Method::Options {
         #[cfg(feature = "media")]
         if matches!(resource, Resource::Uploads | Resource::Upload(_)) {
-            return Ok(Reply::UploadOptions(resource.methods()));
+            let bytes_max = server.config.upload_bytes_max;
+            return Ok(Reply::UploadOptions(resource.methods(), bytes_max));
         }
         return Ok(Reply::Options(Some(resource.methods())));
     }
@@ -128,7 +129,10 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Metrics => Ok(Reply::Metrics),
         #[cfg(feature = "lists")]
         Resource::Translations if reads => list::read(request, Listed::Jobs(None)),
+        #[cfg(feature = "media")]
         Resource::Translations => submit(server, now, request, false),
+        #[cfg(not(feature = "media"))]
+        Resource::Translations => submit(server, now, request),
         #[cfg(feature = "hub")]
         Resource::Translation(id, OfTranslation::Itself) => {
             let reply = of_job(server, now, OfTranslation::Itself, id)?;
@@ -196,13 +200,13 @@ fn of_job(server: &mut Server<'_>, now: Now, what: OfTranslation, name: &str) ->
     Ok(Reply::Job(id))
 }
 
-/// Takes a job. `is_there` says that the upload is known to be there which it is about, if it is about one.
+/// Takes a job. With media `is_there` says that the upload is known to be there which it is about, if it is about one.
 #[inline(never)]
 pub(super) fn submit(
     server: &mut Server<'_>,
     now: Now,
     request: &Request<'_>,
-    is_there: bool,
+    #[cfg(feature = "media")] is_there: bool,
 ) -> Answer {
     #[cfg(feature = "idempotency")]
     let key = repeat::key(server, request)?;
@@ -222,8 +226,6 @@ pub(super) fn submit(
             return Ok(Reply::Media(asked));
         }
     }
-    #[cfg(not(feature = "media"))]
-    let _ = is_there;
     #[cfg(feature = "idempotency")]
     let submitted = match key {
         None => server.service.submit(now, &new),

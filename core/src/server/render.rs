@@ -16,7 +16,7 @@ use super::{
 use crate::{
     api::Problem,
     event::Event,
-    http::{CONTINUE, FieldLine, HeadError, ResponseHead},
+    http::{CONTINUE, Date, FieldLine, HeadError, ResponseHead},
     id::Prefix,
     out::Out,
     service::{self, Durable},
@@ -107,8 +107,7 @@ impl Server<'_> {
         kept: &[u8],
         out: &mut Out<'_>,
     ) -> Result<(), Written> {
-        let length = self
-            .start_head(reply, out)
+        let length = start_head(&self.date, reply, out)
             .line(NO_STORE)
             .connection(conn.keep_alive && !self.stopping, conn.version)
             .finish_with_length_later()
@@ -120,31 +119,6 @@ impl Server<'_> {
             out.rewind(body);
         }
         Ok(())
-    }
-
-    /// Writes the start of a head: the status, and the fields that depend on what is answered.
-    fn start_head<'o, 'm>(&self, reply: &Reply, out: &'o mut Out<'m>) -> ResponseHead<'o, 'm> {
-        let status = status(reply);
-        let head = ResponseHead::new(out, status).date_as(&self.date);
-        let head = match reply {
-            #[cfg(feature = "media")]
-            Reply::Problem(problem) if problem.is_of_uploads() => {
-                head.line(PROBLEM_JSON).line(media::TUS)
-            }
-            Reply::Problem(_) => head.line(PROBLEM_JSON),
-            #[cfg(feature = "hub")]
-            Reply::Metrics => head.line(hub::METRICS_TEXT),
-            #[cfg(feature = "media")]
-            Reply::UploadOptions(_) => media::tus_options(head, self.config.upload_bytes_max),
-            _ if status == NO_CONTENT => head,
-            _ => head.line(JSON),
-        };
-        let mut memory = [0; 64];
-        let mut value = Out::new(&mut memory);
-        match special_field(reply, &mut value) {
-            Some(name) => head.field(name, value.written()),
-            None => head,
-        }
     }
 
     /// A call of its own, for the stack it takes.
@@ -215,6 +189,31 @@ fn write_status(status: &str, out: &mut Out<'_>) {
     out.put(b"\"}");
 }
 
+/// Writes the start of a head: the status, and the fields that depend on what is answered.
+fn start_head<'o, 'm>(date: &Date, reply: &Reply, out: &'o mut Out<'m>) -> ResponseHead<'o, 'm> {
+    let status = status(reply);
+    let head = ResponseHead::new(out, status).date_as(date);
+    let head = match reply {
+        #[cfg(feature = "media")]
+        Reply::Problem(problem) if problem.is_of_uploads() => {
+            head.line(PROBLEM_JSON).line(media::TUS)
+        }
+        Reply::Problem(_) => head.line(PROBLEM_JSON),
+        #[cfg(feature = "hub")]
+        Reply::Metrics => head.line(hub::METRICS_TEXT),
+        #[cfg(feature = "media")]
+        Reply::UploadOptions(_, bytes_max) => media::tus_options(head, *bytes_max),
+        _ if status == NO_CONTENT => head,
+        _ => head.line(JSON),
+    };
+    let mut memory = [0; 64];
+    let mut value = Out::new(&mut memory);
+    match special_field(reply, &mut value) {
+        Some(name) => head.field(name, value.written()),
+        None => head,
+    }
+}
+
 const NO_CONTENT: u16 = 204;
 
 const fn status(reply: &Reply) -> u16 {
@@ -236,9 +235,10 @@ const fn status(reply: &Reply) -> u16 {
             NO_CONTENT
         }
         #[cfg(feature = "media")]
-        Reply::UploadOptions(_) | Reply::Media(_) | Reply::Receiving(_) | Reply::Sending { .. } => {
-            NO_CONTENT
-        }
+        Reply::UploadOptions(..)
+        | Reply::Media(_)
+        | Reply::Receiving(_)
+        | Reply::Sending { .. } => NO_CONTENT,
         _ => 200,
     }
 }
@@ -279,7 +279,7 @@ fn special_field(reply: &Reply, value: &mut Out<'_>) -> Option<&'static str> {
             return Some("allow");
         }
         #[cfg(feature = "media")]
-        Reply::UploadOptions(methods) => {
+        Reply::UploadOptions(methods, _) => {
             value.put(methods.as_str().as_bytes());
             return Some("allow");
         }

@@ -64,9 +64,9 @@ pub(super) enum Reply {
     /// The server's own figures.
     #[cfg(feature = "hub")]
     Metrics,
-    /// What a path of uploads can do.
+    /// What a path of uploads can do, and how large one may be.
     #[cfg(feature = "media")]
-    UploadOptions(Methods),
+    UploadOptions(Methods, Option<u64>),
     /// What the driver is asked about its media.
     #[cfg(feature = "media")]
     Media(super::media::Asked),
