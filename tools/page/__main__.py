@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import time
@@ -163,13 +164,19 @@ def by_keyboard(page: Browser) -> None:
 
 
 def refused(use: Use, home: Path) -> None:
-    """What is too large is said in words."""
+    """What is too large, or cannot be sent from here, is said in words."""
     served = Served(home / "small", "--upload-bytes-max", "1000")
     use.page.open(served.url + "/")
     use.hand_in(SAMPLE, "es")
     use.page.until("document.getElementById('new-fault').innerText", "a word about it")
     said = text(use.page, "#new-fault")
     check("more than this server takes" in said, said)
+    # As a server answers whose videos lie in an object store.
+    put = {"method": "PUT", "url": "https://store.test/v", "headers": {}}
+    use.page.answer("*/v1/uploads", json.dumps({"id": "med_1", "bytes": 1, "received": 0, "upload": put}))
+    click(use.page, "#translate")
+    use.page.until("/object store/.test(document.getElementById('new-fault').innerText)", "a word about the object store")
+    use.page.do("Fetch.disable")
     use.page.faults.clear()
     served.kill()
 

@@ -153,10 +153,7 @@ impl<E: Message> Outbox<'_, E> {
         chain.events_kept = state_events;
         chain.targets_own = targets_own;
         let live = chain.streams_live as usize;
-        self.streams_active += live;
-        self.events_kept += usize::from(state_events);
-        self.targets_own += targets_own as usize;
-        self.subjects_active += 1;
+        self.promises.begin(state_events, targets_own, live);
         true
     }
 
@@ -177,7 +174,7 @@ impl<E: Message> Outbox<'_, E> {
                     (slot.event.at(), slot.event.sequence())
                 })
         };
-        self.dead.sort(&mut self.streams, |a, b| age(a) < age(b));
+        self.letters.sort(&mut self.streams, |a, b| age(a) < age(b));
         let mut at = self.lanes.next_used(None);
         while let Some(ix) = at {
             if let Some(lane) = self.lanes.get_mut(ix) {

@@ -96,6 +96,14 @@ impl<'r> Api<'r> {
 /// How long the other side may take for a piece of a file: it syncs it, and looks at the last one's whole file.
 pub(super) const TRANSFER_PATIENCE: Duration = Duration::from_secs(120);
 
+/// The pauses after which a piece that was lost is moved again.
+pub(super) const PAUSES: [Duration; 4] = [
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+];
+
 /// What is said of an answer that is none to be glad of.
 pub(super) fn refusal(status: u16, answer: &[u8]) -> Fail {
     match status {

@@ -1,13 +1,12 @@
 //! `download`: gets what came of a job: its video, a part at a time, and its subtitles where there are any.
 
 use super::{
-    api::{self, Api},
+    api::{self, Api, PAUSES},
     bar,
     exchange::ANSWER_BYTES_MAX,
     fail::Fail,
     remote::Remote,
     show,
-    upload::PAUSES,
 };
 use clap::Args;
 use dubhook_core::{

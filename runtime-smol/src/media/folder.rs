@@ -14,7 +14,7 @@
 
 use super::{
     contract::{Body, Filling, Input, KEPT_MS, Kept, Media, NewUpload, Output},
-    digest,
+    digest, list,
     names::{self, NEW, NOTE, PART, SRT, VTT},
     note::{Note, sync_folder},
     part::{Part, kept},
@@ -38,6 +38,9 @@ use std::{
 
 /// How the names of files end that are of a job, and count.
 const OF_JOB: [&str; 3] = ["", VTT, SRT];
+
+/// How many notes are read for one page of a list.
+const LOOKED_AT_MAX: usize = 1_000;
 
 /// Media as files of a directory, which one process uses.
 #[derive(Debug)]
@@ -238,7 +241,19 @@ impl Media for Folder {
         limit: usize,
         sha256: Option<&str>,
     ) -> Result<(Vec<Kept>, Option<Id>), MediaRefusal> {
-        self.page(after, limit, sha256)
+        let mut ids = Vec::new();
+        let listed = fs::read_dir(&self.uploads).and_then(|entries| {
+            for entry in entries {
+                ids.extend(names::id(&entry?.path(), Prefix::Media, NOTE));
+            }
+            Ok(())
+        });
+        listed.map_err(|error| refusal(&error))?;
+        Ok(list::page(ids, after, limit, LOOKED_AT_MAX, |id| {
+            let note = Note::read(&self.upload(id, NOTE)).ok()?;
+            let is_wanted = note.has(sha256);
+            is_wanted.then(|| self.find_noted(id, note).ok())?
+        }))
     }
 
     fn begin(&self, id: Id, at: Option<u64>, bytes: u64) -> Result<Box<dyn Filling>, MediaRefusal> {
@@ -454,6 +469,5 @@ fn remove(path: &Path) -> Result<(), MediaRefusal> {
     }
 }
 
-mod list;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ mod bucket;
 mod contract;
 mod digest;
 mod folder;
+mod list;
 mod names;
 mod note;
 mod part;

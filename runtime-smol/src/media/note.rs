@@ -44,6 +44,12 @@ impl Note {
         }
     }
 
+    /// Whether this SHA-256 was announced or found, where one is asked for.
+    pub(super) fn has(&self, sha256: Option<&str>) -> bool {
+        let told = self.sha256.as_deref().unwrap_or_default();
+        sha256.is_none_or(|asked| told.eq_ignore_ascii_case(asked))
+    }
+
     /// Reads a note; what is none is as good as not there.
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         let text = fs::read(path)?;

@@ -103,6 +103,11 @@ function pause(ms, signal) {
 // is, and `broken` with the seconds until it goes on where the connection broke.
 export async function send(file, signal, moved, broken) {
   let kept = (await begun(file)) ?? (await announce(file));
+  // The page's policy lets it speak to its own server alone.
+  if (!kept.upload.url.startsWith("/")) {
+    const detail = "This server keeps videos in an object store, where this page may not send them. dubhook translate can.";
+    throw new Refused(409, { code: "upload_elsewhere", detail });
+  }
   const rate = new Rate(kept.received);
   let at = kept.received;
   let wait = RETRY_MS;

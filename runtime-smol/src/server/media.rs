@@ -43,9 +43,9 @@ pub(super) enum Asked {
 #[derive(Debug)]
 pub(super) enum Told {
     Upload(Kept),
-    Part(PartOf),
     /// Those of a page, and the last that was looked at.
     Uploads(Vec<Kept>, Option<Id>),
+    Part(PartOf),
     Begin,
     Stored(usize),
     Done,
@@ -131,6 +131,20 @@ impl Told {
     }
 }
 
+/// An upload as the machine takes it.
+fn as_upload(kept: &Kept) -> MediaUpload<'_> {
+    MediaUpload {
+        id: kept.upload.id,
+        bytes: kept.upload.bytes,
+        received: kept.received,
+        filename: kept.upload.filename.as_deref(),
+        content_type: kept.upload.content_type.as_deref(),
+        sha256: kept.upload.sha256.as_deref(),
+        expires_at: kept.expires_at(),
+        put: as_put(&kept.put),
+    }
+}
+
 /// What is written, if something is.
 fn text(write: impl FnOnce(&mut Out<'_>)) -> Option<String> {
     let mut memory = [0; 256];
@@ -172,20 +186,6 @@ fn read(body: &Body, piece: &mut [u8], at: u64) -> io::Result<()> {
             Ok(())
         }
         Body::Elsewhere(_) => Err(io::ErrorKind::Unsupported.into()),
-    }
-}
-
-/// An upload as the machine takes it.
-fn as_upload(kept: &Kept) -> MediaUpload<'_> {
-    MediaUpload {
-        id: kept.upload.id,
-        bytes: kept.upload.bytes,
-        received: kept.received,
-        filename: kept.upload.filename.as_deref(),
-        content_type: kept.upload.content_type.as_deref(),
-        sha256: kept.upload.sha256.as_deref(),
-        expires_at: kept.expires_at(),
-        put: as_put(&kept.put),
     }
 }
 

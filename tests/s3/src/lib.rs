@@ -1,7 +1,9 @@
 //! An object store for the tests: `s3s-fs`, which keeps objects as files of a directory, on a port of its own.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     fs::File,
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -81,11 +83,7 @@ impl ObjectStore {
         self.home.path().join(BUCKET).join(key)
     }
 
-    /// How many files there are below a name, those of parts that are not put together among them.
-    ///
-    /// # Panics
-    ///
-    /// Where it cannot be read.
+    /// How many objects there are in a folder.
     #[must_use]
     pub fn files(&self, below: &str) -> usize {
         count(&self.object(below))
@@ -100,11 +98,8 @@ impl ObjectStore {
     pub fn parts(&self) -> usize {
         let names = fs::read_dir(self.home.path()).expect("a directory");
         let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("a name").file_name();
-        let names = names.map(name).filter(|name| {
-            let name = name.to_string_lossy();
-            name.starts_with(".upload") || name.contains(".upload-") || name.contains(".upload_id")
-        });
-        names.count()
+        let is_part = |name: &OsString| name.to_string_lossy().starts_with(".upload_id-");
+        names.map(name).filter(is_part).count()
     }
 }
 

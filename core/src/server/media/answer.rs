@@ -75,6 +75,24 @@ pub enum MediaRefusal {
 }
 
 impl MediaRefusal {
+    /// The refusal as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "there is no such upload or output",
+            Self::Offset => "the upload does not go on there",
+            Self::Length => "these are not as many bytes as the upload has",
+            Self::TooLarge => "the upload is larger than uploads may be",
+            Self::Busy => "another request is filling the upload",
+            Self::Done => "all bytes of the upload are there",
+            Self::Checksum => "the bytes are not those that were announced",
+            Self::Subtitles => "what shall be subtitles are none, or none that are there",
+            Self::Elsewhere => "the bytes are to be sent elsewhere",
+            Self::Full => "there is no room",
+            Self::Broken => "the bytes could not be read or written",
+        }
+    }
+
     pub(super) fn problem(self, what: Option<What>) -> Problem {
         match self {
             Self::NotFound if what == Some(What::Output) => Problem::NoOutput,
@@ -95,6 +113,14 @@ impl MediaRefusal {
         }
     }
 }
+
+impl core::fmt::Display for MediaRefusal {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for MediaRefusal {}
 
 /// How an upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,12 +32,12 @@ const NO_SNIFF: FieldLine = FieldLine::new("x-content-type-options: nosniff\r\n"
 const SANDBOX: FieldLine =
     FieldLine::new("content-security-policy: sandbox; default-src 'none'\r\n");
 
-/// The most bytes of what is said of an upload in Base64.
-const METADATA_BYTES_MAX: usize = 560;
 /// The most bytes after a list's last upload.
 #[cfg(feature = "lists")]
 const TAIL_BYTES_MAX: usize = 64;
 
+/// The most bytes of what is said of an upload in Base64.
+const METADATA_BYTES_MAX: usize = 560;
 /// The most bytes of the field that names an output's file.
 const DISPOSITION_BYTES_MAX: usize = 1_100;
 
@@ -102,26 +102,6 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// Writes where a part of an upload is to be sent.
-    pub(super) fn write_part(
-        &self,
-        conn: &Conn,
-        part: &PartOf<'_>,
-        out: &mut Out<'_>,
-    ) -> Result<(), HeadError> {
-        let head = self.head(conn, 200, out).line(NO_STORE).line(JSON);
-        let length = head.finish_with_length_later()?;
-        let mut json = Writer::new(out);
-        json.object();
-        write_put(&mut json, part.url, None, part.expires_at);
-        json.name("bytes").u64(part.bytes).end_object();
-        let body = length.fill_in(out);
-        if conn.head_only && !out.is_full() {
-            out.rewind(body);
-        }
-        Ok(())
-    }
-
     /// Writes as many of the uploads as fit whole, and a cursor if there may be more.
     #[cfg(feature = "lists")]
     pub(super) fn write_uploads(
@@ -157,6 +137,26 @@ impl Server<'_> {
             }
             None => out.put(b"null}"),
         }
+        let body = length.fill_in(out);
+        if conn.head_only && !out.is_full() {
+            out.rewind(body);
+        }
+        Ok(())
+    }
+
+    /// Writes where a part of an upload is to be sent.
+    pub(super) fn write_part(
+        &self,
+        conn: &Conn,
+        part: &PartOf<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<(), HeadError> {
+        let head = self.head(conn, 200, out).line(NO_STORE).line(JSON);
+        let length = head.finish_with_length_later()?;
+        let mut json = Writer::new(out);
+        json.object();
+        write_put(&mut json, part.url, None, part.expires_at);
+        json.name("bytes").u64(part.bytes).end_object();
         let body = length.fill_in(out);
         if conn.head_only && !out.is_full() {
             out.rewind(body);

@@ -1,8 +1,8 @@
 //! An upload's bytes on their way: in pieces to the server, or to the object store that it names.
 
-use super::{Kept, Put, read};
+use super::kept::{Kept, Put, read};
 use crate::cli::{
-    api::{self, Api},
+    api::{self, Api, PAUSES},
     fail::Fail,
 };
 use dubhook_core::http::Method;
@@ -19,13 +19,6 @@ const PIECE_BYTES: u64 = 256 << 10;
 const PIECE_BYTES_MAX: u64 = 8 << 20;
 /// How long a piece should take, so that the bar moves and what is lost with one is little.
 const PIECE_TIME: Duration = Duration::from_secs(1);
-/// The pauses after which a piece that was lost is sent again.
-pub(in crate::cli) const PAUSES: [Duration; 4] = [
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-];
 /// What came of a piece.
 enum Sent {
     Kept,

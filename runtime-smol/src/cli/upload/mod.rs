@@ -4,6 +4,7 @@
 //! remembered here, and a file that has changed since is another one.
 
 mod filling;
+mod kept;
 
 use super::{
     api::{self, Api},
@@ -14,11 +15,11 @@ use super::{
     show,
 };
 use clap::Args;
-use dubhook_core::{http::Method, model::Page, time::Timestamp};
+use dubhook_core::{http::Method, model::Page};
 use dubhook_smol::media;
-pub(super) use filling::PAUSES;
 use filling::fill;
-use serde::{Deserialize, Serialize};
+use kept::{Kept, read};
+use serde::Serialize;
 use std::{
     fs::File,
     io,
@@ -55,36 +56,6 @@ struct New<'a> {
     bytes: u64,
     filename: Option<&'a str>,
     sha256: &'a str,
-}
-
-/// What the server says of an upload.
-#[derive(Debug, Deserialize)]
-struct Kept {
-    id: String,
-    video_url: String,
-    bytes: u64,
-    received: u64,
-    sha256: Option<String>,
-    filename: Option<String>,
-    expires_at: Timestamp,
-    upload: Put,
-}
-
-/// How its bytes are to be sent.
-#[derive(Debug, Deserialize)]
-struct Put {
-    /// Of the server's own, where they may come in pieces, it is a path.
-    url: String,
-    headers: PutHeaders,
-    /// How many bytes each part has but for the last one, where they go in parts.
-    part_bytes: Option<u64>,
-}
-
-/// What must come with them.
-#[derive(Debug, Deserialize)]
-struct PutHeaders {
-    #[serde(rename = "x-amz-checksum-sha256")]
-    checksum: Option<String>,
 }
 
 impl Upload {
@@ -216,9 +187,4 @@ fn begun(api: &Api<'_>, bytes: u64, sha256: &str) -> Result<Option<Kept>, Fail> 
             None => return Ok(None),
         }
     }
-}
-
-/// How far an upload is.
-fn read(api: &Api<'_>, id: &str) -> Result<Kept, Fail> {
-    api::read(&api.get(&format!("/v1/uploads/{id}"))?)
 }

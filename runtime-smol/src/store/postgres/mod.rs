@@ -22,19 +22,24 @@
 //! **One machine decides** (`owner.rs`) and does no I/O: moments and answers go in, questions and pauses come out. So what runs
 //! here is what a simulation runs, over a model of a database that loses, repeats and tears what it is asked.
 //!
+//! **The journal.** A batch is one row of it, and is folded into the records later, beside what goes on (`fold.rs`). Whoever
+//! starts reads what is not folded first, and then the records, over which it lies.
+//!
 //! ```text
 //!   store                               the `Store`
 //!   driver                              asks the database what the owner wants to know
-//!   schema                              the tables
+//!   schema   fold                       the tables; the journal on its way into the records
 //!   session                             a connection with everything prepared
 //!   wire                                the protocol
 //!   socket   password   parameters      bytes, who asks, what with
 //!   owner                               who has the records, and doubt: a machine without I/O
-//!   fault   url   percent   sql   watch   lease
+//!   fault   url   percent   sql   watch   lease   journal
 //! ```
 
 mod driver;
 mod fault;
+mod fold;
+mod journal;
 mod lease;
 // A simulation drives it over a model of a database; nobody else need know of it.
 #[doc(hidden)]
