@@ -58,7 +58,10 @@ impl Rig {
         lease: &str,
         more: &[&str],
     ) -> (Program, SocketAddr) {
-        let arguments = [&["--store", url, "--lease", lease], more].concat();
+        // Those of another test keep theirs elsewhere.
+        let media = self.log("media").display().to_string();
+        let own = ["--store", url, "--lease", lease, "--media", &media];
+        let arguments = [&own[..], more].concat();
         let mut program = Program::serve(&arguments, &self.log(name));
         let address = program.address();
         (program, address)
