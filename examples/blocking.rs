@@ -2,6 +2,9 @@
 //!
 //! `cargo run --example blocking`, then `curl -i 127.0.0.1:8001/v1/translations -H 'content-type: application/json'
 //! -d '{"video_url":"https://v.test/1.mp4","target_language":"es"}'`. Kill it, start it again: it still knows the job.
+//!
+//! Here is the loop. What it has of its host is in `src/host.rs`, which is a little longer: two clocks, the seed, the file with
+//! the records, and the connection that an attempt is made on, once the guard has seen its address.
 
 use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
@@ -35,7 +38,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut memory = [0; Config::DEVICE.record_bytes_max()];
     let mut request = [0; Config::DEVICE.attempt_bytes_max()];
     let mut answer = [0; Config::DEVICE.answer_bytes_max()];
-    let mut received = [0; 1_536];
+    let mut received = [0; Config::DEVICE.http.message_bytes_max()];
     let mut input = RecvBuf::new(&mut received, 0);
     let mut conn = None;
     loop {

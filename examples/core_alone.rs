@@ -6,7 +6,7 @@ use dubhook_core::{
     http::RecvBuf,
     out::Out,
     record::Keep,
-    server::{Config, Input, Output, Ready, Server, ServerStorage},
+    server::{Config, Drive, Input, Output, Ready, Server, ServerStorage},
     service::{AttemptResult, Report},
     time::{Instant, Now, Timestamp},
 };
@@ -34,8 +34,11 @@ fn main() {
     let mut answer = [0; ANSWER_BYTES];
     let mut out = Out::new(&mut answer);
     let driven = server.drive(now, conn, &mut RecvBuf::new(&mut received, len), &mut out);
-    let _ = driven.expect("room for any answer");
-    println!("{}\n", String::from_utf8_lossy(out.written()));
+    match driven.expect("room for any answer") {
+        // Send what is written, and receive the next request.
+        Drive::Input { .. } => println!("{}\n", String::from_utf8_lossy(out.written())),
+        other => unreachable!("nothing is kept, so no answer waits: {other:?}"),
+    }
 
     // What is to be done comes out, one thing at a time, and what came of it goes in.
     let (mut url, mut request) = ([0; 128], [0; Config::DEVICE.attempt_bytes_max()]);

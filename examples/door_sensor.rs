@@ -79,8 +79,7 @@ pub(crate) fn run(urls: &[String], again: Schedule, seen: &Receiver<(u8, i32)>) 
             }
             Output::Sleep(None) if over => return Ok(()),
             Output::Sleep(due) => {
-                let pause_ms = due.map_or(500, |due| due.ms_since(now().instant));
-                let pause = Duration::from_millis(pause_ms);
+                let pause = Duration::from_millis(due.map_or(500, |at| at.ms_since(now().instant)));
                 match seen.recv_timeout(pause) {
                     Ok((kind, value)) => {
                         sequence += 1;

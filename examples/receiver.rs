@@ -5,10 +5,9 @@
 use dubhook_core::client::{WebhookError, read_webhook};
 use dubhook_core::http::{Limits, Progress, RecvBuf, Request};
 use dubhook_core::http::{RequestParser, ResponseHead, Version};
-use dubhook_core::signature::{Secret, SigningKey};
-use dubhook_core::{out::Out, time::Timestamp};
+use dubhook_core::{out::Out, signature::Secret, signature::SigningKey, time::Timestamp};
 use heapless::{HistoryBuf, Vec};
-use std::{env, io, io::Read, io::Write, net::TcpListener, net::TcpStream, time::UNIX_EPOCH};
+use std::{env, io, io::Read, io::Write, net::TcpListener, net::TcpStream, time::*};
 
 /// The ids of the newest webhooks that were taken: 128 bytes at most each.
 pub(crate) type Taken = HistoryBuf<Vec<u8, 128>, 256>;
@@ -23,8 +22,9 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Answers the first request of a connection.
+/// Answers the first request of a connection, unless that is silent for so long: meanwhile others wait.
 pub(crate) fn serve(mut socket: TcpStream, key: &SigningKey, taken: &mut Taken) -> io::Result<()> {
+    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
     let (mut memory, mut answer) = ([0; 8_192], [0; 256]);
     let (mut input, mut parser) = (RecvBuf::new(&mut memory, 0), RequestParser::new());
     let status = loop {

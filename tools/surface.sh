@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-types_max=201
+types_max=202
 
 unused=()
 [ "${1:-}" != --unused ] || unused=(--unused core/src .)

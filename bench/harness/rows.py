@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import videos
 from figures import Row, interleave
 from place import BUILT, DUBHOOK, LOAD, LOAD_CORE, PEERS, SERVER_CORE, on
 from process import crash, dubhook, free_port, latency, load, resident_bytes, running, serving, started
@@ -356,8 +358,46 @@ def restart(run: Run) -> Row:
     return row
 
 
+def video_up(run: Run) -> Row:
+    size = run.count(1 << 30, 64 << 20)
+    row = Row(
+        "video_up", f"a video of {size >> 20:,} MiB goes up, one connection", "MB/s",
+        note="dubhook syncs it to the disk, reads it again and takes its SHA-256 before it answers; nginx does none of that.",
+    )  # fmt: skip
+    with videos.home() as home:
+        file = videos.video(home, size)
+
+        def dubhook_up() -> float:
+            with videos.dubhook(home) as port:
+                return videos.transfer(port, "PUT", videos.announce(port, file), file)
+
+        def nginx_up() -> float:
+            with videos.nginx(home) as port:
+                rate = videos.transfer(port, "PUT", "/v.mp4", file)
+            (home / "files/v.mp4").unlink()
+            return rate
+
+        interleave(run.rounds, {"dubhook": dubhook_up, "nginx": nginx_up}, row, run.say)
+    return row
+
+
+def video_down(run: Run) -> Row:
+    size = run.count(1 << 30, 64 << 20)
+    row = Row("video_down", f"a video of {size >> 20:,} MiB comes down, one connection", "MB/s")
+    with videos.home() as home, ExitStack() as stack:
+        file = videos.video(home, size)
+        os.link(file, home / "files/v.mp4")
+        ports = {"dubhook": stack.enter_context(videos.dubhook(home)), "nginx": stack.enter_context(videos.nginx(home))}
+        path = videos.announce(ports["dubhook"], file)
+        videos.transfer(ports["dubhook"], "PUT", path, file)
+        paths = {"dubhook": f"{path}/content", "nginx": "/v.mp4"}
+        sides = {name: lambda name=name: videos.transfer(ports[name], "GET", paths[name], file) for name in ports}
+        interleave(run.rounds, sides, row, run.say)
+    return row
+
+
 ROWS: dict[str, Callable[[Run], Row]] = {
     row.__name__: row
-    for row in (status, pipelined, read, submit, webhooks, receivers, arrival, idle, shards, memory, program, restart)
+    for row in (status, pipelined, read, submit, webhooks, receivers, arrival, idle, shards, memory, program, restart, video_up, video_down)
 }
 __all__ = ["JOB", "ROWS", "Run"]

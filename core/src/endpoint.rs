@@ -1,4 +1,25 @@
 //! One registered webhook: where to, what of, signed with what, and how it fares.
+//!
+//! ```
+//! use dubhook_core::{
+//!     endpoint::Disabled, event::Filter, record::Keep, server::{Config, Server, ServerStorage},
+//!     dispatch::{EndpointChange, NewEndpoint}, id::Prefix, time::{Instant, Now, Timestamp},
+//! };
+//!
+//! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
+//! let mut storage = ServerStorage::<4, 2, 1, 2>::new();
+//! let mut server = Server::new(storage.lend(Keep::Nothing), Config::DEVICE, [7; 32]).unwrap();
+//! let slot = server.create_endpoint(now, NewEndpoint::new("http://ward.test/jobs", Filter::ALL).unwrap()).unwrap();
+//!
+//! let endpoint = server.service().endpoint(slot).unwrap();
+//! assert!(endpoint.id.text(Prefix::Endpoint).starts_with("ep_") && endpoint.is_enabled());
+//! assert!(endpoint.secret().is_some(), "one was made up: show it to whoever registers, and never again");
+//!
+//! server.change_endpoint(slot, EndpointChange { enabled: Some(false), ..EndpointChange::default() }).unwrap();
+//! let endpoint = server.service().endpoint(slot).unwrap();
+//! assert_eq!(endpoint.disabled, Disabled::ByRequest);
+//! assert_eq!(endpoint.disabled.as_str(), Some("switched off by request"));
+//! ```
 
 use crate::{
     id::Id,

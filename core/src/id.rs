@@ -162,6 +162,13 @@ impl Id {
         (job.event(sequence, at) == self).then_some(sequence)
     }
 
+    /// When the thing was made.
+    #[cfg(feature = "media")]
+    #[must_use]
+    pub(crate) const fn made_at(self) -> Timestamp {
+        Timestamp::from_unix_ms((self.to_bits() >> 80) as u64)
+    }
+
     /// The slot that the id names, if it can name one.
     #[must_use]
     pub const fn slot(self) -> Option<Ix> {

@@ -12,6 +12,15 @@
 //!
 //! `step` is that table: a state and what happened in, the next state and the event to tell out.
 //! Terminal means terminal: whatever comes after is refused with a typed error and changes nothing.
+//!
+//! ```
+//! use dubhook_core::{event::Kind, job::Status};
+//!
+//! assert_eq!(Status::parse("canceled"), Some(Status::Canceled));
+//! assert!(Status::Canceled.is_terminal() && !Status::Processing.is_terminal());
+//! assert_eq!(Kind::Completed.status(), Status::Completed);
+//! assert_eq!(Status::Canceled.simple(), "error", "as `GET /status` says it in three words");
+//! ```
 
 use crate::event::Kind;
 use zerocopy::FromZeros;

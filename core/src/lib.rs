@@ -54,7 +54,7 @@
 //!     http::RecvBuf,
 //!     out::Out,
 //!     record::Keep,
-//!     server::{Config, Input, Output, Ready, Server, ServerStorage},
+//!     server::{Config, Drive, Input, Output, Ready, Server, ServerStorage},
 //!     service::{AttemptResult, Report},
 //!     time::{Instant, Now, Timestamp},
 //! };
@@ -74,8 +74,9 @@
 //! let len = received.len();
 //! let mut memory = [0; Config::DEVICE.answer_bytes_max()];
 //! let mut answer = Out::new(&mut memory);
-//! let _ = server.drive(now, conn, &mut RecvBuf::new(&mut received, len), &mut answer).unwrap();
+//! let next = server.drive(now, conn, &mut RecvBuf::new(&mut received, len), &mut answer).unwrap();
 //! assert!(answer.written().starts_with(b"HTTP/1.1 202 Accepted\r\n"));
+//! assert!(matches!(next, Drive::Input { .. }), "send the answer, and receive the next request");
 //!
 //! // What is to be done comes out, one thing at a time: here a worker is done with the job at once, and every receiver
 //! // takes what it is told.

@@ -4,6 +4,39 @@
 //! of this run. What the receiver answered is kept with each line as far as there is room.
 //!
 //! The lines are there with the feature `lists`; without it there is why an attempt failed, and no memory of it.
+//!
+//! ```
+//! use dubhook_core::{
+//!     log::AttemptError,
+//!     model::Attempt,
+//!     dispatch::{AttemptResult, NewEndpoint},
+//!     event::Filter, json, out::Out, record::Keep, text::Source,
+//!     server::{Config, Input, Output, Ready, Server, ServerStorage},
+//!     service::NewJob,
+//!     time::{Instant, Now, Timestamp},
+//! };
+//!
+//! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
+//! let mut storage = ServerStorage::<4, 2, 1, 2>::new();
+//! let mut server = Server::new(storage.lend(Keep::Nothing), Config::DEVICE, [7; 32]).unwrap();
+//! let endpoint = server.create_endpoint(now, NewEndpoint::new("http://ward.test/jobs", Filter::ALL).unwrap()).unwrap();
+//! let new = NewJob {
+//!     video_url: Source::Plain("https://v.test/1.mp4"), target_language: Source::Plain("es"),
+//!     source_language: None, reference: None, callback_url: None,
+//! };
+//! server.submit(now, &new).unwrap();
+//!
+//! // Nobody answers in time, and a person reads why nothing arrives.
+//! let Output::Attempt(attempt) = server.poll(now, Ready::ATTEMPTS, &mut []).unwrap() else { panic!() };
+//! let result = AttemptResult::Failed(AttemptError::Timeout);
+//! server.handle(now, Input::Attempt { id: attempt.id, result }).unwrap();
+//! let mut memory = [0; 512];
+//! let mut out = Out::new(&mut memory);
+//! assert!(server.service().write_attempt_line(endpoint, 0, &mut out));
+//! let line: Attempt<&str> = json::from_slice(out.written()).unwrap();
+//! assert_eq!(line.error, AttemptError::Timeout.as_str());
+//! assert_eq!(AttemptError::Timeout.to_string(), "the receiver did not answer in time");
+//! ```
 
 #[cfg(feature = "lists")]
 mod lines;
@@ -81,3 +114,11 @@ impl AttemptError {
         })
     }
 }
+
+impl core::fmt::Display for AttemptError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str().unwrap_or("it did not fail"))
+    }
+}
+
+impl core::error::Error for AttemptError {}

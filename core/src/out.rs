@@ -101,6 +101,11 @@ impl<'a> Out<'a> {
         }
     }
 
+    /// Marks the output as full: what should come next is too long for anything.
+    pub(crate) const fn overflow(&mut self) {
+        self.full = true;
+    }
+
     /// Writes one byte.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn put_byte(&mut self, byte: u8) {

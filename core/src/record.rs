@@ -267,15 +267,22 @@ impl<'a> Write<'a> {
         self.u32(value.map_or(0, Ix::get));
     }
 
-    /// Bytes, at most 65,535 of them, with their length before them.
+    /// Bytes, at most 65,535 of them, with their length before them. More do not fit into any record.
     pub fn bytes(&mut self, value: &[u8]) {
-        self.u16(value.len() as u16);
+        self.length(value.len());
         self.0.put(value);
+    }
+
+    fn length(&mut self, len: usize) {
+        match u16::try_from(len) {
+            Ok(len) => self.u16(len),
+            Err(_) => self.0.overflow(),
+        }
     }
 
     /// Bytes that come in pieces, `len` of them in all, with their length before them.
     pub fn pieces<'p>(&mut self, len: usize, pieces: impl Iterator<Item = &'p [u8]>) {
-        self.u16(len as u16);
+        self.length(len);
         for piece in pieces {
             self.0.put(piece);
         }
@@ -290,7 +297,7 @@ impl<'a> Write<'a> {
     ///
     /// # Errors
     ///
-    /// [`Overflow`] where the memory was too short for it.
+    /// [`Overflow`] where the memory was too short for it, or what it should hold too long.
     pub const fn finish(self) -> Result<usize, Overflow> {
         self.0.finish()
     }
@@ -419,6 +426,7 @@ impl<'a> Read<'a> {
 /// struct Door { open: bool, moves: u32 }
 ///
 /// impl Stored for Door {
+///     const BYTES_MAX: usize = 5;
 ///     fn write(&self, record: &mut Write<'_>) {
 ///         record.bool(self.open);
 ///         record.u32(self.moves);
@@ -435,6 +443,9 @@ impl<'a> Read<'a> {
 /// assert_eq!(Door::read(&mut Read::new(&memory[..len])), Some(Door { open: true, moves: 9 }));
 /// ```
 pub trait Stored: Sized {
+    /// The most bytes that [`write`](Self::write) writes: how much memory is lent for a record hangs on it.
+    const BYTES_MAX: usize;
+
     /// Writes it.
     fn write(&self, record: &mut Write<'_>);
 
@@ -443,6 +454,8 @@ pub trait Stored: Sized {
 }
 
 impl Stored for bool {
+    const BYTES_MAX: usize = 1;
+
     fn write(&self, record: &mut Write<'_>) {
         record.bool(*self);
     }
@@ -453,6 +466,8 @@ impl Stored for bool {
 }
 
 impl Stored for u8 {
+    const BYTES_MAX: usize = 1;
+
     fn write(&self, record: &mut Write<'_>) {
         record.u8(*self);
     }
@@ -463,6 +478,8 @@ impl Stored for u8 {
 }
 
 impl Stored for u32 {
+    const BYTES_MAX: usize = 4;
+
     fn write(&self, record: &mut Write<'_>) {
         record.u32(*self);
     }

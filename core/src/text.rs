@@ -7,6 +7,33 @@
 //!
 //! What must not fail later can be counted in advance: `Pool::reserve` sets blocks aside that only
 //! `Pool::store_reserved` takes.
+//!
+//! A machine has the pool, and who uses it hands strings in as a [`Source`]: also as they stand in a JSON document, which takes no
+//! memory to decode them.
+//!
+//! ```
+//! use dubhook_core::{
+//!     json::{self, Str}, model::Translation, out::Out, record::Keep, server::{Config, Server, ServerStorage},
+//!     service::NewJob, text::Source, time::{Instant, Now, Timestamp},
+//! };
+//!
+//! let now = Now { instant: Instant::ZERO, timestamp: Timestamp::from_unix_ms(1_795_510_800_000) };
+//! let mut storage = ServerStorage::<4, 2, 1, 2>::new();
+//! let mut server = Server::new(storage.lend(Keep::Nothing), Config::DEVICE, [7; 32]).unwrap();
+//!
+//! let reference: Str<'_> = json::from_slice(br#""order \"17\"""#).unwrap();
+//! let new = NewJob {
+//!     video_url: Source::Plain("https://v.test/1.mp4"), target_language: Source::Plain("es"),
+//!     source_language: None, reference: Some(Source::Json(reference)), callback_url: None,
+//! };
+//! let slot = server.submit(now, &new).unwrap().job;
+//!
+//! let mut memory = [0; 512];
+//! let mut out = Out::new(&mut memory);
+//! server.service().write_job(slot, &mut out);
+//! let job: Translation<Str<'_>> = json::from_slice(out.written()).unwrap();
+//! assert!(job.reference.unwrap() == "order \"17\"");
+//! ```
 
 mod source;
 

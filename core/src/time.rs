@@ -52,6 +52,35 @@ impl Instant {
     }
 }
 
+/// What a machine was told last of the clock for pauses, in debug builds.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    #[cfg(debug_assertions)]
+    latest: Instant,
+}
+
+impl Clock {
+    pub(crate) const NEW: Self = Self {
+        #[cfg(debug_assertions)]
+        latest: Instant::ZERO,
+    };
+
+    /// Sees that it never goes back.
+    pub(crate) const fn check(&mut self, now: Now) {
+        #[cfg(debug_assertions)]
+        {
+            let latest = self.latest.as_ms();
+            debug_assert!(
+                now.instant.as_ms() >= latest,
+                "the monotonic clock went back"
+            );
+            self.latest = now.instant;
+        }
+        #[cfg(not(debug_assertions))]
+        let _ = now;
+    }
+}
+
 /// For how long a machine had run in all, over its restarts, in milliseconds.
 ///
 /// What must not depend on a calendar is measured in it: ages, and how long something has failed. While a machine is off

@@ -10,7 +10,7 @@ use dubhook_core::{
     http::RecvBuf,
     out::Out,
     record::Keep,
-    server::{Config, ConnId, Input, Output, Ready, Server},
+    server::{Config, ConnId, Drive, Input, Output, Ready, Server},
     service::{AttemptResult, Report},
     simulate::{FAILURE, Settings, Simulator, Step, write_output_url},
     time::{Instant, Now, Timestamp},
@@ -257,7 +257,8 @@ impl World<'_> {
         let mut input = RecvBuf::new(&mut bytes, received);
         let mut out = Out::new(&mut answer);
         let driven = self.server.drive(self.now, self.conn, &mut input, &mut out);
-        let _ = driven.expect("room for any answer");
+        let next = driven.expect("room for any answer");
+        assert!(matches!(next, Drive::Input { .. }), "{next:?}");
         let answer = String::from_utf8_lossy(out.written());
         let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
         body.to_owned()

@@ -21,12 +21,9 @@ impl Clock {
     /// The present moment on both clocks.
     #[must_use]
     pub fn now(&self) -> Now {
-        let since_1970 = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
         Now {
             instant: Instant::from_ms(whole_ms(self.start.elapsed())),
-            timestamp: Timestamp::from_unix_ms(whole_ms(since_1970)),
+            timestamp: timestamp(),
         }
     }
 
@@ -36,6 +33,12 @@ impl Clock {
         const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
         self.start + Duration::from_millis(instant.as_ms().min(YEAR_MS))
     }
+}
+
+/// The present moment, as the calendar says.
+pub(crate) fn timestamp() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    Timestamp::from_unix_ms(whole_ms(since_1970.unwrap_or(Duration::ZERO)))
 }
 
 fn whole_ms(duration: Duration) -> u64 {

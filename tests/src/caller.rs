@@ -5,7 +5,7 @@ use crate::machine::{MachineIn, START_UNIX_MS, config};
 use dubhook_core::{
     http::{RecvBuf, parse_date},
     out::Out,
-    server::{ConnId, Drive},
+    server::{ConnId, Drive, MediaAnswer, MediaRefusal},
     time::Timestamp,
 };
 use std::ops::Range;
@@ -41,10 +41,7 @@ impl Caller {
     /// If no connection is free.
     #[must_use]
     pub fn with_output(machine: &mut MachineIn<'_>, output_bytes: usize) -> Self {
-        let limits = machine.server.config().http;
-        // A chunked body needs room for one line of its framing besides.
-        let input_bytes =
-            limits.head_bytes_max + limits.body_bytes_max + limits.chunk_line_bytes_max + 2;
+        let input_bytes = machine.server.config().http.message_bytes_max();
         Self {
             id: machine
                 .server
@@ -102,6 +99,13 @@ impl Caller {
             drive = machine
                 .server
                 .answer_lookup(machine.now, self.id, found, &mut out);
+        }
+        if let Ok(Drive::Media) = drive {
+            // Nothing is kept here, so none of it is there.
+            let none = MediaAnswer::Refused(MediaRefusal::NotFound);
+            drive = machine
+                .server
+                .answer_media(machine.now, self.id, &mut input, none, &mut out);
         }
         self.wants = drive.expect("room for the longest answer");
         assert!(!out.is_full(), "half an answer");

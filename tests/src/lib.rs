@@ -1,9 +1,11 @@
 //! What the tests of the whole share: data files, virtual time, a network that misbehaves, paths to measure.
 
 pub mod arrivals;
+pub mod beside;
 pub mod caller;
 pub mod cases;
 pub mod certificates;
+pub mod described;
 pub mod dump;
 pub mod fuzz;
 pub mod hooks;
@@ -12,6 +14,7 @@ pub mod machine;
 pub mod model;
 pub mod neighbours;
 pub mod openssl;
+pub mod own_process;
 pub mod pair;
 pub mod paths;
 pub mod program;

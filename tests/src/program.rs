@@ -236,8 +236,19 @@ impl Drop for Program {
 /// If the program cannot be built or started.
 #[must_use]
 pub fn run(arguments: &[&str]) -> Output {
+    run_with(arguments, &[])
+}
+
+/// The same, with these variables in its environment.
+///
+/// # Panics
+///
+/// If the program cannot be built or started.
+#[must_use]
+pub fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(dubhook());
-    let output = command.args(arguments).stdin(Stdio::null()).output();
+    let command = command.args(arguments).envs(variables.iter().copied());
+    let output = command.stdin(Stdio::null()).output();
     output.expect("the program starts")
 }
 

@@ -78,7 +78,8 @@ fn the_page_loads_nothing_from_elsewhere() {
     for inline in ["<style", " style=", " onclick", " onload", "<script>"] {
         assert!(!html.contains(inline), "{inline}");
     }
-    for script in ["/page/main.js", "/page/api.js", "/page/tables.js"] {
+    let scripts = pages::ALL.iter().map(Page::path);
+    for script in scripts.filter(|path| path.ends_with(".js")) {
         let script = text(script);
         for import in script.lines().filter(|line| line.starts_with("import ")) {
             let from = import

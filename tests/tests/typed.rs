@@ -189,6 +189,17 @@ fn the_order_of_members_does_not_matter() {
     let again: Event<Str<'_>> = json::from_slice(sorted.as_bytes()).unwrap();
     assert_eq!(again, ours);
     assert!(ours.translation().unwrap().reference.unwrap() == "one \"two\"");
+    // A format that cannot look for the type says what is wrong; where the type wants nothing of the data, nothing is.
+    let error = serde_json::from_value::<Event<String>>(whole).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the data of an event stands before its type"
+    );
+    let missing = serde_json::from_str::<Event<String>>(r#"{"data":{}}"#).unwrap_err();
+    assert!(missing.to_string().starts_with("missing field `type`"));
+    let unknown = r#"{"data":7,"type":"door.opened","timestamp":"2026-11-24T09:00:00Z"}"#;
+    let unknown: Event<String> = serde_json::from_str(unknown).unwrap();
+    assert_eq!(unknown.data, Data::Unknown("door.opened".to_owned()));
     let escaped = EVENT
         .replacen("completed", r"complet\u0065d", 1)
         .replacen("\"id\"", r#""\u0069d""#, 1)
@@ -217,7 +228,32 @@ fn texts_are_what_their_owner_wants_them_to_be() {
     // Where there is a heap, serde_json reads it as well.
     let theirs: Event<String> = serde_json::from_str(EVENT).unwrap();
     let mut memory = [0; 64];
-    assert_eq!(read::<Event<String>>(EVENT, &mut memory), Ok(theirs));
+    assert_eq!(
+        read::<Event<String>>(EVENT, &mut memory).as_ref(),
+        Ok(&theirs)
+    );
+    // What stays as it stands can be owned later.
+    let standing: Event<Str<'_>> = json::from_slice(EVENT.as_bytes()).unwrap();
+    assert_eq!(standing.map(|text| text.to_string()), theirs);
+    let kept = standing.map(|text| text.to_text::<32>().unwrap());
+    assert_eq!(kept.translation().unwrap().video_url, "file:///a.mp4");
+}
+
+#[test]
+fn a_string_is_written_as_what_it_means() {
+    #[track_caller]
+    fn check(document: &str, expect: &str) {
+        let text: Str<'_> = json::from_slice(document.as_bytes()).unwrap();
+        assert_eq!(text.to_string(), expect);
+        let fits = text.to_text::<8>();
+        assert_eq!(fits.as_deref(), (expect.len() <= 8).then_some(expect));
+    }
+    check(r#""""#, "");
+    check(r#""plain""#, "plain");
+    check(r#""\u0061\n\"\\""#, "a\n\"\\");
+    check(r#""\u00e9é\u20ac€""#, "éé€€");
+    check(r#""\ud83d\ude00x😀""#, "😀x😀");
+    check(r#""\u0000\ud83d\ude00""#, "\0😀");
 }
 
 #[test]

@@ -19,6 +19,15 @@ pub(crate) enum Field {
     /// `sha256`.
     #[cfg(feature = "media")]
     Sha256,
+    /// `expires`.
+    #[cfg(feature = "media")]
+    Expires,
+    /// `signature`.
+    #[cfg(feature = "media")]
+    Signature,
+    /// `subtitles`.
+    #[cfg(feature = "media")]
+    Subtitles,
     /// `progress`.
     #[cfg(feature = "hub")]
     Progress,
@@ -94,6 +103,12 @@ impl Field {
             Self::ContentType => "content_type",
             #[cfg(feature = "media")]
             Self::Sha256 => "sha256",
+            #[cfg(feature = "media")]
+            Self::Expires => "expires",
+            #[cfg(feature = "media")]
+            Self::Signature => "signature",
+            #[cfg(feature = "media")]
+            Self::Subtitles => "subtitles",
             #[cfg(feature = "hub")]
             Self::Progress => "progress",
             #[cfg(feature = "hub")]

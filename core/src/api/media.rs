@@ -9,12 +9,24 @@ use crate::{
     http::Request,
     id::Id,
     json::{Str, Value},
+    out::Out,
 };
+use base64ct::{Base64, Encoding};
 
 /// The longest name of a file, in bytes.
 const FILENAME_BYTES_MAX: usize = 255;
 /// The longest media type, in bytes.
 const TYPE_BYTES_MAX: usize = 127;
+
+/// In which form subtitles are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Subtitles {
+    /// WebVTT.
+    Vtt,
+    /// SubRip.
+    Srt,
+}
 
 /// An upload that is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -24,15 +36,53 @@ pub struct NewUpload<'r> {
     pub id: Id,
     /// How many bytes it has: 1 at least.
     pub bytes: u64,
-    /// What the file is called, 1 to 255 bytes: a name to show, and never a path to open.
-    pub filename: Option<Str<'r>>,
-    /// What it says it is: a type, `/` and a subtype.
-    pub content_type: Option<Str<'r>>,
-    /// The SHA-256 of its bytes: 64 hexadecimal digits.
-    pub sha256: Option<Str<'r>>,
+    filename: Option<Spelled<'r>>,
+    content_type: Option<Spelled<'r>>,
+    sha256: Option<Spelled<'r>>,
 }
 
-/// Reads what is to be uploaded: an object, or as tus 1.0 has it (creation extension) `Upload-Length` and no body.
+impl NewUpload<'_> {
+    /// Writes what the file is called, 1 to 255 bytes, if it is called something: a name to show, and never a path to open.
+    pub fn write_filename(&self, out: &mut Out<'_>) {
+        write(self.filename, out);
+    }
+
+    /// Writes what it says it is, if it says so: a type, `/` and a subtype, 127 bytes at most.
+    pub fn write_content_type(&self, out: &mut Out<'_>) {
+        write(self.content_type, out);
+    }
+
+    /// Writes the SHA-256 of its bytes, if that was announced: 64 hexadecimal digits.
+    pub fn write_sha256(&self, out: &mut Out<'_>) {
+        write(self.sha256, out);
+    }
+}
+
+/// A text as it stands in a request.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Spelled<'r> {
+    Json(Str<'r>),
+    /// In Base64 that was checked.
+    Base64(&'r [u8]),
+}
+
+/// Text of a file's name, or of its type, at its longest.
+const TEXT_BYTES_MAX: usize = FILENAME_BYTES_MAX;
+
+fn write(text: Option<Spelled<'_>>, out: &mut Out<'_>) {
+    match text {
+        None => {}
+        Some(Spelled::Json(text)) => text.bytes().for_each(|byte| out.put_byte(byte)),
+        Some(Spelled::Base64(text)) => {
+            let mut memory = [0; TEXT_BYTES_MAX];
+            out.put(Base64::decode(text, &mut memory).unwrap_or_default());
+        }
+    }
+}
+
+/// Reads what is to be uploaded: an object, or as tus 1.0 has it (creation extension) `Upload-Length`, perhaps `Upload-Metadata`,
+/// and no body.
 ///
 /// # Errors
 ///
@@ -50,7 +100,7 @@ pub(crate) fn upload<'r>(request: &Request<'r>, id: Id) -> Result<NewUpload<'r>,
     {
         let bytes = canonical_u64(length).filter(|bytes| *bytes > 0);
         let bytes = bytes.ok_or(Problem::Bytes)?;
-        return Ok(NewUpload { bytes, ..nothing });
+        return described(request, NewUpload { bytes, ..nothing });
     }
     let object = read_object(request)?;
     let names = &[
@@ -70,19 +120,57 @@ pub(crate) fn upload<'r>(request: &Request<'r>, id: Id) -> Result<NewUpload<'r>,
     let filename = optional_string(Field::Filename, filename)?;
     let content_type = optional_string(Field::ContentType, content_type)?;
     let sha256 = optional_string(Field::Sha256, sha256)?;
+    let is_type = |text: Str<'_>| text.plain().is_some_and(is_media_type);
     match () {
         () if bytes == 0 => Err(Problem::Bytes),
         () if !filename.is_none_or(is_filename) => Err(Problem::Filename),
-        () if !content_type.is_none_or(is_media_type) => Err(Problem::ContentType),
+        () if !content_type.is_none_or(is_type) => Err(Problem::ContentType),
         () if !sha256.is_none_or(is_sha256) => Err(Problem::Sha256),
         () => Ok(NewUpload {
             bytes,
-            filename,
-            content_type,
-            sha256,
+            filename: filename.map(Spelled::Json),
+            content_type: content_type.map(Spelled::Json),
+            sha256: sha256.map(Spelled::Json),
             ..nothing
         }),
     }
+}
+
+/// Reads `Upload-Metadata`: names and values in Base64, of which `filename` and `filetype` mean something.
+fn described<'r>(request: &Request<'r>, mut new: NewUpload<'r>) -> Result<NewUpload<'r>, Problem> {
+    let metadata = request.fields.get_unique("upload-metadata");
+    let metadata = metadata.map_err(|_| Problem::UploadMetadata)?;
+    let pairs = metadata.unwrap_or_default().split(|byte| *byte == b',');
+    for pair in pairs.map(<[u8]>::trim_ascii) {
+        let mut words = pair.splitn(2, |byte| *byte == b' ');
+        let (Some(name), Some(value @ [_, ..])) = (words.next(), words.next()) else {
+            continue;
+        };
+        let place = match name {
+            b"filename" => &mut new.filename,
+            b"filetype" => &mut new.content_type,
+            _ => continue,
+        };
+        if place.replace(Spelled::Base64(value)).is_some() {
+            return Err(Problem::UploadMetadata);
+        }
+        let mut memory = [0; TEXT_BYTES_MAX];
+        let text = match Base64::decode(value, &mut memory) {
+            Ok(text) => core::str::from_utf8(text).map_err(|_| Problem::UploadMetadata)?,
+            Err(base64ct::Error::InvalidLength) if name == b"filename" => {
+                return Err(Problem::Filename);
+            }
+            Err(_) => return Err(Problem::UploadMetadata),
+        };
+        match name {
+            b"filename" if text.bytes().any(|byte| byte.is_ascii_control()) => {
+                return Err(Problem::Filename);
+            }
+            b"filetype" if !is_media_type(text) => return Err(Problem::ContentType),
+            _ => {}
+        }
+    }
+    Ok(new)
 }
 
 /// Whether a name can be shown. Where it would lead as a path is nobody's business: nothing opens it.
@@ -92,17 +180,16 @@ fn is_filename(name: Str<'_>) -> bool {
 }
 
 /// Whether this is a type and a subtype (RFC 9110, section 8.3.1), without parameters.
-fn is_media_type(text: Str<'_>) -> bool {
-    let Some(text) = text.plain().filter(|text| text.len() <= TYPE_BYTES_MAX) else {
-        return false;
-    };
+fn is_media_type(text: &str) -> bool {
     let is_name = |name: &[u8]| {
         let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(byte);
         !name.is_empty() && name.iter().all(is_letter)
     };
     let mut parts = text.as_bytes().split(|byte| *byte == b'/');
     match (parts.next(), parts.next(), parts.next()) {
-        (Some(one), Some(two), None) => is_name(one) && is_name(two),
+        (Some(one), Some(two), None) => {
+            text.len() <= TYPE_BYTES_MAX && is_name(one) && is_name(two)
+        }
         _ => false,
     }
 }

@@ -26,13 +26,15 @@ mod work;
 pub(crate) use body::{Rules, is_encoded, read_object};
 pub(crate) use field::Field;
 #[cfg(feature = "media")]
-pub use media::NewUpload;
-#[cfg(feature = "media")]
 pub(crate) use media::upload;
+#[cfg(feature = "media")]
+pub use media::{NewUpload, Subtitles};
 #[cfg(all(feature = "lists", feature = "webhook-api"))]
 pub(crate) use page::limit;
 #[cfg(feature = "lists")]
 pub(crate) use page::page;
+#[cfg(all(feature = "lists", feature = "media"))]
+pub(crate) use page::uploads;
 pub(crate) use problem::Problem;
 #[cfg(feature = "hub")]
 pub(crate) use query::parameter;
@@ -45,7 +47,7 @@ pub(crate) use webhook::redelivery;
 #[cfg(feature = "webhook-api")]
 pub(crate) use webhook::{OfWebhook, webhook, webhook_change};
 #[cfg(feature = "media")]
-pub(crate) use work::output_upload;
+pub(crate) use work::brought;
 #[cfg(feature = "hub")]
 pub(crate) use work::{OfWork, claim, report};
 

@@ -36,6 +36,22 @@ pub(crate) fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
     })
 }
 
+/// Reads the query of a list of uploads: also which SHA-256 they are to have, as hexadecimal digits.
+///
+/// # Errors
+///
+/// [`Problem::Limit`], [`Problem::Sha256`], or [`Problem::QueryTwice`].
+#[cfg(feature = "media")]
+pub(crate) fn uploads(query: Option<&str>) -> Result<(Page<'_>, Option<&str>), Problem> {
+    let sha256 = parameter(query, Field::Sha256)?;
+    let is_digest =
+        |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !sha256.is_none_or(is_digest) {
+        return Err(Problem::Sha256);
+    }
+    Ok((page(query)?, sha256))
+}
+
 /// How many things the query of a list asks for.
 ///
 /// # Errors

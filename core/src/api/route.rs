@@ -34,6 +34,9 @@ pub(crate) enum Resource<'p> {
     /// `/v1/uploads/{id}/content`.
     #[cfg(feature = "media")]
     Content(&'p str),
+    /// `/v1/uploads/{id}/parts/{number}`.
+    #[cfg(feature = "media")]
+    Part(&'p str, &'p str),
     /// `/v1/events`.
     #[cfg(feature = "hub")]
     Events,
@@ -56,6 +59,9 @@ pub(crate) enum OfTranslation {
     /// `output`.
     #[cfg(feature = "media")]
     Output,
+    /// `output/subtitles.vtt`, `output/subtitles.srt`.
+    #[cfg(feature = "media")]
+    Subtitles(super::Subtitles),
 }
 
 /// The methods of what can be made more of, and where there are lists, be listed.
@@ -77,9 +83,11 @@ impl Resource<'_> {
             #[cfg(feature = "hub")]
             Self::Metrics | Self::Events => Methods::Read,
             #[cfg(feature = "media")]
-            Self::Translation(_, OfTranslation::Output) | Self::Content(_) => Methods::Read,
+            Self::Translation(_, OfTranslation::Output | OfTranslation::Subtitles(_))
+            | Self::Content(_)
+            | Self::Part(..) => Methods::Read,
             #[cfg(feature = "media")]
-            Self::Uploads => Methods::Post,
+            Self::Uploads => COLLECTION,
             #[cfg(feature = "media")]
             Self::Upload(_) => Methods::ReadAndFill,
             Self::Translations => COLLECTION,
@@ -102,7 +110,8 @@ impl Resource<'_> {
             Self::Uploads
                 | Self::Upload(_)
                 | Self::Content(_)
-                | Self::Translation(_, OfTranslation::Output)
+                | Self::Part(..)
+                | Self::Translation(_, OfTranslation::Output | OfTranslation::Subtitles(_))
         )
     }
 
@@ -191,6 +200,16 @@ const OF_TRANSLATION: &[(Option<&str>, OfTranslation)] = &[
     (Some("cancel"), OfTranslation::Cancel),
     #[cfg(feature = "media")]
     (Some("output"), OfTranslation::Output),
+    #[cfg(feature = "media")]
+    (
+        Some("output/subtitles.vtt"),
+        OfTranslation::Subtitles(super::Subtitles::Vtt),
+    ),
+    #[cfg(feature = "media")]
+    (
+        Some("output/subtitles.srt"),
+        OfTranslation::Subtitles(super::Subtitles::Srt),
+    ),
 ];
 
 /// The resource that `path` names.
@@ -212,7 +231,10 @@ pub(crate) fn route(path: &str) -> Option<Resource<'_>> {
         "uploads" => match below {
             None => Some(Resource::Upload(id)),
             Some("content") => Some(Resource::Content(id)),
-            Some(_) => None,
+            Some(below) => below
+                .strip_prefix("parts/")
+                .filter(|number| !number.is_empty())
+                .map(|number| Resource::Part(id, number)),
         },
         #[cfg(feature = "hub")]
         "work" => super::work::route(id, below),

@@ -49,7 +49,8 @@ pub(crate) fn claim(request: &Request<'_>) -> Result<(), Problem> {
     read_object(request).map(|_| ())
 }
 
-/// Reads what a worker says, and under which lease, if it names one. `memory` is room for its longest string.
+/// Reads what a worker says, and under which lease, if it names one. `memory` is room for its longest string. An output that is the
+/// server's `own` is at that URL, whatever the worker says.
 ///
 /// # Errors
 ///
@@ -58,6 +59,7 @@ pub(crate) fn report<'m>(
     request: &Request<'m>,
     what: OfWork,
     limits: &Limits,
+    own: Option<&'m str>,
     memory: &'m mut [u8],
 ) -> Result<(Option<u32>, Report<'m>), Problem> {
     if request.body.is_empty() && what == OfWork::Progress {
@@ -85,6 +87,9 @@ pub(crate) fn report<'m>(
             Some(_) => return Err(Problem::Progress),
         },
         OfWork::Complete => {
+            if let Some(own) = own {
+                return Ok((lease, Report::Completed(own)));
+            }
             let url = string(said, value)?;
             let url = text(said, url, limits.url_bytes_max, memory)?;
             if !is_absolute_uri(url) {
@@ -100,22 +105,44 @@ pub(crate) fn report<'m>(
     Ok((lease, report))
 }
 
-/// The upload that a worker says is the output of its job, if it says so.
+/// What a worker has uploaded for its job.
+#[cfg(feature = "media")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Brought {
+    /// The upload that is the output.
+    pub upload: crate::id::Id,
+    /// The one that is its subtitles, if there are some.
+    pub subtitles: Option<crate::id::Id>,
+}
+
+/// What a worker says that it has uploaded, if it says so.
 ///
 /// # Errors
 ///
-/// [`Problem`] for what is no id.
+/// [`Problem`] for what is no id, and for subtitles of what is elsewhere.
 #[cfg(feature = "media")]
-pub(crate) fn output_upload(request: &Request<'_>) -> Result<Option<crate::id::Id>, Problem> {
-    let mut values = [None];
-    members(&read_object(request)?, &[Field::Upload], &mut values)?;
-    let [upload] = values;
-    let Some(upload) = super::body::optional_string(Field::Upload, upload)? else {
+pub(crate) fn brought(request: &Request<'_>) -> Result<Option<Brought>, Problem> {
+    let mut values = [None; 2];
+    let names = &[Field::Upload, Field::Subtitles];
+    members(&read_object(request)?, names, &mut values)?;
+    let [upload, subtitles] = values;
+    let upload = named(Field::Upload, upload)?;
+    let subtitles = named(Field::Subtitles, subtitles)?;
+    match upload {
+        None if subtitles.is_some() => Err(Problem::Missing(Field::Upload)),
+        upload => Ok(upload.map(|upload| Brought { upload, subtitles })),
+    }
+}
+
+/// The upload that a member names, if it is there.
+#[cfg(feature = "media")]
+fn named(field: Field, value: Option<Value<'_>>) -> Result<Option<crate::id::Id>, Problem> {
+    let Some(text) = super::body::optional_string(field, value)? else {
         return Ok(None);
     };
-    let name = upload.plain().unwrap_or_default();
+    let name = text.plain().unwrap_or_default();
     let id = crate::id::Id::parse(crate::id::Prefix::Media, name);
-    id.map(Some).ok_or(Problem::Upload)
+    id.map(Some).ok_or(Problem::Upload(field))
 }
 
 /// A member that may be absent or null, and is a number otherwise.

@@ -81,6 +81,32 @@ pub enum Failure {
     Status(u16),
 }
 
+impl Failure {
+    /// A sentence for people, without the full stop.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "the server could not be reached",
+            Self::Broken => "the connection broke before the answer was complete",
+            Self::TimedOut => "the server did not answer in time",
+            Self::Unreadable => "the answer makes no sense",
+            Self::Status(_) => "the server cannot answer at the moment",
+        }
+    }
+}
+
+impl core::fmt::Display for Failure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())?;
+        match self {
+            Self::Status(status) => write!(f, ": status {status}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for Failure {}
+
 /// The longest pause that a server can ask for, in milliseconds: an hour.
 const RETRY_AFTER_MS_MAX: u64 = 60 * 60 * 1_000;
 /// What an answer tells, unless it makes no sense.
@@ -105,6 +131,7 @@ impl Client<'_> {
         now: Now,
         input: Input<'_, 'b>,
     ) -> Result<Option<Update<'b>>, HandleError> {
+        self.clock.check(now);
         let (Input::Answer { id, .. } | Input::Failure { id, .. }) = input;
         let exchange = self.in_flight.take_if(|exchange| exchange.id == id);
         let call = exchange.ok_or(HandleError::Exchange)?.call;

@@ -179,6 +179,7 @@ impl Client<'_> {
     ///
     /// [`PollError`], and nothing has changed.
     pub fn poll(&mut self, now: Now, out: &mut Out<'_>) -> Result<Output, PollError> {
+        self.clock.check(now);
         self.jobs.handle_timeout(now.instant, STEP);
         if let Some(exchange) = self.in_flight.take_if(|it| it.deadline <= now.instant) {
             return Ok(Output::Abandon {

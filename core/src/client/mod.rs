@@ -38,10 +38,8 @@
 //! A whole conversation without a socket: the answers are written by hand here.
 //!
 //! ```
-//! use dubhook_core::client::{Client, ClientStorage, Config, Input, Output, Server, Update, Webhook};
-//! use dubhook_core::http::{
-//!     BodyUse, Limits, RecvBuf, Request, RequestParser, Response, ResponseParser,
-//! };
+//! use dubhook_core::client::{Client, ClientStorage, Config, Drive, Input, Output, Server, Update, Webhook};
+//! use dubhook_core::http::{BodyUse, Limits, Method, RecvBuf, RequestHead, ResponseHead, ResponseParser, ResponseProgress};
 //! use dubhook_core::id::Id;
 //! use dubhook_core::job::Status;
 //! use dubhook_core::model::NewestStatus;
@@ -65,60 +63,63 @@
 //! client.start(now);
 //! client.follow(now, job).unwrap();
 //! let conversation = [
-//!     ("POST /v1/webhooks", "201 Created", r#"{"id":"ep_00000000000000000000000001","enabled":true}"#),
-//!     ("GET /status", "200 OK", r#"{"status":"pending"}"#),
+//!     ("POST /v1/webhooks", 201, r#"{"id":"ep_00000000000000000000000001","enabled":true}"#),
+//!     ("GET /status", 200, r#"{"status":"pending"}"#),
 //!     (
 //!         "GET /v1/translations/job_00000000000000000000000007",
-//!         "200 OK",
+//!         200,
 //!         r#"{"id":"job_00000000000000000000000007","sequence":2,"status":"processing","progress":0,
 //!             "video_url":"file:///7.mp4","target_language":"es",
 //!             "created_at":"2026-11-24T08:59:00.000Z","updated_at":"2026-11-24T08:59:30.000Z"}"#,
 //!     ),
 //! ];
-//! for (request, status, body) in conversation {
-//!     let mut memory = [0; 1024];
-//!     let mut out = Out::new(&mut memory);
+//! let (mut request, mut received) = ([0; 1024], [0; 1024]);
+//! for (asked, status, body) in conversation {
+//!     let mut out = Out::new(&mut request);
 //!     let Output::Send(exchange) = client.poll(now, &mut out).unwrap() else { panic!("nothing to ask") };
-//!     assert!(out.written().starts_with(request.as_bytes()));
+//!     assert!(out.written().starts_with(asked.as_bytes()));
 //!     // …here the driver sends what is written, and receives the answer.
-//!     let mut answer =
-//!         format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes();
-//!     let len = answer.len();
-//!     let mut input = RecvBuf::new(&mut answer, len);
+//!     let mut answer = Out::new(&mut received);
+//!     ResponseHead::new(&mut answer, status).finish_with_length(body.len()).unwrap();
+//!     answer.put(body.as_bytes());
+//!     let len = answer.finish().unwrap();
+//!     let mut input = RecvBuf::new(&mut received, len);
 //!     let mut parser = ResponseParser::new(exchange.call.method(), BodyUse::Keep);
-//!     let _ = parser.advance(&Limits::SMALL, &mut input).unwrap();
+//!     assert_eq!(parser.advance(&Limits::SMALL, &mut input), Ok(ResponseProgress::Complete));
 //!     let response = parser.response(input.filled()).unwrap();
 //!     client.handle(now, Input::Answer { id: exchange.id, response: &response }).unwrap();
 //! }
 //! assert_eq!(client.status(), Some(NewestStatus::Pending));
 //! assert_eq!(client.job(job).unwrap().status, Status::Processing);
-//! let mut memory = [0; 1024];
-//! let Output::Sleep(Some(_)) = client.poll(now, &mut Out::new(&mut memory)).unwrap() else { panic!("more to ask") };
+//! let Output::Sleep(Some(_)) = client.poll(now, &mut Out::new(&mut request)).unwrap() else { panic!("more to ask") };
 //!
 //! // The server tells it of the end.
 //! let body = r#"{"type":"translation.completed","timestamp":"2026-11-24T09:00:00.000Z","data":
 //!     {"id":"job_00000000000000000000000007","sequence":3,"status":"completed","progress":100,
 //!      "video_url":"file:///7.mp4","target_language":"es","output_url":"file:///out/7.mp4",
 //!      "created_at":"2026-11-24T08:59:00.000Z","updated_at":"2026-11-24T09:00:00.000Z"}}"#;
-//! let id = MessageId::new(b"evt_1").unwrap();
 //! let mut memory = [0; 47];
 //! let mut signature = Out::new(&mut memory);
+//! let id = MessageId::new(b"evt_1").unwrap();
 //! secret.signing_key().sign(id, 1_795_510_800, body.as_bytes()).write(&mut signature);
-//! let mut request = format!(
-//!     "POST /webhook HTTP/1.1\r\nhost: localhost:3120\r\nwebhook-id: evt_1\r\n\
-//!      webhook-timestamp: 1795510800\r\nwebhook-signature: {}\r\ncontent-length: {}\r\n\r\n{body}",
-//!     str::from_utf8(signature.written()).unwrap(),
-//!     body.len(),
-//! )
-//! .into_bytes();
-//! let len = request.len();
-//! let mut input = RecvBuf::new(&mut request, len);
-//! let mut parser = RequestParser::new();
-//! let _ = parser.advance(&Limits::SMALL, &mut input).unwrap();
-//! let verdict = client.handle_webhook(now, &parser.request(input.filled()).unwrap());
-//! assert_eq!(verdict.outcome.status(), 204);
-//! let Some(Update::Job(change)) = verdict.update else { panic!("it was news") };
+//! let mut out = Out::new(&mut received);
+//! RequestHead::new(&mut out, Method::Post, "/webhook", "localhost:3120")
+//!     .field("webhook-id", b"evt_1")
+//!     .field("webhook-timestamp", b"1795510800")
+//!     .field("webhook-signature", signature.written())
+//!     .finish_with_length(body.len())
+//!     .unwrap();
+//! out.put(body.as_bytes());
+//! let len = out.finish().unwrap();
+//!
+//! // It comes on a connection of the client's own, and is handed on before its answer is sent.
+//! let mut conn = client.accept(now);
+//! let (mut input, mut out) = (RecvBuf::new(&mut received, len), Out::new(&mut request));
+//! let Drive::Answered { answer, update } = client.drive(now, &mut conn, &mut input, &mut out).unwrap() else { panic!() };
+//! let Some(Update::Job(change)) = update else { panic!("it was news") };
 //! assert!(change.job.output_url.unwrap() == "file:///out/7.mp4");
+//! assert_eq!(answer.status(), 204);
+//! assert!(out.written().starts_with(b"HTTP/1.1 204 No Content\r\n"));
 //! assert_eq!(client.status(), Some(NewestStatus::Completed));
 //! ```
 //!
@@ -165,7 +166,7 @@ use crate::{
     random::Random,
     signature::{SECRET_TEXT_BYTES_MAX, Secret, SigningKey},
     slab::Slot,
-    time::Instant,
+    time::{Clock, Instant},
 };
 use call::Retry;
 use jobs::Jobs;
@@ -208,6 +209,7 @@ pub struct Client<'a> {
     canceling: Option<Id>,
     in_flight: Option<Exchange>,
     serial: u32,
+    clock: Clock,
     retry: Retry,
     /// Once it is to end: how often it still tries to remove its registration.
     closing: Option<u8>,
@@ -233,6 +235,7 @@ impl<'a> Client<'a> {
             canceling: None,
             in_flight: None,
             serial: 0,
+            clock: Clock::NEW,
             retry: Retry::NONE,
             closing: None,
             random,

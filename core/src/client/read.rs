@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// Reads the body of a webhook: an event of a translation, a test, or a type that this version does not know. The body is
-/// its sender's only once its signature is [verified](crate::signature::verify).
+/// its sender's only once its signature is [verified](crate::signature::verify). Texts stay as they stand in the body;
+/// [`map`](model::Event::map) makes an event of it that may be kept.
 ///
 /// ```
 /// use dubhook_core::{client::read_event, event::Kind, model::Data};

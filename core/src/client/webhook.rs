@@ -123,7 +123,7 @@ impl core::error::Error for WebhookError {}
 pub struct Delivery<'b> {
     /// The same at every attempt: what a receiver remembers to do things only once.
     pub id: MessageId<'b>,
-    /// What it tells.
+    /// What it tells, as it stands in the body; [`map`](model::Event::map) makes one of it that may be kept.
     pub event: model::Event<Str<'b>>,
 }
 

@@ -16,7 +16,10 @@ impl<E: Message> Outbox<'_, E> {
     /// `targets_own` targets of its own. `false`, and nothing has changed, where there is no room.
     #[must_use]
     pub(crate) fn admit(&mut self, subject: Ix, state_events: u8, targets_own: u32) -> bool {
-        let targets = self.lanes_for_all.saturating_add(targets_own as usize);
+        let targets = self
+            .promises
+            .lanes_for_all()
+            .saturating_add(targets_own as usize);
         if self.streams_spare() < targets {
             return false;
         }
@@ -37,13 +40,11 @@ impl<E: Message> Outbox<'_, E> {
             active: true,
             ..Chain::EMPTY
         };
-        self.events_kept += usize::from(state_events);
-        self.targets_own += targets_own as usize;
-        self.subjects_active += 1;
+        self.promises.begin(state_events, targets_own, 0);
         true
     }
 
-    /// Keeps room for one more target of a subject under way. `false` where there is none.
+    /// Keeps room for one more target of a subject, if that is under way. `false` where there is none, nor such a slot.
     #[must_use]
     pub(crate) fn admit_target(&mut self, subject: Ix) -> bool {
         if self.streams_spare() == 0 {
@@ -51,9 +52,10 @@ impl<E: Message> Outbox<'_, E> {
         }
         match self.chains.get_mut(subject) {
             Some(chain) if chain.active => chain.targets_own += 1,
-            _ => return true,
+            Some(_) => return true,
+            None => return false,
         }
-        self.targets_own += 1;
+        self.promises.add_target();
         true
     }
 
@@ -64,7 +66,7 @@ impl<E: Message> Outbox<'_, E> {
             && chain.targets_own > 0
         {
             chain.targets_own -= 1;
-            self.targets_own = self.targets_own.saturating_sub(1);
+            self.promises.remove_target();
         }
     }
 
@@ -80,7 +82,7 @@ impl<E: Message> Outbox<'_, E> {
             return false;
         };
         chain.events_kept = chain.events_kept.saturating_add(state_events);
-        self.events_kept += usize::from(state_events);
+        self.promises.add_events(state_events);
         true
     }
 
@@ -93,25 +95,22 @@ impl<E: Message> Outbox<'_, E> {
             return;
         }
         chain.active = false;
-        let kept = usize::from(core::mem::take(&mut chain.events_kept));
-        let own = core::mem::take(&mut chain.targets_own) as usize;
-        let live = chain.streams_live as usize;
-        self.events_kept = self.events_kept.saturating_sub(kept);
-        self.targets_own = self.targets_own.saturating_sub(own);
-        self.streams_active = self.streams_active.saturating_sub(live);
-        self.subjects_active = self.subjects_active.saturating_sub(1);
+        let kept = core::mem::take(&mut chain.events_kept);
+        let own = core::mem::take(&mut chain.targets_own);
+        self.promises.end(kept, own, chain.streams_live as usize);
     }
 
     /// How many events are neither used nor needed by what was admitted.
     fn events_spare(&self) -> usize {
-        self.events.room().saturating_sub(self.events_kept)
+        self.events.room().saturating_sub(self.promises.events())
     }
 
     /// Whether what was admitted fits, as it must: a restart may have brought smaller tables.
     #[cfg(feature = "records")]
     #[must_use]
     pub(crate) fn fits(&self) -> bool {
-        self.events_kept <= self.events.room() && self.streams_needed() <= self.streams.capacity()
+        self.promises.events() <= self.events.room()
+            && self.streams_needed() <= self.streams.capacity()
     }
 
     /// How many streams are neither used nor needed by what was admitted, dead letters not counted.
@@ -126,12 +125,8 @@ impl<E: Message> Outbox<'_, E> {
         let settling = self
             .streams
             .len()
-            .saturating_sub(self.dead_letters)
-            .saturating_sub(self.streams_active);
-        let promised = self
-            .subjects_active
-            .saturating_mul(self.lanes_for_all)
-            .saturating_add(self.targets_own);
-        settling.saturating_add(promised)
+            .saturating_sub(self.letters.len())
+            .saturating_sub(self.promises.streams());
+        settling.saturating_add(self.promises.streams_promised())
     }
 }

@@ -93,8 +93,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Makes a dead letter a delivery that is owed, and waits for its turn.
     fn revive(&mut self, ix: Ix) {
-        self.dead.remove(&mut self.streams, ix);
-        self.dead_letters = self.dead_letters.saturating_sub(1);
+        self.letters.remove(&mut self.streams, ix);
         let Some(stream) = self.streams.get_mut(ix) else {
             return;
         };

@@ -42,6 +42,36 @@ pub enum Flaw {
     Endpoint,
 }
 
+impl Flaw {
+    /// The flaw as a short sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Heads => "an event counts other streams than there are before it",
+            Self::Order => "a subject's events are out of order, or another's",
+            Self::Overtaken => "a stream would begin to send what was overtaken",
+            Self::Unneeded => "a subject's first event is needed by nobody",
+            Self::StreamsOfSubject => "a subject's streams are not those that say so",
+            Self::StreamsOfLane => "a lane's streams are not those that say so",
+            Self::Phase => "a stream does not wait where its phase says",
+            Self::Sum => "a sum over all subjects is not the sum",
+            Self::Promise => "more was promised than there is",
+            Self::InFlight => "attempts in flight are miscounted",
+            Self::Job => "a subject's state is not what its lists say",
+            Self::Text => "blocks of text are miscounted",
+            Self::Endpoint => "an endpoint is not where its state says",
+        }
+    }
+}
+
+impl core::fmt::Display for Flaw {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::error::Error for Flaw {}
+
 /// `Ok` where it holds.
 pub(crate) const fn ensure(holds: bool, flaw: Flaw) -> Result<(), Flaw> {
     if holds { Ok(()) } else { Err(flaw) }
@@ -128,10 +158,10 @@ impl<E: Message> Outbox<'_, E> {
 
     fn audit_phases(&self) -> Result<(), Flaw> {
         let in_phase = |phase| self.count_streams(move |stream| stream.phase == phase);
-        let dead = len(&self.dead, &self.streams);
+        let dead = len(self.letters.list(), &self.streams);
         ensure(dead == in_phase(Phase::Dead), Flaw::Phase)?;
-        ensure(dead == self.dead_letters, Flaw::Sum)?;
-        let unsaved = len(&self.unsaved, &self.streams);
+        ensure(dead == self.letters.len(), Flaw::Sum)?;
+        let unsaved = len(self.batches.unsaved(), &self.streams);
         ensure(unsaved == in_phase(Phase::Unsaved), Flaw::Phase)?;
         for (_, stream) in used(&self.streams) {
             let waiting = stream.phase == Phase::Waiting;
@@ -153,11 +183,8 @@ impl<E: Message> Outbox<'_, E> {
     /// Checks how many attempts in flight are of lanes that were new or slow.
     pub(super) fn audit_in_flight(&self) -> Result<(), Flaw> {
         let of = |pace| used(&self.attempts).filter(move |(_, attempt)| attempt.pace == pace);
-        ensure(of(Pace::New).count() == self.new_in_flight, Flaw::InFlight)?;
-        ensure(
-            of(Pace::Slow).count() == self.slow_in_flight,
-            Flaw::InFlight,
-        )
+        let (new, slow) = (of(Pace::New).count(), of(Pace::Slow).count());
+        ensure(self.rings.has_in_flight(new, slow), Flaw::InFlight)
     }
 
     fn audit_sums(&self) -> Result<(), Flaw> {
@@ -165,10 +192,8 @@ impl<E: Message> Outbox<'_, E> {
         let kept: usize = active().map(|chain| usize::from(chain.events_kept)).sum();
         let own: usize = active().map(|chain| chain.targets_own as usize).sum();
         let live: usize = active().map(|chain| chain.streams_live as usize).sum();
-        ensure(kept == self.events_kept, Flaw::Sum)?;
-        ensure(own == self.targets_own, Flaw::Sum)?;
-        ensure(live == self.streams_active, Flaw::Sum)?;
-        ensure(active().count() == self.subjects_active, Flaw::Sum)?;
+        let subjects = active().count();
+        ensure(self.promises.are(subjects, kept, own, live), Flaw::Sum)?;
         ensure(kept <= self.events.room(), Flaw::Promise)?;
         ensure(
             self.streams_needed() <= self.streams.capacity(),

@@ -13,12 +13,13 @@ impl<E: Message> Outbox<'_, E> {
         let kept = !event.may_be_overtaken() && self.chains.get(subject)?.events_kept > 0;
         if kept {
             self.chains.get_mut(subject)?.events_kept -= 1;
-            self.events_kept = self.events_kept.saturating_sub(1);
-        } else if self.events.room() <= self.events_kept {
+            self.promises.use_event();
+        } else if self.events.room() <= self.promises.events() {
             return None;
         }
         let ix = self.insert_event(event, Some(subject))?;
         let chain = self.chains.get_mut(subject)?;
+        chain.sequence = chain.sequence.max(event.sequence());
         let before = chain.events.tail();
         chain.events.push_back(&mut self.events, ix);
         if let Some(before) = before {
@@ -69,7 +70,7 @@ impl<E: Message> Outbox<'_, E> {
     /// Puts a new event into the table and pins it: it stays, though no stream has it before it yet, whatever else is
     /// forgotten to make room. Follow with [`unpin`](Self::unpin).
     pub(super) fn insert_event(&mut self, event: E, subject: Link) -> Link {
-        let mut slot = EventSlot::new(event, subject, self.open_batch);
+        let mut slot = EventSlot::new(event, subject, self.batch());
         slot.heads = 1;
         let ix = self.events.insert(slot)?;
         self.events.mark(ix, CHANGED);
@@ -156,10 +157,11 @@ impl<E: Message> Outbox<'_, E> {
         match self.next_event(ix) {
             None => self.end_stream(ix),
             Some(next) => {
+                let batch = self.batch();
                 if let Some(slot) = self.events.get_mut(next)
                     && slot.event.may_be_overtaken()
                 {
-                    slot.batch = self.open_batch;
+                    slot.batch = batch;
                 }
                 self.point(ix, Some(next));
                 if let Some(stream) = self.streams.get_mut(ix) {

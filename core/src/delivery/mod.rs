@@ -46,12 +46,14 @@ mod fairness;
 #[cfg(test)]
 mod fixture;
 mod lane;
+mod letters;
 mod limits;
 mod message;
 mod outbox;
 mod output;
 #[cfg(test)]
 mod probing;
+mod promises;
 #[cfg(feature = "records")]
 mod restore;
 mod schedule;

@@ -1,9 +1,12 @@
 //! The machine, and the commands that go in.
 
 use super::{
-    CLOSING, Message, OutboxLimits, QUEUED,
+    CLOSING, Message, OutboxLimits,
     attempt::{AttemptId, Outcome, Settled, Target, Verdict},
+    batches::Batches,
     lane::{Lane, Pace},
+    letters::Letters,
+    promises::Promises,
     slots::{AttemptSlot, Chain, Chains, EventSlot, StreamSlot},
     turns::Rings,
 };
@@ -11,7 +14,7 @@ use crate::{
     random::Random,
     record::Keep,
     setup::{self, Lent, SetupError},
-    slab::{Ix, Link, List, Slab, Slot},
+    slab::{Ix, Link, Slab, Slot},
     time::Instant,
     timer::Timers,
 };
@@ -56,28 +59,13 @@ pub(crate) struct Outbox<'a, E: Message> {
     pub(super) attempts: Slab<'a, AttemptSlot>,
     pub(super) limits: OutboxLimits,
 
-    /// Streams whose event is not durable yet, in the order of their batches.
-    pub(super) unsaved: List<QUEUED>,
-    /// Dead letters, oldest first.
-    pub(super) dead: List<QUEUED>,
+    pub(super) batches: Batches,
+    pub(super) letters: Letters,
     /// Lanes with something to send.
     pub(super) rings: Rings,
-    pub(super) open_batch: u64,
-    pub(super) committed: u64,
+    pub(super) promises: Promises,
     pub(super) serial: u32,
     pub(super) publications: u64,
-    /// Attempts in flight on lanes that were new when they began.
-    pub(super) new_in_flight: usize,
-    /// Attempts in flight on lanes that were slow when they began.
-    pub(super) slow_in_flight: usize,
-
-    pub(super) dead_letters: usize,
-    pub(super) letters_dropped: u64,
-    pub(super) lanes_for_all: usize,
-    pub(super) subjects_active: usize,
-    pub(super) targets_own: usize,
-    pub(super) streams_active: usize,
-    pub(super) events_kept: usize,
 }
 
 impl<'a, E: Message> Outbox<'a, E> {
@@ -94,23 +82,12 @@ impl<'a, E: Message> Outbox<'a, E> {
             lane_timers: Timers::NONE,
             attempts: Slab::new(tables.attempts),
             limits,
-            unsaved: List::EMPTY,
-            dead: List::EMPTY,
+            batches: Batches::new(records),
+            letters: Letters::NONE,
             rings: Rings::EMPTY,
-            open_batch: 1,
-            // Where nothing is written, all is as good as written.
-            committed: if records { 0 } else { u64::MAX },
+            promises: Promises::NONE,
             serial: 0,
             publications: 0,
-            new_in_flight: 0,
-            slow_in_flight: 0,
-            dead_letters: 0,
-            letters_dropped: 0,
-            lanes_for_all: 0,
-            subjects_active: 0,
-            targets_own: 0,
-            streams_active: 0,
-            events_kept: 0,
         }
     }
 
@@ -119,6 +96,16 @@ impl<'a, E: Message> Outbox<'a, E> {
         let lanes = &mut self.lanes;
         while lanes.len() < endpoints && lanes.insert(Lane::closed(E::NO_FILTER)).is_some() {}
         while lanes.insert(Lane::shared(E::NO_FILTER)).is_some() {}
+    }
+
+    /// The number of the attempt that was begun last.
+    pub(crate) const fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// Counts attempts from here on: those of another machine are told from them.
+    pub(crate) const fn begin_serials(&mut self, serial: u32) {
+        self.serial = serial;
     }
 
     /// Opens a lane for an endpoint with this filter. `for_all` says that it gets the events of every
@@ -131,7 +118,7 @@ impl<'a, E: Message> Outbox<'a, E> {
         };
         // A lane that has not let go of everything yet still has its room.
         let counts = for_all && !slot.counted;
-        if counts && spare < self.subjects_active {
+        if counts && spare < self.promises.subjects() {
             return false;
         }
         if slot.in_flight == 0 {
@@ -143,7 +130,7 @@ impl<'a, E: Message> Outbox<'a, E> {
         slot.removing = false;
         if counts {
             slot.counted = true;
-            self.lanes_for_all += 1;
+            self.promises.add_lane();
         }
         self.forgive(lane);
         true
@@ -190,9 +177,6 @@ impl<'a, E: Message> Outbox<'a, E> {
         targets: impl Iterator<Item = Target>,
     ) -> bool {
         let Some(ix) = self.append(subject, event) else {
-            if event.is_last() {
-                self.end(subject);
-            }
             return false;
         };
         self.publications += 1;
@@ -243,7 +227,7 @@ impl<'a, E: Message> Outbox<'a, E> {
             slot.heads += 1;
             return Some(ix);
         }
-        if self.events.room() <= self.events_kept {
+        if self.events.room() <= self.promises.events() {
             return None;
         }
         match subject {

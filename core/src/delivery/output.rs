@@ -163,19 +163,19 @@ impl<E: Message> Outbox<'_, E> {
     /// How many deliveries are owed and not dead.
     #[must_use]
     pub(crate) const fn streams_live(&self) -> usize {
-        self.streams.len().saturating_sub(self.dead_letters)
+        self.streams.len().saturating_sub(self.letters.len())
     }
 
     /// How many dead letters are kept.
     #[must_use]
     pub(crate) const fn dead_letters(&self) -> usize {
-        self.dead_letters
+        self.letters.len()
     }
 
     /// How many dead letters were forgotten because room was wanted.
     #[must_use]
     pub(crate) const fn letters_dropped(&self) -> u64 {
-        self.letters_dropped
+        self.letters.dropped()
     }
 
     /// Whether a lane is open.
@@ -194,6 +194,14 @@ impl<E: Message> Outbox<'_, E> {
     #[must_use]
     pub(crate) const fn events_len(&self) -> usize {
         self.events.len()
+    }
+
+    /// Whether an event can be the next one of its subject: no other one has its number, nor a later one.
+    #[must_use]
+    pub(crate) fn follows(&self, subject: Ix, event: &E) -> bool {
+        self.chains
+            .get(subject)
+            .is_some_and(|chain| event.sequence() > chain.sequence)
     }
 
     /// Whether a subject owes nobody anything, dead letters included.

@@ -63,6 +63,7 @@ impl<E: Message> Outbox<'_, E> {
         let Some(chain) = self.chains.get_mut(subject) else {
             return false;
         };
+        chain.sequence = chain.sequence.max(event.sequence());
         let mut after = chain.events.tail();
         while let Some(at) = after {
             let earlier = self.events.get(at).map(|slot| slot.event.sequence());
@@ -115,6 +116,11 @@ impl<E: Message> Outbox<'_, E> {
         self.enqueue(ix);
     }
 
+    /// Notes that an event's record is to be written.
+    pub(crate) fn mark_event(&mut self, ix: Ix) {
+        self.events.mark(ix, CHANGED);
+    }
+
     /// Notes that a stream's record stands for nothing any more and must be deleted.
     pub(crate) fn forget_stream(&mut self, ix: Ix) {
         self.streams.mark(ix, CHANGED);
@@ -147,10 +153,7 @@ impl<E: Message> Outbox<'_, E> {
         chain.events_kept = state_events;
         chain.targets_own = targets_own;
         let live = chain.streams_live as usize;
-        self.streams_active += live;
-        self.events_kept += usize::from(state_events);
-        self.targets_own += targets_own as usize;
-        self.subjects_active += 1;
+        self.promises.begin(state_events, targets_own, live);
         true
     }
 
@@ -171,7 +174,7 @@ impl<E: Message> Outbox<'_, E> {
                     (slot.event.at(), slot.event.sequence())
                 })
         };
-        self.dead.sort(&mut self.streams, |a, b| age(a) < age(b));
+        self.letters.sort(&mut self.streams, |a, b| age(a) < age(b));
         let mut at = self.lanes.next_used(None);
         while let Some(ix) = at {
             if let Some(lane) = self.lanes.get_mut(ix) {

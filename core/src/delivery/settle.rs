@@ -166,7 +166,7 @@ impl<E: Message> Outbox<'_, E> {
         letter.attempts = stream.attempts;
         match self.add_stream(letter) {
             Some(letter) => self.bury(letter),
-            None => self.letters_dropped += 1,
+            None => self.letters.count_dropped(),
         }
         self.advance(ix);
     }
@@ -182,8 +182,7 @@ impl<E: Message> Outbox<'_, E> {
             lane.live.remove(&mut self.streams, ix);
             lane.dead.push_back(&mut self.streams, ix);
         }
-        self.dead.push_back(&mut self.streams, ix);
-        self.dead_letters += 1;
+        self.letters.push(&mut self.streams, ix);
         #[cfg(feature = "redelivery")]
         self.go_on_behind(ix);
     }
@@ -271,7 +270,7 @@ impl<E: Message> Outbox<'_, E> {
             return false;
         }
         while let Some(ix) = letters(self) {
-            self.letters_dropped += 1;
+            self.letters.count_dropped();
             self.remove_stream(ix);
         }
         true
@@ -279,9 +278,9 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Forgets the oldest dead letter. `false` where there is none.
     pub(super) fn evict_dead_letter(&mut self) -> bool {
-        match self.dead.head() {
+        match self.letters.oldest() {
             Some(oldest) => {
-                self.letters_dropped += 1;
+                self.letters.count_dropped();
                 self.remove_stream(oldest);
                 true
             }

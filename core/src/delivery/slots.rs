@@ -196,6 +196,8 @@ pub(crate) struct Chain {
     pub(super) narrowed: List<NARROWED>,
     /// Streams that are neither dead nor solo.
     pub(super) streams_live: u32,
+    /// That of the newest event.
+    pub(super) sequence: u32,
     /// Changes of state that are still to come at most, each with an event slot set aside.
     pub(super) events_kept: u8,
     /// Targets that only this subject has: its callback, and endpoints narrowed to it.
@@ -211,6 +213,7 @@ impl Chain {
         streams: List::EMPTY,
         narrowed: List::EMPTY,
         streams_live: 0,
+        sequence: 0,
         events_kept: 0,
         targets_own: 0,
         active: false,

@@ -104,7 +104,7 @@ impl<E: Message> Outbox<'_, E> {
         if let Some(chain) = subject.and_then(|subject| self.chains.get_mut(subject)) {
             chain.streams_live = chain.streams_live.saturating_add_signed(by);
             if chain.active {
-                self.streams_active = self.streams_active.saturating_add_signed(by as isize);
+                self.promises.count_streams(by);
             }
         }
     }
@@ -122,7 +122,7 @@ impl<E: Message> Outbox<'_, E> {
         };
         if !saved {
             stream.phase = Phase::Unsaved;
-            self.unsaved.push_back(&mut self.streams, ix);
+            self.batches.wait(&mut self.streams, ix);
             return;
         }
         stream.phase = Phase::Ready;
@@ -149,9 +149,9 @@ impl<E: Message> Outbox<'_, E> {
         };
         let retry = stream.attempts > 0;
         match stream.phase {
-            Phase::Unsaved => self.unsaved.remove(&mut self.streams, ix),
+            Phase::Unsaved => self.batches.wait_no_more(&mut self.streams, ix),
             Phase::Waiting => self.stream_timers.clear(&mut self.streams, ix),
-            Phase::Dead => self.dead.remove(&mut self.streams, ix),
+            Phase::Dead => self.letters.remove(&mut self.streams, ix),
             #[cfg(feature = "redelivery")]
             Phase::Behind => {}
             Phase::Ready => {
@@ -193,7 +193,6 @@ impl<E: Message> Outbox<'_, E> {
         if let Some(lane) = stream.lane.and_then(|lane| self.lanes.get_mut(lane)) {
             if stream.phase == Phase::Dead {
                 lane.dead.remove(&mut self.streams, ix);
-                self.dead_letters = self.dead_letters.saturating_sub(1);
             } else {
                 lane.live.remove(&mut self.streams, ix);
             }

@@ -17,13 +17,34 @@ pub(super) struct Rings {
     lanes: [List<0>; 4],
     /// Whose turn it is first when several may send.
     first: Ring,
+    /// Attempts in flight on lanes that were new when they began.
+    new_in_flight: usize,
+    /// Attempts in flight on lanes that were slow when they began.
+    slow_in_flight: usize,
 }
 
 impl Rings {
     pub(super) const EMPTY: Self = Self {
         lanes: [List::EMPTY; 4],
         first: Ring::Idle,
+        new_in_flight: 0,
+        slow_in_flight: 0,
     };
+
+    /// Counts an attempt on a lane of this pace in, or out.
+    const fn count(&mut self, pace: Pace, by: isize) {
+        let count = match pace {
+            Pace::New => &mut self.new_in_flight,
+            Pace::Slow => &mut self.slow_in_flight,
+            Pace::Quick => return,
+        };
+        *count = count.saturating_add_signed(by);
+    }
+
+    /// Whether so many attempts are in flight on new lanes, and so many on slow ones.
+    pub(super) const fn has_in_flight(&self, new: usize, slow: usize) -> bool {
+        self.new_in_flight == new && self.slow_in_flight == slow
+    }
 
     fn is_empty(&self) -> bool {
         self.lanes.iter().all(List::is_empty)
@@ -108,7 +129,7 @@ impl<E: Message> Outbox<'_, E> {
         }
         let most = self.attempts.capacity();
         let kept = (most / 4).max(1).min(most.saturating_sub(1));
-        let (new, slow) = (self.new_in_flight, self.slow_in_flight);
+        let (new, slow) = (self.rings.new_in_flight, self.rings.slow_in_flight);
         let spare = self.attempts.room() > kept;
         let may_be_slow = spare && new + slow < most - kept;
         match ring {
@@ -122,12 +143,7 @@ impl<E: Message> Outbox<'_, E> {
 
     /// Counts an attempt on a lane of this pace in, or out.
     pub(super) const fn count_pace(&mut self, pace: Pace, by: isize) {
-        let count = match pace {
-            Pace::New => &mut self.new_in_flight,
-            Pace::Slow => &mut self.slow_in_flight,
-            Pace::Quick => return,
-        };
-        *count = count.saturating_add_signed(by);
+        self.rings.count(pace, by);
     }
 
     /// Takes the next stream that can be sent out of its queue, with its lane.
@@ -195,7 +211,7 @@ impl<E: Message> Outbox<'_, E> {
             && slot.live.is_empty()
             && core::mem::take(&mut slot.counted)
         {
-            self.lanes_for_all = self.lanes_for_all.saturating_sub(1);
+            self.promises.remove_lane();
         }
     }
 }

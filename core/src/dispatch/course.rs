@@ -2,11 +2,9 @@
 
 #[cfg(feature = "records")]
 use super::RestoreError;
+use crate::record::Keep;
 #[cfg(feature = "records")]
-use crate::{
-    record::{Batch, Key},
-    sha256::Sha256,
-};
+use crate::record::{Batch, Key};
 
 /// How far a machine has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +25,9 @@ enum Stage {
 #[derive(Debug)]
 pub(crate) struct Course {
     stage: Stage,
+    /// Whether there are records at all.
+    #[cfg(feature = "records")]
+    keeps: bool,
     /// What tells its batches from those of others.
     #[cfg(feature = "records")]
     machine: u32,
@@ -39,16 +40,22 @@ pub(crate) struct Course {
 }
 
 impl Course {
-    /// That of a new machine, which has no name yet.
-    pub(super) const NEW: Self = Self {
-        stage: Stage::New,
-        #[cfg(feature = "records")]
-        machine: 0,
-        #[cfg(feature = "records")]
-        gathering: false,
-        #[cfg(feature = "records")]
-        committing: false,
-    };
+    /// That of a new machine, which has no name yet, and of which so much is kept.
+    pub(super) const fn new(keep: Keep) -> Self {
+        #[cfg(not(feature = "records"))]
+        let _ = keep;
+        Self {
+            stage: Stage::New,
+            #[cfg(feature = "records")]
+            keeps: keep.records(),
+            #[cfg(feature = "records")]
+            machine: 0,
+            #[cfg(feature = "records")]
+            gathering: false,
+            #[cfg(feature = "records")]
+            committing: false,
+        }
+    }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
@@ -63,11 +70,9 @@ impl Course {
 /// Where there are records.
 #[cfg(feature = "records")]
 impl Course {
-    /// Names a machine after its first secret.
-    pub(super) fn name(&mut self, master: &[u8; 32]) {
-        let [a, b, c, d, ..] = Sha256::digest(master);
-        // The hash tells nothing of the secret.
-        self.machine = u32::from_be_bytes([a, b, c, d]);
+    /// Gives a machine its name.
+    pub(super) const fn name(&mut self, machine: u32) {
+        self.machine = machine;
     }
 
     /// Whether records are being put back.
@@ -84,6 +89,10 @@ impl Course {
                 self.stage = Stage::Failed(RestoreError::Order);
                 Err(RestoreError::Order)
             }
+            Stage::New if !self.keeps => {
+                self.stage = Stage::Failed(RestoreError::Keep);
+                Err(RestoreError::Keep)
+            }
             Stage::New | Stage::Restoring(_) => Ok(()),
         }
     }
@@ -94,6 +103,11 @@ impl Course {
             Ok(()) => Stage::Restoring(key),
             Err(error) => Stage::Failed(error),
         };
+    }
+
+    /// Whether a record could not be put back: then there is nothing to begin with.
+    pub(super) const fn has_failed(&self) -> bool {
+        matches!(self.stage, Stage::Failed(_))
     }
 
     /// Whether work may begin.

@@ -141,6 +141,7 @@ impl<E: Event> Dispatcher<'_, E> {
         input: Input<'_>,
         subjects: &impl Subjects<E>,
     ) -> Result<Option<Attempted>, HandleError> {
+        self.clock.check(now);
         if !self.begin() {
             return Err(HandleError::NotStarted);
         }
@@ -170,6 +171,7 @@ impl<E: Event> Dispatcher<'_, E> {
         ready: Ready,
         memory: &'m mut [u8],
     ) -> Result<Output<'m, E>, PollError> {
+        self.clock.check(now);
         if !self.begin() {
             return Err(PollError::NotStarted);
         }

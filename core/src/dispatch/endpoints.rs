@@ -14,8 +14,7 @@ use crate::{
     url::{Url, UrlError},
 };
 
-/// An endpoint that somebody registers. Its strings are checked already; their lengths keep to
-/// [`Limits`](super::Limits).
+/// An endpoint that somebody registers.
 #[derive(Debug)]
 pub struct NewEndpoint<'a, F> {
     /// Where deliveries go: what [`Url::parse`](crate::url::Url::parse) takes.
@@ -26,7 +25,7 @@ pub struct NewEndpoint<'a, F> {
     pub description: Source<'a>,
     /// What to sign with; made up where not given.
     pub secret: Option<Secret>,
-    /// The only subject whose events it gets; none for every one's.
+    /// The only subject whose events it gets, which must be admitted; none for every one's.
     pub subject: Link,
 }
 
@@ -85,6 +84,10 @@ pub enum EndpointError {
     Full,
     /// Whoever wants it: the URL or the description is longer than allowed.
     TooLong,
+    /// Whoever wants it: the URL is none that can be called.
+    Url,
+    /// The driver: the subject is not admitted, or has told its last.
+    Subject,
     /// As many replaced secrets as there is room for still sign.
     Secrets,
 }
@@ -98,6 +101,8 @@ impl EndpointError {
             Self::Unknown => "there is no such endpoint",
             Self::Full => "there is no room",
             Self::TooLong => "the URL or the description is too long",
+            Self::Url => "the URL cannot be called",
+            Self::Subject => "the subject is not admitted",
             Self::Secrets => "as many replaced secrets as there is room for still sign",
         }
     }
@@ -128,12 +133,23 @@ impl<E: Event> Dispatcher<'_, E> {
         now: Now,
         new: NewEndpoint<'_, E::Filter>,
     ) -> Result<Ix, EndpointError> {
+        let narrowed = new.subject;
+        if narrowed.is_some_and(|subject| !self.outbox.is_active(subject)) {
+            return Err(EndpointError::Subject);
+        }
+        self.create_checked(now, &new)
+    }
+
+    /// As [`create_endpoint`](Self::create_endpoint), for a subject of which its user knows that it is there.
+    pub(crate) fn create_checked(
+        &mut self,
+        now: Now,
+        new: &NewEndpoint<'_, E::Filter>,
+    ) -> Result<Ix, EndpointError> {
         if !self.begin() {
             return Err(EndpointError::NotStarted);
         }
-        if !self.may_be_stored(Some(new.url), Some(new.description)) {
-            return Err(EndpointError::TooLong);
-        }
+        self.check_strings(Some(new.url), Some(new.description))?;
         self.create(now, new).ok_or_else(|| {
             self.counters.refused += 1;
             EndpointError::Full
@@ -142,7 +158,7 @@ impl<E: Event> Dispatcher<'_, E> {
 
     /// Makes an endpoint, if there is room for it. A call of its own, for the stack it takes.
     #[inline(never)]
-    fn create(&mut self, now: Now, new: NewEndpoint<'_, E::Filter>) -> Link {
+    fn create(&mut self, now: Now, new: &NewEndpoint<'_, E::Filter>) -> Link {
         if self.endpoints.room() == 0 {
             self.reap_endpoints();
         }
@@ -160,8 +176,8 @@ impl<E: Event> Dispatcher<'_, E> {
             self.text.free(text);
             return None;
         }
-        let secret = match new.secret {
-            Some(secret) => secret,
+        let secret = match &new.secret {
+            Some(secret) => secret.clone(),
             None => Secret::from_random(self.random.bytes()),
         };
         let previous = self.newest_endpoint().and_then(|ix| self.endpoints.get(ix));
@@ -197,9 +213,7 @@ impl<E: Event> Dispatcher<'_, E> {
         if !self.begin() {
             return Err(EndpointError::NotStarted);
         }
-        if !self.may_be_stored(change.url, change.description) {
-            return Err(EndpointError::TooLong);
-        }
+        self.check_strings(change.url, change.description)?;
         let endpoint = self.endpoints.get(ix).ok_or(EndpointError::Unknown)?;
         let was_enabled = endpoint.is_enabled();
         let enabled = change.enabled.unwrap_or(was_enabled);
@@ -253,11 +267,17 @@ impl<E: Event> Dispatcher<'_, E> {
         Ok(())
     }
 
-    /// Removes an endpoint, and with it all that it is owed.
-    pub fn remove_endpoint(&mut self, ix: Ix) {
-        if self.begin() {
-            self.remove(ix);
+    /// Removes an endpoint, and with it all that it is owed. One that is gone already is as well.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotStarted`].
+    pub fn remove_endpoint(&mut self, ix: Ix) -> Result<(), EndpointError> {
+        if !self.begin() {
+            return Err(EndpointError::NotStarted);
         }
+        self.remove(ix);
+        Ok(())
     }
 
     pub(super) fn remove(&mut self, ix: Ix) {
@@ -336,6 +356,10 @@ impl<E: Event> Dispatcher<'_, E> {
     /// Sends again, now, what an endpoint is owed whose event was at `since` or later, or of that only the event with this
     /// id: dead letters, those of one subject in their order, and what waits for another attempt. The endpoint's pause ends.
     /// Returns how many are sent. With the feature `redelivery`.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotStarted`].
     #[cfg(feature = "redelivery")]
     pub fn redeliver(
         &mut self,
@@ -343,12 +367,12 @@ impl<E: Event> Dispatcher<'_, E> {
         since: crate::time::Timestamp,
         event: Option<Id>,
         subjects: &impl Subjects<E>,
-    ) -> usize {
+    ) -> Result<usize, EndpointError> {
         if !self.begin() {
-            return 0;
+            return Err(EndpointError::NotStarted);
         }
         let own = self.endpoints.get(ix).map(|endpoint| endpoint.id);
-        self.outbox.redeliver(ix, REDELIVER_MAX, |subject, letter| {
+        Ok(self.outbox.redeliver(ix, REDELIVER_MAX, |subject, letter| {
             let is_it = |id| {
                 let origin = match subject {
                     Some(subject) => subjects.id(subject),
@@ -357,7 +381,7 @@ impl<E: Event> Dispatcher<'_, E> {
                 origin.map(|origin| origin.event(letter.sequence(), letter.at())) == Some(id)
             };
             letter.at() >= since && event.is_none_or(is_it)
-        })
+        }))
     }
 
     /// Disables an endpoint: nothing is sent to it until somebody enables it again.
@@ -439,11 +463,41 @@ impl<E: Event> Dispatcher<'_, E> {
         self.endpoints.mark(ix, CHANGED);
     }
 
-    /// Whether these strings are as short as a record of them must be.
-    fn may_be_stored(&self, url: Option<Source<'_>>, description: Option<Source<'_>>) -> bool {
+    /// Whether these strings are what a record of them can hold, and deliveries count on.
+    fn check_strings(
+        &mut self,
+        url: Option<Source<'_>>,
+        description: Option<Source<'_>>,
+    ) -> Result<(), EndpointError> {
         let len = |text: Option<Source<'_>>| text.map_or(0, Source::bytes_len);
-        len(url) <= self.limits.url_bytes_max
-            && len(description) <= self.limits.description_bytes_max
+        if len(url) > self.limits.url_bytes_max
+            || len(description) > self.limits.description_bytes_max
+        {
+            return Err(EndpointError::TooLong);
+        }
+        let is_url = |url| {
+            let text = self.plain(url);
+            text.is_some_and(|url| Url::parse(url, usize::MAX).is_ok())
+        };
+        if url.is_none_or(is_url) {
+            Ok(())
+        } else {
+            Err(EndpointError::Url)
+        }
+    }
+
+    /// A string in one piece: as it came, or in the scratch memory.
+    pub(crate) fn plain<'s>(&'s mut self, text: Source<'s>) -> Option<&'s str> {
+        if let Some(text) = text.plain() {
+            return Some(text);
+        }
+        self.rendered = (Id::NONE, 0);
+        let mut out = Out::new(self.scratch);
+        for byte in text.bytes() {
+            out.put_byte(byte);
+        }
+        let len = out.finish().ok()?;
+        core::str::from_utf8(self.scratch.get(..len)?).ok()
     }
 
     /// Stores an endpoint's strings anew, with some of them replaced.

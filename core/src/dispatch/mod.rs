@@ -4,7 +4,7 @@
 //!
 //! A [`Dispatcher`] tells the events of *subjects* (jobs, doors, orders: a slot and an id each) to *endpoints*. What an event
 //! is, its user says: a small type that is a [`Message`] and has a durable form
-//! ([`Stored`](crate::record::Stored)), and for its body [`Subjects`]. All else is here: whom it concerns (an endpoint's
+//! ([`Stored`]), and for its body [`Subjects`]. All else is here: whom it concerns (an endpoint's
 //! filter, endpoints that are narrowed to one subject, a subject's own callback), in which order and how often it is tried
 //! (the outbox), what an answer means, when an endpoint is given up, secrets and their rotation, the
 //! request's bytes signed after Standard Webhooks, a log of attempts, and the records of all that. It knows nothing of
@@ -16,7 +16,10 @@
 //!
 //! **Nothing leaves before it is durable.** Every change belongs to the batch of records that is open. Its records come out
 //! one by one, and then the [batch](crate::record::Batch) itself; what speaks of the change comes out once that has come back.
-//! With [`Keep::Nothing`] there are no records and everything is durable at once.
+//! With [`Keep::Nothing`] there are no records and everything is durable at once. What its user keeps of a subject (its id, and
+//! the number of its latest event) belongs into the transaction of the batch that is committed: after a restart the subjects are
+//! there first, then comes [`restore`](Dispatcher::restore) for each record, [`admit`](Dispatcher::admit), and
+//! [`start`](Dispatcher::start). The page for [embedders](crate::embedding) shows it.
 //!
 //! **Full is an answer.** A subject is admitted only with room for the events that it was admitted for, and for all that
 //! they cause; one that may be overtaken takes what room is left.
@@ -27,6 +30,7 @@
 //! use dubhook_core::{
 //!     dispatch::{
 //!         AttemptResult, Dispatcher, Input, Limits, Message, NewEndpoint, Output, Ready, Storage, Subjects,
+//!         zerocopy::FromZeros,
 //!     },
 //!     id::{Id, Ix},
 //!     out::Out,
@@ -34,10 +38,11 @@
 //!     text::Pool,
 //!     time::{Instant, Now, Timestamp},
 //! };
-//! use zerocopy::FromZeros;
 //!
-//! /// A door was opened or closed, for the so manieth time.
+//! /// A door was opened or closed, for the so manieth time. All zero bytes are one: `FromZeros` sees to that. It is of the
+//! /// crate `zerocopy`, and whoever depends on that in the same version needs no second attribute.
 //! #[derive(Debug, Clone, Copy, PartialEq, FromZeros)]
+//! #[zerocopy(crate = "dubhook_core::dispatch::zerocopy")]
 //! struct Moved { at: Timestamp, count: u32, open: bool }
 //!
 //! impl Message for Moved {
@@ -53,6 +58,7 @@
 //! }
 //!
 //! impl Stored for Moved {
+//!     const BYTES_MAX: usize = 13;
 //!     fn write(&self, record: &mut Write<'_>) {
 //!         record.timestamp(self.at);
 //!         record.u32(self.count);
@@ -97,6 +103,8 @@
 //! }
 //! assert_eq!(told, 2, "it was opened twice");
 //! ```
+//!
+//! Where a kind and a number will do, [`Signal`] is ready made.
 
 mod answer;
 mod attempt;
@@ -108,6 +116,7 @@ mod event;
 mod limits;
 #[cfg(feature = "lists")]
 mod logged;
+mod memory;
 mod publish;
 #[cfg(feature = "records")]
 mod records;
@@ -126,12 +135,15 @@ pub use door::{HandleError, Input, Output, PollError, Ready};
 pub use endpoints::{EndpointChange, EndpointError, NewEndpoint};
 pub use event::{Event, Subjects};
 pub use limits::Limits;
+pub use memory::{Memory, Sizes};
 pub use publish::SubjectError;
 pub use request::RequestError;
 #[cfg(feature = "records")]
 pub use restore::RestoreError;
 pub use signal::{Kinds, Signal};
 pub use storage::Storage;
+/// The crate whose `FromZeros` a [`Message`] has, in the version in which it is used here.
+pub use zerocopy;
 
 use course::Course;
 
@@ -142,12 +154,13 @@ use crate::{
     endpoint::{self, Endpoint},
     id::{Id, Prefix},
     random::Random,
-    record::Keep,
+    record::{Keep, Stored},
     setup::{self, Lent, SetupError},
+    sha256::Sha256,
     signature::{Secret, SigningKey},
     slab::{Ix, Link, List, Slab, Slot},
     text::{Block, Pool},
-    time::{Instant, Now, Ran},
+    time::{Clock, Instant, Now, Ran},
 };
 use core::mem::MaybeUninit;
 
@@ -203,6 +216,7 @@ pub struct Dispatcher<'a, E: Event> {
     pub(crate) log: Log<'a>,
     pub(crate) outbox: Outbox<'a, E>,
     pub(crate) course: Course,
+    clock: Clock,
     pub(crate) random: Random,
     pub(crate) counters: Counters,
     scratch: &'a mut [u8],
@@ -293,7 +307,8 @@ impl<'a, E: Event> Dispatcher<'a, E> {
             #[cfg(feature = "lists")]
             log,
             outbox: Outbox::of(tables.outbox, limits.outbox, tables.keep),
-            course: Course::NEW,
+            course: Course::new(tables.keep),
+            clock: Clock::NEW,
             random: Random::new(seed),
             counters: Counters::default(),
             scratch: tables.scratch,
@@ -315,10 +330,20 @@ impl<'a, E: Event> Dispatcher<'a, E> {
     /// Does what is to be done once before anything else: it gets a secret of its own, and its lanes.
     pub(crate) fn prepare(&mut self) {
         let master = self.random.bytes();
-        #[cfg(feature = "records")]
-        self.course.name(&master);
+        self.name(&master);
         self.set_master(master);
         self.outbox.make_lanes(self.endpoints.capacity());
+    }
+
+    /// Names the machine after its first secret, so that its batches and its handles are no other one's.
+    fn name(&mut self, master: &[u8; 32]) {
+        // The hash tells nothing of the secret.
+        let [a, b, c, d, e, f, g, h, ..] = Sha256::digest(master);
+        self.outbox.begin_serials(u32::from_be_bytes([a, b, c, d]));
+        #[cfg(feature = "records")]
+        self.course.name(u32::from_be_bytes([e, f, g, h]));
+        #[cfg(not(feature = "records"))]
+        let _ = [e, f, g, h];
     }
 
     fn set_master(&mut self, master: [u8; 32]) {
@@ -366,21 +391,21 @@ impl<'a, E: Event> Dispatcher<'a, E> {
         &self.text
     }
 
-    /// The same pool, to put strings there or take them out.
-    pub const fn text_mut(&mut self) -> &mut Pool<'a> {
-        &mut self.text
-    }
-
     /// How much is owed.
     #[must_use]
     pub const fn owed(&self) -> Owed {
         self.outbox.owed()
     }
 
-    /// How many bytes of memory are enough for any record. The filter's and the event's part is taken as at most 64 bytes.
+    /// How many bytes of memory are enough for any record.
     #[must_use]
     pub const fn record_bytes_max(&self) -> usize {
-        self.limits.record_bytes_max(64)
+        let endpoint = self
+            .limits
+            .record_bytes_max(<E::Filter as Stored>::BYTES_MAX);
+        // Its subject is before it.
+        let event = size_of::<u32>() + E::BYTES_MAX;
+        if event > endpoint { event } else { endpoint }
     }
 
     /// How many endpoints it holds.
@@ -427,9 +452,9 @@ impl<'a, E: Event> Dispatcher<'a, E> {
         List::<{ endpoint::ALL }>::next(&self.endpoints, ix)
     }
 
-    /// Whether everything up to and with `batch` is durable.
+    /// Whether everything that has happened is durable.
     #[must_use]
-    pub const fn is_durable(&self, batch: u64) -> bool {
-        self.outbox.is_durable(batch)
+    pub const fn is_all_durable(&self) -> bool {
+        !self.has_unsaved() && self.outbox.is_durable(self.outbox.batch().wrapping_sub(1))
     }
 }

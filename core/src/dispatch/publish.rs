@@ -18,8 +18,13 @@ pub enum SubjectError {
     Unknown,
     /// The driver: the subject is admitted already.
     Twice,
+    /// The driver: what was in the slot before still owes somebody something, or endpoints are narrowed to it:
+    /// [`is_settled`](Dispatcher::is_settled).
+    Owing,
     /// The driver: the subject is not admitted, or has told its last.
     NotAdmitted,
+    /// The driver: the event's sequence is not above that of the one before, whose id it would have.
+    Sequence,
     /// There is no room. Try again later.
     Full,
 }
@@ -32,7 +37,9 @@ impl SubjectError {
             Self::NotStarted => NOT_STARTED,
             Self::Unknown => "there is no such slot",
             Self::Twice => "the subject is admitted already",
+            Self::Owing => "what was in the slot before is not settled",
             Self::NotAdmitted => "the subject is not admitted",
+            Self::Sequence => "the event's sequence is not above the one before",
             Self::Full => "there is no room",
         }
     }
@@ -51,7 +58,8 @@ impl<E: Event> Dispatcher<'_, E> {
     /// them are owed then. `callback` says that it has a callback of its own.
     ///
     /// A subject that was admitted before a restart is admitted again after its records are back, before
-    /// [`start`](Self::start): that keeps room for what is still to come.
+    /// [`start`](Self::start): that keeps room for what is still to come. A slot is another subject's once the one before has
+    /// told its last, was [forgotten](Self::forget_subject), and [is settled](Self::is_settled).
     ///
     /// # Errors
     ///
@@ -64,6 +72,10 @@ impl<E: Event> Dispatcher<'_, E> {
             return Err(SubjectError::Unknown);
         }
         #[cfg(feature = "records")]
+        if self.course.has_failed() {
+            return Err(SubjectError::NotStarted);
+        }
+        #[cfg(feature = "records")]
         if self.course.is_restoring() {
             let admitted = self.readmit(subject, events, callback);
             return if admitted {
@@ -71,6 +83,9 @@ impl<E: Event> Dispatcher<'_, E> {
             } else {
                 Err(SubjectError::Full)
             };
+        }
+        if !self.is_settled(subject) {
+            return Err(SubjectError::Owing);
         }
         if self.outbox.admit(subject, events, u32::from(callback)) {
             Ok(())
@@ -97,6 +112,9 @@ impl<E: Event> Dispatcher<'_, E> {
         }
         if !self.outbox.is_active(subject) {
             return Err(SubjectError::NotAdmitted);
+        }
+        if !self.outbox.follows(subject, &event) {
+            return Err(SubjectError::Sequence);
         }
         if self.tell(subject, event, callback, subjects) {
             Ok(())
@@ -126,7 +144,7 @@ impl<E: Event> Dispatcher<'_, E> {
             callback,
         };
         let told = self.outbox.publish(subject, event, targets);
-        if event.is_last() {
+        if told && event.is_last() {
             self.make_way(subject, event.at(), subjects);
         }
         told
@@ -146,6 +164,13 @@ impl<E: Event> Dispatcher<'_, E> {
     /// Tells a subject's own callback nothing more: its receiver answered `410 Gone`.
     pub fn end_callback(&mut self, subject: Ix) {
         self.outbox.close_callback(subject);
+    }
+
+    /// Whether a subject has told its last, nobody is owed anything of it, dead letters included, and no endpoint is narrowed to
+    /// it: its slot may be used again.
+    #[must_use]
+    pub fn is_settled(&self, subject: Ix) -> bool {
+        self.outbox.is_settled(subject) && self.outbox.narrowed(subject).is_empty()
     }
 
     /// Forgets the endpoints that are narrowed to a subject which is forgotten.

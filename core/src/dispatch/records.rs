@@ -1,6 +1,6 @@
 //! What a dispatcher writes down.
 
-use super::{Dispatcher, Event, Output, PollError};
+use super::{CHANGED, Dispatcher, Event, Output, PollError};
 use crate::{
     delivery::SavedStream,
     endpoint::field,
@@ -63,23 +63,33 @@ impl<E: Event> Dispatcher<'_, E> {
             return Err(PollError::ShortMemory);
         }
         self.course.gather();
-        let Some((key, len)) = self.next_record(now, memory) else {
+        let mut write = Write::new(memory);
+        let written = self.write_meta(now, &mut write);
+        let Some((table, slot, some)) = written.or_else(|| self.write_record(now, &mut write))
+        else {
             return Ok(Some(Output::Commit(self.close_batch())));
         };
-        let value = len.and_then(|len| memory.get(..len)).map(Value::new);
+        let Ok(len) = write.finish() else {
+            // An event of its user's is longer than it says.
+            self.mark_again(table, slot);
+            return Err(PollError::ShortMemory);
+        };
+        let value = memory.get(..len).filter(|_| some).map(Value::new);
+        let key = Key { table, slot };
         Ok(Some(Output::Save { key, value }))
     }
 
-    /// The next record of the open batch: its key, and how many bytes at the front of `memory` are its value; none where
-    /// it is to be deleted. `memory` has room for any.
-    fn next_record(&mut self, now: Now, memory: &mut [u8]) -> Option<(Key, Option<usize>)> {
-        let mut write = Write::new(memory);
-        let (table, slot, some) = match self.write_meta(now, &mut write) {
-            Some(meta) => meta,
-            None => self.write_record(now, &mut write)?,
+    /// Notes once more that a record is to be written, which could not be.
+    fn mark_again(&mut self, table: Table, slot: u32) {
+        let Some(ix) = Ix::new(slot) else {
+            self.master_dirty = true;
+            return;
         };
-        let len = write.finish().ok();
-        Some((Key { table, slot }, len.filter(|_| some)))
+        match table {
+            Table::Endpoint => self.endpoints.mark(ix, CHANGED),
+            Table::Event => self.outbox.mark_event(ix),
+            _ => self.outbox.forget_stream(ix),
+        }
     }
 
     /// Whether a record of the open batch waits to be written.

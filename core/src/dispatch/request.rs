@@ -22,6 +22,8 @@ pub enum RequestError {
     NotOwed,
     /// The driver: the lent memory is too short.
     ShortMemory,
+    /// Whoever writes bodies: that of the event is longer than the machine's room for one, at every attempt.
+    LongBody,
 }
 
 impl RequestError {
@@ -32,6 +34,7 @@ impl RequestError {
             Self::Unknown => "no such attempt is in flight",
             Self::NotOwed => "the delivery is no longer owed",
             Self::ShortMemory => "the lent memory is too short for the request",
+            Self::LongBody => "the event's body is longer than the room for one",
         }
     }
 }
@@ -111,7 +114,7 @@ impl<E: Event> Dispatcher<'_, E> {
         let id = id.ok_or(RequestError::NotOwed)?;
         if self.rendered.0 != id {
             let len = self.render(attempt, subjects);
-            self.rendered = (id, len.ok_or(RequestError::ShortMemory)?);
+            self.rendered = (id, len.ok_or(RequestError::LongBody)?);
         }
         let body = self.scratch.get(..self.rendered.1).unwrap_or_default();
         let id = id.text(Prefix::Event);

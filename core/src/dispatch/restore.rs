@@ -22,10 +22,12 @@ pub enum RestoreError {
     Version,
     /// It names a slot that the machine's memory does not have.
     Capacity,
-    /// It does not say what such a record must, or contradicts another one.
+    /// It does not say what such a record must, contradicts another one, or is of a subject that is not back.
     Corrupt,
     /// It came after one that belongs behind it.
     Order,
+    /// The driver: the machine was lent its memory as one that keeps nothing.
+    Keep,
     /// Work has begun already. Nothing has changed.
     Started,
 }
@@ -39,6 +41,7 @@ impl RestoreError {
             Self::Capacity => "the data needs a larger capacity",
             Self::Corrupt => "the data is damaged or contradicts itself",
             Self::Order => "the records came out of order",
+            Self::Keep => "the machine keeps nothing",
             Self::Started => "work has begun already",
         }
     }

@@ -34,7 +34,7 @@ pub struct Signal {
     pub sequence: u32,
     /// The number.
     pub value: i32,
-    /// What it is, as its user counts kinds: 0 to 31.
+    /// What it is, as its user counts kinds: 0 to 31. Of others only those are told who want [`Kinds::ALL`].
     pub kind: u8,
     /// What it is beside others.
     weight: Weight,
@@ -87,7 +87,7 @@ pub struct Kinds(u32);
 impl Kinds {
     /// None.
     pub const NONE: Self = Self(0);
-    /// Every kind.
+    /// Every kind, also one that has no place in a set.
     pub const ALL: Self = Self(u32::MAX);
 
     /// These kinds.
@@ -99,7 +99,7 @@ impl Kinds {
     /// Whether a kind is among them.
     #[must_use]
     pub const fn has(self, kind: u8) -> bool {
-        self.0 & bit(kind) != 0
+        self.0 == u32::MAX || self.0 & bit(kind) != 0
     }
 }
 
@@ -146,6 +146,8 @@ impl Message for Signal {
 }
 
 impl Stored for Signal {
+    const BYTES_MAX: usize = 8 + 4 + 4 + 1 + 1;
+
     fn write(&self, record: &mut Write<'_>) {
         record.timestamp(self.at);
         record.u32(self.sequence);
@@ -166,6 +168,8 @@ impl Stored for Signal {
 }
 
 impl Stored for Kinds {
+    const BYTES_MAX: usize = 4;
+
     fn write(&self, record: &mut Write<'_>) {
         record.u32(self.0);
     }

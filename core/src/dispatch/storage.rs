@@ -29,8 +29,6 @@ pub struct Storage<
     events: [[Slot<EventSlot<E>>; 6]; SUBJECTS],
     streams: [[[Slot<StreamSlot>; 2]; ENDPOINTS]; SUBJECTS],
     endpoints: [Slot<Endpoint<E::Filter>>; ENDPOINTS],
-    /// The lane for callbacks where there are no endpoints.
-    lane: [Slot<Lane<E::Filter>>; 1],
     /// One for each endpoint, and as many for callbacks.
     lanes: [[Slot<Lane<E::Filter>>; 2]; ENDPOINTS],
     blocks: [[Block; 4]; ENDPOINTS],
@@ -61,16 +59,16 @@ impl<
     const BODY_BYTES: usize,
 > Storage<E, SUBJECTS, ENDPOINTS, ATTEMPTS, BODY_BYTES>
 {
-    /// Empty memory.
+    /// Empty memory. Where callbacks are all that is told there is an endpoint all the same, whose lane and streams they take.
     #[must_use]
     pub const fn new() -> Self {
+        const { assert!(ENDPOINTS > 0, "there is room for one endpoint at least") }
         Self {
             chains: [Chain::EMPTY; SUBJECTS],
             events: [const { [const { Slot::new(EventSlot::EMPTY) }; 6] }; SUBJECTS],
             streams: [const { [const { [const { Slot::new(StreamSlot::EMPTY) }; 2] }; ENDPOINTS] };
                 SUBJECTS],
             endpoints: [const { Slot::new(Endpoint::empty(E::NO_FILTER)) }; ENDPOINTS],
-            lane: [const { Slot::new(Lane::closed(E::NO_FILTER)) }],
             lanes: [const { [const { Slot::new(Lane::closed(E::NO_FILTER)) }; 2] }; ENDPOINTS],
             blocks: [[Block::EMPTY; 4]; ENDPOINTS],
             #[cfg(feature = "lists")]
@@ -95,10 +93,7 @@ impl<
                 chains: &mut self.chains,
                 events: self.events.as_flattened_mut(),
                 streams: self.streams.as_flattened_mut().as_flattened_mut(),
-                lanes: match ENDPOINTS {
-                    0 => &mut self.lane,
-                    _ => self.lanes.as_flattened_mut(),
-                },
+                lanes: self.lanes.as_flattened_mut(),
                 attempts: &mut self.attempts,
             },
         }

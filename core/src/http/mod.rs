@@ -140,6 +140,22 @@ impl Limits {
         chunk_extension_bytes_max: 256,
         trailer_bytes_max: 256,
     };
+
+    /// The most bytes of a message that lie in a buffer at once: with a buffer so large it is these limits that a peer
+    /// meets, and not the buffer's.
+    ///
+    /// ```
+    /// use dubhook_core::{http::RecvBuf, server::Config};
+    ///
+    /// let mut memory = [0; Config::DEVICE.http.message_bytes_max()];
+    /// let input = RecvBuf::new(&mut memory, 0);
+    /// # let _ = input;
+    /// ```
+    #[must_use]
+    pub const fn message_bytes_max(&self) -> usize {
+        // Of a chunked body there is one line, and its end.
+        self.head_bytes_max + self.body_bytes_max + self.chunk_line_bytes_max + 2
+    }
 }
 
 const _: () = {

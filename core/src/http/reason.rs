@@ -1,7 +1,7 @@
 //! Reason phrases.
 
 /// Those of RFC 9110, section 15, and RFC 6585, as a status line has them.
-const STATUSES: [(u16, &str); if cfg!(feature = "media") { 35 } else { 33 }] = [
+const STATUSES: [(u16, &str); if cfg!(feature = "media") { 36 } else { 33 }] = [
     (100, "100 Continue"),
     (200, "200 OK"),
     (201, "201 Created"),
@@ -9,6 +9,8 @@ const STATUSES: [(u16, &str); if cfg!(feature = "media") { 35 } else { 33 }] = [
     (204, "204 No Content"),
     #[cfg(feature = "media")]
     (206, "206 Partial Content"),
+    #[cfg(feature = "media")]
+    (302, "302 Found"),
     (304, "304 Not Modified"),
     (400, "400 Bad Request"),
     (401, "401 Unauthorized"),

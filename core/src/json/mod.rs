@@ -41,7 +41,7 @@
 
 mod decode;
 mod encode;
-mod lend;
+mod hint;
 mod plain;
 mod scan;
 mod string;
@@ -52,7 +52,7 @@ pub(crate) use decode::from_slice_with;
 pub use decode::{ReadError, ReadErrorKind, from_array, from_slice, from_slice_in};
 pub(crate) use encode::write;
 pub use encode::{WriteError, to_slice};
-pub(crate) use lend::{FIRST_MEMBER_FIRST, short, word};
+pub(crate) use hint::{FIRST_MEMBER_FIRST, short, word};
 pub(crate) use string::Decoded;
 pub use string::Str;
 pub use value::{Array, Duplicate, Number, NumberError, Object, Value};

@@ -1,10 +1,20 @@
 //! Strings as they stand in a document, decoded while they are read.
 
-use core::iter::FusedIterator;
+use core::{fmt, iter::FusedIterator};
 
 /// A string of a document, still escaped.
 ///
-/// It compares as what it means: `"\u0061"` equals `"a"`.
+/// It compares as what it means, and is written as that: `"\u0061"` equals `"a"`. Whoever keeps it copies it, where there is
+/// no heap [into memory](Self::decode_into) or [a text of so many bytes](Self::to_text), else with `to_string`.
+///
+/// ```
+/// use dubhook_core::json::{self, Str};
+///
+/// let name: Str<'_> = json::from_slice(br#""the \"north\" door""#).unwrap();
+/// assert_eq!(name.to_string(), r#"the "north" door"#);
+/// assert_eq!(name.to_text::<32>().unwrap(), r#"the "north" door"#);
+/// assert!(name.to_text::<8>().is_none(), "it has 16 bytes");
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Str<'a> {
@@ -82,6 +92,36 @@ impl<'a> Str<'a> {
             }
         }
         core::str::from_utf8(memory.get(..len)?).ok()
+    }
+
+    /// The decoded string as a text of its own, or `None` if it has more than `N` bytes.
+    #[must_use]
+    pub fn to_text<const N: usize>(&self) -> Option<heapless::String<N>> {
+        let mut text = heapless::String::new();
+        fmt::write(&mut text, format_args!("{self}")).ok()?;
+        Some(text)
+    }
+}
+
+impl fmt::Display for Str<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.plain() {
+            return f.write_str(text);
+        }
+        let (mut char, mut len) = ([0; 4], 0usize);
+        for byte in self.bytes() {
+            if let Some(at) = char.get_mut(len) {
+                *at = byte;
+            }
+            len = len.wrapping_add(1);
+            // No part of a character is one.
+            let whole = char.get(..len).map(core::str::from_utf8);
+            if let Some(Ok(whole)) = whole {
+                f.write_str(whole)?;
+                len = 0;
+            }
+        }
+        Ok(())
     }
 }
 

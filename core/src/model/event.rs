@@ -20,6 +20,10 @@ use serde::{
 };
 
 /// The body of a webhook, as Standard Webhooks shapes it: `{"type":…,"timestamp":…,"data":{…}}`.
+///
+/// What the data must hold depends on the type. [`json::from_slice`] looks for the type first, wherever it stands; any other
+/// format must have it before the data, since there is no memory here to keep the data until it comes. A `serde_json::Value`
+/// has its members sorted, the data first, and is refused: read the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Event<T> {
@@ -47,6 +51,20 @@ impl<T> Event<T> {
         match &self.data {
             Data::Translation(_, translation) => Some(translation),
             Data::Test(_) | Data::Unknown(_) => None,
+        }
+    }
+
+    /// The same with other texts: owned ones, say, where it is to be kept.
+    pub fn map<U>(self, mut text: impl FnMut(T) -> U) -> Event<U> {
+        Event {
+            timestamp: self.timestamp,
+            data: match self.data {
+                Data::Translation(kind, translation) => {
+                    Data::Translation(kind, translation.map(text))
+                }
+                Data::Test(id) => Data::Test(id),
+                Data::Unknown(name) => Data::Unknown(text(name)),
+            },
         }
     }
 }
@@ -96,7 +114,7 @@ impl<T: Serialize> Serialize for Event<T> {
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Event<T> {
-    /// Of all formats, [`json::from_slice`] takes the members in any order; others must have the type before the data.
+    /// [`json::from_slice`] takes the members in any order; any other format must have the type before the data.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_struct(json::FIRST_MEMBER_FIRST, NAMES, EventVisitor(PhantomData))
     }
@@ -115,6 +133,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EventVisitor<T> {
         let (mut kind, mut timestamp) = (Cell::Absent, Cell::<T>::Absent);
         let mut cells = record::no_cells();
         let mut seen = Seen::default();
+        let mut is_early = false;
         while let Some(at) = map.next_key_seed(seen.next(NAMES))? {
             if at < NAMES.len() {
                 seen.add(NAMES, at)?;
@@ -131,8 +150,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EventVisitor<T> {
                 }
                 (2, Cell::Said(Said::Kind(Kind::Test))) => <Tested as Recorded<T>>::RECORD,
                 (2, Cell::Said(_)) => <Translation<T> as Recorded<T>>::RECORD,
-                (2, Cell::Absent) => return Err(A::Error::missing_field(TYPE)),
                 _ => {
+                    is_early |= at == 2 && matches!(kind, Cell::Absent);
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }
@@ -146,6 +165,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EventVisitor<T> {
             return Err(record::misread());
         };
         let data = match kind {
+            Cell::Said(_) if is_early => {
+                return Err(A::Error::custom(
+                    "the data of an event stands before its type",
+                ));
+            }
             Cell::Said(Said::Kind(Kind::Test)) => {
                 Tested::from_cells(cells).map(|tested: Tested| Data::Test(tested.id))
             }

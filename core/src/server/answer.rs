@@ -93,13 +93,25 @@ pub(super) fn admit_body(head: &Request<'_>) -> Result<(), Problem> {
 }
 
 fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
-    let Some(resource) = admit(request, &server.config)? else {
+    let admitted = admit(request, &server.config);
+    #[cfg(feature = "media")]
+    let admitted = match admitted {
+        Err(otherwise @ (Problem::Unauthorized | Problem::WrongKey)) => {
+            media::admit_link(server, now, request, otherwise)
+        }
+        admitted => admitted,
+    };
+    let Some(resource) = admitted? else {
         return Ok(Reply::Options(None));
     };
     if !request.body.is_empty() {
         admit_body(request)?;
     }
     if request.method == Method::Options {
+        #[cfg(feature = "media")]
+        if matches!(resource, Resource::Uploads | Resource::Upload(_)) {
+            return Ok(Reply::UploadOptions(resource.methods()));
+        }
         return Ok(Reply::Options(Some(resource.methods())));
     }
     #[cfg(feature = "lists")]
@@ -116,20 +128,28 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         Resource::Metrics => Ok(Reply::Metrics),
         #[cfg(feature = "lists")]
         Resource::Translations if reads => list::read(request, Listed::Jobs(None)),
-        Resource::Translations => submit(server, now, request),
+        Resource::Translations => submit(server, now, request, false),
         #[cfg(feature = "hub")]
         Resource::Translation(id, OfTranslation::Itself) => {
             let reply = of_job(server, now, OfTranslation::Itself, id)?;
             hub::read(now, request, reply)
         }
         #[cfg(feature = "media")]
-        Resource::Translation(id, OfTranslation::Output) => media::of_output(id),
+        Resource::Translation(id, OfTranslation::Output) => media::of_output(id, None),
+        #[cfg(feature = "media")]
+        Resource::Translation(id, OfTranslation::Subtitles(form)) => {
+            media::of_output(id, Some(form))
+        }
+        #[cfg(all(feature = "media", feature = "lists"))]
+        Resource::Uploads if reads => media::list(request),
         #[cfg(feature = "media")]
         Resource::Uploads => media::create(server, now, request),
         #[cfg(feature = "media")]
         Resource::Upload(id) => media::of_upload(request, id),
         #[cfg(feature = "media")]
         Resource::Content(id) => media::of_content(id),
+        #[cfg(feature = "media")]
+        Resource::Part(id, number) => media::of_part(id, number),
         Resource::Translation(id, what) => of_job(server, now, what, id),
         #[cfg(feature = "hub")]
         Resource::Events => hub::events(server, request),
@@ -176,12 +196,34 @@ fn of_job(server: &mut Server<'_>, now: Now, what: OfTranslation, name: &str) ->
     Ok(Reply::Job(id))
 }
 
+/// Takes a job. `is_there` says that the upload is known to be there which it is about, if it is about one.
 #[inline(never)]
-fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
+pub(super) fn submit(
+    server: &mut Server<'_>,
+    now: Now,
+    request: &Request<'_>,
+    is_there: bool,
+) -> Answer {
     #[cfg(feature = "idempotency")]
     let key = repeat::key(server, request)?;
     let object = api::read_object(request)?;
     let new = api::translation(&object, &server.config.rules(), server.decode)?;
+    #[cfg(feature = "media")]
+    if server.config.media
+        && !is_there
+        && let Some(asked) = media::submitted(&new)?
+    {
+        // A request that comes again is answered as before, whatever became of the upload.
+        #[cfg(feature = "idempotency")]
+        let is_known = key.is_some_and(|key| server.service.is_remembered(&key));
+        #[cfg(not(feature = "idempotency"))]
+        let is_known = false;
+        if !is_known {
+            return Ok(Reply::Media(asked));
+        }
+    }
+    #[cfg(not(feature = "media"))]
+    let _ = is_there;
     #[cfg(feature = "idempotency")]
     let submitted = match key {
         None => server.service.submit(now, &new),
@@ -198,7 +240,7 @@ fn submit(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answer {
                 .ok_or(Problem::Internal)?;
             Ok(Reply::Accepted(id))
         }
-        Err(SubmitError::NotStarted) => Err(Problem::Internal),
+        Err(SubmitError::NotStarted | SubmitError::Invalid) => Err(Problem::Internal),
         Err(SubmitError::Full) => Err(full(&mut server.service)),
         #[cfg(feature = "idempotency")]
         Err(error) => repeat::refused(server, error),

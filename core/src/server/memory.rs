@@ -10,7 +10,7 @@ use crate::idempotency::KeySlot;
 #[cfg(feature = "lists")]
 use crate::log::Line;
 use crate::{
-    delivery::{self, AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
+    delivery::{AttemptSlot, Chain, EventSlot, Lane, StreamSlot},
     dispatch,
     event::{Event, Filter},
     record::Keep,
@@ -84,26 +84,35 @@ impl Sizes {
     ];
 }
 
+impl Sizes {
+    /// Those of them that are its dispatcher's.
+    const fn dispatch(&self, config: &Config<'_>) -> dispatch::Sizes {
+        dispatch::Sizes {
+            subjects: self.jobs,
+            endpoints: self.endpoints,
+            blocks: self.blocks,
+            events: self.events,
+            streams: self.streams,
+            lanes: self.lanes,
+            attempts: self.attempts,
+            body_bytes: config.scratch_bytes_max(),
+            #[cfg(feature = "lists")]
+            log: self.log,
+            #[cfg(feature = "lists")]
+            log_answer_bytes: self.log_answer_bytes,
+        }
+    }
+}
+
 /// The memory of a server, as much of it as is asked for when the program runs.
 ///
 /// [`ServerStorage`](super::ServerStorage) is the same with sizes that are known when it is built, and needs no heap.
 pub struct ServerMemory<H: Heap> {
     jobs: H::Rows<Slot<JobSlot>>,
-    chains: H::Rows<Chain>,
-    blocks: H::Plain<Block>,
-    events: H::Rows<Slot<EventSlot<Event>>>,
-    streams: H::Rows<Slot<StreamSlot>>,
+    dispatch: dispatch::Memory<Event, H>,
     #[cfg(feature = "idempotency")]
     keys: H::Rows<KeySlot>,
-    endpoints: H::Rows<Slot<Endpoint>>,
-    lanes: H::Rows<Slot<Lane<Filter>>>,
-    #[cfg(feature = "lists")]
-    log: H::Rows<Line>,
-    #[cfg(feature = "lists")]
-    log_answers: H::Rows<u8>,
-    attempts: H::Rows<Slot<AttemptSlot>>,
     conns: H::Rows<Slot<Conn>>,
-    scratch: H::Rows<u8>,
     decode: H::Rows<u8>,
     #[cfg(feature = "hub")]
     feed: H::Rows<Entry>,
@@ -124,21 +133,10 @@ impl<H: Heap> ServerMemory<H> {
     pub fn new(sizes: &Sizes, config: &Config<'_>) -> Self {
         Self {
             jobs: H::zeroed(sizes.jobs),
-            chains: H::zeroed(sizes.jobs),
-            blocks: H::plain(sizes.blocks),
-            events: H::zeroed(sizes.events),
-            streams: H::zeroed(sizes.streams),
+            dispatch: dispatch::Memory::new(&sizes.dispatch(config)),
             #[cfg(feature = "idempotency")]
             keys: H::zeroed(sizes.keys),
-            endpoints: H::zeroed(sizes.endpoints),
-            lanes: H::zeroed(sizes.lanes),
-            #[cfg(feature = "lists")]
-            log: H::zeroed(sizes.log),
-            #[cfg(feature = "lists")]
-            log_answers: H::zeroed(sizes.log.saturating_mul(sizes.log_answer_bytes)),
-            attempts: H::zeroed(sizes.attempts),
             conns: H::rows(sizes.conns, || Slot::new(Conn::EMPTY)),
-            scratch: H::zeroed(config.scratch_bytes_max()),
             decode: H::zeroed(config.decode_bytes_max()),
             #[cfg(feature = "hub")]
             feed: H::zeroed(sizes.feed),
@@ -154,23 +152,7 @@ impl<H: Heap> ServerMemory<H> {
                 jobs: self.jobs.as_mut(),
                 #[cfg(feature = "idempotency")]
                 keys: self.keys.as_mut(),
-                dispatch: dispatch::Tables {
-                    keep,
-                    blocks: self.blocks.as_mut(),
-                    endpoints: self.endpoints.as_mut(),
-                    #[cfg(feature = "lists")]
-                    log: self.log.as_mut(),
-                    #[cfg(feature = "lists")]
-                    log_answers: self.log_answers.as_mut(),
-                    scratch: self.scratch.as_mut(),
-                    outbox: delivery::Tables {
-                        chains: self.chains.as_mut(),
-                        events: self.events.as_mut(),
-                        streams: self.streams.as_mut(),
-                        lanes: self.lanes.as_mut(),
-                        attempts: self.attempts.as_mut(),
-                    },
-                },
+                dispatch: self.dispatch.lend(keep),
                 #[cfg(feature = "hub")]
                 feed: self.feed.as_mut(),
             },

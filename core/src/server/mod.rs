@@ -78,7 +78,8 @@ use hub::Watch;
 pub use hub::{Page, StoreFigures};
 #[cfg(feature = "media")]
 pub use media::{
-    MediaAnswer, MediaCall, MediaRefusal, NewUpload, Output as MediaOutput, Upload as MediaUpload,
+    Links, MediaAnswer, MediaCall, MediaRefusal, NewUpload, Output as MediaOutput,
+    Part as MediaPart, Put, Subtitles, Upload as MediaUpload,
 };
 pub use memory::{ServerMemory, Sizes};
 pub use storage::ServerStorage;
@@ -93,7 +94,7 @@ use crate::{
     service::{self, Service},
     setup::{self, Lent, SetupError},
     slab::{Ix, List, Slab, Slot},
-    time::Now,
+    time::{Clock, Now},
     timer::Timers,
 };
 use core::mem::MaybeUninit;
@@ -139,6 +140,14 @@ pub struct Config<'a> {
     /// Whether the driver keeps media: videos that are uploaded, and outputs. With the feature `media`.
     #[cfg(feature = "media")]
     pub media: bool,
+    /// What links to media are made of, by which they are open without a key; none where callers are given none. With the feature
+    /// `media`.
+    #[cfg(feature = "media")]
+    pub links: Option<Links<'a>>,
+    /// How large an upload may be, as clients are told that ask before they begin; not told where there is no such number. With the
+    /// feature `media`.
+    #[cfg(feature = "media")]
+    pub upload_bytes_max: Option<u64>,
 }
 
 impl Config<'_> {
@@ -171,6 +180,10 @@ impl Config<'_> {
         pages: &[],
         #[cfg(feature = "media")]
         media: false,
+        #[cfg(feature = "media")]
+        links: None,
+        #[cfg(feature = "media")]
+        upload_bytes_max: None,
     };
 
     /// A device of which everybody on its network may ask.
@@ -289,9 +302,7 @@ pub struct Server<'a> {
     looked_at: Ix,
     serial: u32,
     stopping: bool,
-    /// The latest moment that the driver has told.
-    #[cfg(debug_assertions)]
-    latest: crate::time::Instant,
+    clock: Clock,
     /// The present second, as the heads of answers show it.
     date: Date,
     /// The moment at which answers are written.
@@ -313,7 +324,7 @@ impl<'a> Server<'a> {
     pub fn new(tables: Tables<'a>, config: Config<'a>, seed: [u8; 32]) -> Result<Self, SetupError> {
         tables.check(&config)?;
         let mut server = Self::of(tables, &config, seed);
-        server.service.prepare();
+        server.prepare();
         Ok(server)
     }
 
@@ -331,8 +342,13 @@ impl<'a> Server<'a> {
     ) -> Result<&'p mut Self, SetupError> {
         tables.check(config)?;
         let server = place.write(Self::of(tables, config, seed));
-        server.service.prepare();
+        server.prepare();
         Ok(server)
+    }
+
+    fn prepare(&mut self) {
+        self.service.prepare();
+        self.serial = self.service.serial();
     }
 
     /// A server of tables that were looked at, which is still to be prepared.
@@ -348,8 +364,7 @@ impl<'a> Server<'a> {
             looked_at: Ix::MIN,
             serial: 0,
             stopping: false,
-            #[cfg(debug_assertions)]
-            latest: crate::time::Instant::ZERO,
+            clock: Clock::NEW,
             date: Date::NONE,
             now: Now::ZERO,
             #[cfg(feature = "hub")]

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "hub")]
 use super::hub;
+#[cfg(feature = "media")]
+use super::media;
 #[cfg(feature = "webhook-api")]
 use super::reply::Owed;
 #[cfg(feature = "webhook-api")]
@@ -14,7 +16,7 @@ use super::{
 use crate::{
     api::Problem,
     event::Event,
-    http::{CONTINUE, Date, FieldLine, HeadError, ResponseHead},
+    http::{CONTINUE, FieldLine, HeadError, ResponseHead},
     id::Prefix,
     out::Out,
     service::{self, Durable},
@@ -105,7 +107,8 @@ impl Server<'_> {
         kept: &[u8],
         out: &mut Out<'_>,
     ) -> Result<(), Written> {
-        let length = start_head(&self.date, reply, out)
+        let length = self
+            .start_head(reply, out)
             .line(NO_STORE)
             .connection(conn.keep_alive && !self.stopping, conn.version)
             .finish_with_length_later()
@@ -117,6 +120,31 @@ impl Server<'_> {
             out.rewind(body);
         }
         Ok(())
+    }
+
+    /// Writes the start of a head: the status, and the fields that depend on what is answered.
+    fn start_head<'o, 'm>(&self, reply: &Reply, out: &'o mut Out<'m>) -> ResponseHead<'o, 'm> {
+        let status = status(reply);
+        let head = ResponseHead::new(out, status).date_as(&self.date);
+        let head = match reply {
+            #[cfg(feature = "media")]
+            Reply::Problem(problem) if problem.is_of_uploads() => {
+                head.line(PROBLEM_JSON).line(media::TUS)
+            }
+            Reply::Problem(_) => head.line(PROBLEM_JSON),
+            #[cfg(feature = "hub")]
+            Reply::Metrics => head.line(hub::METRICS_TEXT),
+            #[cfg(feature = "media")]
+            Reply::UploadOptions(_) => media::tus_options(head, self.config.upload_bytes_max),
+            _ if status == NO_CONTENT => head,
+            _ => head.line(JSON),
+        };
+        let mut memory = [0; 64];
+        let mut value = Out::new(&mut memory);
+        match special_field(reply, &mut value) {
+            Some(name) => head.field(name, value.written()),
+            None => head,
+        }
     }
 
     /// A call of its own, for the stack it takes.
@@ -187,25 +215,6 @@ fn write_status(status: &str, out: &mut Out<'_>) {
     out.put(b"\"}");
 }
 
-/// Writes the start of a head: the status, and the fields that depend on what is answered.
-fn start_head<'o, 'm>(date: &Date, reply: &Reply, out: &'o mut Out<'m>) -> ResponseHead<'o, 'm> {
-    let status = status(reply);
-    let head = ResponseHead::new(out, status).date_as(date);
-    let head = match reply {
-        Reply::Problem(_) => head.line(PROBLEM_JSON),
-        #[cfg(feature = "hub")]
-        Reply::Metrics => head.line(hub::METRICS_TEXT),
-        _ if status == NO_CONTENT => head,
-        _ => head.line(JSON),
-    };
-    let mut memory = [0; 64];
-    let mut value = Out::new(&mut memory);
-    match special_field(reply, &mut value) {
-        Some(name) => head.field(name, value.written()),
-        None => head,
-    }
-}
-
 const NO_CONTENT: u16 = 204;
 
 const fn status(reply: &Reply) -> u16 {
@@ -227,7 +236,9 @@ const fn status(reply: &Reply) -> u16 {
             NO_CONTENT
         }
         #[cfg(feature = "media")]
-        Reply::Media(_) | Reply::Receiving(_) | Reply::Sending { .. } => NO_CONTENT,
+        Reply::UploadOptions(_) | Reply::Media(_) | Reply::Receiving(_) | Reply::Sending { .. } => {
+            NO_CONTENT
+        }
         _ => 200,
     }
 }
@@ -254,12 +265,22 @@ fn special_field(reply: &Reply, value: &mut Out<'_>) -> Option<&'static str> {
             value.put(b"identity");
             return Some("accept-encoding");
         }
+        #[cfg(feature = "media")]
+        Reply::Problem(Problem::TusVersion) => {
+            value.put(b"1.0.0");
+            return Some("tus-version");
+        }
         Reply::Problem(problem) => {
             value.put_u64(problem.retry_after_s()?.into());
             return Some("retry-after");
         }
         Reply::Options(methods) => {
             value.put(methods.map_or(METHODS, |methods| methods.as_str().as_bytes()));
+            return Some("allow");
+        }
+        #[cfg(feature = "media")]
+        Reply::UploadOptions(methods) => {
+            value.put(methods.as_str().as_bytes());
             return Some("allow");
         }
         // RFC 9110, section 10.2.2: where what was made is now.

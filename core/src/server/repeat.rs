@@ -57,7 +57,9 @@ pub(super) fn recall(
         .map_err(|error| match error {
             SubmitError::KeyReused => Problem::IdempotencyReused,
             SubmitError::Full => full(&mut server.service),
-            SubmitError::NotStarted | SubmitError::KeyForgotten(_) => Problem::Internal,
+            SubmitError::NotStarted | SubmitError::Invalid | SubmitError::KeyForgotten(_) => {
+                Problem::Internal
+            }
         })
 }
 
@@ -86,7 +88,7 @@ fn sent<'r>(request: &Request<'r>) -> Result<Option<&'r [u8]>, Problem> {
 /// Answers where no job was made.
 pub(super) fn refused(server: &mut Server<'_>, error: SubmitError) -> Answer {
     match error {
-        SubmitError::NotStarted => Err(Problem::Internal),
+        SubmitError::NotStarted | SubmitError::Invalid => Err(Problem::Internal),
         SubmitError::Full => Err(full(&mut server.service)),
         SubmitError::KeyReused => Err(Problem::IdempotencyReused),
         SubmitError::KeyForgotten(id) if server.service.has_archive() => Ok(Reply::Archived {

@@ -64,6 +64,9 @@ pub(super) enum Reply {
     /// The server's own figures.
     #[cfg(feature = "hub")]
     Metrics,
+    /// What a path of uploads can do.
+    #[cfg(feature = "media")]
+    UploadOptions(Methods),
     /// What the driver is asked about its media.
     #[cfg(feature = "media")]
     Media(super::media::Asked),

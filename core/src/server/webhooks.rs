@@ -76,8 +76,10 @@ pub(super) fn of_endpoint(
                 Owed::Itself(id)
             }
             Method::Delete => {
-                server.service.remove_endpoint(ix);
-                return Ok(Reply::NoContent);
+                let removed = server.service.remove_endpoint(ix);
+                return removed
+                    .map(|()| Reply::NoContent)
+                    .map_err(|_| Problem::Internal);
             }
             _ => Owed::Itself(id),
         },
@@ -179,7 +181,8 @@ fn redeliver(server: &mut Server<'_>, request: &Request<'_>, ix: Ix) -> Result<u
     };
     let (since, event) = api::redelivery(object.as_ref(), server.decode)?;
     check_enabled(server, ix)?;
-    Ok(server.service.redeliver(ix, since, event))
+    let sent = server.service.redeliver(ix, since, event);
+    sent.map_err(|_| Problem::Internal)
 }
 
 fn check_enabled(server: &Server<'_>, ix: Ix) -> Result<(), Problem> {

@@ -5,7 +5,7 @@
 //! other work is started, and while a batch of records is on its way to the store no record of the next one comes out.
 
 use super::{
-    Attempt, AttemptResult, Attempted, NOT_STARTED, Service,
+    Attempt, AttemptResult, Attempted, NOT_STARTED, PollError, Service,
     jobs::{Report, ReportError, Work},
 };
 use crate::{
@@ -123,16 +123,6 @@ pub enum Output<'m, Conn> {
     Sleep(Option<Instant>),
 }
 
-/// Why nothing came out. Nothing has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum PollError {
-    /// The driver: records were put back, and work was not begun.
-    NotStarted,
-    /// The driver: a record is due, and the lent memory is shorter than the longest one.
-    ShortMemory,
-}
-
 impl HandleError {
     /// The error as a short sentence.
     #[must_use]
@@ -146,31 +136,13 @@ impl HandleError {
     }
 }
 
-impl PollError {
-    /// The error as a short sentence.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotStarted => NOT_STARTED,
-            Self::ShortMemory => "the lent memory is shorter than the longest record",
-        }
-    }
-}
-
 impl core::fmt::Display for HandleError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl core::fmt::Display for PollError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl core::error::Error for HandleError {}
-impl core::error::Error for PollError {}
 
 impl Service<'_> {
     /// Takes what a worker says of its job.

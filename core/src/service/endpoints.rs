@@ -31,7 +31,10 @@ impl Service<'_> {
         new: NewEndpoint<'_>,
     ) -> Result<Ix, EndpointError> {
         let (subject, filter) = (new.subject, new.filter);
-        let ix = self.dispatch.create_endpoint(now, new)?;
+        if subject.is_some_and(|job| self.jobs.get(job).is_none()) {
+            return Err(EndpointError::Subject);
+        }
+        let ix = self.dispatch.create_checked(now, &new)?;
         if let Some(event) = subject.and_then(|job| Some(self.jobs.get(job)?.last))
             && event.kind.is_terminal()
             && filter.matches(event.kind)
@@ -56,8 +59,12 @@ impl Service<'_> {
     }
 
     /// Removes an endpoint, and with it all that it is owed.
-    pub(crate) fn remove_endpoint(&mut self, ix: Ix) {
-        self.dispatch.remove_endpoint(ix);
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotStarted`].
+    pub(crate) fn remove_endpoint(&mut self, ix: Ix) -> Result<(), EndpointError> {
+        self.dispatch.remove_endpoint(ix)
     }
 
     /// Gives an endpoint a new secret; the old one signs too for a while.
@@ -94,13 +101,17 @@ impl Service<'_> {
     /// Sends again, now, what an endpoint is owed whose event was at `since` or later, or of that only the event with this
     /// id: dead letters, those of one job in their order, and what waits for another attempt. The endpoint's pause ends.
     /// Returns how many are sent. With the feature `redelivery`.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotStarted`].
     #[cfg(feature = "redelivery")]
     pub(crate) fn redeliver(
         &mut self,
         ix: Ix,
         since: crate::time::Timestamp,
         event: Option<Id>,
-    ) -> usize {
+    ) -> Result<usize, EndpointError> {
         self.dispatch.redeliver(ix, since, event, &self.jobs)
     }
 }

@@ -12,8 +12,7 @@ use crate::{
     url::is_absolute_uri,
 };
 
-/// A translation that somebody asks for. Its strings are checked already; their lengths keep to
-/// [`Limits`](super::Limits).
+/// A translation that somebody asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct NewJob<'a> {
     /// The video.
@@ -45,6 +44,8 @@ pub enum SubmitError {
     NotStarted,
     /// There is no room. Try again later.
     Full,
+    /// Whoever asks for it: a string is not what it must be, or longer than [`Limits`](super::Limits) allow.
+    Invalid,
     /// The idempotency key came with another request before.
     #[cfg(feature = "idempotency")]
     KeyReused,
@@ -97,6 +98,7 @@ impl SubmitError {
         match self {
             Self::NotStarted => NOT_STARTED,
             Self::Full => "there is no room for another job",
+            Self::Invalid => "a string of the request is not what it must be",
             #[cfg(feature = "idempotency")]
             Self::KeyReused => "the idempotency key came with another request before",
             #[cfg(feature = "idempotency")]
@@ -144,7 +146,7 @@ pub(super) const LOST: &str =
     "The worker stopped answering, and the job was given up after several attempts.";
 
 impl Service<'_> {
-    /// Accepts a job.
+    /// Accepts a job whose strings are checked.
     ///
     /// # Errors
     ///
@@ -429,8 +431,9 @@ impl Service<'_> {
             batch,
         });
         self.jobs.mark(ix, STATE);
-        // Progress for which there is no room is told to nobody: there will be more.
-        let _ = self.dispatch.tell(ix, event, callback, &self.jobs);
+        let told = self.dispatch.tell(ix, event, callback, &self.jobs);
+        // Progress for which there is no room is told to nobody: there will be more. For all else room is kept.
+        debug_assert!(told || kind == Kind::Progress, "a change of state has room");
     }
 
     const fn count(&mut self, before: Status, after: Status) {

@@ -73,6 +73,13 @@ impl Service<'_> {
         }
     }
 
+    /// Whether a request came with this key before, the same or another.
+    #[cfg(feature = "media")]
+    #[must_use]
+    pub(crate) fn is_remembered(&self, key: &IdempotencyKey) -> bool {
+        self.keys.find(&key.key, &key.request).is_some()
+    }
+
     /// Keeps in mind what a request made or changed.
     pub(crate) fn remember(&mut self, now: Now, key: &IdempotencyKey, made: Id) {
         let expires = self.dispatch.ran(now.instant).after_ms(self.limits.key_ms);

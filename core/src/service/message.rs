@@ -45,6 +45,8 @@ impl Message for Event {
 }
 
 impl Stored for Event {
+    const BYTES_MAX: usize = 8 + 4 + 1 + 1;
+
     fn write(&self, record: &mut Write<'_>) {
         record.timestamp(self.at);
         record.u32(self.sequence);
@@ -64,6 +66,8 @@ impl Stored for Event {
 }
 
 impl Stored for Filter {
+    const BYTES_MAX: usize = 1;
+
     fn write(&self, record: &mut Write<'_>) {
         record.u8(self.to_bits());
     }

@@ -79,6 +79,7 @@
 #[cfg(feature = "lists")]
 mod attempt_lines;
 mod audit;
+mod check;
 mod deliveries;
 mod door;
 mod durable;
@@ -104,9 +105,9 @@ pub use crate::delivery::{Flaw, Owed};
 pub(crate) use crate::dispatch::NOT_STARTED;
 #[cfg(feature = "records")]
 pub use crate::dispatch::RestoreError;
-pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, RequestError};
+pub use crate::dispatch::{AttemptResult, Attempted, EndpointError, PollError, RequestError};
 pub use deliveries::Attempt;
-pub use door::{HandleError, Output, PollError, Ready};
+pub use door::{HandleError, Output, Ready};
 pub(crate) use durable::Durable;
 pub(crate) use endpoints::{Endpoint, EndpointChange, NewEndpoint};
 pub use job_slot::JobSlot;
@@ -270,6 +271,11 @@ impl<'a> Service<'a> {
     /// Does what is to be done once before anything else.
     pub(crate) fn prepare(&mut self) {
         self.dispatch.prepare();
+    }
+
+    /// From where its handles are counted: those of another machine are told from them.
+    pub(crate) const fn serial(&self) -> u32 {
+        self.dispatch.outbox.serial()
     }
 
     /// Begins work, unless it has begun. `false` where records were put back and not all is well with them yet.

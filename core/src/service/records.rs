@@ -67,8 +67,12 @@ impl Service<'_> {
             Some((Table::Key, ix.get(), some))
         });
         let (table, slot, some) = written?;
-        let len = write.finish().ok();
-        Some((Key { table, slot }, len.filter(|_| some)))
+        let len = write.finish();
+        debug_assert!(
+            len.is_ok(),
+            "all that a record can hold was checked when it came in"
+        );
+        Some((Key { table, slot }, len.ok().filter(|_| some)))
     }
 
     /// The next job that has ended in the open batch: its id, and how many bytes of `memory` its JSON takes.

@@ -6,12 +6,11 @@ use crate::{
     event::{Event, Kind},
     id::Id,
     job::{Status, changes_left},
-    language::looks_like_tag,
     record::{Key, Read, Stored, Table},
     slab::{Ix, List},
     text::blocks_for,
     time::Now,
-    url::{Url, is_absolute_uri},
+    url::is_absolute_uri,
 };
 
 impl Service<'_> {
@@ -150,28 +149,16 @@ impl Service<'_> {
         for field in &mut fields {
             *field = read.text();
         }
-        if job.id.slot() != Some(ix) || !self.is_request(fields, job.has_callback) {
+        let mut numbered = fields.iter().enumerate();
+        let allowed = numbered.all(|(field, text)| self.limits.allow(field, text));
+        let [.., callback] = fields;
+        if job.id.slot() != Some(ix) || !allowed || (job.has_callback && callback.is_empty()) {
             return None;
         }
         job.request = self.dispatch.text.store(fields.map(str::bytes))?;
         self.jobs.insert_at(ix, job)?;
         self.newest_jobs.push_front(&mut self.jobs, ix);
         Some(())
-    }
-
-    /// Whether these can be the strings of a request. Answers and deliveries count on it: they are written as they
-    /// are, into room that was measured by the limits. A tag need only look like one: whoever took it may have been built
-    /// without the grammar.
-    fn is_request(&self, fields: [&str; 5], has_callback: bool) -> bool {
-        let limits = &self.limits;
-        let [video_url, source, target, reference, callback] = fields;
-        video_url.len() <= limits.url_bytes_max
-            && is_absolute_uri(video_url)
-            && (source.is_empty() || looks_like_tag(source))
-            && looks_like_tag(target)
-            && reference.len() <= limits.reference_bytes_max
-            && !(has_callback && callback.is_empty())
-            && (callback.is_empty() || Url::parse(callback, limits.callback_bytes_max).is_ok())
     }
 
     fn restore_state(&mut self, now: Now, ix: Ix, read: &mut Read<'_>) -> Option<()> {

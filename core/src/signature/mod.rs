@@ -50,11 +50,15 @@
 
 mod hmac;
 mod key;
+#[cfg(feature = "media")]
+mod link;
 mod secret;
 mod verify;
 
 pub(crate) use hmac::Keyed;
 pub use key::{MessageId, Signature, SigningKey, write_header};
+#[cfg(feature = "media")]
+pub use link::LinkKey;
 pub(crate) use secret::{KEY_BYTES_MAX, SECRET_TEXT_BYTES_MAX};
 pub use secret::{Secret, SecretError};
 pub use verify::{

@@ -24,16 +24,20 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// It in one piece, unless escapes are in the way.
+    pub(crate) fn plain(self) -> Option<&'a str> {
+        match self {
+            Self::Plain(text) => Some(text),
+            Self::Json(text) => text.plain(),
+        }
+    }
+
     /// Its bytes: UTF-8.
     pub(crate) fn bytes(self) -> SourceBytes<'a> {
-        let plain = match self {
-            Self::Plain(text) => text,
-            Self::Json(text) => match text.plain() {
-                Some(text) => text,
-                None => return SourceBytes(Spelled::Json(json::Decoded::of(&text))),
-            },
-        };
-        SourceBytes(Spelled::Plain(plain.bytes()))
+        SourceBytes(match (self.plain(), self) {
+            (Some(text), _) | (None, Self::Plain(text)) => Spelled::Plain(text.bytes()),
+            (None, Self::Json(text)) => Spelled::Json(json::Decoded::of(&text)),
+        })
     }
 }
 

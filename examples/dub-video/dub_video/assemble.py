@@ -18,7 +18,7 @@ SOUNDS = {"aac", "mp3", "ac3", "eac3"}
 
 def assemble(source: Media, dubbed_wav: Path, said: Sequence[Timed], heard: Sequence[Timed], language: Language,
              heard_iso639_2: str, scratch: Path, output: Path, advance: Advance, warning: Optional[str] = None) -> None:
-    """Write `output`, whole or not at all. A warning becomes its comment."""
+    """Write `output`, whole or not at all, and its subtitles beside it. A warning becomes its comment."""
     said_srt, heard_srt = scratch / "said.srt", scratch / "heard.srt"
     said_srt.write_text(srt(said), encoding="utf-8")
     heard_srt.write_text(srt(heard), encoding="utf-8")
@@ -26,6 +26,8 @@ def assemble(source: Media, dubbed_wav: Path, said: Sequence[Timed], heard: Sequ
     media.ffmpeg(arguments(source, dubbed_wav, said_srt, heard_srt, language, heard_iso639_2, part, warning),
                  source.duration, advance)
     check(media.probe(part), source.duration)
+    # dubhook takes them where it takes the video. A video is never there without them.
+    os.replace(said_srt, output.with_suffix(".srt"))
     os.replace(part, output)
 
 

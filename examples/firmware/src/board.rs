@@ -4,9 +4,16 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use cortex_m::peripheral::{NVIC, SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
-use dubhook_core::time::{Instant, Now, Timestamp};
+use dubhook_core::{
+    random::Random,
+    time::{Instant, Now, Timestamp},
+};
 
-use crate::{host, mmio::Register, stellaris::Ethernet};
+use crate::{
+    host::{self, Settings},
+    mmio::Register,
+    stellaris::Ethernet,
+};
 
 /// The processor's clock after [`Board::take`]: the 200 MHz of the PLL's output, divided by 4.
 const CLOCK_HZ: u32 = 50_000_000;
@@ -102,6 +109,45 @@ pub fn stack_bytes_max() -> usize {
         word = word.wrapping_add(1);
     }
     start.addr() - word.addr()
+}
+
+/// Says how deep the stack has been, whenever it was deeper than before.
+#[derive(Debug)]
+pub struct StackWatch {
+    /// The program's name.
+    who: &'static str,
+    bytes_max: usize,
+}
+
+impl StackWatch {
+    /// For the program of that name.
+    #[must_use]
+    pub const fn new(who: &'static str) -> Self {
+        Self { who, bytes_max: 0 }
+    }
+
+    /// Looks, and says a line if there is news.
+    pub fn look(&mut self) {
+        let bytes = stack_bytes_max();
+        if bytes > self.bytes_max {
+            self.bytes_max = bytes;
+            host::line(|out| {
+                out.put(self.who.as_bytes());
+                out.put(b": stack bytes ");
+                out.put_u64(bytes as u64);
+            });
+        }
+    }
+}
+
+/// This start's source of chance; with the setting `loss=PERCENT` the cable loses so many frames by chance, too.
+#[must_use]
+pub fn chance(settings: &Settings, ethernet: &mut Ethernet) -> Random {
+    let mut random = Random::new(settings.seed());
+    if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
+        ethernet.lose(percent, Random::new(random.bytes()));
+    }
+    random
 }
 
 /// The lowest address of the stack, and the one past its highest.

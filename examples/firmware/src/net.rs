@@ -31,6 +31,9 @@ use smoltcp::{
     time::{Duration, Instant as SmolInstant},
     wire::{EthernetAddress, IpCidr, Ipv4Address, Ipv4Cidr},
 };
+use static_cell::StaticCell;
+
+use crate::stellaris::Ethernet;
 
 /// A peer that acknowledges nothing for this long is gone.
 const SILENCE_MS_MAX: u64 = 20_000;
@@ -131,6 +134,22 @@ pub struct Net<D: Device> {
     slots: &'static mut [Slot],
     local_port: u16,
     now: Instant,
+}
+
+impl Net<Ethernet> {
+    /// Puts a network over the board's Ethernet controller, as QEMU's user network expects it, in the static where it stays.
+    // On its own, so that what is large on its way into the static leaves the stack again.
+    #[inline(never)]
+    pub fn start<const CONNS: usize, const RX: usize, const TX: usize>(
+        place: &'static StaticCell<Self>,
+        ethernet: Ethernet,
+        memory: &'static mut Memory<CONNS, RX, TX>,
+        random: &mut Random,
+        now: Instant,
+    ) -> &'static mut Self {
+        let hardware = ethernet.address();
+        place.init_with(|| Self::new(ethernet, hardware, Address::QEMU_USER, memory, random, now))
+    }
 }
 
 impl<D: Device> Net<D> {

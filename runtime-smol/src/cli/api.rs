@@ -43,6 +43,20 @@ impl<'r> Api<'r> {
 
     /// Makes a call. The answer's body where it succeeds; what the server says is wrong where it does not.
     pub(super) fn call(&self, method: Method, path: &str, body: &str) -> Result<Vec<u8>, Fail> {
+        let (status, answer) = self.answer(method, path, body)?;
+        match status {
+            200..=299 => Ok(answer),
+            _ => Err(refusal(status, &answer)),
+        }
+    }
+
+    /// Makes a call. The status and the body of its answer, whatever they are.
+    pub(super) fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: &str,
+    ) -> Result<(u16, Vec<u8>), Fail> {
         let ask = Ask {
             method,
             target: path,
@@ -51,14 +65,11 @@ impl<'r> Api<'r> {
             api_key: self.api_key,
             patience: PATIENCE,
         };
-        let (status, answer) = block_on(self.servers.ask(ask))?;
-        match status {
-            200..=299 => Ok(answer),
-            _ => Err(refusal(status, &answer)),
-        }
+        block_on(self.servers.ask(ask))
     }
 
-    /// Moves a piece of a file: what `read` makes of the answer, whatever that is.
+    /// Moves a piece of a file: what `read` makes of the answer, whatever that is. A `path` that is a whole URL leads to somebody
+    /// else, such as an object store.
     pub(super) fn transfer<T>(
         &self,
         method: Method,
@@ -75,12 +86,23 @@ impl<'r> Api<'r> {
             api_key: self.api_key,
             patience: TRANSFER_PATIENCE,
         };
-        block_on(self.servers.transfer(ask, read))
+        match path.starts_with('/') {
+            true => block_on(self.servers.transfer(ask, read)),
+            false => block_on(self.servers.transfer_at(path, ask, read)),
+        }
     }
 }
 
 /// How long the other side may take for a piece of a file: it syncs it, and looks at the last one's whole file.
 pub(super) const TRANSFER_PATIENCE: Duration = Duration::from_secs(120);
+
+/// The pauses after which a piece that was lost is moved again.
+pub(super) const PAUSES: [Duration; 4] = [
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+];
 
 /// What is said of an answer that is none to be glad of.
 pub(super) fn refusal(status: u16, answer: &[u8]) -> Fail {

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// A bar for so many bytes: how many, how fast, how long yet. Nothing where nobody looks.
 pub(super) fn bytes(what: &'static str, total: u64) -> ProgressBar {
     let style = ProgressStyle::with_template(
-        "{msg:<11} {bar:40.cyan/dim} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}",
+        "{msg:<11} {bar:30.cyan/dim} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
     );
     // The template is a constant that indicatif accepts.
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -1,7 +1,7 @@
-//! `download`: gets the output of a job, a part at a time.
+//! `download`: gets what came of a job: its video, a part at a time, and its subtitles where there are any.
 
 use super::{
-    api::{self, Api},
+    api::{self, Api, PAUSES},
     bar,
     exchange::ANSWER_BYTES_MAX,
     fail::Fail,
@@ -19,6 +19,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    thread,
 };
 
 /// How many bytes are asked for at once.
@@ -35,27 +36,45 @@ pub(super) struct Download {
     remote: Remote,
 }
 
+/// What came of a job: the video first, and the subtitles that the server has.
+pub(super) type Files = Vec<PathBuf>;
+
 impl Download {
     pub(super) fn run(&self) -> Result<(), Fail> {
-        let file = fetch(&self.remote, &self.job, &self.output)?;
-        show_file(&self.remote, &file)
+        let files = fetch(&self.remote, &self.job, &self.output, &[])?;
+        if !self.remote.json {
+            return show_files(&files);
+        }
+        Ok(show::print_json(&with_files(b"{}", &files))?)
     }
 }
 
-/// Says where a file is.
-pub(super) fn show_file(remote: &Remote, file: &Path) -> Result<(), Fail> {
-    let shown = file.to_string_lossy();
-    if !remote.json {
-        return Ok(show::print_line(&show::plain(&shown))?);
+/// Says where files are, a line each.
+pub(super) fn show_files(files: &Files) -> Result<(), Fail> {
+    for file in files {
+        show::print_line(&show::plain(&file.to_string_lossy()))?;
     }
-    let mut memory = vec![0; 6 * shown.len() + 16];
+    Ok(())
+}
+
+/// A JSON object with two more members: `file`, the video, and `subtitles`.
+pub(super) fn with_files(object: &[u8], files: &Files) -> Vec<u8> {
+    let shown: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+    let bytes: usize = shown.iter().map(|file| 6 * file.len() + 3).sum();
+    let mut memory = vec![0; bytes + 64];
     let mut out = Out::new(&mut memory);
-    Writer::new(&mut out)
-        .object()
-        .name("file")
-        .string(&shown)
-        .end_object();
-    Ok(show::print_json(out.written())?)
+    let mut json = Writer::new(&mut out);
+    json.object().name("file");
+    json.string_or_null(shown.first().map(|file| &**file));
+    json.name("subtitles").array();
+    for file in shown.iter().skip(1) {
+        json.string(file);
+    }
+    json.end_array().end_object();
+    let inside = object.trim_ascii().strip_suffix(b"}").unwrap_or_default();
+    let comma: &[u8] = if inside.len() > 1 { b"," } else { b"" };
+    let members = out.written().strip_prefix(b"{").unwrap_or_default();
+    [inside, comma, members].concat()
 }
 
 /// A part of an output, and what was said of the whole.
@@ -67,28 +86,84 @@ struct Part {
     name: Option<String>,
 }
 
-/// Puts a job's output into a folder. Returns where it is: all of it, under the name that the server gives it.
-pub(super) fn fetch(remote: &Remote, job: &str, folder: &Path) -> Result<PathBuf, Fail> {
+/// What is answered to who asks for one.
+enum Got {
+    Part(Part),
+    /// It is there.
+    At(String),
+}
+
+/// Puts what came of a job into a folder, under the name that the server gives it; under one with the job's in it where that
+/// would be one of the files that are `taken`.
+pub(super) fn fetch(
+    remote: &Remote,
+    job: &str,
+    folder: &Path,
+    taken: &[PathBuf],
+) -> Result<Files, Fail> {
     let api = Api::new(remote)?;
     let job = api::id(job, "job_")?;
     let path = format!("/v1/translations/{job}/output");
     let first = part(&api, &path, 0, None)?;
     let name = first.name.as_deref().and_then(file_name);
-    let to = folder.join(name.unwrap_or_else(|| job.to_owned()));
+    let name = name.unwrap_or_else(|| job.to_owned());
+    let mut to = folder.join(&name);
+    if taken.contains(&to) {
+        to = folder.join(format!("{job}.{name}"));
+    }
     let blame = |error: io::Error| Fail::NotDone(format!("{}: {error}", to.display()));
     fs::create_dir_all(folder).map_err(blame)?;
-    let mut new = to.clone().into_os_string();
-    new.push(".part");
+    let new = part_of(&to);
     let bar = bar::bytes("downloading", first.total);
-    let fetched = fill(&api, &path, first, Path::new(&new), &bar);
+    let fetched = fill(&api, &path, first, &new, &bar);
     if fetched.is_err() {
+        bar.abandon();
         // It is of no use, and there is nothing to be done where it stays.
         let _ = fs::remove_file(&new);
     }
     fetched?;
     fs::rename(&new, &to).map_err(blame)?;
     bar.finish_and_clear();
-    Ok(to)
+    let mut files = vec![to];
+    for kind in ["vtt", "srt"] {
+        files.extend(subtitles(&api, &path, kind, &files[0])?);
+    }
+    Ok(files)
+}
+
+/// Puts the subtitles of this kind beside the video, if the server has them.
+fn subtitles(api: &Api<'_>, path: &str, kind: &str, video: &Path) -> Result<Option<PathBuf>, Fail> {
+    let path = format!("{path}/subtitles.{kind}");
+    let get = |path: &str| {
+        api.transfer(Method::Get, path, &[], b"", |answer| {
+            (
+                answer.status,
+                text(answer, "location"),
+                answer.body.to_vec(),
+            )
+        })
+    };
+    let got = match get(&path)? {
+        (302 | 307, Some(url), _) => get(&url)?,
+        got => got,
+    };
+    let text = match got {
+        (200..=299, _, text) => text,
+        (404, ..) => return Ok(None),
+        (status, _, answer) => return Err(api::refusal(status, &answer)),
+    };
+    let to = video.with_extension(kind);
+    let new = part_of(&to);
+    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &to));
+    written.map_err(|error| Fail::NotDone(format!("{}: {error}", to.display())))?;
+    Ok(Some(to))
+}
+
+/// What a file is called that is not whole yet.
+fn part_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
 }
 
 fn fill(api: &Api<'_>, path: &str, first: Part, new: &Path, bar: &ProgressBar) -> Result<(), Fail> {
@@ -96,6 +171,7 @@ fn fill(api: &Api<'_>, path: &str, first: Part, new: &Path, bar: &ProgressBar) -
     let mut file = File::create(new).map_err(blame)?;
     let (total, tag) = (first.total, first.tag);
     let (mut at, mut bytes) = (0, first.bytes);
+    let mut pauses = PAUSES.iter();
     loop {
         file.write_all(&bytes).map_err(blame)?;
         at += bytes.len() as u64;
@@ -103,7 +179,13 @@ fn fill(api: &Api<'_>, path: &str, first: Part, new: &Path, bar: &ProgressBar) -
         if at >= total {
             return file.sync_all().map_err(blame);
         }
-        let next = part(api, path, at, Some(&tag))?;
+        let next = loop {
+            match (part(api, path, at, Some(&tag)), pauses.next()) {
+                (Err(Fail::Unreachable { .. }), Some(pause)) => thread::sleep(*pause),
+                (next, _) => break next?,
+            }
+        };
+        pauses = PAUSES.iter();
         if next.tag != tag || next.bytes.is_empty() {
             return Err(Fail::NotDone("the output has changed meanwhile".to_owned()));
         }
@@ -111,33 +193,54 @@ fn fill(api: &Api<'_>, path: &str, first: Part, new: &Path, bar: &ProgressBar) -
     }
 }
 
-/// Asks for the part that begins `at`, of the output that has this tag.
+/// A part of an output, from wherever the server says that it is: that may be another place each time, for a link is over at some
+/// time.
 fn part(api: &Api<'_>, path: &str, at: u64, tag: Option<&str>) -> Result<Part, Fail> {
+    let mut got = ask(api, path, at, tag)?;
+    if let Got::At(url) = got {
+        got = ask(api, &url, at, tag)?;
+    }
+    match got {
+        Got::Part(part) => Ok(part),
+        Got::At(_) => Err(Fail::NotDone(
+            "the output leads from one place to another".to_owned(),
+        )),
+    }
+}
+
+/// Asks for the part that begins `at`, of the output that has this tag.
+fn ask(api: &Api<'_>, path: &str, at: u64, tag: Option<&str>) -> Result<Got, Fail> {
     let range = format!("bytes={at}-{}", at + PART_BYTES - 1);
     let mut fields = vec![("range", range.as_str())];
     fields.extend(tag.map(|tag| ("if-range", tag)));
     api.transfer(Method::Get, path, &fields, b"", |answer| {
         match answer.status {
             206 => read(answer)
+                .map(Got::Part)
                 .ok_or_else(|| Fail::NotDone("the server's answer makes no sense".to_owned())),
             // There is nothing in it.
-            416 if at == 0 => Ok(Part {
+            416 if at == 0 => Ok(Got::Part(Part {
                 bytes: Vec::new(),
                 total: 0,
                 tag: String::new(),
                 name: None,
-            }),
+            })),
+            302 | 307 if path.starts_with('/') => text(answer, "location")
+                .map(Got::At)
+                .ok_or_else(|| Fail::NotDone("the server's answer makes no sense".to_owned())),
             200 => Err(Fail::NotDone("the output has changed meanwhile".to_owned())),
             status => Err(api::refusal(status, answer.body)),
         }
     })?
 }
 
+fn text(answer: &Response<'_>, name: &str) -> Option<String> {
+    let value = answer.fields.get(name)?;
+    String::from_utf8(value.to_vec()).ok()
+}
+
 fn read(answer: &Response<'_>) -> Option<Part> {
-    let text = |name| {
-        let value = answer.fields.get(name)?;
-        String::from_utf8(value.to_vec()).ok()
-    };
+    let text = |name| text(answer, name);
     let name = text("content-disposition").and_then(|value| {
         let name = value.rsplit_once("filename*=UTF-8''")?.1;
         Some(name.to_owned())
@@ -180,6 +283,19 @@ fn file_name(coded: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_are_members_of_what_is_said_of_a_job() {
+        let files = vec!["a/v.mp4".into(), "a/v.vtt".into()];
+        let members = r#""file":"a/v.mp4","subtitles":["a/v.vtt"]}"#;
+        for (object, expect) in [
+            ("{}", format!("{{{members}")),
+            ("{\"id\":1}", format!("{{\"id\":1,{members}")),
+        ] {
+            let said = with_files(object.as_bytes(), &files);
+            assert_eq!(String::from_utf8(said).unwrap(), expect);
+        }
+    }
 
     #[test]
     fn a_name_is_one_file_in_one_folder() {

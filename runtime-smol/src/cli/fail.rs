@@ -32,13 +32,30 @@ impl Fail {
         if !matches!(self, Self::Unheard) {
             show::say(&format!("{} {self}", Paint::stderr().red("error:")));
         }
-        ExitCode::from(match self {
+        ExitCode::from(self.exit_code())
+    }
+
+    /// The exit code for it; the graver, the greater.
+    pub(super) const fn exit_code(&self) -> u8 {
+        match self {
             Self::Unheard => 0,
             Self::NotDone(_) => 1,
             Self::Usage(_) => 2,
             Self::Unreachable { .. } | Self::NoAnswer(_) => 3,
             Self::OutOfTime(_) => 4,
-        })
+        }
+    }
+
+    /// The same, said of one thing of several.
+    pub(super) fn about(self, what: &str) -> Self {
+        let said = |why: String| format!("{what}: {why}");
+        match self {
+            Self::NotDone(why) => Self::NotDone(said(why)),
+            Self::Usage(why) => Self::Usage(said(why)),
+            Self::NoAnswer(why) => Self::NoAnswer(said(why)),
+            Self::OutOfTime(why) => Self::OutOfTime(said(why)),
+            Self::Unreachable { .. } | Self::Unheard => self,
+        }
     }
 }
 

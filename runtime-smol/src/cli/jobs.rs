@@ -3,7 +3,7 @@
 use super::{
     api::{self, Api},
     fail::Fail,
-    pages::Pages,
+    pages,
     remote::Remote,
     show::{self, Paint},
 };
@@ -11,7 +11,7 @@ use clap::Args;
 use dubhook_core::{
     http::Method,
     job,
-    model::{Newest, Page, Translation},
+    model::{Newest, Translation},
 };
 
 #[derive(Debug, Args)]
@@ -51,30 +51,19 @@ pub(super) struct Jobs {
     remote: Remote,
 }
 
-/// What one page of a list holds at most.
-const PAGE_MAX: usize = 100;
-
 impl Jobs {
     pub(super) fn run(&self) -> Result<(), Fail> {
-        let api = Api::new(&self.remote)?;
-        let mut rows = Vec::new();
-        let mut pages = Pages::default();
-        let mut cursor = String::new();
-        while rows.len() < self.limit {
-            let limit = (self.limit - rows.len()).min(PAGE_MAX);
-            let mut path = format!("/v1/translations?limit={limit}");
-            if let Some(status) = self.status {
-                path = format!("{path}&status={}", status.as_str());
-            }
-            if !cursor.is_empty() {
-                path = format!("{path}&cursor={cursor}");
-            }
-            let page = api.get(&path)?;
-            if self.remote.json {
-                pages.add(&page);
-            }
-            let page: Page<Vec<Translation<String>>, String> = api::read(&page)?;
-            rows.extend(page.data.iter().map(|job| {
+        let mut path = "/v1/translations?".to_owned();
+        if let Some(status) = self.status {
+            path = format!("{path}status={}&", status.as_str());
+        }
+        let headings = ["JOB", "STATUS", "%", "TO", "CREATED", "VIDEO"];
+        pages::show(
+            &self.remote,
+            &path,
+            self.limit,
+            &headings,
+            |job: &Translation<String>| {
                 vec![
                     job.name().as_str().to_owned(),
                     job.status.as_str().to_owned(),
@@ -83,21 +72,8 @@ impl Jobs {
                     job.created_at.text().as_str().to_owned(),
                     show::plain(&job.video_url),
                 ]
-            }));
-            match page.next_cursor {
-                Some(next) => cursor = next,
-                None => {
-                    cursor.clear();
-                    break;
-                }
-            }
-        }
-        if self.remote.json {
-            let next = Some(cursor.as_str()).filter(|next| !next.is_empty());
-            return Ok(show::print_json(&pages.into_document(next))?);
-        }
-        let headings = ["JOB", "STATUS", "%", "TO", "CREATED", "VIDEO"];
-        Ok(show::print_table(&headings, &rows)?)
+            },
+        )
     }
 }
 

@@ -20,7 +20,7 @@ use dubhook_core::{
     url::Url,
 };
 use dubhook_smol::{
-    client::{Delivery, Error, Event, HandOn, News},
+    client::{Arrival, Delivery, Error, Event, HandOn},
     orphans,
     tls::Trust,
 };
@@ -86,7 +86,7 @@ impl Listen {
                 client = client.webhook_listen(address, self.port);
             }
             // Before the server knows of the webhook: from then on it may be told of something.
-            let news = client.hand_on();
+            let arrivals = client.hand_on();
             let registered = async {
                 client.register_webhook().await.map_err(Self::blame)?;
                 let url = client.webhook_url().unwrap_or_default();
@@ -95,7 +95,7 @@ impl Listen {
                 future::pending().await
             };
             // Something may come before the server has said that it knows.
-            let heard = registered.or(self.hand_on(news));
+            let heard = registered.or(self.hand_on(arrivals));
             let interrupted = async {
                 signals.next().await;
                 Ok(())
@@ -119,20 +119,20 @@ impl Listen {
         }
     }
 
-    async fn hand_on(&self, mut news: HandOn) -> Result<(), Fail> {
+    async fn hand_on(&self, mut arrivals: HandOn) -> Result<(), Fail> {
         let trust = self.remote.trust()?;
         let mut differs = false;
-        while let Some(taken) = news.next().await {
-            let handed = match &taken.news {
-                News::Event(event) => {
+        while let Some(taken) = arrivals.next().await {
+            let handed = match &taken.arrival {
+                Arrival::Event(event) => {
                     self.print(event)?;
                     Handed::from(&**event)
                 }
-                News::Test(delivery) => {
+                Arrival::Test(delivery) => {
                     self.print_test(delivery)?;
                     Handed::from(&**delivery)
                 }
-                News::Clocks { ours, theirs } => {
+                Arrival::Clocks { ours, theirs } => {
                     // Once, until one is good again.
                     if !std::mem::replace(&mut differs, true) {
                         warn("the clocks", Err(clocks(*ours, *theirs)));

@@ -16,6 +16,7 @@ mod jobs;
 mod listen;
 mod log;
 mod moving;
+mod object_store;
 mod pages;
 mod remote;
 mod serve;
@@ -53,6 +54,8 @@ enum Command {
     Translate(translate::Translate),
     /// Send a video to the server; print what a job names it by
     Upload(upload::Upload),
+    /// List uploads, newest first
+    Uploads(upload::Uploads),
     /// Get what came of a job
     Download(download::Download),
     /// Translate jobs of a server that runs with --translator remote
@@ -87,6 +90,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Translate(translate) => translate.run(),
         Command::Upload(upload) => upload.run(),
+        Command::Uploads(uploads) => uploads.run(),
         Command::Download(download) => download.run(),
         Command::Work(work) => work.run(),
         Command::Listen(listen) => listen.run(),

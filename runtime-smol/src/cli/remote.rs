@@ -4,12 +4,13 @@ use super::{fail::Fail, show};
 use async_io::Timer;
 use async_signal::Signals;
 use clap::Args;
+use dubhook_core::{client, url::Host};
 use dubhook_smol::{client::Client, tls::Trust};
 use futures_lite::{FutureExt, StreamExt};
 use std::{path::PathBuf, time::Duration};
 
 /// Which server, and how to show what it says.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Remote {
     /// The server; where several have the same records it may be given more than once, and the next one is asked when one does
     /// not answer or stands by
@@ -54,6 +55,11 @@ impl Remote {
         }
     }
 
+    /// Whether the server is on this machine, and so can read the files that we can.
+    pub(super) fn is_here(&self) -> bool {
+        self.servers.iter().all(|server| is_loopback(server))
+    }
+
     /// Whose `https` to believe.
     pub(super) fn trust(&self) -> Result<Trust, Fail> {
         trust(&self.ca_files)
@@ -67,6 +73,17 @@ impl Remote {
             show::print_members(answer)?;
         }
         Ok(())
+    }
+}
+
+fn is_loopback(server: &str) -> bool {
+    let Ok(server) = client::Server::parse(server) else {
+        return false;
+    };
+    match server.url().host() {
+        Host::Name(name) => name.eq_ignore_ascii_case("localhost"),
+        Host::V4(address) => address.is_loopback(),
+        Host::V6(address) => address.is_loopback(),
     }
 }
 

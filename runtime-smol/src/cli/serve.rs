@@ -4,7 +4,7 @@ use super::{
     database::{self, StoreUrl},
     duration,
     fail::Fail,
-    log,
+    log, object_store,
     remote::trust,
     signals::endings,
     size,
@@ -21,7 +21,7 @@ use dubhook_core::{
 };
 use dubhook_smol::{
     entropy,
-    media::{self, Folder},
+    media::{self, Folder, ObjectStore},
     memory::Capacity,
     pages,
     server::{Builder, Server, Stopper},
@@ -83,10 +83,13 @@ pub(super) struct Serve {
     /// How long jobs that have ended are kept on disk
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration::parse)]
     retain: Duration,
-    /// Where videos are kept: those that are uploaded, and those that come of them; where not said, in `media` below --data
-    #[arg(long, value_name = "DIR")]
+    /// Where videos are kept: those that are uploaded, and those that come of them; where not said, in `media` below --data. Or an
+    /// object store that speaks S3, as `s3://BUCKET/PREFIX`: its keys are in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
+    /// AWS_SESSION_TOKEN, where it is in AWS_REGION and, unless it is Amazon's, AWS_ENDPOINT_URL
+    #[arg(long, value_name = "DIR|URL")]
     media: Option<PathBuf>,
-    /// How callers reach this server, such as `https://dubhook.example.com`: outputs that it keeps are told as URLs below it
+    /// How callers reach this server, such as `https://dubhook.example.com`: outputs that it keeps are told as links below it. Where
+    /// not said it is as --advertise or --listen say
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     public_url: Option<String>,
     /// How large an upload may be
@@ -303,9 +306,16 @@ impl Serve {
             upload_bytes_max: self.upload_bytes_max,
             media_bytes_max: self.media_bytes_max,
         };
-        let media = Folder::open(&folder, limits)
-            .map_err(|error| Fail::NotDone(format!("--media {}: {error}", folder.display())))?;
-        let builder = builder.media(media);
+        let builder = match folder.to_str().filter(|url| url.starts_with("s3://")) {
+            Some(url) => {
+                let place = object_store::place(url)?;
+                builder.media(ObjectStore::new(place, trust(&self.ca_files)?, limits))
+            }
+            None => {
+                let blame = |error| Fail::NotDone(format!("--media {}: {error}", folder.display()));
+                builder.media(Folder::open(&folder, limits).map_err(blame)?)
+            }
+        };
         Ok(match &self.public_url {
             Some(url) => builder.public_url(url),
             None => builder,
@@ -422,7 +432,7 @@ fn parse_lease(text: &str) -> Result<Duration, String> {
 }
 
 fn parse_url(text: &str) -> Result<String, String> {
-    match Url::parse(text, 1_000) {
+    match Url::parse(text, 255) {
         Ok(_) if !text.contains(['?', '#']) => Ok(text.to_owned()),
         _ => Err("write it like https://dubhook.example.com".to_owned()),
     }

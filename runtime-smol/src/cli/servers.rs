@@ -18,6 +18,9 @@ use std::{cell::Cell, io};
 /// No server's URL is longer.
 const URL_BYTES_MAX: usize = 2_048;
 
+/// Nor is one that a server gives out; it may carry a proof and a token.
+const GIVEN_URL_BYTES_MAX: usize = 16 * 1_024;
+
 /// Servers with the same records; one at least.
 #[derive(Debug)]
 pub(super) struct Servers {
@@ -65,6 +68,30 @@ impl Servers {
         };
         moved.map_err(|error| Fail::Unreachable {
             server: self.first().to_owned(),
+            error: error.into(),
+        })
+    }
+
+    /// Moves a part of a file to somebody whom the server has named, or from him, at a URL that says all: no key is sent. What it
+    /// says is nobody's business, so a failure names its host alone.
+    pub(super) async fn transfer_at<T>(
+        &self,
+        url: &str,
+        ask: Ask<'_>,
+        read: impl FnOnce(&Response<'_>) -> T,
+    ) -> Result<T, Fail> {
+        let url = Url::parse(url, GIVEN_URL_BYTES_MAX).map_err(|error| {
+            let why = error.as_str();
+            Fail::NotDone(format!("the server names a URL that is none: {why}"))
+        })?;
+        let ask = Ask {
+            target: url.path_and_query(),
+            api_key: None,
+            ..ask
+        };
+        let moved = exchange_for(&url, &self.trust, ask, read).await;
+        moved.map_err(|error| Fail::Unreachable {
+            server: url.host_text().to_owned(),
             error: error.into(),
         })
     }

@@ -3,14 +3,14 @@
 use super::{
     api::{self, Api},
     fail::Fail,
-    pages::Pages,
+    pages,
     remote::Remote,
     show,
 };
 use clap::{Args, Subcommand};
 use dubhook_core::{
     http::Method,
-    model::{Attempt, Attempts, NewWebhook, Page, Redelivery, Sensitive, Webhook, WebhookChange},
+    model::{Attempt, Attempts, NewWebhook, Redelivery, Sensitive, Webhook, WebhookChange},
 };
 
 #[derive(Debug, Subcommand)]
@@ -124,38 +124,22 @@ impl Add {
 
 impl List {
     fn run(&self) -> Result<(), Fail> {
-        let api = Api::new(&self.remote)?;
-        let mut rows = Vec::new();
-        let mut pages = Pages::default();
-        let mut cursor = String::new();
-        loop {
-            let page = api.get(&format!("/v1/webhooks?limit=100{cursor}"))?;
-            if self.remote.json {
-                pages.add(&page);
-            }
-            let page: Page<Vec<Webhook<String>>, String> = api::read(&page)?;
-            rows.extend(page.data.iter().map(|webhook| {
-                let state = state(webhook);
+        let headings = ["WEBHOOK", "URL", "EVENTS", "STATE"];
+        pages::show(
+            &self.remote,
+            "/v1/webhooks?",
+            usize::MAX,
+            &headings,
+            |webhook: &Webhook<String>| {
                 let events: Vec<_> = webhook.events.names().collect();
                 vec![
                     webhook.name().as_str().to_owned(),
                     show::plain(&webhook.url),
                     events.join(", "),
-                    state,
+                    state(webhook),
                 ]
-            }));
-            match page.next_cursor {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => break,
-            }
-        }
-        if self.remote.json {
-            return Ok(show::print_json(&pages.into_document(None))?);
-        }
-        Ok(show::print_table(
-            &["WEBHOOK", "URL", "EVENTS", "STATE"],
-            &rows,
-        )?)
+            },
+        )
     }
 }
 

@@ -60,7 +60,7 @@ pub use error::{Error, Refusal};
 pub use events::Events;
 pub use job::JobHandle;
 pub use model::{Delivery, Event, Request, Translation};
-pub use turns::{HandOn, News, Taken};
+pub use turns::{Arrival, HandOn, Taken};
 
 use crate::hidden::Hidden;
 use command::{Command, Reply};

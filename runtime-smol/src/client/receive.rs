@@ -6,7 +6,7 @@ use super::{
     lock::lock,
     model::{Delivery, Event},
     subscriptions::Subscriptions,
-    turns::{Entry, News, Turn, Turns},
+    turns::{Arrival, Entry, Turn, Turns},
 };
 use async_io::{Async, Timer};
 use dubhook_core::{
@@ -251,7 +251,7 @@ fn turn(
             event.delivery = Some(delivery);
             subscriptions.publish(&event, turn);
         }
-        None => subscriptions.turns.publish(News::Test(delivery), turn),
+        None => subscriptions.turns.publish(Arrival::Test(delivery), turn),
     }
     (Next::Drive, handed)
 }
@@ -272,6 +272,6 @@ fn repeated(body: &[u8]) -> Option<Event> {
 fn tell_clocks(turns: &Turns, ours: Timestamp, theirs: &str) {
     if let Ok(theirs) = theirs.parse::<u64>() {
         let theirs = Timestamp::from_unix_ms(theirs.saturating_mul(1_000));
-        turns.publish(News::Clocks { ours, theirs }, None);
+        turns.publish(Arrival::Clocks { ours, theirs }, None);
     }
 }

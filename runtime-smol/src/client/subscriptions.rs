@@ -3,7 +3,7 @@
 use super::{
     lock::lock,
     model::Event,
-    turns::{News, Turn, Turns},
+    turns::{Arrival, Turn, Turns},
 };
 use dubhook_core::model::NewestStatus;
 use smol::channel::{Sender, TrySendError};
@@ -65,7 +65,7 @@ impl Subscriptions {
     /// Hands an event to everybody who still listens, and on; in a turn, if it came so.
     pub(super) fn publish(&self, event: &Event, turn: Option<Turn>) {
         self.turns
-            .publish(News::Event(Box::new(event.clone())), turn);
+            .publish(Arrival::Event(Box::new(event.clone())), turn);
         let mut subscribers = lock(&self.subscribers);
         let all = subscribers.iter_mut().flatten();
         for subscriber in all {

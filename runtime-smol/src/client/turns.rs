@@ -30,7 +30,7 @@ const UNDONE_MAX: usize = 4_096;
 
 /// Something to hand on.
 #[derive(Debug, Clone)]
-pub enum News {
+pub enum Arrival {
     /// Something happened to a translation.
     Event(Box<Event>),
     /// Somebody tests the webhook.
@@ -49,7 +49,7 @@ pub enum News {
 #[derive(Debug)]
 pub struct Taken {
     /// What came.
-    pub news: News,
+    pub arrival: Arrival,
     turn: Option<Turn>,
 }
 
@@ -99,7 +99,7 @@ impl Stream for HandOn {
 pub(super) struct Turns {
     turn: Arc<Semaphore>,
     /// None where nobody hands anything on.
-    news: Mutex<Option<Sender<Taken>>>,
+    taker: Mutex<Option<Sender<Taken>>>,
     /// The ids of webhooks that the machine knows and that were not handed on, the newest last.
     undone: Mutex<VecDeque<String>>,
 }
@@ -108,7 +108,7 @@ impl Default for Turns {
     fn default() -> Self {
         Self {
             turn: Arc::new(Semaphore::new(1)),
-            news: Mutex::default(),
+            taker: Mutex::default(),
             undone: Mutex::default(),
         }
     }
@@ -130,18 +130,18 @@ impl Turns {
     pub(super) fn hand_on(&self) -> HandOn {
         // There is one webhook at a time, and besides them only what the client has asked for.
         let (sender, receiver) = unbounded();
-        *lock(&self.news) = Some(sender);
+        *lock(&self.taker) = Some(sender);
         HandOn(Box::pin(receiver))
     }
 
     /// Nothing will come any more.
     pub(super) fn close(&self) {
-        *lock(&self.news) = None;
+        *lock(&self.taker) = None;
     }
 
     /// Waits until nothing else is being handed on.
     pub(super) async fn enter(&self) -> Entry {
-        if lock(&self.news).is_none() {
+        if lock(&self.taker).is_none() {
             return Entry::Free;
         }
         let alone = async { Entry::Alone(self.turn.acquire_arc().await) };
@@ -153,10 +153,10 @@ impl Turns {
     }
 
     /// Hands something on; in a turn, if it is a webhook that waits for its answer.
-    pub(super) fn publish(&self, news: News, turn: Option<Turn>) {
-        if let Some(sender) = &*lock(&self.news) {
+    pub(super) fn publish(&self, arrival: Arrival, turn: Option<Turn>) {
+        if let Some(sender) = &*lock(&self.taker) {
             // Whoever has enough of it lets its turn go, too.
-            let _ = sender.try_send(Taken { news, turn });
+            let _ = sender.try_send(Taken { arrival, turn });
         }
     }
 

@@ -1,7 +1,11 @@
 //! What a home of media must do.
 
-use dubhook_core::{id::Id, server::MediaRefusal, time::Timestamp};
-use std::{fmt, fs::File, path::Path, path::PathBuf};
+use dubhook_core::{
+    id::Id,
+    server::{MediaRefusal, Subtitles},
+    time::Timestamp,
+};
+use std::{fmt, fs::File, io, path::Path, path::PathBuf};
 
 /// How long an upload is kept that no job names, in milliseconds.
 pub(super) const KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -30,6 +34,51 @@ pub struct Kept {
     pub upload: NewUpload,
     /// How many of its bytes are there.
     pub received: u64,
+    /// How they are to be sent.
+    pub put: Put,
+}
+
+/// How the bytes of an upload are to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    /// To the server.
+    Here,
+    /// All of them to an object store.
+    Elsewhere {
+        /// The URL that takes them.
+        url: String,
+        /// Their SHA-256 in Base64, which must come with them as `x-amz-checksum-sha256`.
+        checksum: Option<String>,
+        /// Until when it takes them.
+        expires_at: Timestamp,
+    },
+    /// To an object store, in parts; [`Media::part`] says where each goes.
+    Parts {
+        /// How many bytes each has but for the last one.
+        bytes: u64,
+        /// How many there are.
+        count: u64,
+    },
+}
+
+/// Where a part of an upload is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartOf {
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// The URL that takes it.
+    pub url: String,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// An upload for a translator to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A file of this machine.
+    File(PathBuf),
+    /// A URL that is good for a day.
+    Url(String),
 }
 
 impl Kept {
@@ -41,11 +90,22 @@ impl Kept {
     }
 }
 
-/// An output, open to be read.
+/// The bytes of an output.
+#[derive(Debug)]
+pub enum Body {
+    /// A file, open to be read.
+    File(File),
+    /// They themselves.
+    Bytes(Vec<u8>),
+    /// Where clients get them: a URL that is good for some hours.
+    Elsewhere(String),
+}
+
+/// An output that can be read.
 #[derive(Debug)]
 pub struct Output {
     /// Its bytes.
-    pub file: File,
+    pub body: Body,
     /// How many.
     pub bytes: u64,
     /// What it is.
@@ -75,6 +135,22 @@ pub trait Filling: Send + fmt::Debug {
 
 /// Keeps media.
 pub trait Media: Send + Sync + fmt::Debug {
+    /// The bytes of the key that links to these media are signed with: random, made once, and the same ever after. Called at the start
+    /// alone.
+    ///
+    /// # Errors
+    ///
+    /// Where it can be neither read nor made.
+    fn link_key(&self) -> io::Result<[u8; 32]>;
+
+    /// Variables of the environment that are the server's alone, and no business of a translator program.
+    fn hidden(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// How large an upload may be.
+    fn upload_bytes_max(&self) -> u64;
+
     /// Makes room for an upload.
     ///
     /// # Errors
@@ -89,6 +165,19 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// [`MediaRefusal::NotFound`].
     fn find(&self, upload: Id) -> Result<Kept, MediaRefusal>;
 
+    /// Uploads, newest first: at most `limit` of those that come after `after`, or of all, and of those alone that have this
+    /// SHA-256. And the last one that was looked at, where older ones may follow.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::Broken`].
+    fn list(
+        &self,
+        after: Option<Id>,
+        limit: usize,
+        sha256: Option<&str>,
+    ) -> Result<(Vec<Kept>, Option<Id>), MediaRefusal>;
+
     /// Begins to fill an upload: with `bytes` bytes from `at`, or with all of it.
     ///
     /// # Errors
@@ -101,6 +190,16 @@ pub trait Media: Send + Sync + fmt::Debug {
         bytes: u64,
     ) -> Result<Box<dyn Filling>, MediaRefusal>;
 
+    /// Where a part of an upload is to be sent that comes in parts.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::NotFound`] where there is no such part.
+    fn part(&self, upload: Id, number: u64) -> Result<PartOf, MediaRefusal> {
+        let _ = (upload, number);
+        Err(MediaRefusal::NotFound)
+    }
+
     /// Removes an upload.
     ///
     /// # Errors
@@ -108,19 +207,20 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// [`MediaRefusal::NotFound`], or [`MediaRefusal::Busy`] while it is being filled.
     fn remove(&self, upload: Id) -> Result<(), MediaRefusal>;
 
-    /// The file of an upload that is whole, for a translator to read.
+    /// An upload that is whole, for a translator to read.
     ///
     /// # Errors
     ///
     /// [`MediaRefusal::NotFound`] where it is not, or not whole.
-    fn input(&self, upload: Id) -> Result<PathBuf, MediaRefusal>;
+    fn input(&self, upload: Id) -> Result<Input, MediaRefusal>;
 
-    /// Takes the file that a translator has made for a job.
+    /// Takes the file that a translator has made for a job, and the files of its subtitles, of which those are passed over that are
+    /// none.
     ///
     /// # Errors
     ///
     /// [`MediaRefusal::Full`] or [`MediaRefusal::Broken`].
-    fn adopt(&self, job: Id, file: &Path) -> Result<(), MediaRefusal>;
+    fn adopt(&self, job: Id, file: &Path, subtitles: &[PathBuf]) -> Result<(), MediaRefusal>;
 
     /// The bytes of an upload that is whole.
     ///
@@ -129,12 +229,13 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// [`MediaRefusal::NotFound`] where it is not, or not whole.
     fn content(&self, upload: Id) -> Result<Output, MediaRefusal>;
 
-    /// Makes a whole upload the output of a job, and an upload no more. Asked again, it is that already.
+    /// Makes a whole upload the output of a job, and another one its subtitles, and uploads no more. Asked again, they are that
+    /// already.
     ///
     /// # Errors
     ///
-    /// As [`content`](Self::content).
-    fn keep(&self, upload: Id, job: Id) -> Result<(), MediaRefusal>;
+    /// As [`content`](Self::content), and [`MediaRefusal::Subtitles`].
+    fn keep(&self, upload: Id, job: Id, subtitles: Option<Id>) -> Result<(), MediaRefusal>;
 
     /// A job's output.
     ///
@@ -143,7 +244,14 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// [`MediaRefusal::NotFound`].
     fn output(&self, job: Id) -> Result<Output, MediaRefusal>;
 
-    /// Removes a job's output.
+    /// A job's subtitles.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaRefusal::NotFound`].
+    fn subtitles(&self, job: Id, form: Subtitles) -> Result<Output, MediaRefusal>;
+
+    /// Removes a job's output, and its subtitles.
     ///
     /// # Errors
     ///

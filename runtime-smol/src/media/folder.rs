@@ -5,35 +5,47 @@
 //! | `uploads/med_….json` | what was announced of an upload, and at its end its SHA-256 |
 //! | `uploads/med_….part` | as much of it as has come |
 //! | `uploads/med_…` | all of it: its length and SHA-256 were checked, and it was synced before it got this name |
+//! | `link-key` | the key that links are signed with |
 //! | `outputs/job_….json`, `outputs/job_…` | a job's output and what it is |
+//! | `outputs/job_….vtt`, `outputs/job_….srt` | its subtitles in both forms |
 //!
 //! Whatever has one of the last two names is whole, for a name is given in one step and last. A kill leaves a part, which goes on
 //! where it was.
 
 use super::{
-    contract::{Filling, KEPT_MS, Kept, Media, NewUpload, Output},
-    digest,
-    names::{self, NEW, NOTE, PART},
+    contract::{Body, Filling, Input, KEPT_MS, Kept, Media, NewUpload, Output},
+    digest, list,
+    names::{self, NEW, NOTE, PART, SRT, VTT},
     note::{Note, sync_folder},
     part::{Part, kept},
     room::{Limits, Room, refusal},
+    subtitles::{self, Both},
 };
+use crate::entropy;
 use dubhook_core::{
     id::{Id, Prefix},
-    server::MediaRefusal,
+    server::{MediaRefusal, Subtitles},
     time::Timestamp,
 };
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, File},
-    io,
-    os::unix::fs::DirBuilderExt,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+/// How the names of files end that are of a job, and count.
+const OF_JOB: [&str; 3] = ["", VTT, SRT];
+
+/// How many notes are read for one page of a list.
+const LOOKED_AT_MAX: usize = 1_000;
+
 /// Media as files of a directory, which one process uses.
 #[derive(Debug)]
 pub struct Folder {
+    link_key: PathBuf,
     uploads: PathBuf,
     outputs: PathBuf,
     room: Arc<Room>,
@@ -56,9 +68,10 @@ impl Folder {
                 .create(folder)?;
         }
         let folder = Self {
+            link_key: path.join("link-key"),
             uploads,
             outputs,
-            room: Room::new(limits, path),
+            room: Room::new(limits, Some(path)),
         };
         folder.count()?;
         Ok(folder)
@@ -82,7 +95,10 @@ impl Folder {
         for entry in fs::read_dir(&self.outputs)? {
             let entry = entry?;
             let path = entry.path();
-            if names::id(&path, Prefix::Job, "").is_some() {
+            if OF_JOB
+                .iter()
+                .any(|ending| names::id(&path, Prefix::Job, ending).is_some())
+            {
                 self.room.count(entry.metadata()?.len(), 0);
             } else if path.extension().is_some_and(|ending| ending == "new") {
                 fs::remove_file(path)?;
@@ -99,6 +115,37 @@ impl Folder {
         names::file(&self.outputs, Prefix::Job, job, ending)
     }
 
+    /// The file of an upload that is whole.
+    fn whole(&self, id: Id) -> Result<PathBuf, MediaRefusal> {
+        let kept = self.find(id)?;
+        let path = self.upload(id, "");
+        match kept.received == kept.upload.bytes && path.exists() {
+            true => Ok(path),
+            false => Err(MediaRefusal::NotFound),
+        }
+    }
+
+    /// The subtitles that an upload is.
+    fn read_subtitles(&self, id: Id) -> Result<Both, MediaRefusal> {
+        let none = |_| MediaRefusal::Subtitles;
+        let path = self.whole(id).map_err(none)?;
+        subtitles::read(&path).ok_or(MediaRefusal::Subtitles)
+    }
+
+    /// Keeps the subtitles of a job.
+    fn write_subtitles(&self, job: Id, both: &Both) -> Result<(), MediaRefusal> {
+        for (ending, text) in [(VTT, &both.vtt), (SRT, &both.srt)] {
+            let bytes = text.len() as u64;
+            self.room.take(bytes, 0)?;
+            let path = self.of_job(job, ending);
+            write_whole(&path, text.as_bytes()).map_err(|error| {
+                self.room.give(bytes, 0);
+                refusal(&error)
+            })?;
+        }
+        Ok(())
+    }
+
     /// How many bytes of an upload are there.
     fn received(&self, id: Id, note: &Note) -> io::Result<u64> {
         if self.upload(id, "").try_exists()? {
@@ -113,6 +160,21 @@ impl Folder {
 
     fn note(&self, id: Id) -> Result<Note, MediaRefusal> {
         Note::read(&self.upload(id, NOTE)).map_err(|error| refusal(&error))
+    }
+
+    /// How far an upload of this note is.
+    fn find_noted(&self, id: Id, note: Note) -> Result<Kept, MediaRefusal> {
+        let received = self.received(id, &note).map_err(|error| refusal(&error))?;
+        let is_whole = self.upload(id, "").exists();
+        if received < note.bytes || is_whole {
+            return Ok(kept(id, note, received));
+        }
+        match self.settle(id) {
+            // Whoever fills it sees to it.
+            Err(MediaRefusal::Busy) => Ok(kept(id, note, received)),
+            Err(MediaRefusal::Checksum) => Ok(kept(id, note, 0)),
+            settled => settled,
+        }
     }
 
     /// An upload of which all bytes are there, but nobody has checked them: a process ended before it could.
@@ -137,17 +199,29 @@ impl Folder {
 }
 
 impl Media for Folder {
+    fn link_key(&self) -> io::Result<[u8; 32]> {
+        match fs::read(&self.link_key) {
+            Ok(key) => {
+                let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "link-key is no key");
+                return key.try_into().map_err(wrong);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let key = entropy::seed()?;
+        write_whole(&self.link_key, &key)?;
+        Ok(key)
+    }
+
+    fn upload_bytes_max(&self) -> u64 {
+        self.room.upload_bytes_max()
+    }
+
     fn create(&self, upload: NewUpload) -> Result<Kept, MediaRefusal> {
         let bytes = upload.bytes;
         self.room.check_upload(bytes)?;
         self.room.take(bytes, bytes)?;
-        let note = Note {
-            bytes,
-            created_at_ms: upload.created_at.as_unix_ms(),
-            filename: upload.filename.clone(),
-            content_type: upload.content_type.clone(),
-            sha256: upload.sha256.as_deref().map(str::to_ascii_lowercase),
-        };
+        let note = Note::of(&upload);
         match note.write(&self.upload(upload.id, NOTE)) {
             Ok(()) => Ok(kept(upload.id, note, 0)),
             Err(error) => {
@@ -158,18 +232,28 @@ impl Media for Folder {
     }
 
     fn find(&self, id: Id) -> Result<Kept, MediaRefusal> {
-        let note = self.note(id)?;
-        let received = self.received(id, &note).map_err(|error| refusal(&error))?;
-        let is_whole = self.upload(id, "").exists();
-        if received < note.bytes || is_whole {
-            return Ok(kept(id, note, received));
-        }
-        match self.settle(id) {
-            // Whoever fills it sees to it.
-            Err(MediaRefusal::Busy) => Ok(kept(id, note, received)),
-            Err(MediaRefusal::Checksum) => Ok(kept(id, note, 0)),
-            settled => settled,
-        }
+        self.find_noted(id, self.note(id)?)
+    }
+
+    fn list(
+        &self,
+        after: Option<Id>,
+        limit: usize,
+        sha256: Option<&str>,
+    ) -> Result<(Vec<Kept>, Option<Id>), MediaRefusal> {
+        let mut ids = Vec::new();
+        let listed = fs::read_dir(&self.uploads).and_then(|entries| {
+            for entry in entries {
+                ids.extend(names::id(&entry?.path(), Prefix::Media, NOTE));
+            }
+            Ok(())
+        });
+        listed.map_err(|error| refusal(&error))?;
+        Ok(list::page(ids, after, limit, LOOKED_AT_MAX, |id| {
+            let note = Note::read(&self.upload(id, NOTE)).ok()?;
+            let is_wanted = note.has(sha256);
+            is_wanted.then(|| self.find_noted(id, note).ok())?
+        }))
     }
 
     fn begin(&self, id: Id, at: Option<u64>, bytes: u64) -> Result<Box<dyn Filling>, MediaRefusal> {
@@ -214,21 +298,21 @@ impl Media for Folder {
         Ok(())
     }
 
-    fn input(&self, id: Id) -> Result<PathBuf, MediaRefusal> {
-        let kept = self.find(id)?;
-        let path = self.upload(id, "");
-        match kept.received == kept.upload.bytes && path.exists() {
-            true => Ok(path),
-            false => Err(MediaRefusal::NotFound),
-        }
+    fn input(&self, id: Id) -> Result<Input, MediaRefusal> {
+        self.whole(id).map(Input::File)
     }
 
-    fn adopt(&self, job: Id, file: &Path) -> Result<(), MediaRefusal> {
+    fn adopt(&self, job: Id, file: &Path, subtitles: &[PathBuf]) -> Result<(), MediaRefusal> {
         let broken = |error: io::Error| refusal(&error);
         let bytes = fs::metadata(file).map_err(broken)?.len();
         // A run before this one may have left another.
         self.remove_output(job)?;
         self.room.take(bytes, 0)?;
+        let texts = subtitles::beside(subtitles);
+        if let Some(why) = texts.and_then(|both| self.write_subtitles(job, &both).err()) {
+            self.room.give(bytes, 0);
+            return Err(why);
+        }
         let adopted = || {
             let new = self.of_job(job, NEW);
             if let Err(error) = fs::remove_file(&new)
@@ -243,12 +327,11 @@ impl Media for Folder {
             let mut kept = File::open(&new)?;
             let note = Note {
                 bytes,
-                created_at_ms: 0,
                 filename: file
                     .file_name()
                     .map(|name| name.to_string_lossy().into_owned()),
-                content_type: None,
                 sha256: Some(digest::of(&mut kept)?),
+                ..Note::default()
             };
             kept.sync_all()?;
             note.write(&self.of_job(job, NOTE))?;
@@ -262,14 +345,14 @@ impl Media for Folder {
     }
 
     fn content(&self, id: Id) -> Result<Output, MediaRefusal> {
-        let path = self.input(id)?;
+        let path = self.whole(id)?;
         let note = self.note(id)?;
         open(&path, note)
     }
 
-    fn keep(&self, id: Id, job: Id) -> Result<(), MediaRefusal> {
+    fn keep(&self, id: Id, job: Id, subtitles: Option<Id>) -> Result<(), MediaRefusal> {
         let broken = |error: io::Error| refusal(&error);
-        let path = match self.input(id) {
+        let path = match self.whole(id) {
             Ok(path) => path,
             // The answer to the first report was lost.
             Err(MediaRefusal::NotFound) if self.of_job(job, "").exists() => return Ok(()),
@@ -277,13 +360,20 @@ impl Media for Folder {
         };
         let note = self.note(id)?;
         let _hold = self.room.hold(id)?;
+        let both = subtitles.map(|id| self.read_subtitles(id)).transpose()?;
         self.remove_output(job)?;
+        if let Some(both) = both {
+            self.write_subtitles(job, &both)?;
+        }
         let named = || {
             note.write(&self.of_job(job, NOTE))?;
             fs::rename(&path, self.of_job(job, ""))?;
             sync_folder(&self.of_job(job, ""))
         };
         named().map_err(broken)?;
+        if let Some(subtitles) = subtitles {
+            self.remove(subtitles)?;
+        }
         remove(&self.upload(id, NOTE))
     }
 
@@ -293,18 +383,33 @@ impl Media for Folder {
         open(&self.of_job(job, ""), note)
     }
 
+    fn subtitles(&self, job: Id, form: Subtitles) -> Result<Output, MediaRefusal> {
+        let broken = |error: io::Error| refusal(&error);
+        let ending = match form {
+            Subtitles::Vtt => VTT,
+            Subtitles::Srt => SRT,
+        };
+        let path = self.of_job(job, ending);
+        let mut file = File::open(&path).map_err(broken)?;
+        let mut note = Note::read(&self.of_job(job, NOTE)).map_err(broken)?;
+        note.sha256 = Some(digest::of(&mut file).map_err(broken)?);
+        note.filename = note.filename.map(|name| names::with_ending(&name, ending));
+        open(&path, note)
+    }
+
     fn remove_output(&self, job: Id) -> Result<(), MediaRefusal> {
-        let bytes = fs::metadata(self.of_job(job, "")).map_or(0, |file| file.len());
-        for ending in ["", NOTE] {
-            remove(&self.of_job(job, ending))?;
+        for ending in OF_JOB {
+            let path = self.of_job(job, ending);
+            let bytes = fs::metadata(&path).map_or(0, |file| file.len());
+            remove(&path)?;
+            self.room.give(bytes, 0);
         }
-        self.room.give(bytes, 0);
-        Ok(())
+        remove(&self.of_job(job, NOTE))
     }
 
     fn kept(&self, now: Timestamp) -> Result<(Vec<Id>, Vec<Id>), MediaRefusal> {
         let listed = || {
-            let (mut old, mut outputs) = (Vec::new(), Vec::new());
+            let (mut old, mut outputs) = (Vec::new(), BTreeSet::new());
             for entry in fs::read_dir(&self.uploads)? {
                 let path = entry?.path();
                 if let Some(id) = names::id(&path, Prefix::Media, NOTE)
@@ -315,12 +420,27 @@ impl Media for Folder {
                 }
             }
             for entry in fs::read_dir(&self.outputs)? {
-                outputs.extend(names::id(&entry?.path(), Prefix::Job, ""));
+                let path = entry?.path();
+                let id = |ending: &&str| names::id(&path, Prefix::Job, ending);
+                outputs.extend(OF_JOB.iter().find_map(id));
             }
-            Ok((old, outputs))
+            Ok((old, outputs.into_iter().collect()))
         };
         listed().map_err(|error: io::Error| refusal(&error))
     }
+}
+
+/// Writes a file in place of what was there: all of it or nothing, whatever happens.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(NEW);
+    let mut options = File::options();
+    let options = options.create(true).truncate(true).write(true).mode(0o600);
+    let mut file = options.open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    sync_folder(path)
 }
 
 /// Opens a whole file to be read.
@@ -331,13 +451,13 @@ fn open(path: &Path, note: Note) -> Result<Output, MediaRefusal> {
         Ok((file, bytes))
     };
     let (file, bytes) = opened().map_err(|error: io::Error| refusal(&error))?;
-    let filename = note.filename.unwrap_or_else(|| "video".to_owned());
+    let filename = names::shown(note.filename);
     Ok(Output {
-        file,
+        body: Body::File(file),
         bytes,
         content_type: names::content_type(&filename).to_owned(),
         tag: format!("\"{}\"", note.sha256.unwrap_or_default()),
-        filename: filename[..filename.floor_char_boundary(255)].to_owned(),
+        filename,
     })
 }
 

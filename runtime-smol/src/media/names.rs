@@ -10,6 +10,10 @@ pub(super) const PART: &str = ".part";
 pub(super) const NOTE: &str = ".json";
 pub(super) const NEW: &str = ".new";
 
+/// How the names of subtitles end.
+pub(super) const VTT: &str = ".vtt";
+pub(super) const SRT: &str = ".srt";
+
 /// What a file is whose content nobody knows.
 const UNKNOWN: &str = "application/octet-stream";
 
@@ -23,8 +27,8 @@ const TYPES: &[(&str, &str)] = &[
     ("avi", "video/x-msvideo"),
     ("mp3", "audio/mpeg"),
     ("wav", "audio/wav"),
-    ("vtt", "text/vtt"),
-    ("srt", "application/x-subrip"),
+    ("vtt", "text/vtt; charset=utf-8"),
+    ("srt", "application/x-subrip; charset=utf-8"),
     ("txt", "text/plain"),
 ];
 
@@ -37,6 +41,34 @@ pub(super) fn content_type(name: &str) -> &'static str {
         .iter()
         .find(|(known, _)| ending.is_some_and(|ending| ending.eq_ignore_ascii_case(known)));
     known.map_or(UNKNOWN, |(_, content_type)| content_type)
+}
+
+/// What a file is called where nobody has said it, or as much of it as is shown.
+pub(super) fn shown(name: Option<String>) -> String {
+    let name = name.unwrap_or_else(|| "video".to_owned());
+    name[..name.floor_char_boundary(255)].to_owned()
+}
+
+/// That a file is to be saved under this name (RFC 6266), as an object store shall say it.
+pub(super) fn attachment(name: &str) -> String {
+    let mut said = "attachment; filename*=UTF-8''".to_owned();
+    for byte in name.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' => said.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => said.push(char::from(byte)),
+            byte => said.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    said
+}
+
+/// The name of a file beside this one, whose own ending is short and goes.
+pub(super) fn with_ending(name: &str, ending: &str) -> String {
+    let stem = match name.rsplit_once('.') {
+        Some((stem, old)) if !stem.is_empty() && old.len() <= 4 => stem,
+        _ => name,
+    };
+    format!("{stem}{ending}")
 }
 
 /// Where files about one thing lie.

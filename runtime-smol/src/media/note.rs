@@ -1,6 +1,8 @@
 //! What is written down about a file, beside it: a JSON object.
 
+use super::contract::NewUpload;
 use dubhook_core::{
+    id::{Id, Prefix},
     json::{self, Value, Writer},
     out::Out,
 };
@@ -21,16 +23,40 @@ pub(super) struct Note {
     pub(super) filename: Option<String>,
     pub(super) content_type: Option<String>,
     pub(super) sha256: Option<String>,
+    /// Under which name an object store knows the parts of it, until they are put together.
+    pub(super) parts: Option<String>,
+    /// The upload that an output is, where its bytes lie as that.
+    pub(super) object: Option<Id>,
+    /// The job whose output an upload is becoming.
+    pub(super) output_of: Option<Id>,
 }
 
 impl Note {
+    /// What is written down of an upload that is asked for.
+    pub(super) fn of(upload: &NewUpload) -> Self {
+        Self {
+            bytes: upload.bytes,
+            created_at_ms: upload.created_at.as_unix_ms(),
+            filename: upload.filename.clone(),
+            content_type: upload.content_type.clone(),
+            sha256: upload.sha256.as_deref().map(str::to_ascii_lowercase),
+            ..Self::default()
+        }
+    }
+
+    /// Whether this SHA-256 was announced or found, where one is asked for.
+    pub(super) fn has(&self, sha256: Option<&str>) -> bool {
+        let told = self.sha256.as_deref().unwrap_or_default();
+        sha256.is_none_or(|asked| told.eq_ignore_ascii_case(asked))
+    }
+
     /// Reads a note; what is none is as good as not there.
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         let text = fs::read(path)?;
         Self::parse(&text).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    fn parse(text: &[u8]) -> Option<Self> {
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let object = json::object(text).ok()?;
         let names = [
             "bytes",
@@ -38,8 +64,21 @@ impl Note {
             "filename",
             "content_type",
             "sha256",
+            "parts",
+            "object",
+            "output_of",
         ];
-        let [bytes, created, filename, content_type, sha256] = object.fields(names).ok()?;
+        let found = object.fields(names).ok()?;
+        let [
+            bytes,
+            created,
+            filename,
+            content_type,
+            sha256,
+            parts,
+            object,
+            job,
+        ] = found;
         let number = |value| match value {
             Some(Value::Number(number)) => number.as_u64().ok(),
             _ => None,
@@ -54,14 +93,17 @@ impl Note {
             filename: text(filename),
             content_type: text(content_type),
             sha256: text(sha256),
+            parts: text(parts),
+            object: text(object).and_then(|name| Id::parse(Prefix::Media, &name)),
+            output_of: text(job).and_then(|name| Id::parse(Prefix::Job, &name)),
         })
     }
 
-    fn render(&self) -> Vec<u8> {
+    pub(super) fn render(&self) -> Vec<u8> {
         let mut memory = vec![0; BYTES_MAX];
         let mut out = Out::new(&mut memory);
-        Writer::new(&mut out)
-            .object()
+        let mut json = Writer::new(&mut out);
+        json.object()
             .name("bytes")
             .u64(self.bytes)
             .name("created_at_ms")
@@ -71,8 +113,17 @@ impl Note {
             .name("content_type")
             .string_or_null(self.content_type.as_deref())
             .name("sha256")
-            .string_or_null(self.sha256.as_deref())
-            .end_object();
+            .string_or_null(self.sha256.as_deref());
+        if let Some(parts) = &self.parts {
+            json.name("parts").string(parts);
+        }
+        if let Some(id) = self.object {
+            json.name("object").string(&id.text(Prefix::Media));
+        }
+        if let Some(id) = self.output_of {
+            json.name("output_of").string(&id.text(Prefix::Job));
+        }
+        json.end_object();
         out.written().to_vec()
     }
 
@@ -108,6 +159,9 @@ mod tests {
             filename: Some("\u{1f600} \"x\"\\../\u{7f}".repeat(10)),
             content_type: None,
             sha256: Some("0".repeat(64)),
+            parts: Some("a.b-c_".to_owned()),
+            object: Id::parse(Prefix::Media, "med_01m8hmbbfzenp8mfb755000001"),
+            output_of: Id::parse(Prefix::Job, "job_01m8hmbbfzenp8mfb755000001"),
         };
         let text = note.render();
         assert_eq!(Note::parse(&text), Some(note));

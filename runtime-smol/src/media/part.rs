@@ -1,7 +1,7 @@
 //! An upload that grows, up to the moment at which it is whole.
 
 use super::{
-    contract::{Filling, Kept, NewUpload},
+    contract::{Filling, Kept, NewUpload, Put},
     digest,
     names::{NOTE, PART},
     note::{Note, sync_folder},
@@ -26,6 +26,7 @@ pub(super) fn kept(id: Id, note: Note, received: u64) -> Kept {
             created_at: Timestamp::from_unix_ms(note.created_at_ms),
         },
         received,
+        put: Put::Here,
     }
 }
 

@@ -35,7 +35,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(super) struct Room {
     limits: Limits,
-    folder: PathBuf,
+    /// Where they lie, if that is a disk of this machine.
+    folder: Option<PathBuf>,
     taken: Mutex<Taken>,
 }
 
@@ -50,7 +51,7 @@ struct Taken {
 }
 
 impl Room {
-    pub(super) fn new(limits: Limits, folder: PathBuf) -> Arc<Self> {
+    pub(super) fn new(limits: Limits, folder: Option<PathBuf>) -> Arc<Self> {
         Arc::new(Self {
             limits,
             folder,
@@ -102,6 +103,10 @@ impl Room {
         taken.promised = taken.promised.saturating_sub(promised);
     }
 
+    pub(super) const fn upload_bytes_max(&self) -> u64 {
+        self.limits.upload_bytes_max
+    }
+
     pub(super) fn check_upload(&self, bytes: u64) -> Result<(), MediaRefusal> {
         match bytes > self.limits.upload_bytes_max {
             true => Err(MediaRefusal::TooLarge),
@@ -111,7 +116,7 @@ impl Room {
 
     /// How many bytes are free on the disk, where it says so.
     fn free_bytes(&self) -> Option<u64> {
-        let disk = statvfs(&self.folder).ok()?;
+        let disk = statvfs(self.folder.as_ref()?).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 

@@ -19,7 +19,8 @@ export class Refused extends Error {
   }
 }
 
-function headers(more) {
+// These fields, and the key where there is one.
+export function headers(more) {
   const given = key.get();
   return given ? { ...more, authorization: `Bearer ${given}` } : more;
 }

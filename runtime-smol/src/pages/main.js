@@ -1,7 +1,11 @@
 // The page: what is shown, what is asked for, and how it stays true.
 
-import { Refused, events, figures, get, key, patch, post, token } from "./api.js";
+import { Refused, events, figures, get, key, patch, post } from "./api.js";
+import * as form from "./form.js";
+import * as player from "./player.js";
 import { ENDED, hookTable, jobTable } from "./tables.js";
+import { filename, keepsVideos } from "./upload.js";
+import { language } from "./words.js";
 
 const JOBS = "v1/translations";
 const HOOKS_SHOWN = 20;
@@ -23,8 +27,11 @@ const byId = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const jobs = new Map();
 const own = new Set();
-const jobRows = jobTable(byId("job-rows"), cancel);
+const jobRows = jobTable(byId("job-rows"), film, { cancel, retry, save: player.saver, watch });
 const hookRows = hookTable(byId("hook-rows"), enable);
+// What uploads are called, by their ids; nothing where that is still asked for.
+const films = new Map();
+let keeps = false;
 let cursor = null;
 let kept = JOBS_KEPT;
 let isFollowed = false;
@@ -52,6 +59,23 @@ function lock(fault) {
   byId("key").focus();
 }
 
+// What is known of a job's video: what its file is called, and where its output can be had here.
+function film(job) {
+  const upload = player.uploadOf(job);
+  if (!upload) return { name: "", output: keeps ? player.outputOf(job) : "" };
+  if (!films.has(upload)) {
+    films.set(upload, "");
+    filename(upload)
+      .then((name) => films.set(upload, name || "An upload that is gone"))
+      .then(draw)
+      .catch((error) => {
+        films.delete(upload);
+        blame(error);
+      });
+  }
+  return { name: films.get(upload) || "An upload", output: player.outputOf(job) };
+}
+
 // Newest first: ids sort in the order in which jobs were accepted.
 function draw() {
   const shown = [...jobs.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
@@ -71,7 +95,7 @@ function take(job) {
   jobs.set(job.id, job);
   if (own.has(job.id) && ENDED.has(job.status)) {
     own.delete(job.id);
-    say(`The translation of ${job.video_url}: ${job.status}.`);
+    say(`The translation of ${film(job).name || job.video_url} into ${language(job.target_language)}: ${job.status}.`);
   }
 }
 
@@ -93,6 +117,13 @@ async function readJobs() {
   draw();
 }
 
+// Whether videos can be handed in here.
+async function readKeeps() {
+  keeps = await keepsVideos();
+  form.takesFiles(keeps);
+  draw();
+}
+
 async function readHooks() {
   const page = await get(`v1/webhooks?limit=${HOOKS_SHOWN}`);
   for (const hook of page.data) {
@@ -103,6 +134,16 @@ async function readHooks() {
   hookRows.show(page.data);
   byId("no-hooks").hidden = page.data.length > 0;
   byId("more-hooks").hidden = !page.next_cursor;
+}
+
+// Who has the records, where several servers share them.
+function showOwner(found) {
+  const owns = found.get("dubhook_store_owner");
+  byId("records").hidden = owns === undefined;
+  if (owns === undefined) return;
+  const epoch = found.get("dubhook_store_epoch");
+  if (found.get("dubhook_store_up") === 0) show("records", "bad", "The database is away");
+  else show("records", owns ? "good" : "wait", owns ? `Owns the records, as number ${epoch}` : "Stands by");
 }
 
 async function readFigures() {
@@ -117,6 +158,7 @@ async function readFigures() {
     put("delivered", 'deliveries_ended_total{outcome="delivered"}');
     put("owed", "deliveries_owed");
     put("dead", "dead_letters");
+    showOwner(found);
     const stops = found.get("dubhook_stopping") === 1;
     show("health", stops ? "wait" : "good", stops ? "Stopping" : "Ready");
     const version = [...found.keys()].find((name) => name.startsWith("dubhook_build_info"));
@@ -202,6 +244,10 @@ async function cancel(id, button) {
   draw();
 }
 
+async function watch(job, button) {
+  await player.play(job, film(job).name || job.video_url, button).catch((error) => say(error.message));
+}
+
 // Enabling a webhook ends its pause as well.
 async function enable(id, button) {
   button.disabled = true;
@@ -216,42 +262,23 @@ async function enable(id, button) {
   await readHooks().catch(blame);
 }
 
-function fault(field, text) {
-  byId(`${field}-fault`).textContent = text;
-  byId(field).setAttribute("aria-invalid", text ? "true" : "false");
-  if (text) byId(field).focus();
-}
-
-// The same until it is answered: a request that is sent again for want of an answer makes no second job.
-let attempt = { text: "", token: "" };
-
-async function submit(event) {
-  event.preventDefault();
-  const form = event.target;
-  const button = form.querySelector("button");
-  const request = { video_url: form.video_url.value.trim(), target_language: form.target_language.value.trim() };
-  byId("new-fault").textContent = "";
-  fault("target_language", request.target_language ? "" : "Which language shall it be in?");
-  fault("video_url", request.video_url ? "" : "Which video shall be translated?");
-  if (!request.video_url || !request.target_language) return;
-  const text = JSON.stringify(request);
-  if (attempt.text !== text) attempt = { text, token: token() };
+// Asks anew for what failed or was called off.
+async function retry(job, button) {
   button.disabled = true;
   try {
-    const job = await post(JOBS, request, { "idempotency-key": attempt.token });
-    attempt = { text: "", token: "" };
-    own.add(job.id);
-    take(job);
-    draw();
-    say("Submitted.");
-    form.video_url.value = "";
+    taken(await form.again(job));
+    say("Submitted again.");
   } catch (error) {
     blame(error);
-    const known = ["video_url", "target_language"].includes(error.field);
-    if (known) fault(error.field, error.message);
-    else byId("new-fault").textContent = error instanceof Refused ? error.message : "The server cannot be reached. Try again.";
+    say(error.message);
   }
   button.disabled = false;
+}
+
+function taken(job) {
+  own.add(job.id);
+  take(job);
+  draw();
 }
 
 async function unlock(event) {
@@ -268,6 +295,7 @@ async function unlock(event) {
   byId("locked").hidden = true;
   byId("forget").hidden = false;
   readHooks().catch(blame);
+  readKeeps().catch(blame);
 }
 
 function forget() {
@@ -292,12 +320,15 @@ async function older() {
   draw();
 }
 
-byId("new-form").addEventListener("submit", submit);
+form.begin({ taken, blame, say });
+player.begin();
+byId("job-rows").addEventListener("unsaved", (event) => say(event.detail));
 byId("key-form").addEventListener("submit", unlock);
 byId("forget").addEventListener("click", forget);
 byId("older").addEventListener("click", older);
 byId("forget").hidden = !key.get();
 
+readKeeps().catch(blame);
 // The figures need no key.
 repeat(FIGURES_MS, readFigures, () => false);
 repeat(POLL_MS, readJobs, () => isFollowed || !byId("locked").hidden);

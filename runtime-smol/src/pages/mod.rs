@@ -8,10 +8,11 @@ use dubhook_core::{http::FieldLine, server::Page};
 
 const NOSNIFF: FieldLine = FieldLine::new("x-content-type-options: nosniff\r\n");
 const NO_REFERRER: FieldLine = FieldLine::new("referrer-policy: no-referrer\r\n");
+/// Videos come from the server itself, or out of memory where a key stands between, which no element can send.
 /// Scripts may make no markup out of text, either: what a job says stays text.
 const POLICY: FieldLine = FieldLine::new(
     "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     connect-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'\r\n",
 );
 /// Nothing that is not the page itself has anything to load.
@@ -60,6 +61,30 @@ pub const ALL: &[Page<'static>] = &[
         "text/javascript; charset=utf-8",
         NOTHING,
         "tables.js"
+    ),
+    page!(
+        "/page/form.js",
+        "text/javascript; charset=utf-8",
+        NOTHING,
+        "form.js"
+    ),
+    page!(
+        "/page/player.js",
+        "text/javascript; charset=utf-8",
+        NOTHING,
+        "player.js"
+    ),
+    page!(
+        "/page/upload.js",
+        "text/javascript; charset=utf-8",
+        NOTHING,
+        "upload.js"
+    ),
+    page!(
+        "/page/words.js",
+        "text/javascript; charset=utf-8",
+        NOTHING,
+        "words.js"
     ),
     page!("/page/icon.svg", "image/svg+xml", NOTHING, "icon.svg"),
     page!("/openapi.json", "application/json", NOTHING, "openapi.json"),

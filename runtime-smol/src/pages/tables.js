@@ -1,12 +1,6 @@
 // The tables of jobs and webhooks. What comes from outside is set as text, never as markup.
 
-const names = (() => {
-  try {
-    return new Intl.DisplayNames(["en"], { type: "language" });
-  } catch {
-    return { of: (tag) => tag };
-  }
-})();
+import { language, span } from "./words.js";
 
 export const ENDED = new Set(["completed", "error", "canceled"]);
 
@@ -16,14 +10,6 @@ export function make(tag, className, ...content) {
   if (className) element.className = className;
   element.append(...content);
   return element;
-}
-
-function language(tag) {
-  try {
-    return names.of(tag) ?? tag;
-  } catch {
-    return tag;
-  }
 }
 
 // A link where the text is one that may be followed; otherwise the text alone.
@@ -50,16 +36,6 @@ function time(text) {
   element.dateTime = text;
   element.title = text;
   return element;
-}
-
-// How long something took, in milliseconds, as people say it.
-export function span(ms) {
-  if (ms < 1000) return `${ms} ms`;
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 60) return `${(ms / 1000).toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 function badge(text, state) {
@@ -121,15 +97,29 @@ class Table {
   }
 }
 
-export function jobTable(body, cancel) {
+// A button that is named after what it is about.
+function action(text, about, run) {
+  const button = make("button", "quiet", text);
+  button.type = "button";
+  button.setAttribute("aria-label", about);
+  button.addEventListener("click", () => run(button));
+  return button;
+}
+
+// `film` says what is known of a job's video: its name, and where its output can be had here; `can` does what people ask for.
+export function jobTable(body, film, can) {
   return new Table(body, ["", "Video", "Language", "Submitted", "Result", ""], (row, job) => {
     row.cells[1].className = row.cells[4].className = "url";
     row.cells[5].className = "done";
     drawStatus(row, job);
-    const what = job.reference ? [link(job.video_url), make("small", "", job.reference)] : [link(job.video_url)];
-    row.show(1, [job.video_url, job.reference], () => what);
+    const { name, output } = film(job);
+    const into = language(job.target_language);
+    row.show(1, [job.video_url, name, job.reference], () => {
+      const video = name ? make("span", "", name) : link(job.video_url);
+      return job.reference ? [video, make("small", "", job.reference)] : [video];
+    });
     row.show(2, [job.source_language, job.target_language], () => [
-      `${job.source_language ? `${language(job.source_language)} → ` : "→ "}${language(job.target_language)}`,
+      `${job.source_language ? `${language(job.source_language)} → ` : "→ "}${into}`,
     ]);
     const took = ENDED.has(job.status) ? Date.parse(job.updated_at) - Date.parse(job.created_at) : null;
     row.show(3, [job.created_at, took], () => {
@@ -137,17 +127,19 @@ export function jobTable(body, cancel) {
       if (took !== null) parts.push(make("small", "number", `took ${span(Math.max(took, 0))}`));
       return parts;
     });
-    row.show(4, [job.output_url, job.error], () => {
+    const what = `${name || job.video_url} in ${into}`;
+    row.show(4, [job.output_url, job.error, output, name], () => {
+      if (output) {
+        const watch = action("Watch", `Watch ${what}`, (button) => can.watch(job, button));
+        return [make("span", "actions", watch, can.save(output, what))];
+      }
       if (job.output_url) return [link(job.output_url)];
       return job.error ? [make("span", "fault", job.error)] : [];
     });
-    row.show(5, ENDED.has(job.status), () => {
-      if (ENDED.has(job.status)) return [];
-      const button = make("button", "quiet", "Cancel");
-      button.type = "button";
-      button.setAttribute("aria-label", `Cancel the translation of ${job.video_url}`);
-      button.addEventListener("click", () => cancel(job.id, button));
-      return [button];
+    row.show(5, [job.status === "completed", ENDED.has(job.status), name], () => {
+      if (job.status === "completed") return [];
+      if (ENDED.has(job.status)) return [action("Try again", `Try again: ${what}`, (button) => can.retry(job, button))];
+      return [action("Cancel", `Cancel the translation of ${what}`, (button) => can.cancel(job.id, button))];
     });
   });
 }
@@ -197,11 +189,7 @@ export function hookTable(body, enable) {
     const held = hook.enabled ? (hook.paused_until ? "Send now" : "") : "Enable";
     row.show(4, held, () => {
       if (!held) return [];
-      const button = make("button", "quiet", held);
-      button.type = "button";
-      button.setAttribute("aria-label", `${held}: ${hook.url}`);
-      button.addEventListener("click", () => enable(hook.id, button));
-      return [button];
+      return [action(held, `${held}: ${hook.url}`, (button) => enable(hook.id, button))];
     });
   });
 }

@@ -154,8 +154,9 @@ impl Builder {
         self
     }
 
-    /// How callers reach this server, such as `https://dubhook.example.com`: outputs that are kept among the media are told as URLs
-    /// below it. Where not said they are told as the translator said them.
+    /// How callers reach this server, such as `https://dubhook.example.com`: outputs that are kept among the media are told as links
+    /// below it, which need no key. Where not said it is where other servers [reach](Self::advertise) this one; and where that is
+    /// not known either, outputs are told as the translator said them.
     #[must_use]
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = Some(url.into());

@@ -61,8 +61,6 @@ pub(super) struct Engine<'m> {
     pub(super) storage: Storage,
     /// Where videos are kept, if they are.
     pub(super) media: Option<Arc<dyn Media>>,
-    /// How callers reach the server, if that is known.
-    pub(super) public_url: Option<String>,
     /// Who may do something with them that waits for the disk: the threads for that are not theirs alone.
     pub(super) media_turns: Semaphore,
     /// Raised when the machine may want something.

@@ -3,14 +3,18 @@
 //! One piece at a time is on its way, so a connection reads no more from its socket than the disk has taken, and no more from
 //! the disk than the socket has.
 
-use crate::media::{Filling, Kept, Media, NewUpload, Output};
+use crate::media::{Body, Filling, Kept, Media, NewUpload, Output, PartOf, Put};
 use dubhook_core::{
     id::Id,
-    server::{MediaAnswer, MediaCall, MediaOutput, MediaRefusal, MediaUpload},
+    out::Out,
+    server::{
+        self as machine, MediaAnswer, MediaCall, MediaOutput, MediaPart, MediaRefusal, MediaUpload,
+        Subtitles,
+    },
     time::Timestamp,
 };
 use smol::unblock;
-use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
+use std::{io, os::unix::fs::FileExt, sync::Arc};
 
 /// How many bytes of an output are read at once.
 const PIECE_BYTES: u64 = 64 * 1_024;
@@ -19,13 +23,16 @@ const PIECE_BYTES: u64 = 64 * 1_024;
 #[derive(Debug)]
 pub(super) enum Asked {
     Create(NewUpload),
+    List(Option<Id>, usize, Option<String>),
     Read(Id),
     Begin(Id, Option<u64>, u64),
     End,
+    Part(Id, u16),
     Remove(Id),
     Content(Id),
-    Keep(Id, Id),
+    Keep(Id, Id, Option<Id>),
     Output(Id),
+    Subtitles(Id, Subtitles),
     /// To store these bytes.
     Store(Vec<u8>),
     /// To send bytes of an output: where they are, and how many at most.
@@ -36,6 +43,9 @@ pub(super) enum Asked {
 #[derive(Debug)]
 pub(super) enum Told {
     Upload(Kept),
+    /// Those of a page, and the last that was looked at.
+    Uploads(Vec<Kept>, Option<Id>),
+    Part(PartOf),
     Begin,
     Stored(usize),
     Done,
@@ -48,49 +58,59 @@ pub(super) enum Told {
 #[derive(Debug, Default)]
 pub(super) struct Moving {
     filling: Option<Box<dyn Filling>>,
-    sending: Option<Arc<File>>,
+    sending: Option<Arc<Body>>,
 }
 
 impl Asked {
     /// What a call asks for that came at `now`.
     pub(super) fn of(call: &MediaCall<'_>, now: Timestamp) -> Self {
         match call {
-            MediaCall::Create(new) => {
-                let text = |text: Option<dubhook_core::json::Str<'_>>| {
-                    text.and_then(|text| String::from_utf8(text.bytes().collect()).ok())
-                };
-                Self::Create(NewUpload {
-                    id: new.id,
-                    bytes: new.bytes,
-                    filename: text(new.filename),
-                    content_type: text(new.content_type),
-                    sha256: text(new.sha256),
-                    created_at: now,
-                })
-            }
+            MediaCall::Create(new) => Self::Create(NewUpload {
+                id: new.id,
+                bytes: new.bytes,
+                filename: text(|out| new.write_filename(out)),
+                content_type: text(|out| new.write_content_type(out)),
+                sha256: text(|out| new.write_sha256(out)),
+                created_at: now,
+            }),
+            MediaCall::List {
+                after,
+                limit,
+                sha256,
+            } => Self::List(*after, usize::from(*limit), sha256.map(str::to_owned)),
             MediaCall::Read { upload } => Self::Read(*upload),
             MediaCall::Begin { upload, at, bytes } => Self::Begin(*upload, *at, *bytes),
             MediaCall::End { .. } => Self::End,
+            MediaCall::Part { upload, number } => Self::Part(*upload, *number),
             MediaCall::Remove { upload } => Self::Remove(*upload),
             MediaCall::Content { upload } => Self::Content(*upload),
-            MediaCall::Keep { upload, job } => Self::Keep(*upload, *job),
+            MediaCall::Keep {
+                upload,
+                subtitles,
+                job,
+            } => Self::Keep(*upload, *job, *subtitles),
             MediaCall::Output { job } => Self::Output(*job),
+            MediaCall::Subtitles { job, form } => Self::Subtitles(*job, *form),
         }
     }
 }
 
 impl Told {
-    /// As the machine takes it.
-    pub(super) fn as_answer(&self) -> MediaAnswer<'_> {
+    /// As the machine takes it. A list lies in `page` for that time.
+    pub(super) fn as_answer<'a>(&'a self, page: &'a mut Vec<MediaUpload<'a>>) -> MediaAnswer<'a> {
         match self {
-            Self::Upload(kept) => MediaAnswer::Upload(MediaUpload {
-                id: kept.upload.id,
-                bytes: kept.upload.bytes,
-                received: kept.received,
-                filename: kept.upload.filename.as_deref(),
-                content_type: kept.upload.content_type.as_deref(),
-                sha256: kept.upload.sha256.as_deref(),
-                expires_at: kept.expires_at(),
+            Self::Upload(kept) => MediaAnswer::Upload(as_upload(kept)),
+            Self::Uploads(kept, next) => {
+                page.extend(kept.iter().map(as_upload));
+                MediaAnswer::Uploads {
+                    uploads: page,
+                    next: *next,
+                }
+            }
+            Self::Part(part) => MediaAnswer::Part(MediaPart {
+                bytes: part.bytes,
+                url: &part.url,
+                expires_at: part.expires_at,
             }),
             Self::Begin => MediaAnswer::Begin,
             Self::Stored(bytes) => MediaAnswer::Stored { bytes: *bytes },
@@ -100,10 +120,72 @@ impl Told {
                 content_type: &output.content_type,
                 filename: &output.filename,
                 tag: &output.tag,
+                elsewhere: match &output.body {
+                    Body::Elsewhere(url) => Some(url),
+                    Body::File(_) | Body::Bytes(_) => None,
+                },
             }),
             Self::Sent(bytes) => MediaAnswer::Sent { bytes: *bytes },
             Self::Refused(why) => MediaAnswer::Refused(*why),
         }
+    }
+}
+
+/// An upload as the machine takes it.
+fn as_upload(kept: &Kept) -> MediaUpload<'_> {
+    MediaUpload {
+        id: kept.upload.id,
+        bytes: kept.upload.bytes,
+        received: kept.received,
+        filename: kept.upload.filename.as_deref(),
+        content_type: kept.upload.content_type.as_deref(),
+        sha256: kept.upload.sha256.as_deref(),
+        expires_at: kept.expires_at(),
+        put: as_put(&kept.put),
+    }
+}
+
+/// What is written, if something is.
+fn text(write: impl FnOnce(&mut Out<'_>)) -> Option<String> {
+    let mut memory = [0; 256];
+    let mut out = Out::new(&mut memory);
+    write(&mut out);
+    let text = str::from_utf8(out.written()).ok();
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn as_put(put: &Put) -> machine::Put<'_> {
+    match put {
+        Put::Here => machine::Put::Here,
+        Put::Elsewhere {
+            url,
+            checksum,
+            expires_at,
+        } => machine::Put::Elsewhere {
+            url,
+            checksum: checksum.as_deref(),
+            expires_at: *expires_at,
+        },
+        Put::Parts { bytes, count } => machine::Put::Parts {
+            bytes: *bytes,
+            count: *count,
+        },
+    }
+}
+
+/// Reads bytes of an output that are there.
+fn read(body: &Body, piece: &mut [u8], at: u64) -> io::Result<()> {
+    match body {
+        Body::File(file) => file.read_exact_at(piece, at),
+        Body::Bytes(bytes) => {
+            let start = usize::try_from(at).unwrap_or(usize::MAX);
+            let part = start
+                .checked_add(piece.len())
+                .and_then(|end| bytes.get(start..end));
+            piece.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        }
+        Body::Elsewhere(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
@@ -117,12 +199,12 @@ impl Moving {
         unsent: &mut Vec<u8>,
     ) -> Option<Told> {
         if let Asked::Send(at, bytes) = asked {
-            let file = Arc::clone(self.sending.as_ref()?);
+            let body = Arc::clone(self.sending.as_ref()?);
             let len = bytes.min(PIECE_BYTES) as usize;
             let mut piece = std::mem::take(unsent);
             let piece = unblock(move || {
                 piece.resize(len, 0);
-                file.read_exact_at(&mut piece, at).map(|()| piece)
+                read(&body, &mut piece, at).map(|()| piece)
             });
             *unsent = piece.await.ok()?;
             return Some(Told::Sent(len as u64));
@@ -138,6 +220,10 @@ impl Moving {
         let media = Arc::clone(media);
         match asked {
             Asked::Create(new) => unblock(move || media.create(new)).await.map(Told::Upload),
+            Asked::List(after, limit, sha256) => {
+                let listed = unblock(move || media.list(after, limit, sha256.as_deref()));
+                listed.await.map(|(kept, next)| Told::Uploads(kept, next))
+            }
             Asked::Read(id) => unblock(move || media.find(id)).await.map(Told::Upload),
             Asked::Begin(id, at, bytes) => {
                 let filling = unblock(move || media.begin(id, at, bytes)).await?;
@@ -155,20 +241,30 @@ impl Moving {
                 let filling = self.filling.take().ok_or(MediaRefusal::Broken)?;
                 unblock(move || filling.finish()).await.map(Told::Upload)
             }
+            Asked::Part(id, number) => unblock(move || media.part(id, number.into()))
+                .await
+                .map(Told::Part),
             Asked::Remove(id) => unblock(move || media.remove(id)).await.map(|()| Told::Done),
-            Asked::Keep(id, job) => unblock(move || media.keep(id, job))
+            Asked::Keep(id, job, subtitles) => unblock(move || media.keep(id, job, subtitles))
                 .await
                 .map(|()| Told::Done),
             Asked::Content(id) => self.open(unblock(move || media.content(id)).await?),
             Asked::Output(job) => self.open(unblock(move || media.output(job)).await?),
+            Asked::Subtitles(job, form) => {
+                self.open(unblock(move || media.subtitles(job, form)).await?)
+            }
             Asked::Send(..) => Err(MediaRefusal::Broken),
         }
     }
 
     /// What is to be sent from now on.
     fn open(&mut self, output: Output) -> Result<Told, MediaRefusal> {
-        let file = output.file.try_clone().map_err(|_| MediaRefusal::Broken)?;
-        self.sending = Some(Arc::new(file));
+        let body = match &output.body {
+            Body::File(file) => Body::File(file.try_clone().map_err(|_| MediaRefusal::Broken)?),
+            Body::Bytes(bytes) => Body::Bytes(bytes.clone()),
+            Body::Elsewhere(url) => Body::Elsewhere(url.clone()),
+        };
+        self.sending = Some(Arc::new(body));
         Ok(Told::Output(output))
     }
 }

@@ -9,8 +9,12 @@ use super::{
     sweep::upload_of,
 };
 use crate::{
+    media::Input,
     signal::Signal,
-    translate::{Command, End, Programs, Task, name_input, output_file, report_or_log},
+    translate::{
+        Command, End, Programs, Task, name_input, name_url, output_file, report_or_log,
+        subtitles_beside,
+    },
 };
 use async_io::Timer;
 use dubhook_core::{
@@ -19,13 +23,22 @@ use dubhook_core::{
     out::Out,
     server::Server,
     service::{Report, Service},
+    url::is_absolute_uri,
 };
 use futures_lite::future::FutureExt;
 use smol::unblock;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// What is said of a job whose video is an upload that is not there.
 const NO_INPUT: &str = "The upload is not there, or not all of it.";
+
+/// What `serve` asks of its callers, and what opens its store.
+const HIDDEN: &[&str] = &[
+    "DUBHOOK_API_KEYS",
+    "DUBHOOK_STORE",
+    "PGPASSWORD",
+    "PGPASSFILE",
+];
 
 /// How often a running job's lease is renewed: well within the lease.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -93,21 +106,20 @@ impl Run<'_, '_> {
     async fn to_end(&self, mut job: Vec<u8>) {
         if let Some(upload) = self.upload {
             match self.input(upload).await {
-                Some(file) => name_input(&mut job, &upload.text(Prefix::Media), &file),
+                Some(Input::File(file)) => {
+                    name_input(&mut job, &upload.text(Prefix::Media), &file);
+                }
+                Some(Input::Url(url)) => name_url(&mut job, &upload.text(Prefix::Media), &url),
                 None => return self.report(Report::Failed(NO_INPUT)),
             }
         }
         let id = self.id.text(Prefix::Job);
+        let mut hidden = HIDDEN.to_vec();
+        hidden.extend(self.engine.media.iter().flat_map(|media| media.hidden()));
         let task = Task {
             id: id.as_str(),
             job: &job,
-            // What `serve` asks of its callers.
-            hidden: &[
-                "DUBHOOK_API_KEYS",
-                "DUBHOOK_STORE",
-                "PGPASSWORD",
-                "PGPASSFILE",
-            ],
+            hidden: &hidden,
         };
         let progress = |share| self.report(Report::Progress(share));
         let run = self.command.run(task, progress, self.stop.raised());
@@ -127,8 +139,8 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Where the upload can be read on this machine.
-    async fn input(&self, upload: Id) -> Option<PathBuf> {
+    /// Where the upload can be read.
+    async fn input(&self, upload: Id) -> Option<Input> {
         let media = Arc::clone(self.engine.media.as_ref()?);
         unblock(move || media.input(upload)).await.ok()
     }
@@ -139,21 +151,34 @@ impl Run<'_, '_> {
         let media = self.engine.media.clone()?;
         let (output, folder, job) = (output.to_owned(), self.command.output.clone(), self.id);
         let kept = unblock(move || match output_file(&output, &folder) {
-            Some(file) => media.adopt(job, &file).map(|()| true),
+            Some(file) => {
+                let subtitles = subtitles_beside(&file, &folder);
+                media.adopt(job, &file, &subtitles).map(|()| true)
+            }
             None => Ok(false),
         });
         let job = job.text(Prefix::Job);
         match kept.await {
-            Ok(true) => {
-                let server = self.engine.public_url.as_deref()?.trim_end_matches('/');
-                Some(format!("{server}/v1/translations/{job}/output"))
-            }
+            Ok(true) => self.output_link(),
             Ok(false) => None,
             Err(why) => {
                 tracing::warn!(%job, ?why, "the output is not kept among the media");
                 None
             }
         }
+    }
+
+    /// The link to the output; none where it is not known how callers reach the server.
+    fn output_link(&self) -> Option<String> {
+        let mut memory = vec![0; self.url_bytes_max()];
+        let mut out = Out::new(&mut memory);
+        let server = self.engine.server.borrow();
+        server.write_output_link(self.id, &mut out);
+        let len = out.finish().unwrap_or(0);
+        memory.truncate(len);
+        String::from_utf8(memory)
+            .ok()
+            .filter(|link| len > 0 && is_absolute_uri(link))
     }
 
     fn url_bytes_max(&self) -> usize {

@@ -32,8 +32,9 @@ use async_io::{Async, Timer};
 use dubhook_core::{
     address::{Cidr, Guard},
     record::Keep,
-    server::{self as machine, ApiKey, Config, Input, Page},
+    server::{self as machine, ApiKey, Config, Input, Links, Page},
     service::Limits,
+    signature::LinkKey,
     simulate::{SimSlot, Simulator},
 };
 use futures_lite::future::{self, FutureExt};
@@ -54,6 +55,10 @@ use std::{
 const SPARE_MAX: usize = 64;
 /// How long what is in flight may take after the server was told to stop.
 const FINISH_MAX: Duration = Duration::from_secs(10);
+
+/// How much longer than its output is kept a job's link is good, in milliseconds: the time counts from when the job was made, which
+/// may wait, be translated, and stay in memory before it is only kept.
+const WAITS_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 
 /// A server that listens and is not running yet: connections wait until it [runs](Self::run).
 #[derive(Debug)]
@@ -174,6 +179,15 @@ impl Server {
             }
         }
         let own = own::listened_at(self.address);
+        let link_key = match self.media.clone() {
+            Some(media) => Some(LinkKey::new(unblock(move || media.link_key()).await?)),
+            None => None,
+        };
+        let reached = self.public_url.as_deref().or(self.advertised.as_deref());
+        let reached = reached.map(|url| url.trim_end_matches('/'));
+        if link_key.is_some() && reached.is_none() {
+            tracing::warn!("callers are given no links to outputs: say how they reach this server");
+        }
         let retain_ms = u64::try_from(self.retain.as_millis()).unwrap_or(u64::MAX);
         let config = Config {
             service: Limits {
@@ -191,6 +205,12 @@ impl Server {
             },
             pages: self.pages,
             media: self.media.is_some(),
+            upload_bytes_max: self.media.as_ref().map(|media| media.upload_bytes_max()),
+            links: link_key.as_ref().zip(reached).map(|(key, base)| Links {
+                base,
+                key,
+                output_ms: retain_ms.saturating_add(WAITS_MS),
+            }),
             idle_ms: self.idle.as_millis().try_into().unwrap_or(u64::MAX),
             ..Config::SERVER
         };
@@ -227,7 +247,6 @@ impl Server {
             workers,
             storage: Storage::new(self.store.clone(), &config)?,
             media: self.media.clone(),
-            public_url: self.public_url.clone(),
             media_turns: Semaphore::new(MEDIA_TURNS),
             turn: Signal::default(),
             named: (0..self.capacity.connections)

@@ -7,7 +7,7 @@ mod said;
 mod simulated;
 mod workers;
 
-pub use input::{name_input, output_file, upload_of};
+pub use input::{name_input, name_url, output_file, subtitles_beside, upload_of};
 pub use program::{Command, End, Task};
 pub(crate) use programs::Programs;
 pub(crate) use simulated::Simulated;

@@ -120,12 +120,12 @@ fn endpoints(world: &mut World<'_>) {
     black_box(server.change_endpoint(world.ix, change).is_ok());
     let _ = server.rotate_secret(world.now, world.ix);
     black_box(server.test_endpoint(world.now, world.ix).is_ok());
-    black_box(server.redeliver(
+    let _ = black_box(server.redeliver(
         world.ix,
         world.timestamp,
         Id::parse(Prefix::Event, world.text),
     ));
-    server.remove_endpoint(world.ix);
+    let _ = black_box(server.remove_endpoint(world.ix));
     black_box(server.service().find_endpoint_text(world.text));
     black_box(server.service().older_endpoint(world.ix));
 }

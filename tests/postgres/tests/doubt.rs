@@ -152,38 +152,65 @@ fn until_commits_wait(cluster: &Cluster) {
     });
 }
 
+fn wait_for_standbys(cluster: &Cluster, names: &str) {
+    let mut psql = cluster.psql();
+    psql.run(&format!(
+        "ALTER SYSTEM SET synchronous_standby_names = '{names}'"
+    ));
+    psql.run("SELECT pg_reload_conf()");
+}
+
+/// Sessions of a server that wait for a synchronous standby.
+const WAITS: &str =
+    "pg_stat_activity WHERE application_name = 'dubhook' AND wait_event = 'SyncRep'";
+
 #[test]
-fn what_a_synchronous_standby_has_not_confirmed_is_not_acknowledged_though_it_can_be_read() {
+fn a_wait_for_a_standby_that_somebody_ends_is_no_acknowledgement() {
     let cluster = Cluster::new(&[]);
-    let store = taken(&cluster.url(), SHORT);
+    let store = taken(&cluster.url(), LEASE);
     store.write(&mixed("before")).unwrap();
-    let wait_for = |names: &str| {
-        let mut psql = cluster.psql();
-        psql.run(&format!(
-            "ALTER SYSTEM SET synchronous_standby_names = '{names}'"
-        ));
-        psql.run("SELECT pg_reload_conf()");
-    };
-    let waits = "application_name = 'dubhook' AND wait_event = 'SyncRep'";
-    wait_for("nobody");
+    wait_for_standbys(&cluster, "nobody");
     until_commits_wait(&cluster);
     thread::scope(|scope| {
         let _back = GivenBack(&store);
         let written = scope.spawn(|| store.write(&mixed("after")));
         let mut psql = cluster.psql();
+        psql.wait_for(&format!("EXISTS (SELECT FROM {WAITS})"));
+        // As a time-out of the role's does, too. The database says that the statement was done, with a warning.
+        psql.run(&format!("SELECT pg_cancel_backend(pid) FROM {WAITS}"));
         psql.wait_for(&format!(
-            "EXISTS (SELECT FROM pg_stat_activity WHERE {waits})"
+            "EXISTS (SELECT FROM {WAITS} AND query LIKE 'UPDATE%beat%')"
         ));
+        assert_eq!(psql.run("SELECT max(batch) FROM dubhook.journal"), ["2"]);
+        assert!(!written.is_finished());
+        wait_for_standbys(&cluster, "");
+        written.join().unwrap().unwrap();
+    });
+    assert_eq!((shard(&cluster, "epoch"), batches(&cluster)), (1, 2));
+}
+
+#[test]
+fn what_a_synchronous_standby_has_not_confirmed_is_not_acknowledged_though_it_can_be_read() {
+    let cluster = Cluster::new(&[]);
+    let store = taken(&cluster.url(), SHORT);
+    store.write(&mixed("before")).unwrap();
+    wait_for_standbys(&cluster, "nobody");
+    until_commits_wait(&cluster);
+    thread::scope(|scope| {
+        let _back = GivenBack(&store);
+        let written = scope.spawn(|| store.write(&mixed("after")));
+        let mut psql = cluster.psql();
+        psql.wait_for(&format!("EXISTS (SELECT FROM {WAITS})"));
         let first = psql.run("SELECT backend FROM dubhook.shard");
         // The session that has waited in vain is ended; what it had written can be read then, and a session after it asks what
         // became of it, and waits for the standby in its turn.
         psql.wait_for(&format!(
-            "EXISTS (SELECT FROM pg_stat_activity WHERE {waits} AND pid <> {})",
+            "EXISTS (SELECT FROM {WAITS} AND pid <> {})",
             first[0]
         ));
         assert_eq!(psql.run("SELECT max(batch) FROM dubhook.journal"), ["2"]);
         assert!(!written.is_finished() && !store.holds());
-        wait_for("");
+        wait_for_standbys(&cluster, "");
         written.join().unwrap().unwrap();
     });
     assert_eq!((shard(&cluster, "epoch"), batches(&cluster)), (1, 2));

@@ -4,11 +4,13 @@
 //! Each target is a function from bytes to nothing that panics where something is wrong. What it checks beside the
 //! absence of panics is said at each: mostly that two ways to the same end agree.
 
+mod media;
 mod messages;
 mod records;
 mod server;
 mod values;
 
+pub use media::media;
 pub use messages::{requests, responses};
 pub use records::records;
 pub use server::server;
@@ -18,7 +20,7 @@ pub use values::{json, signatures, urls};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("requests", requests),
     ("responses", responses),
     ("json", json),
@@ -26,6 +28,7 @@ pub const TARGETS: [Target; 7] = [
     ("signatures", signatures),
     ("records", records),
     ("server", server),
+    ("media", media),
 ];
 
 /// Takes decisions out of bytes. When they run out, every decision is the first one.

@@ -53,7 +53,7 @@ impl Rig {
                 let _ = server.change_endpoint(ix, change);
             }),
             Op::Remove(at) => self.with_hook(server, at, |rig, server, ix, id| {
-                server.remove_endpoint(ix);
+                assert_eq!(server.remove_endpoint(ix), Ok(()));
                 rig.model.remove(id);
             }),
             Op::Test(at) => self.with_hook(server, at, |rig, server, ix, id| {
@@ -71,7 +71,7 @@ impl Rig {
             }),
             Op::Redeliver(at) => self.with_hook(server, at, |rig, server, ix, id| {
                 if rig.model.hooks[&id].enabled {
-                    server.redeliver(ix, Timestamp::EPOCH, None);
+                    assert!(server.redeliver(ix, Timestamp::EPOCH, None).is_ok());
                     rig.model.revive(id);
                     if server.service().owed().dead_letters > 0 {
                         rig.partly.insert(id);
@@ -175,6 +175,7 @@ impl Rig {
                 }
             }
             Err(SubmitError::NotStarted) => panic!("it works"),
+            Err(SubmitError::Invalid) => panic!("its strings are in order"),
             Err(SubmitError::Full) => {}
             Err(SubmitError::KeyReused) => {
                 assert_ne!(known.expect("a known key").0, request_hash(request));

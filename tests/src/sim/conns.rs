@@ -61,8 +61,7 @@ impl Process<'_> {
             world.net.finish(&mut world.env, link, Side::Listener);
             return;
         };
-        let limits = &self.config.http;
-        let bytes = limits.head_bytes_max + limits.body_bytes_max + limits.chunk_line_bytes_max + 2;
+        let bytes = self.config.http.message_bytes_max();
         self.links.insert(conn, link);
         self.conns.insert(
             link,
@@ -100,7 +99,7 @@ impl Process<'_> {
             io.reads = matches!(drive, Drive::Input { .. });
             let more = !io.arrived.is_empty() || io.ended;
             let ended = io.ended && io.arrived.is_empty();
-            world.oracle.answered(out.written(), &world.journal);
+            world.oracle.answered(out.written(), &world.durable);
             let mut answer = out.written().to_vec();
             if let Some(mutation) = world.env.options.mutation {
                 mutation.spoil_answer(&mut answer);
@@ -118,6 +117,12 @@ impl Process<'_> {
                 _ => return,
             }
         }
+    }
+
+    /// Ends a connection without a word.
+    pub(super) fn refuse(&mut self, world: &mut World, link: LinkId) {
+        world.net.reset(&mut world.env, link, Side::Listener);
+        self.close(world, link, false);
     }
 
     fn close(&mut self, world: &mut World, link: LinkId, tell: bool) {

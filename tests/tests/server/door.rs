@@ -1,7 +1,10 @@
 //! The door: a machine that is called wrongly says so, and nothing comes of it.
 
 use dubhook_core::{
+    dispatch::{EndpointChange, EndpointError, NewEndpoint},
+    event::Filter,
     http::RecvBuf,
+    id::Ix,
     log::AttemptError,
     out::Out,
     record::{Keep, Table},
@@ -9,7 +12,7 @@ use dubhook_core::{
         AcceptError, Config, Drive, HandleError, Input, Output, PollError, Ready, Server,
         ServerStorage,
     },
-    service::{AttemptResult, RequestError, RestoreError},
+    service::{AttemptResult, NewJob, RequestError, RestoreError, SubmitError},
     signature::Secret,
 };
 use dubhook_tests::{
@@ -265,4 +268,97 @@ fn no_record_is_longer_than_is_said() {
     let most = |records: &Records| records.values().map(Vec::len).max();
     let most = most(&machine.records).unwrap();
     assert_eq!(most, machine.server.config().record_bytes_max());
+}
+
+#[test]
+fn what_a_front_end_hands_in_is_checked_before_it_is_kept() {
+    let mut memory = Box::new(Memory::new());
+    let mut server = server(&mut memory);
+    let good = NewJob {
+        video_url: "https://example.test/v.mp4".into(),
+        source_language: None,
+        target_language: "es".into(),
+        reference: None,
+        callback_url: None,
+    };
+    let long = format!("https://example.test/{}", "a".repeat(500));
+    let bad = [
+        NewJob {
+            video_url: "my video.mp4".into(),
+            ..good
+        },
+        NewJob {
+            video_url: long.as_str().into(),
+            ..good
+        },
+        NewJob {
+            target_language: "español".into(),
+            ..good
+        },
+        NewJob {
+            callback_url: Some("nonsense".into()),
+            ..good
+        },
+        NewJob {
+            callback_url: Some("".into()),
+            ..good
+        },
+    ];
+    for new in &bad {
+        assert_eq!(server.submit(at(0), new), Err(SubmitError::Invalid));
+        let keyed = server.submit_once(at(0), new, b"key", b"request");
+        assert_eq!(keyed, Err(SubmitError::Invalid));
+    }
+    let job = server.submit(at(0), &good).unwrap().job;
+
+    let nowhere = NewEndpoint {
+        subject: Ix::new(9),
+        ..NewEndpoint::new("http://127.0.0.1:3120/", Filter::ALL).unwrap()
+    };
+    let made = server.create_endpoint(at(0), nowhere);
+    assert_eq!(made, Err(EndpointError::Subject));
+    let narrowed = NewEndpoint {
+        subject: Some(job),
+        ..NewEndpoint::new("http://127.0.0.1:3120/", Filter::ALL).unwrap()
+    };
+    let made = server.create_endpoint(at(0), narrowed).unwrap();
+    let change = EndpointChange {
+        url: Some("nonsense".into()),
+        ..EndpointChange::default()
+    };
+    let changed = server.change_endpoint(made, change);
+    assert_eq!(changed, Err(EndpointError::Url));
+    // What was taken can be put back, and it was all written.
+    let mut records = Records::new();
+    let mut room = vec![0; server.config().record_bytes_max()];
+    while let Output::Save { key, value } = server.poll(at(0), Ready::RECORDS, &mut room).unwrap() {
+        match value {
+            Some(value) => drop(records.insert(key, value.to_vec())),
+            None => drop(records.remove(&key)),
+        }
+    }
+    for table in [Table::Meta, Table::Job, Table::State, Table::Endpoint] {
+        assert!(records.keys().any(|key| key.table == table), "{table:?}");
+    }
+    let mut memory = Box::new(Memory::new());
+    let mut again = self::server(&mut memory);
+    for (key, value) in &records {
+        assert_eq!(again.restore(at(0), *key, value), Ok(()));
+    }
+    assert_eq!(again.start(at(0)), Ok(()));
+}
+
+#[test]
+fn a_connection_is_known_to_the_machine_alone_that_took_it_on() {
+    let mut memory = [const { Memory::new() }; 2].map(Box::new);
+    let [one, two] = &mut memory;
+    let mut one = Server::new(one.lend(Keep::Nothing), config(), [1; 32]).unwrap();
+    let mut two = Server::new(two.lend(Keep::Nothing), config(), [2; 32]).unwrap();
+    let (_, of_two) = (one.accept(at(0)).unwrap(), two.accept(at(0)).unwrap());
+    let mut room = vec![0; one.config().answer_bytes_max()];
+    let mut bytes = *b"GET /status HTTP/1.1\r\nhost: here\r\n\r\n";
+    let len = bytes.len();
+    let mut input = RecvBuf::new(&mut bytes, len);
+    let driven = one.drive(at(0), of_two, &mut input, &mut Out::new(&mut room));
+    assert_eq!(driven, Ok(Drive::Close));
 }

@@ -143,9 +143,15 @@ pub(crate) enum Problem {
     /// `sha256` is none.
     #[cfg(feature = "media")]
     Sha256,
-    /// `upload` names no upload that is whole.
+    /// A member names no upload that is whole.
     #[cfg(feature = "media")]
-    Upload,
+    Upload(Field),
+    /// `subtitles` are none that can be kept.
+    #[cfg(feature = "media")]
+    Subtitles,
+    /// The translation has no subtitles that are kept here.
+    #[cfg(feature = "media")]
+    NoSubtitles,
     /// `filename` is none.
     #[cfg(feature = "media")]
     Filename,
@@ -185,6 +191,27 @@ pub(crate) enum Problem {
     /// The range that is asked for lies beyond the end.
     #[cfg(feature = "media")]
     Range,
+    /// The upload that a job is about is not there, or not all of it.
+    #[cfg(feature = "media")]
+    UploadNotReady,
+    /// The bytes of an upload are to go elsewhere.
+    #[cfg(feature = "media")]
+    UploadElsewhere,
+    /// `Upload-Metadata` is none.
+    #[cfg(feature = "media")]
+    UploadMetadata,
+    /// Another version of the protocol by which uploads go on.
+    #[cfg(feature = "media")]
+    TusVersion,
+    /// What is sent of an upload says that it is something else.
+    #[cfg(feature = "media")]
+    NotOffset,
+    /// The signature of a link is not that of this link.
+    #[cfg(feature = "media")]
+    LinkWrong,
+    /// A link was good until before now.
+    #[cfg(feature = "media")]
+    LinkExpired,
     /// There is no room; how many seconds to stay away.
     Full(u8),
     /// The server is about to stop.
@@ -239,6 +266,32 @@ impl Problem {
             Self::Http(refusal) => refusal.status(),
             _ => self.parts().status,
         }
+    }
+
+    /// Whether it is told to clients that upload, who are answered after tus.
+    #[cfg(feature = "media")]
+    pub(crate) const fn is_of_uploads(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchUpload
+                | Self::Bytes
+                | Self::Filename
+                | Self::ContentType
+                | Self::LengthRequired
+                | Self::OffsetMissing
+                | Self::Offset
+                | Self::UploadLength
+                | Self::UploadTooLarge
+                | Self::UploadBusy
+                | Self::UploadDone
+                | Self::UploadElsewhere
+                | Self::UploadMetadata
+                | Self::TusVersion
+                | Self::NotOffset
+                | Self::Checksum
+                | Self::MediaFull
+                | Self::MediaBroken
+        )
     }
 
     /// How many seconds to stay away, if there is hope.
@@ -440,7 +493,18 @@ impl Problem {
             #[cfg(feature = "media")]
             Self::Sha256 => parts!(Sha256, "It must be 64 hexadecimal digits."),
             #[cfg(feature = "media")]
-            Self::Upload => parts!(Upload, "It must be the id of an upload that is all there."),
+            Self::Upload(_) => parts!("It must be the id of an upload that is all there."),
+            #[cfg(feature = "media")]
+            Self::Subtitles => parts!(
+                Subtitles,
+                "It must be an upload with WebVTT or SubRip of 4 MiB at most, in UTF-8.",
+            ),
+            #[cfg(feature = "media")]
+            Self::NoSubtitles => parts!(
+                404,
+                "subtitles_not_found",
+                "The translation has no subtitles that are kept here.",
+            ),
             #[cfg(feature = "media")]
             Self::Filename => parts!(
                 Filename,
@@ -509,6 +573,49 @@ impl Problem {
                 "The output has no such bytes; Content-Range says how many it has.",
             ),
             #[cfg(feature = "media")]
+            Self::UploadNotReady => parts!(
+                422,
+                "upload_not_ready",
+                "The upload that it names is not there, or not all of it.",
+                Some(Field::VideoUrl)
+            ),
+            #[cfg(feature = "media")]
+            Self::UploadElsewhere => parts!(
+                409,
+                "upload_elsewhere",
+                "Send the bytes to where the member upload says, which is not here.",
+            ),
+            #[cfg(feature = "media")]
+            Self::UploadMetadata => parts!(
+                400,
+                "invalid_upload_metadata",
+                "Upload-Metadata must be names and values in Base64, each name once.",
+            ),
+            #[cfg(feature = "media")]
+            Self::TusVersion => parts!(
+                412,
+                "tus_version",
+                "This server speaks the version of tus that Tus-Version says.",
+            ),
+            #[cfg(feature = "media")]
+            Self::NotOffset => parts!(
+                415,
+                "unsupported_media_type",
+                "Send the bytes as content-type: application/offset+octet-stream.",
+            ),
+            #[cfg(feature = "media")]
+            Self::LinkWrong => parts!(
+                403,
+                "link_wrong",
+                "The signature is not that of this link: take all of the URL as it was given, or send an API key.",
+            ),
+            #[cfg(feature = "media")]
+            Self::LinkExpired => parts!(
+                403,
+                "link_expired",
+                "This link was good for a time that is over. Send an API key.",
+            ),
+            #[cfg(feature = "media")]
             Self::MediaBroken => parts!(
                 500,
                 "media_broken",
@@ -541,6 +648,8 @@ impl Problem {
             Self::NotBool(field) => Some(*field),
             #[cfg(any(feature = "lists", feature = "hub"))]
             Self::QueryTwice(field) => Some(*field),
+            #[cfg(feature = "media")]
+            Self::Upload(field) => Some(*field),
             #[cfg(feature = "guard")]
             Self::Blocked(field) => Some(*field),
             _ => self.parts().field,

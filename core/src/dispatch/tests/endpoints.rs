@@ -28,7 +28,8 @@ fn one_that_is_gone_is_disabled_and_comes_back_when_it_is_enabled() {
             .dispatcher
             .redeliver(ix, Timestamp::EPOCH, None, &bench.doors);
         assert_eq!(
-            again, 1,
+            again,
+            Ok(1),
             "the opening; of the closing it did not want to hear"
         );
         assert_eq!(bench.drain(204).len(), 1);

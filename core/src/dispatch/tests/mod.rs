@@ -92,6 +92,8 @@ impl Message for Told {
 }
 
 impl Stored for Told {
+    const BYTES_MAX: usize = 8 + 4 + 1 + 2;
+
     fn write(&self, record: &mut Write<'_>) {
         record.timestamp(self.at);
         record.u32(self.sequence);
@@ -167,14 +169,18 @@ impl<'a> Bench<'a> {
     }
 
     fn with(memory: &'a mut Memory, keep: Keep, limits: Limits) -> Self {
+        Self::seeded(memory, keep, limits, [7; 32])
+    }
+
+    fn seeded(memory: &'a mut Memory, keep: Keep, limits: Limits, seed: [u8; 32]) -> Self {
         let now = Now {
             instant: Instant::ZERO,
             timestamp: Timestamp::from_unix_ms(1_795_510_800_000),
         };
-        let mut dispatcher = Dispatcher::new(memory.lend(keep), limits, [7; 32]).unwrap();
+        let mut dispatcher = Dispatcher::new(memory.lend(keep), limits, seed).unwrap();
         let ids = [FRONT, BACK].map(|door| dispatcher.new_id(now, door));
         let url = "http://own.test/back".bytes();
-        let callback = dispatcher.text_mut().store([url]).unwrap();
+        let callback = dispatcher.text.store([url]).unwrap();
         Self {
             dispatcher,
             doors: Doors { ids, callback },

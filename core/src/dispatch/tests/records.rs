@@ -5,11 +5,11 @@ use crate::dispatch::{HandleError, PollError, RestoreError, SubjectError};
 use crate::record::{Key, Table};
 use std::collections::BTreeMap;
 
-type Store = BTreeMap<Key, Vec<u8>>;
+pub(super) type Store = BTreeMap<Key, Vec<u8>>;
 
 impl Bench<'_> {
     /// Takes one batch into the store. `false` where there is none.
-    fn commit(&mut self, store: &mut Store) -> bool {
+    pub(super) fn commit(&mut self, store: &mut Store) -> bool {
         let mut memory = [0; 1_024];
         let ready = Ready {
             attempts: false,
@@ -159,4 +159,73 @@ fn records_come_in_order_and_before_work() {
     assert_eq!(bench.dispatcher.start(), Err(RestoreError::Started));
     let late = put_back(&mut bench, key(Table::Meta, 0));
     assert_eq!(late, Err(RestoreError::Started));
+}
+
+/// An event whose record is longer than it says.
+#[derive(Debug, Clone, Copy, PartialEq, zerocopy::FromZeros)]
+struct Liar(Told);
+
+impl Message for Liar {
+    type Filter = bool;
+    const EMPTY: Self = Self(Told::EMPTY);
+    const NO_FILTER: bool = false;
+    fn sequence(&self) -> u32 {
+        self.0.sequence
+    }
+    fn at(&self) -> Timestamp {
+        self.0.at
+    }
+}
+
+impl Stored for Liar {
+    const BYTES_MAX: usize = 1;
+    fn write(&self, record: &mut Write<'_>) {
+        record.raw(&[0; 2_000]);
+    }
+    fn read(_: &mut Read<'_>) -> Option<Self> {
+        None
+    }
+}
+
+struct Nobody(Id);
+
+impl Subjects<Liar> for Nobody {
+    fn id(&self, _: Ix) -> Option<Id> {
+        Some(self.0)
+    }
+    fn write_body(&self, _: Ix, _: &Liar, _: &Pool<'_>, _: &mut Out<'_>) {}
+}
+
+#[test]
+fn what_does_not_fit_into_its_record_is_never_written_as_deleted() {
+    let now = Now {
+        instant: Instant::ZERO,
+        timestamp: Timestamp::from_unix_ms(1_795_510_800_000),
+    };
+    let mut storage = Box::new(Storage::<Liar, 1, 1, 1, 256>::new());
+    let tables = storage.lend(Keep::Records);
+    let mut dispatcher = Dispatcher::new(tables, Limits::DEVICE, [7; 32]).unwrap();
+    let subject = Nobody(dispatcher.new_id(now, FRONT));
+    dispatcher.admit(FRONT, 0, false).unwrap();
+    let new = NewEndpoint::new("http://all.test/", false).unwrap();
+    dispatcher.create_endpoint(now, new).unwrap();
+    let told = Liar(Told {
+        sequence: 1,
+        ..Told::EMPTY
+    });
+    dispatcher.publish(FRONT, told, false, &subject).unwrap();
+    let mut memory = [0; 1_024];
+    assert!(memory.len() >= dispatcher.record_bytes_max());
+    let mut refused = 0;
+    for _ in 0..8 {
+        match dispatcher.poll(now, Ready::ALL, &mut memory) {
+            Ok(Output::Save { value, .. }) => assert!(value.is_some()),
+            Ok(output) => panic!("it came to {output:?}"),
+            Err(error) => {
+                assert_eq!(error, PollError::ShortMemory);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 1, "it says so until somebody listens");
 }

@@ -12,7 +12,7 @@ pub use error::{ReadError, ReadErrorKind};
 
 use super::{
     Array, NumberError, Str, checked,
-    lend::{ARRAY, SHORT, STR},
+    hint::{ARRAY, SHORT, STR},
     value::Items,
 };
 use core::marker::PhantomData;
@@ -23,7 +23,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Visitor};
 /// Reads a document into a typed value.
 ///
 /// Strings without escapes are lent out of `bytes`; a [`Str`] takes those with escapes too, as they stand. Any other text
-/// wants them decoded, which takes memory: that is [`from_slice_in`]. Names of members and of enums' variants, and the short
+/// (`&str`, `String`, `heapless::String`) wants them decoded, which takes memory: that is [`from_slice_in`]. Names of members and of enums' variants, and the short
 /// texts of this crate's own types (ids, times, words), need none.
 ///
 /// ```

@@ -5,7 +5,7 @@ use super::{
     document::{Document, Literal, Place},
     error::{ReadError, ReadErrorKind},
 };
-use crate::json::{lend::FIRST_MEMBER_FIRST, value::take_string};
+use crate::json::{hint::FIRST_MEMBER_FIRST, value::take_string};
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 impl<'de> Document<'de> {

@@ -4,6 +4,8 @@
 //! takes a job; the next one is called after that, while there is more: each call is O(1), and nobody is called in
 //! vain for long. Who does not wait takes what is there at that moment.
 
+#[cfg(feature = "media")]
+use crate::server::media;
 use crate::{
     api::{self, OfWork, Problem},
     http::Request,
@@ -40,7 +42,17 @@ pub(in crate::server) fn report(
 ) -> Answer {
     check_remote(server)?;
     let id = Id::parse(Prefix::Job, name).ok_or(Problem::NoSuchJob)?;
-    let (lease, report) = api::report(request, what, &server.config.service, server.decode)?;
+    #[cfg(feature = "media")]
+    let mut memory = [0; media::LINK_BYTES_MAX];
+    #[cfg(feature = "media")]
+    let own = match what {
+        OfWork::Complete => server.own_output(request, id, &mut memory)?,
+        _ => None,
+    };
+    #[cfg(not(feature = "media"))]
+    let own = None;
+    let limits = &server.config.service;
+    let (lease, report) = api::report(request, what, limits, own, server.decode)?;
     match server.service.report_as(now, id, lease, report) {
         Ok(()) => Ok(Reply::Job(id)),
         // One that has left memory has ended.
@@ -148,6 +160,8 @@ impl Server<'_> {
         out.put_u64(claim.lease.into());
         out.put(b",\"lease_ms\":");
         out.put_u64(self.config.service.lease_ms);
+        #[cfg(feature = "media")]
+        self.write_input_link(claim.job, claim.id, claim.lease, out);
         out.put(b"}");
         Ok(())
     }

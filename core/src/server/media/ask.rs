@@ -1,15 +1,17 @@
 //! Which requests are about media, and what they ask of the driver.
 
 use crate::{
-    api::{self, NewUpload, OfWork, Problem, Resource},
-    digits::canonical_u64,
+    api::{self, NewUpload, OfWork, Problem, Resource, Subtitles},
+    digits::{canonical, canonical_u64},
     http::{Method, RecvBuf, Request},
     id::{Id, Ix, Prefix},
+    out::Out,
     server::{
         ConnId, Server, answer,
         conn::Waiting,
         reply::{Answer, Reply},
     },
+    service::NewJob,
     slab::Ix as Slot,
     time::Now,
 };
@@ -20,7 +22,17 @@ use crate::{
 pub enum MediaCall<'r> {
     /// Make room for an upload. Answered with [`MediaAnswer::Upload`](super::MediaAnswer::Upload).
     Create(NewUpload<'r>),
-    /// How far an upload is. Answered likewise.
+    /// Which uploads there are, newest first. Answered with [`MediaAnswer::Uploads`](super::MediaAnswer::Uploads).
+    #[cfg(feature = "lists")]
+    List {
+        /// Those that come after this one, which need not be there any more; none for the newest.
+        after: Option<Id>,
+        /// How many at most.
+        limit: u8,
+        /// Those alone of which this SHA-256 was announced or found, in 64 hexadecimal digits.
+        sha256: Option<&'r str>,
+    },
+    /// How far an upload is. Answered as [`Create`](Self::Create).
     Read {
         /// Which one.
         upload: Id,
@@ -41,6 +53,13 @@ pub enum MediaCall<'r> {
         /// Of which one.
         upload: Id,
     },
+    /// Where a part of an upload is to be sent. Answered with [`MediaAnswer::Part`](super::MediaAnswer::Part).
+    Part {
+        /// Of which one.
+        upload: Id,
+        /// Which part, from 1 on.
+        number: u16,
+    },
     /// An upload is wanted no more. Answered with [`MediaAnswer::Done`](super::MediaAnswer::Done).
     Remove {
         /// Which one.
@@ -56,6 +75,8 @@ pub enum MediaCall<'r> {
     Keep {
         /// The upload.
         upload: Id,
+        /// Another one, which is its subtitles.
+        subtitles: Option<Id>,
         /// The job.
         job: Id,
     },
@@ -63,6 +84,13 @@ pub enum MediaCall<'r> {
     Output {
         /// Of which one.
         job: Id,
+    },
+    /// A translation's subtitles. Answered as [`Output`](Self::Output).
+    Subtitles {
+        /// Of which one.
+        job: Id,
+        /// In which form.
+        form: Subtitles,
     },
 }
 
@@ -77,6 +105,8 @@ pub(in crate::server) struct Asked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     Create,
+    #[cfg(feature = "lists")]
+    List,
     Read,
     Begin,
     /// The end of PUT, or of PATCH.
@@ -85,8 +115,12 @@ pub(super) enum What {
     },
     Remove,
     Content,
+    Part(u16),
+    /// Whether an upload is there that a job shall be about.
+    Submit,
     Keep,
     Output,
+    Subtitles(Subtitles),
 }
 
 impl What {
@@ -102,14 +136,40 @@ pub(in crate::server) fn create(
     now: Now,
     request: &Request<'_>,
 ) -> Answer {
+    check_version(request)?;
     let id = Id::new(now.timestamp, Ix::MIN, server.service.random());
     api::upload(request, id)?;
     let what = What::Create;
     Ok(Reply::Media(Asked { what, id }))
 }
 
+/// What is answered to who wants to see which uploads there are.
+#[cfg(feature = "lists")]
+pub(in crate::server) fn list(request: &Request<'_>) -> Answer {
+    listed(request)?;
+    let what = What::List;
+    Ok(Reply::Media(Asked { what, id: Id::NONE }))
+}
+
+/// Which part of the list a request asks for.
+#[cfg(feature = "lists")]
+fn listed<'r>(request: &Request<'r>) -> Result<MediaCall<'r>, Problem> {
+    let (page, sha256) = api::uploads(request.query)?;
+    let after = match page.cursor {
+        None => None,
+        Some(cursor) => Some(Id::parse(Prefix::Media, cursor).ok_or(Problem::Cursor)?),
+    };
+    let limit = page.limit;
+    Ok(MediaCall::List {
+        after,
+        limit,
+        sha256,
+    })
+}
+
 /// What is answered about an upload. Its bytes are taken before they have come (see [`Server::begin_upload`]).
 pub(in crate::server) fn of_upload(request: &Request<'_>, name: &str) -> Answer {
+    check_version(request)?;
     let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
     let what = match request.method {
         Method::Delete => What::Remove,
@@ -125,6 +185,41 @@ pub(in crate::server) fn of_content(name: &str) -> Answer {
     Ok(Reply::Media(Asked { what, id }))
 }
 
+/// What is answered about where that part of that upload is to be sent.
+pub(in crate::server) fn of_part(name: &str, number: &str) -> Answer {
+    let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
+    let number = canonical(number.as_bytes()).and_then(|number| number.try_into().ok());
+    let what = What::Part(number.ok_or(Problem::NoSuchUpload)?);
+    Ok(Reply::Media(Asked { what, id }))
+}
+
+/// The upload that a job shall be about, if it is one: whether that is there is asked before the job is taken.
+pub(in crate::server) fn submitted(new: &NewJob<'_>) -> Result<Option<Asked>, Problem> {
+    const SCHEME: &[u8] = b"dubhook:";
+    let url = new.video_url.bytes();
+    if !url.clone().take(SCHEME.len()).eq(SCHEME.iter().copied()) {
+        return Ok(None);
+    }
+    // A byte more than an id has, so that none is taken for what it begins with.
+    let mut memory = [0; 31];
+    let mut name = Out::new(&mut memory);
+    url.skip(SCHEME.len())
+        .take(31)
+        .for_each(|byte| name.put_byte(byte));
+    let name = core::str::from_utf8(name.written()).unwrap_or_default();
+    let id = Id::parse(Prefix::Media, name).ok_or(Problem::UploadNotReady)?;
+    let what = What::Submit;
+    Ok(Some(Asked { what, id }))
+}
+
+/// Whether a client of tus, if it is one, speaks the version that this server does (tus 1.0, section "Headers").
+fn check_version(head: &Request<'_>) -> Result<(), Problem> {
+    match head.fields.get_unique("tus-resumable") {
+        Ok(None | Some(b"1.0.0")) => Ok(()),
+        _ => Err(Problem::TusVersion),
+    }
+}
+
 /// Whether a worker that completes the job of that name has uploaded the output, and still has the job: whoever has not is told so
 /// by what reads his report.
 pub(in crate::server) fn brings_output(
@@ -135,10 +230,14 @@ pub(in crate::server) fn brings_output(
     let Some(id) = Id::parse(Prefix::Job, name) else {
         return Ok(false);
     };
-    let is_said = api::output_upload(request)?.is_some();
+    if api::brought(request)?.is_none() {
+        return Ok(false);
+    }
     let limits = &server.config.service;
-    let (lease, _) = api::report(request, OfWork::Complete, limits, server.decode)?;
-    Ok(is_said && limits.remote_workers && server.service.is_worked_on(id, lease))
+    // Only whether callers are given a link counts here, and not which.
+    let own = server.config.links.is_some().then_some("");
+    let (lease, _) = api::report(request, OfWork::Complete, limits, own, server.decode)?;
+    Ok(limits.remote_workers && server.service.is_worked_on(id, lease))
 }
 
 /// What is answered to that worker: first its output is kept, and then its report is taken.
@@ -148,10 +247,10 @@ pub(in crate::server) fn keep_output(name: &str) -> Answer {
     Ok(Reply::Media(Asked { what, id }))
 }
 
-/// What is answered about the output of the job of that name.
-pub(in crate::server) fn of_output(name: &str) -> Answer {
+/// What is answered about the output of the job of that name, or its subtitles.
+pub(in crate::server) fn of_output(name: &str, form: Option<Subtitles>) -> Answer {
     let id = Id::parse(Prefix::Job, name).ok_or(Problem::NoSuchJob)?;
-    let what = What::Output;
+    let what = form.map_or(What::Output, What::Subtitles);
     Ok(Reply::Media(Asked { what, id }))
 }
 
@@ -163,6 +262,13 @@ fn filled(head: &Request<'_>) -> Result<(Id, Option<u64>), Problem> {
     let upload = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
     if head.method == Method::Put {
         return Ok((upload, None));
+    }
+    check_version(head)?;
+    // Who says nothing of tus need not say it of the bytes either.
+    let is_tus = head.fields.get("tus-resumable").is_some();
+    let content_type = head.fields.get_unique("content-type");
+    if is_tus && content_type != Ok(Some(b"application/offset+octet-stream")) {
+        return Err(Problem::NotOffset);
     }
     let at = head.fields.get_unique("upload-offset").ok().flatten();
     let at = at.and_then(canonical_u64).ok_or(Problem::OffsetMissing)?;
@@ -183,6 +289,8 @@ impl Server<'_> {
                 let request = conn.parser.request(input.filled())?;
                 MediaCall::Create(api::upload(&request, id).ok()?)
             }
+            #[cfg(feature = "lists")]
+            What::List => listed(&conn.parser.request(input.filled())?).ok()?,
             What::Read => MediaCall::Read { upload: id },
             What::Begin => {
                 let head = conn.parser.head(input.filled())?;
@@ -192,13 +300,20 @@ impl Server<'_> {
             }
             What::End { .. } => MediaCall::End { upload: id },
             What::Remove => MediaCall::Remove { upload: id },
+            What::Part(number) => MediaCall::Part { upload: id, number },
+            What::Submit => MediaCall::Read { upload: id },
             What::Content => MediaCall::Content { upload: id },
             What::Keep => {
                 let request = conn.parser.request(input.filled())?;
-                let upload = api::output_upload(&request).ok()??;
-                MediaCall::Keep { upload, job: id }
+                let brought = api::brought(&request).ok()??;
+                MediaCall::Keep {
+                    upload: brought.upload,
+                    subtitles: brought.subtitles,
+                    job: id,
+                }
             }
             What::Output => MediaCall::Output { job: id },
+            What::Subtitles(form) => MediaCall::Subtitles { job: id, form },
         })
     }
 

@@ -11,23 +11,32 @@
 //! - `ask`: which requests these are.
 //! - `body`: an upload's bytes, and the pace that they must keep.
 //! - `answer`: what the driver tells, `told` what becomes of the connection by that, and `write` how it looks.
+//! - `link`: URLs that are good without a key, for a time.
 //! - `range`: which part of an output is asked for.
 
 mod answer;
 mod ask;
 mod body;
+mod link;
 mod range;
 #[cfg(test)]
 mod tests;
 mod told;
 mod write;
 
-pub use crate::api::NewUpload;
-pub use answer::{MediaAnswer, MediaRefusal, Output, Upload};
+pub use crate::api::{NewUpload, Subtitles};
+pub use answer::{MediaAnswer, MediaRefusal, Output, Part, Put, Upload};
 pub use ask::MediaCall;
+pub use link::Links;
 
-pub(super) use ask::{Asked, brings_output, create, keep_output, of_content, of_output, of_upload};
+#[cfg(feature = "lists")]
+pub(super) use ask::list;
+pub(super) use ask::{
+    Asked, brings_output, create, keep_output, of_content, of_output, of_part, of_upload, submitted,
+};
 pub(super) use body::Receiving;
+pub(super) use link::{LINK_BYTES_MAX, admit as admit_link};
+pub(super) use write::{TUS, tus_options};
 
 #[cfg(doc)]
 use super::Drive;

@@ -2,18 +2,64 @@
 
 extern crate std;
 
+mod links;
+#[cfg(feature = "lists")]
+mod lists;
+mod uploads;
+
 use super::*;
 use crate::{
     http::RecvBuf,
     id::Id,
     out::Out,
     record::Keep,
-    server::{ApiKey, Config, ConnId, Drive, Server, ServerStorage},
+    server::{ApiKey, Config, ConnId, Drive, Server, ServerMemory, Sizes},
+    setup::Heap,
+    signature::LinkKey,
     time::{Instant, Now, Timestamp},
 };
 use std::{boxed::Box, format, string::String, vec, vec::Vec};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 const KEYS: &[ApiKey] = &[];
+
+const SIZES: Sizes = Sizes {
+    jobs: 4,
+    blocks: 80,
+    endpoints: 2,
+    #[cfg(feature = "idempotency")]
+    keys: 4,
+    events: 24,
+    streams: 8,
+    lanes: 3,
+    attempts: 4,
+    conns: 2,
+    #[cfg(feature = "lists")]
+    log: 8,
+    #[cfg(feature = "lists")]
+    log_answer_bytes: 0,
+    feed: 8,
+};
+
+/// Tables in vectors.
+struct Vectors;
+
+impl Heap for Vectors {
+    type Rows<T> = Vec<T>;
+    type Plain<T: FromBytes + IntoBytes> = Vec<T>;
+
+    fn rows<T>(len: usize, empty: impl Fn() -> T) -> Vec<T> {
+        (0..len).map(|_| empty()).collect()
+    }
+
+    fn zeroed<T: FromZeros>(len: usize) -> Vec<T> {
+        Self::rows(len, T::new_zeroed)
+    }
+
+    fn plain<T: FromBytes + IntoBytes>(len: usize) -> Vec<T> {
+        Self::zeroed(len)
+    }
+}
 
 /// A driver with one connection and one file.
 struct Home {
@@ -27,8 +73,17 @@ struct Home {
     file: Vec<u8>,
     /// How many bytes the upload has.
     bytes: u64,
+    /// What the newest upload is called.
+    named: String,
+    /// How the bytes are to be sent.
+    put: Put<'static>,
+    /// Where the output is, if it is elsewhere.
+    elsewhere: Option<&'static str>,
     /// What is refused, if anything.
     refuses: Option<MediaRefusal>,
+    /// What was listed last.
+    #[cfg(feature = "lists")]
+    listed: Vec<Upload<'static>>,
     /// What was sent.
     sent: Vec<u8>,
     closed: bool,
@@ -43,17 +98,30 @@ fn at_ms(ms: u64) -> Now {
 
 impl Home {
     fn new(keys: &'static [ApiKey], media: bool) -> Self {
-        let memory = Box::leak(Box::new(ServerStorage::<4, 2, 2, 4>::new()));
+        let links = Links {
+            base: "https://v.test",
+            key: Box::leak(Box::new(LinkKey::new([3; 32]))),
+            output_ms: 86_400_000,
+        };
+        Self::with_links(keys, media, Some(links))
+    }
+
+    fn with_links(keys: &'static [ApiKey], media: bool, links: Option<Links<'static>>) -> Self {
         let service = crate::service::Limits {
             remote_workers: true,
+            // As long as a link.
+            url_bytes_max: 180,
             ..Config::DEVICE.service
         };
         let config = Config {
             service,
             keys,
             media,
+            links,
+            upload_bytes_max: Some(5 << 30),
             ..Config::DEVICE
         };
+        let memory = Box::leak(Box::new(ServerMemory::<Vectors>::new(&SIZES, &config)));
         let mut server = Server::new(memory.lend(Keep::Nothing), config, [1; 32]).unwrap();
         let now = at_ms(0);
         let conn = server.accept(now).unwrap();
@@ -66,7 +134,12 @@ impl Home {
             output: vec![0; config.answer_bytes_max()],
             file: Vec::new(),
             bytes: 10,
+            named: String::new(),
+            put: Put::Here,
+            elsewhere: None,
             refuses: None,
+            #[cfg(feature = "lists")]
+            listed: Vec::new(),
             sent: Vec::new(),
             closed: false,
         }
@@ -124,21 +197,44 @@ impl Home {
                         (MediaCall::Begin { .. }, Some(why)) => MediaAnswer::Refused(why),
                         (MediaCall::Keep { .. }, Some(why)) => MediaAnswer::Refused(why),
                         (MediaCall::Keep { .. }, None) => MediaAnswer::Done,
-                        (MediaCall::Output { .. } | MediaCall::Content { .. }, _) => {
-                            MediaAnswer::Output(Output {
-                                bytes: self.file.len() as u64,
-                                content_type: "video/mp4",
-                                filename: "Ä \"x\".es.mp4",
-                                tag: "\"t\"",
-                            })
+                        (
+                            MediaCall::Output { .. }
+                            | MediaCall::Content { .. }
+                            | MediaCall::Subtitles { .. },
+                            _,
+                        ) => MediaAnswer::Output(Output {
+                            bytes: self.file.len() as u64,
+                            content_type: "video/mp4",
+                            filename: "Ä \"x\".es.mp4",
+                            tag: "\"t\"",
+                            elsewhere: self.elsewhere,
+                        }),
+                        #[cfg(feature = "lists")]
+                        (MediaCall::List { after, limit, .. }, _) => {
+                            self.listed = lists::listed(after, limit);
+                            MediaAnswer::Uploads {
+                                uploads: &self.listed,
+                                next: self.listed.last().map(|upload| upload.id),
+                            }
                         }
                         (MediaCall::Remove { .. }, _) => MediaAnswer::Done,
+                        (MediaCall::Part { number, .. }, _) => MediaAnswer::Part(Part {
+                            bytes: number.into(),
+                            url: "https://s3.test/x?partNumber=7",
+                            expires_at: Timestamp::from_unix_ms(1_795_597_200_000),
+                        }),
+                        (MediaCall::Read { .. }, Some(why)) => MediaAnswer::Refused(why),
                         (MediaCall::Create(new), _) => {
                             self.bytes = new.bytes;
-                            MediaAnswer::Upload(upload(new.id, &self.file, self.bytes))
+                            let mut memory = [0; 255];
+                            let mut name = Out::new(&mut memory);
+                            new.write_filename(&mut name);
+                            let name = core::str::from_utf8(name.written()).unwrap();
+                            self.named = String::from(name);
+                            MediaAnswer::Upload(upload(new.id, &self.file, self.bytes, self.put))
                         }
                         (MediaCall::Read { upload: id } | MediaCall::End { upload: id }, _) => {
-                            MediaAnswer::Upload(upload(id, &self.file, self.bytes))
+                            MediaAnswer::Upload(upload(id, &self.file, self.bytes, self.put))
                         }
                     });
                 }
@@ -159,7 +255,7 @@ impl Home {
     }
 }
 
-fn upload(id: Id, file: &[u8], bytes: u64) -> Upload<'static> {
+fn upload(id: Id, file: &[u8], bytes: u64, put: Put<'static>) -> Upload<'static> {
     Upload {
         id,
         bytes,
@@ -168,6 +264,7 @@ fn upload(id: Id, file: &[u8], bytes: u64) -> Upload<'static> {
         content_type: None,
         sha256: None,
         expires_at: Timestamp::from_unix_ms(1_795_597_200_000),
+        put,
     }
 }
 
@@ -517,6 +614,7 @@ fn a_worker_brings_an_output_with_its_report_while_it_has_the_job() {
     };
     let upload = "\"med_01m8hmbbfzenp8mfb755000002\"";
     let mut home = Home::open();
+    home.file = b"0123456789".to_vec();
     let said = home.receive(post("/v1/translations", job).as_bytes());
     assert_eq!(status(&said), "202", "{said}");
     let id = said.split("location: /v1/translations/").nth(1).unwrap();

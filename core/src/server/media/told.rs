@@ -8,14 +8,14 @@ use super::{
 };
 use crate::{
     api::OfWork,
-    http::{CONTINUE, HeadError, Method, RecvBuf},
+    http::{CONTINUE, HeadError, Method, RecvBuf, Request},
     id::{Id, Prefix},
     out::{Out, Overflow},
     server::{
-        ConnId, Drive, Server,
+        ConnId, Drive, Server, answer,
         conn::{Conn, Waiting},
         hub,
-        reply::Reply,
+        reply::{Answer, Reply},
     },
     time::Now,
 };
@@ -35,7 +35,7 @@ impl Server<'_> {
         now: Now,
         id: ConnId,
         input: &mut RecvBuf<'_>,
-        answer: MediaAnswer<'_>,
+        told: MediaAnswer<'_>,
         out: &mut Out<'_>,
     ) -> Result<Drive, Overflow> {
         self.check_clock(now);
@@ -46,26 +46,55 @@ impl Server<'_> {
             return Ok(Drive::Close);
         };
         self.tell_time(now);
-        let told = match (conn.reply, answer) {
+        let told = match (conn.reply, told) {
             (Reply::Media(asked), MediaAnswer::Refused(why)) => {
                 self.refuse_media(&conn, id, asked.what, why, input)
             }
             (Reply::Media(asked), MediaAnswer::Begin) if asked.what == What::Begin => {
                 self.begin_body(&conn, id, asked.id, input, out)
             }
+            (Reply::Media(asked), MediaAnswer::Upload(upload)) if asked.what == What::Submit => {
+                if upload.received == upload.bytes {
+                    self.take_request_now(id, input, |server, request| {
+                        answer::submit(server, now, request, true)
+                    })
+                } else {
+                    let why = MediaRefusal::NotFound;
+                    self.refuse_media(&conn, id, asked.what, why, input)
+                }
+            }
+            (Reply::Media(asked), MediaAnswer::Part(part))
+                if matches!(asked.what, What::Part(_)) =>
+            {
+                let written = self.write_part(&conn, &part, out);
+                self.settle_media(id, asked.what, written, out, input)
+            }
             (Reply::Media(asked), MediaAnswer::Upload(upload)) => {
                 let written = self.write_upload(&conn, asked.what, &upload, out);
                 self.settle_media(id, asked.what, written, out, input)
             }
+            #[cfg(feature = "lists")]
+            (Reply::Media(asked), MediaAnswer::Uploads { uploads, next })
+                if asked.what == What::List =>
+            {
+                let written = self.write_uploads(&conn, uploads, next, out);
+                self.settle_media(id, asked.what, written, out, input)
+            }
             (Reply::Media(asked), MediaAnswer::Done) if asked.what == What::Keep => {
-                self.take_report(now, id, asked.id, input)
+                let name = asked.id.text(Prefix::Job);
+                self.take_request_now(id, input, |server, request| {
+                    hub::report(server, now, request, OfWork::Complete, &name)
+                })
             }
             (Reply::Media(asked), MediaAnswer::Done) if asked.what == What::Remove => {
                 let written = self.write_removed(&conn, out);
                 self.settle_media(id, asked.what, written, out, input)
             }
             (Reply::Media(asked), MediaAnswer::Output(output))
-                if matches!(asked.what, What::Output | What::Content) =>
+                if matches!(
+                    asked.what,
+                    What::Output | What::Content | What::Subtitles(_)
+                ) =>
             {
                 match self.write_output(&conn, &output, input, out) {
                     Ok(Part::Some { at, bytes }) => self.begin_sending(id, at, bytes, out, input),
@@ -111,20 +140,18 @@ impl Server<'_> {
         None
     }
 
-    /// Takes the report of a worker whose output is kept.
-    fn take_report(
+    /// Takes a request that waited for the driver.
+    fn take_request_now(
         &mut self,
-        now: Now,
         id: ConnId,
-        job: Id,
         input: &mut RecvBuf<'_>,
+        take: impl FnOnce(&mut Self, &Request<'_>) -> Answer,
     ) -> Option<Drive> {
         let parser = self.conns.get(id.ix)?.parser;
         let Some(request) = parser.request(input.filled()) else {
             return Some(self.end(id.ix));
         };
-        let name = job.text(Prefix::Job);
-        let reply = hub::report(self, now, &request, OfWork::Complete, &name);
+        let reply = take(self, &request);
         let barrier = self.service.barrier();
         let conn = self.conns.get_mut(id.ix)?;
         conn.parser.finish(input);

@@ -1,23 +1,29 @@
 //! Uploads and outputs as HTTP.
 
 use super::{
-    answer::{Output, Upload},
+    answer::{Output, Part as PartOf, Put, Upload},
     ask::What,
     range::{self, Part},
 };
 use crate::{
     api::Problem,
-    http::{FieldLine, HeadError, RecvBuf, ResponseHead},
+    http::{FieldLine, HeadError, RecvBuf, ResponseHead, render_date},
     id::{Id, Prefix},
     json::Writer,
     out::Out,
     server::{Server, conn::Conn, reply::NO_STORE},
+    time::Timestamp,
 };
+use base64ct::{Base64, Encoding};
 
 const JSON: FieldLine = FieldLine::new("content-type: application/json\r\n");
 const PROBLEM_JSON: FieldLine = FieldLine::new("content-type: application/problem+json\r\n");
 /// The version of the protocol by which uploads go on (tus 1.0).
-const TUS: FieldLine = FieldLine::new("tus-resumable: 1.0.0\r\n");
+pub(in crate::server) const TUS: FieldLine = FieldLine::new("tus-resumable: 1.0.0\r\n");
+/// What of it this server speaks.
+const TUS_VERSION: FieldLine = FieldLine::new("tus-version: 1.0.0\r\n");
+const TUS_EXTENSION: FieldLine =
+    FieldLine::new("tus-extension: creation,expiration,termination\r\n");
 const RANGES: FieldLine = FieldLine::new("accept-ranges: bytes\r\n");
 /// It is one caller's, and asked for again with its tag.
 const PRIVATE: FieldLine = FieldLine::new("cache-control: private, no-cache\r\n");
@@ -26,6 +32,12 @@ const NO_SNIFF: FieldLine = FieldLine::new("x-content-type-options: nosniff\r\n"
 const SANDBOX: FieldLine =
     FieldLine::new("content-security-policy: sandbox; default-src 'none'\r\n");
 
+/// The most bytes after a list's last upload.
+#[cfg(feature = "lists")]
+const TAIL_BYTES_MAX: usize = 64;
+
+/// The most bytes of what is said of an upload in Base64.
+const METADATA_BYTES_MAX: usize = 560;
 /// The most bytes of the field that names an output's file.
 const DISPOSITION_BYTES_MAX: usize = 1_100;
 
@@ -54,9 +66,23 @@ impl Server<'_> {
             .line(TUS)
             .number("upload-offset", upload.received)
             .number("upload-length", upload.bytes);
+        // What is whole stays for as long as a job names it.
+        let head = match upload.received < upload.bytes {
+            true => head.field("upload-expires", &render_date(upload.expires_at)),
+            false => head,
+        };
         if status == 204 {
             return head.finish_without_length();
         }
+        let mut memory = [0; METADATA_BYTES_MAX];
+        let mut metadata = Out::new(&mut memory);
+        if conn.head_only {
+            write_metadata(upload, &mut metadata);
+        }
+        let head = match metadata.written() {
+            [] => head,
+            metadata => head.field("upload-metadata", metadata),
+        };
         let head = head.line(JSON);
         let head = match what {
             What::Create => {
@@ -69,6 +95,68 @@ impl Server<'_> {
         };
         let length = head.finish_with_length_later()?;
         write_json(upload, out);
+        let body = length.fill_in(out);
+        if conn.head_only && !out.is_full() {
+            out.rewind(body);
+        }
+        Ok(())
+    }
+
+    /// Writes as many of the uploads as fit whole, and a cursor if there may be more.
+    #[cfg(feature = "lists")]
+    pub(super) fn write_uploads(
+        &self,
+        conn: &Conn,
+        uploads: &[Upload<'_>],
+        mut next: Option<Id>,
+        out: &mut Out<'_>,
+    ) -> Result<(), HeadError> {
+        let head = self.head(conn, 200, out).line(NO_STORE).line(JSON);
+        let length = head.finish_with_length_later()?;
+        out.put(b"{\"data\":[");
+        let mut last = None;
+        for upload in uploads {
+            let mark = out.len();
+            if last.is_some() {
+                out.put_byte(b',');
+            }
+            write_json(upload, out);
+            if last.is_some() && (out.is_full() || out.room() < TAIL_BYTES_MAX) {
+                out.rewind(mark);
+                next = last;
+                break;
+            }
+            last = Some(upload.id);
+        }
+        out.put(b"],\"next_cursor\":");
+        match next {
+            Some(next) => {
+                out.put_byte(b'"');
+                next.write(Prefix::Media, out);
+                out.put(b"\"}");
+            }
+            None => out.put(b"null}"),
+        }
+        let body = length.fill_in(out);
+        if conn.head_only && !out.is_full() {
+            out.rewind(body);
+        }
+        Ok(())
+    }
+
+    /// Writes where a part of an upload is to be sent.
+    pub(super) fn write_part(
+        &self,
+        conn: &Conn,
+        part: &PartOf<'_>,
+        out: &mut Out<'_>,
+    ) -> Result<(), HeadError> {
+        let head = self.head(conn, 200, out).line(NO_STORE).line(JSON);
+        let length = head.finish_with_length_later()?;
+        let mut json = Writer::new(out);
+        json.object();
+        write_put(&mut json, part.url, None, part.expires_at);
+        json.name("bytes").u64(part.bytes).end_object();
         let body = length.fill_in(out);
         if conn.head_only && !out.is_full() {
             out.rewind(body);
@@ -96,6 +184,12 @@ impl Server<'_> {
             let head = self.head(conn, 304, out).line(PRIVATE);
             let head = head.field("etag", output.tag.as_bytes());
             return head.finish_without_length().map(|()| Part::Whole);
+        }
+        // A link that reads does not say how much there is to read: that is said here.
+        if let Some(url) = output.elsewhere.filter(|_| !conn.head_only) {
+            let head = self.head(conn, 302, out).line(NO_STORE);
+            let head = head.field("location", url.as_bytes());
+            return head.finish_with_length(0).map(|()| Part::Whole);
         }
         let part = match fields {
             // RFC 9110, section 14.2: a range is of GET alone.
@@ -182,6 +276,11 @@ fn write_json(upload: &Upload<'_>, out: &mut Out<'_>) {
         .u64(upload.bytes)
         .name("received")
         .u64(upload.received)
+        .name("state")
+        .string(match upload.received < upload.bytes {
+            true => "incomplete",
+            false => "complete",
+        })
         .name("filename")
         .string_or_null(upload.filename)
         .name("content_type")
@@ -189,18 +288,82 @@ fn write_json(upload: &Upload<'_>, out: &mut Out<'_>) {
         .name("sha256")
         .string_or_null(upload.sha256)
         .name("upload")
-        .object()
-        .name("method")
-        .string("PUT")
-        .name("url")
-        .quoted(|out| write_path(upload.id, out))
-        .name("headers")
-        .object()
-        .end_object()
-        .end_object()
+        .object();
+    let mut memory = [0; 64];
+    let mut path = Out::new(&mut memory);
+    write_path(upload.id, &mut path);
+    match upload.put {
+        Put::Here => {
+            let path = core::str::from_utf8(path.written()).unwrap_or_default();
+            write_put(&mut json, path, None, upload.expires_at);
+        }
+        Put::Elsewhere {
+            url,
+            checksum,
+            expires_at,
+        } => write_put(&mut json, url, checksum, expires_at),
+        Put::Parts { bytes, count } => {
+            // A template (RFC 6570): below it is said where each part is sent.
+            path.put(b"/parts/{number}");
+            let path = core::str::from_utf8(path.written()).unwrap_or_default();
+            write_put(&mut json, path, None, upload.expires_at);
+            json.name("part_bytes").u64(bytes);
+            json.name("parts").u64(count);
+        }
+    }
+    json.end_object()
         .name("expires_at")
         .quoted(|out| upload.expires_at.write_rfc3339(out))
         .end_object();
+}
+
+/// Writes members that say how bytes are to be sent.
+fn write_put(json: &mut Writer<'_, '_>, url: &str, checksum: Option<&str>, until: Timestamp) {
+    json.name("method")
+        .string("PUT")
+        .name("url")
+        .string(url)
+        .name("headers")
+        .object();
+    if let Some(checksum) = checksum {
+        json.name("x-amz-checksum-sha256").string(checksum);
+    }
+    json.end_object()
+        .name("expires_at")
+        .quoted(|out| until.write_rfc3339(out));
+}
+
+/// What was said of an upload when it was announced, as a client of tus says it.
+fn write_metadata(upload: &Upload<'_>, out: &mut Out<'_>) {
+    let said = [
+        ("filename ", upload.filename),
+        ("filetype ", upload.content_type),
+    ];
+    for (name, text) in said {
+        let Some(text) = text else {
+            continue;
+        };
+        let mut memory = [0; METADATA_BYTES_MAX];
+        if let Ok(text) = Base64::encode(text.as_bytes(), &mut memory) {
+            if !out.is_empty() {
+                out.put(b",");
+            }
+            out.put(name.as_bytes());
+            out.put(text.as_bytes());
+        }
+    }
+}
+
+/// Adds what a client of tus wants to know before it begins.
+pub(in crate::server) fn tus_options<'o, 'm>(
+    head: ResponseHead<'o, 'm>,
+    upload_bytes_max: Option<u64>,
+) -> ResponseHead<'o, 'm> {
+    let head = head.line(TUS).line(TUS_VERSION).line(TUS_EXTENSION);
+    match upload_bytes_max {
+        Some(bytes) => head.number("tus-max-size", bytes),
+        None => head,
+    }
 }
 
 /// What the file is called (RFC 6266): in letters that everybody reads, and in those that it has (RFC 8187).

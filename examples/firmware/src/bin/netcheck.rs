@@ -7,7 +7,6 @@
 #![no_main]
 
 use cortex_m_rt::entry;
-use dubhook_core::random::Random;
 use dubhook_firmware::{
     board::{self, Board},
     host::{self, Settings},
@@ -30,10 +29,7 @@ fn main() -> ! {
     let Some((mut board, mut ethernet)) = Board::take() else {
         host::exit(false);
     };
-    let mut random = Random::new(settings.seed());
-    if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
-        ethernet.lose(percent, Random::new(random.bytes()));
-    }
+    let mut random = board::chance(&settings, &mut ethernet);
     let address = ethernet.address();
     let now = board.now().instant;
     let memory = MEMORY.take();

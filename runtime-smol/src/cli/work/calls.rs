@@ -35,9 +35,16 @@ pub(super) struct Claim {
 pub(super) enum Report<'r> {
     /// It is at work, and so much more is done, if it is more.
     Alive(Option<u8>),
-    /// Its output is there, and is this upload if it is one.
-    Completed(&'r str, Option<&'r str>),
+    /// Its output is there, and is this upload if it is one, with these subtitles.
+    Completed(&'r str, Option<&'r Uploads>),
     Failed(&'r str),
+}
+
+/// What was brought to the server: uploads.
+#[derive(Debug)]
+pub(super) struct Uploads {
+    pub(super) output: String,
+    pub(super) subtitles: Option<String>,
 }
 
 /// That a job is completed, and its output was brought.
@@ -46,6 +53,7 @@ struct Brought<'a> {
     lease: u64,
     output_url: &'a str,
     upload: &'a str,
+    subtitles: Option<&'a str>,
 }
 
 /// What becomes of a report.
@@ -98,11 +106,12 @@ impl WorkApi {
         };
         let (what, said) = match report {
             Report::Alive(progress) => ("progress", model::Report { progress, ..said }),
-            Report::Completed(url, Some(upload)) => {
+            Report::Completed(url, Some(uploads)) => {
                 let said = Brought {
                     lease: job.lease,
                     output_url: url,
-                    upload,
+                    upload: &uploads.output,
+                    subtitles: uploads.subtitles.as_deref(),
                 };
                 return self.say(job, "complete", &api::body(&said)).await;
             }
@@ -145,7 +154,8 @@ impl WorkApi {
         self.servers.first()
     }
 
-    /// Moves a part of a file: what `read` makes of the answer.
+    /// Moves a part of a file: what `read` makes of the answer. A `path` that is a whole URL leads to somebody else, such as an object
+    /// store.
     pub(super) async fn transfer<T>(
         &self,
         method: Method,
@@ -162,7 +172,10 @@ impl WorkApi {
             api_key: self.api_key.as_deref(),
             patience: api::TRANSFER_PATIENCE,
         };
-        self.servers.transfer(ask, read).await
+        match path.starts_with('/') {
+            true => self.servers.transfer(ask, read).await,
+            false => self.servers.transfer_at(path, ask, read).await,
+        }
     }
 
     async fn post(&self, path: &str, body: &str, wait_s: u64) -> Result<(u16, Vec<u8>), Fail> {

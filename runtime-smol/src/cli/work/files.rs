@@ -2,12 +2,12 @@
 //! after it. Both go on after pauses for as long as the job is this worker's.
 
 use super::{
-    calls::{Claim, WorkApi},
+    calls::{Claim, Uploads, WorkApi},
     pause::Pause,
 };
 use crate::cli::{api, exchange::ANSWER_BYTES_MAX};
-use dubhook_core::http::Method;
-use dubhook_smol::translate::{name_input, output_file, upload_of};
+use dubhook_core::http::{Method, Response};
+use dubhook_smol::translate::{name_input, output_file, subtitles_beside, upload_of};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
@@ -41,6 +41,34 @@ enum Moved<T> {
 struct Kept {
     id: String,
     received: u64,
+    upload: Put,
+}
+
+/// How its bytes are to be sent.
+#[derive(Debug, Deserialize)]
+struct Put {
+    /// Of the server's own it is a path.
+    url: String,
+    /// How many bytes each part has but for the last one, where they go in parts to an object store.
+    part_bytes: Option<u64>,
+}
+
+/// What is to be sent next.
+struct Next {
+    at: u64,
+    bytes: u64,
+    /// Where to, if not to the server.
+    url: Option<String>,
+}
+
+/// What a request for a part was answered.
+struct Got {
+    status: u16,
+    body: Vec<u8>,
+    /// How many bytes there are in all.
+    total: Option<u64>,
+    /// Where it is instead.
+    at: Option<String>,
 }
 
 impl WorkApi {
@@ -82,43 +110,58 @@ impl WorkApi {
     async fn part(&self, path: &str, at: u64) -> Result<Moved<(Vec<u8>, u64)>, String> {
         let range = format!("bytes={at}-{}", at + PART_BYTES - 1);
         let fields = [("range", range.as_str())];
-        let got = self.transfer(Method::Get, path, &fields, b"", |answer| {
-            let total = answer.fields.get("content-range");
-            let total = total.and_then(|range| {
-                std::str::from_utf8(range)
-                    .ok()?
-                    .rsplit('/')
-                    .next()?
-                    .parse()
-                    .ok()
-            });
-            (answer.status, answer.body.to_vec(), total)
-        });
-        match got.await {
-            Ok((206, bytes, Some(total))) => Ok(Moved::Done((bytes, total))),
-            Ok((404, ..)) => Err("The upload is not there, or not all of it.".to_owned()),
-            Ok((status @ 400..500, body, _)) => Err(api::problem(status, &body)),
+        let read = |answer: &Response<'_>| {
+            let text = |name| str::from_utf8(answer.fields.get(name)?).ok();
+            let total = text("content-range").and_then(|range| range.rsplit('/').next());
+            Got {
+                status: answer.status,
+                body: answer.body.to_vec(),
+                total: total.and_then(|total| total.parse().ok()),
+                at: text("location").map(str::to_owned),
+            }
+        };
+        let mut got = self.transfer(Method::Get, path, &fields, b"", read).await;
+        // Where an object store has it, the server names another URL each time, for each is good for a time.
+        if let Ok(Got {
+            status: 302,
+            at: Some(url),
+            ..
+        }) = &got
+        {
+            got = self.transfer(Method::Get, url, &fields, b"", read).await;
+        }
+        let Ok(got) = got else {
+            return Ok(Moved::Unheard);
+        };
+        match (got.status, got.total) {
+            (206, Some(total)) => Ok(Moved::Done((got.body, total))),
+            (404, _) => Err("The upload is not there, or not all of it.".to_owned()),
+            (status @ 400..500, _) => Err(api::problem(status, &got.body)),
             _ => Ok(Moved::Unheard),
         }
     }
 
-    /// Brings the output of a job to the server whose video came from there, if it is a file below `folder`: the URL that callers
-    /// get it at, and the upload that it is. None where the output is elsewhere, and is told as it is.
+    /// Brings the output of a job to the server whose video came from there, if it is a file below `folder`, and its subtitles: the URL
+    /// that callers get it at, and the uploads that they are. None where the output is elsewhere, and is told as it is.
     pub(super) async fn output(
         &self,
         job: &Claim,
         output_url: &str,
         folder: &Path,
-    ) -> Result<Option<(String, String)>, String> {
+    ) -> Result<Option<(String, Uploads)>, String> {
         if upload_of(&job.video_url).is_none() {
             return Ok(None);
         }
         let Some(path) = output_file(output_url, folder) else {
             return Ok(None);
         };
-        let upload = self.send(&path).await?;
+        let output = self.send(&path).await?;
+        let subtitles = match subtitles_beside(&path, folder).first() {
+            Some(subtitles) => Some(self.send(subtitles).await?),
+            None => None,
+        };
         let url = format!("{}/v1/translations/{}/output", self.server(), job.id);
-        Ok(Some((url, upload)))
+        Ok(Some((url, Uploads { output, subtitles })))
     }
 
     /// Sends a file. Returns what the upload is called.
@@ -148,7 +191,7 @@ impl WorkApi {
             }
         };
         let path = format!("/v1/uploads/{id}");
-        let mut piece = vec![0; PART_BYTES as usize];
+        let mut piece = Vec::new();
         loop {
             let Moved::Done(Some(kept)) = self.upload(Method::Get, &path, &[], b"").await? else {
                 pause.wait().await;
@@ -158,20 +201,77 @@ impl WorkApi {
             if at >= bytes {
                 return Ok(id);
             }
-            let len = PART_BYTES.min(bytes - at) as usize;
-            file.seek(SeekFrom::Start(at)).map_err(place)?;
-            file.read_exact(&mut piece[..len]).map_err(place)?;
-            let fields = [("upload-offset", at.to_string())];
-            let fields = fields
-                .each_ref()
-                .map(|(name, value)| (*name, value.as_str()));
-            match self
-                .upload(Method::Patch, &path, &fields, &piece[..len])
-                .await?
-            {
+            let Some(next) = self.next(&path, &kept, bytes).await? else {
+                pause.wait().await;
+                continue;
+            };
+            piece.resize(next.bytes as usize, 0);
+            file.seek(SeekFrom::Start(next.at)).map_err(place)?;
+            file.read_exact(&mut piece).map_err(place)?;
+            let sent = match next.url.as_deref() {
+                Some(url) => self.put(url, &piece).await?,
+                None => {
+                    let at = at.to_string();
+                    let fields = [("upload-offset", at.as_str())];
+                    self.upload(Method::Patch, &path, &fields, &piece).await?
+                }
+            };
+            match sent {
                 Moved::Done(_) => pause.reset(),
                 Moved::Unheard => pause.wait().await,
             }
+        }
+    }
+
+    /// What of so many bytes is to be sent next, and where.
+    async fn next(&self, path: &str, kept: &Kept, bytes: u64) -> Result<Option<Next>, String> {
+        let at = kept.received;
+        if let Some(each) = kept.upload.part_bytes.filter(|each| *each > 0) {
+            // Parts come in turn, each as a whole.
+            let number = at / each;
+            let path = format!("{path}/parts/{}", number + 1);
+            let said = self.transfer(Method::Get, &path, &[], b"", |answer| {
+                (answer.status, answer.body.to_vec())
+            });
+            let url = match said.await {
+                Ok((200, body)) => {
+                    api::read::<Put>(&body)
+                        .map_err(|fail| fail.to_string())?
+                        .url
+                }
+                Ok((status @ 400..500, body)) => return Err(api::problem(status, &body)),
+                _ => return Ok(None),
+            };
+            let at = number * each;
+            return Ok(Some(Next {
+                at,
+                bytes: each.min(bytes - at),
+                url: Some(url),
+            }));
+        }
+        let is_here = kept.upload.url.starts_with('/');
+        Ok(Some(match is_here {
+            true => Next {
+                at,
+                bytes: PART_BYTES.min(bytes - at),
+                url: None,
+            },
+            false => Next {
+                at: 0,
+                bytes,
+                url: Some(kept.upload.url.clone()),
+            },
+        }))
+    }
+
+    /// Sends bytes to an object store.
+    async fn put(&self, url: &str, piece: &[u8]) -> Result<Moved<Option<Kept>>, String> {
+        let fields = [("content-type", "application/octet-stream")];
+        let said = self.transfer(Method::Put, url, &fields, piece, |answer| answer.status);
+        match said.await {
+            Ok(200..=299) => Ok(Moved::Done(None)),
+            // The URL's time may be over: another is asked for.
+            _ => Ok(Moved::Unheard),
         }
     }
 

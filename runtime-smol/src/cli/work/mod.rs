@@ -18,7 +18,7 @@ use super::{
     signals::endings,
 };
 use async_io::{Timer, block_on};
-use calls::{Answer, Claim, Report, WorkApi, reason};
+use calls::{Answer, Claim, Report, Uploads, WorkApi, reason};
 use clap::Args;
 use dubhook_core::service::Limits;
 use dubhook_smol::translate::{Command, End, Task};
@@ -210,7 +210,7 @@ impl WorkerPool {
         let shared = Shared {
             progress: Cell::new(job.progress),
             why: RefCell::default(),
-            upload: RefCell::default(),
+            uploads: RefCell::default(),
         };
         let progress = |share| {
             if share > shared.progress.get() {
@@ -229,8 +229,8 @@ impl WorkerPool {
                 None => Ended::Stopped,
             },
             end => {
-                let upload = shared.upload.take();
-                self.conclude(job, end, upload.as_deref()).await
+                let uploads = shared.uploads.take();
+                self.conclude(job, end, uploads.as_ref()).await
             }
         }
     }
@@ -260,8 +260,8 @@ impl WorkerPool {
         };
         match unless(stop(), self.api.output(job, &url, folder)).await {
             Some(Ok(None)) => End::Completed(url),
-            Some(Ok(Some((url, upload)))) => {
-                shared.upload.replace(Some(upload));
+            Some(Ok(Some((url, uploads)))) => {
+                shared.uploads.replace(Some(uploads));
                 End::Completed(url)
             }
             Some(Err(why)) => End::Failed(why),
@@ -319,11 +319,11 @@ impl WorkerPool {
     }
 
     /// Reports how a program ended until that is taken or refused.
-    async fn conclude(&self, job: &Claim, mut end: End, upload: Option<&str>) -> Ended {
+    async fn conclude(&self, job: &Claim, mut end: End, uploads: Option<&Uploads>) -> Ended {
         let mut pause = Pause::default();
         loop {
             let report = match &end {
-                End::Completed(url) => Report::Completed(url, upload),
+                End::Completed(url) => Report::Completed(url, uploads),
                 End::Failed(why) => Report::Failed(cut(why)),
                 End::Stopped => return Ended::Stopped,
             };
@@ -395,8 +395,8 @@ struct Shared {
     progress: Cell<u8>,
     /// Why the job was lost, once it is.
     why: RefCell<Option<String>>,
-    /// The upload that the output is, where it was brought to the server.
-    upload: RefCell<Option<String>>,
+    /// The uploads that the output is, where it was brought to the server.
+    uploads: RefCell<Option<Uploads>>,
 }
 
 /// What comes of this, or nothing where `stop` comes first.

@@ -84,7 +84,7 @@ fn an_upload_grows_and_is_whole_at_its_end_and_only_then() {
     drop(held);
     assert_eq!(fill(&folder, 1, Some(5), b"56789"), Ok(10));
     assert_eq!(
-        fs::read(folder.input(id(1)).unwrap()).unwrap(),
+        fs::read(folder.whole(id(1)).unwrap()).unwrap(),
         b"0123456789"
     );
     assert_eq!(
@@ -146,11 +146,11 @@ fn an_output_is_the_translators_file_and_goes_when_it_is_removed() {
     let folder = home.open(20);
     let made = home.0.join("v.es.mp4");
     fs::write(&made, "0123456789").unwrap();
-    folder.adopt(id(1), &made).unwrap();
+    folder.adopt(id(1), &made, &[]).unwrap();
     // A second run of the same job puts its own in place of it.
     fs::remove_file(&made).unwrap();
     fs::write(&made, "abcdefghij").unwrap();
-    folder.adopt(id(1), &made).unwrap();
+    folder.adopt(id(1), &made, &[]).unwrap();
     let output = folder.output(id(1)).unwrap();
     assert_eq!(
         (
@@ -168,14 +168,14 @@ fn an_output_is_the_translators_file_and_goes_when_it_is_removed() {
     );
     fs::write(home.0.join("big.mp4"), [0; 21]).unwrap();
     assert_eq!(
-        folder.adopt(id(2), &home.0.join("big.mp4")),
+        folder.adopt(id(2), &home.0.join("big.mp4"), &[]),
         Err(MediaRefusal::Full)
     );
     assert!(folder.output(id(2)).is_err());
     folder.remove_output(id(1)).unwrap();
-    folder.adopt(id(2), &made).unwrap();
-    folder.adopt(id(3), &made).unwrap();
-    assert_eq!(folder.adopt(id(4), &made), Err(MediaRefusal::Full));
+    folder.adopt(id(2), &made, &[]).unwrap();
+    folder.adopt(id(3), &made, &[]).unwrap();
+    assert_eq!(folder.adopt(id(4), &made, &[]), Err(MediaRefusal::Full));
 }
 
 #[test]
@@ -183,11 +183,11 @@ fn an_upload_becomes_an_output_once() {
     let home = Home::new("keep");
     let folder = home.open(20);
     folder.create(new(1, 10)).unwrap();
-    assert_eq!(folder.keep(id(1), id(9)), Err(MediaRefusal::NotFound));
+    assert_eq!(folder.keep(id(1), id(9), None), Err(MediaRefusal::NotFound));
     fill(&folder, 1, None, b"0123456789").unwrap();
     assert_eq!(folder.content(id(1)).unwrap().bytes, 10);
-    folder.keep(id(1), id(9)).unwrap();
-    folder.keep(id(1), id(9)).unwrap();
+    folder.keep(id(1), id(9), None).unwrap();
+    folder.keep(id(1), id(9), None).unwrap();
     assert_eq!(folder.find(id(1)), Err(MediaRefusal::NotFound));
     assert_eq!(folder.output(id(9)).unwrap().filename, "v.mp4");
     assert!(
@@ -207,4 +207,69 @@ fn what_is_old_is_named_after_a_day() {
     let old = |ms| folder.kept(Timestamp::from_unix_ms(ms)).unwrap().0;
     assert_eq!(old(KEPT_MS + 999), []);
     assert_eq!(old(KEPT_MS + 1_000), [id(1)]);
+}
+
+#[test]
+fn subtitles_come_and_go_with_their_output_in_both_forms() {
+    let home = Home::new("subtitles");
+    let folder = home.open(1_000);
+    let (made, srt) = (home.0.join("v.es.mp4"), home.0.join("v.es.srt"));
+    fs::write(&made, "0123456789").unwrap();
+    fs::write(&srt, "1\n00:00:01,000 --> 00:00:02,000\nHola\n").unwrap();
+    let text = |job, form| {
+        let output = folder.subtitles(id(job), form)?;
+        let mut text = String::new();
+        let Body::File(mut file) = output.body else {
+            panic!("it is a file");
+        };
+        std::io::Read::read_to_string(&mut file, &mut text).unwrap();
+        assert_eq!(output.bytes, text.len() as u64);
+        Ok((output.filename, output.content_type, text))
+    };
+    folder
+        .adopt(id(1), &made, std::slice::from_ref(&srt))
+        .unwrap();
+    let check = |job, name: &str| {
+        assert_eq!(
+            text(job, Subtitles::Vtt),
+            Ok((
+                format!("{name}.vtt"),
+                "text/vtt; charset=utf-8".to_owned(),
+                "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nHola\n\n".to_owned()
+            ))
+        );
+        let (given, _, given_srt) = text(job, Subtitles::Srt).unwrap();
+        assert_eq!(
+            (given, given_srt),
+            (format!("{name}.srt"), fs::read_to_string(&srt).unwrap())
+        );
+    };
+    check(1, "v.es");
+    // A run that made none leaves none of the run before it, and what is none is none.
+    folder
+        .adopt(id(1), &made, std::slice::from_ref(&made))
+        .unwrap();
+    assert_eq!(text(1, Subtitles::Vtt), Err(MediaRefusal::NotFound));
+    folder.remove_output(id(1)).unwrap();
+
+    folder.create(new(2, 10)).unwrap();
+    fill(&folder, 2, None, b"0123456789").unwrap();
+    let subtitles = fs::read(&srt).unwrap();
+    folder.create(new(3, subtitles.len() as u64)).unwrap();
+    let keep = |subtitles| folder.keep(id(2), id(9), Some(id(subtitles)));
+    assert_eq!(keep(3), Err(MediaRefusal::Subtitles), "they are not whole");
+    fill(&folder, 3, None, &subtitles).unwrap();
+    assert_eq!(keep(2), Err(MediaRefusal::Subtitles), "it is a video");
+    keep(3).unwrap();
+    keep(3).unwrap();
+    check(9, "v");
+    assert_eq!(folder.find(id(3)), Err(MediaRefusal::NotFound));
+    // All of its room comes back.
+    folder.remove_output(id(9)).unwrap();
+    assert_eq!(home.files(), 0);
+    assert!(folder.create(new(4, 100)).is_ok());
+    let full = home.open(100);
+    assert_eq!(full.create(new(5, 1)).unwrap_err(), MediaRefusal::Full);
+    full.remove(id(4)).unwrap();
+    assert!(full.create(new(5, 100)).is_ok());
 }

@@ -23,6 +23,8 @@ pub(super) enum Fault {
     Unknown(&'static str),
     /// None of the hosts takes writes.
     ReadOnly,
+    /// It was done, but somebody has ended the wait for a standby, so a failover can take it back.
+    Unconfirmed,
 }
 
 impl Fault {
@@ -38,7 +40,11 @@ impl Fault {
     /// became of what was asked.
     pub(super) fn is_lasting(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Silent | Self::ReadOnly => false,
+            Self::Unreachable { .. }
+            | Self::Broken(_)
+            | Self::Silent
+            | Self::ReadOnly
+            | Self::Unconfirmed => false,
             Self::Tls { .. } | Self::NoTls { .. } | Self::NoPassword { .. } | Self::Unknown(_) => {
                 true
             }
@@ -100,6 +106,9 @@ impl fmt::Display for Fault {
             ),
             Self::Unknown(what) => write!(f, "the database wants {what}, which is not known here"),
             Self::ReadOnly => f.write_str("no host of the URL takes writes: each is a standby"),
+            Self::Unconfirmed => f.write_str(
+                "somebody has ended the wait for a standby of the database, which may not have what was written",
+            ),
         }
     }
 }

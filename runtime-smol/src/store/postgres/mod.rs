@@ -19,21 +19,31 @@
 //! **The journal.** A batch is one row of it, and is folded into the records later, beside what goes on (`fold.rs`). Whoever
 //! starts reads what is not folded first, and then the records, over which it lies.
 //!
+//! **Lost** is what was acknowledged and is gone. The owner knows what was; whoever stands by knows it of all that it has seen but
+//! the newest batch, which could be read before it was acknowledged.
+//!
+//! **One machine decides** (`owner.rs`) and does no I/O: moments and answers go in, questions and pauses come out. So what runs
+//! here is what a simulation runs, over a model of a database that loses, repeats and tears what it is asked.
+//!
 //! ```text
 //!   store                               the `Store`
-//!   owner                               who has the records, and doubt
+//!   driver                              asks the database what the owner wants to know
 //!   schema   fold                       the tables; the journal on its way into the records
 //!   session                             a connection with everything prepared
 //!   wire                                the protocol
 //!   socket   password   parameters      bytes, who asks, what with
+//!   owner                               who has the records, and doubt: a machine without I/O
 //!   fault   url   percent   sql   watch   lease   journal
 //! ```
 
+mod driver;
 mod fault;
 mod fold;
 mod journal;
 mod lease;
-mod owner;
+// A simulation drives it over a model of a database; nobody else need know of it.
+#[doc(hidden)]
+pub mod owner;
 mod parameters;
 mod password;
 mod percent;
@@ -46,5 +56,5 @@ mod url;
 mod watch;
 mod wire;
 
-pub use owner::{Options, Postgres};
+pub use driver::{Options, Postgres};
 pub use url::{Address, UrlError};

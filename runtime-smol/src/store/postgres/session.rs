@@ -124,6 +124,11 @@ impl Session {
         Ok(found)
     }
 
+    /// Whether it is of no use any more though the database's last word was a refusal.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.connection.is_broken
+    }
+
     /// How long an answer may take from here on.
     pub(super) const fn limit(&mut self, time: Duration) {
         self.time = time;
@@ -259,6 +264,7 @@ impl Session {
             owner: row.text(5).map(str::to_owned),
             url: row.text(6).map(str::to_owned),
             lost: row.number(7),
+            waits: number(8) == 1,
         }))
     }
 

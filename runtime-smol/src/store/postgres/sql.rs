@@ -177,7 +177,9 @@ pub(super) fn prepared(schema: &str) -> [(&'static str, String); 15] {
             format!(
                 "SELECT s.format::int8, s.epoch,
                      coalesce((to_jsonb(s) ->> 'batch')::int8, (SELECT j.batch FROM {newest}), 0),
-                     s.beat, s.lease_ms, s.owner, s.url, s.lost
+                     s.beat, s.lease_ms, s.owner, s.url, s.lost,
+                     (current_setting('synchronous_standby_names') <> ''
+                         AND current_setting('synchronous_commit') NOT IN ('off', 'local'))::int::int8
                  FROM {schema}.shard s WHERE s.shard = $1::int4"
             ),
         ),

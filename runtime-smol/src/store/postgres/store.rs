@@ -1,10 +1,10 @@
 //! What a store must do, by a database.
 
 use super::{
+    driver::Postgres,
     fault::Fault,
     journal::{self, Changes, key},
-    lease::Moment,
-    owner::Postgres,
+    owner::{Answer, Moment, Operation, Want},
     schema::Trouble,
     session::Session,
     sql,
@@ -15,24 +15,15 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 /// How much of the journal is read at once, in bytes.
 const JOURNAL_BYTES: usize = 4 * 1024 * 1024;
-/// How long giving the records back may take: whoever stands by takes them in any case.
-const RELEASE: Duration = Duration::from_secs(2);
+
+/// Nothing is written or read beside what the owner asks itself.
+fn nothing(_: &mut Session, _: &Operation) -> Result<Answer, Trouble> {
+    Ok(Answer::Done)
+}
 
 impl Store for Postgres {
     fn take(&self) -> Result<Option<Duration>, StoreError> {
-        let mut held = self.held();
-        if held.epoch.is_some() {
-            return Ok(None);
-        }
-        match self.try_to_take(&mut held) {
-            Ok(pause) => {
-                self.answered(&mut held);
-                Ok(pause)
-            }
-            Err(Trouble::Final(error)) => Err(error),
-            Err(Trouble::Fault(fault)) if fault.is_lasting() => Err(fault.into()),
-            Err(Trouble::Fault(fault)) => Ok(Some(self.silent(&mut held, &fault))),
-        }
+        self.fulfil(Want::Take, &mut nothing)
     }
 
     fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError> {
@@ -75,32 +66,25 @@ impl Store for Postgres {
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
-        let mut held = self.held();
-        let next = held.batch + 1;
-        self.insist(&mut held, |held| {
-            loop {
-                self.owned(held)?;
-                if held.batch == next {
-                    // It was there already.
-                    break;
-                }
-                let (session, epoch) = self.owned(held)?;
+        // As which it was sent last.
+        let mut sent = None;
+        self.fulfil(Want::Write, &mut |session, operation| match operation {
+            Operation::Write { epoch, number } => {
+                sent = Some((*epoch, *number));
                 self.folder
-                    .keep_short(session, epoch, self.lease.time() / 8)?;
-                let sent = Moment::now();
-                let written = session.commit(epoch, next, self.folder.folded(), batch);
-                // Where it is not ours, or there already, the doubt finds out.
-                held.doubt = true;
-                if written? {
-                    (held.doubt, held.batch) = (false, next);
-                    self.lease.renew(sent);
-                    break;
-                }
+                    .keep_short(session, *epoch, self.lease.time() / 8)?;
+                let folded = self.folder.folded();
+                Ok(Answer::Written(
+                    session.commit(*epoch, *number, folded, batch)?,
+                ))
             }
-            let epoch = held.epoch.unwrap_or_default();
-            self.folder.added(epoch, next, journal::encoded_len(batch));
-            Ok(())
-        })
+            _ => Ok(Answer::Done),
+        })?;
+        if let Some((epoch, number)) = sent {
+            self.folder
+                .added(epoch, number, journal::encoded_len(batch));
+        }
+        Ok(())
     }
 
     fn find(&self, job: Id) -> Result<Option<Vec<u8>>, StoreError> {
@@ -133,36 +117,16 @@ impl Store for Postgres {
     }
 
     fn beat(&self) -> Result<(), StoreError> {
-        let mut held = self.held();
-        // A commit is as good, and so is a beat that has just come through.
-        if self.lease.is_fresh(Moment::now(), self.lease.time() / 8) {
-            return Ok(());
-        }
-        self.insist(&mut held, |held| {
-            held.doubt = true;
-            self.owned(held).map(drop)
-        })
+        self.fulfil(Want::Beat, &mut nothing).map(drop)
     }
 
     fn release(&self) {
         self.closing.store(true, Ordering::Release);
         self.lease.end();
         self.folder.end();
-        let mut held = self.held();
-        let Some(epoch) = held.epoch.take() else {
-            return;
-        };
-        let Some(session) = &mut held.session else {
-            return;
-        };
-        session.limit(RELEASE);
-        match session.release(epoch) {
-            Ok(()) => tracing::info!("gave the records back"),
-            Err(fault) => {
-                tracing::warn!(%fault, "the records were not given back; another server waits for the lease")
-            }
+        if let Err(fault) = self.fulfil(Want::Release, &mut nothing) {
+            tracing::warn!(%fault, "the records were not given back; another server waits for the lease");
         }
-        held.session = None;
     }
 }
 
@@ -217,13 +181,13 @@ impl Page {
 impl Postgres {
     /// What is in the journal and not in the records yet.
     fn unfolded(&self) -> Result<Changes, StoreError> {
-        let (mut changes, newest) = (Changes::default(), self.held().batch);
+        let mut changes = Changes::default();
         loop {
             let after = changes.batches().map_or(-1, |(_, last)| last);
             let mut rows = Vec::new();
             self.page(|session| {
                 rows.clear();
-                session.journal(after, newest, JOURNAL_BYTES, &mut |batch, row| {
+                session.journal(after, i64::MAX, JOURNAL_BYTES, &mut |batch, row| {
                     rows.push((batch, row.to_vec()));
                 })
             })?;
@@ -241,13 +205,11 @@ impl Postgres {
         &self,
         mut read: impl FnMut(&mut Session) -> Result<u64, Fault>,
     ) -> Result<u64, StoreError> {
-        let mut held = self.held();
-        self.insist(&mut held, |held| {
-            held.doubt |= !self.lease.is_fresh(Moment::now(), self.lease.time() / 4);
-            let (session, _) = self.owned(held)?;
-            let len = read(session);
-            held.doubt |= len.is_err();
-            Ok(len?)
-        })
+        let mut len = 0;
+        self.fulfil(Want::Read, &mut |session, _| {
+            len = read(session)?;
+            Ok(Answer::Done)
+        })?;
+        Ok(len)
     }
 }

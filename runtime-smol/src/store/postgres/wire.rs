@@ -21,7 +21,10 @@ use postgres_protocol::{
         sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256},
     },
     message::{
-        backend::{AuthenticationSaslBody, DataRowBody, ErrorResponseBody, Message},
+        backend::{
+            AuthenticationSaslBody, DataRowBody, ErrorFields, ErrorResponseBody, Message,
+            NoticeResponseBody,
+        },
         frontend::{self, BindError},
     },
 };
@@ -43,6 +46,8 @@ pub(super) struct Connection {
     socket: Socket,
     incoming: BytesMut,
     outgoing: BytesMut,
+    /// Whether an answer was not read to its end, so that it would be taken for the next one's.
+    pub(super) is_broken: bool,
 }
 
 impl fmt::Debug for Connection {
@@ -91,6 +96,7 @@ impl Connection {
             socket: Socket::connect(host, ssl, trust, until)?,
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
+            is_broken: false,
         };
         let parameters = [
             ("user", address.user.as_str()),
@@ -224,9 +230,12 @@ impl Connection {
     /// Reads until the database is ready for the next question. How many rows were changed or found by what came last.
     fn settle(&mut self, each: &mut dyn FnMut(Row) -> Result<(), Fault>) -> Result<u64, Fault> {
         let mut done = Ok(0);
+        let mut unconfirmed = false;
         loop {
             match self.receive() {
+                Ok(Message::ReadyForQuery(_)) if unconfirmed => return Err(Fault::Unconfirmed),
                 Ok(Message::ReadyForQuery(_)) => return done,
+                Ok(Message::NoticeResponse(body)) => unconfirmed |= says_unconfirmed(&body),
                 Ok(Message::DataRow(body)) if done.is_ok() => {
                     if let Err(error) = each(Row(body)) {
                         done = Err(error);
@@ -239,7 +248,10 @@ impl Connection {
                 Ok(Message::ErrorResponse(body)) => done = Err(refused(&body)),
                 Ok(_) => {}
                 // What the database said last is why it closed the connection.
-                Err(broken) => return Err(done.err().unwrap_or(broken)),
+                Err(broken) => {
+                    self.is_broken = true;
+                    return Err(done.err().unwrap_or(broken));
+                }
             }
         }
     }
@@ -281,18 +293,21 @@ impl Drop for Connection {
 
 /// What the database refused: its code and its sentence. Its details may have in them what a record holds.
 fn refused(body: &ErrorResponseBody) -> Fault {
-    let field = |wanted: u8| {
-        let mut fields = body.fields();
-        let found = fields
-            .find(|field| Ok(field.type_() == wanted))
-            .ok()
-            .flatten();
-        found.map_or_else(String::new, |field| {
-            String::from_utf8_lossy(field.value_bytes()).into_owned()
-        })
-    };
     Fault::Refused {
-        code: field(b'C'),
-        message: field(b'M'),
+        code: field(body.fields(), b'C'),
+        message: field(body.fields(), b'M'),
     }
+}
+
+/// Whether a notice says that somebody has ended the wait for a standby: the statement is said to be done then, and a failover
+/// can still take it back. Its words are in the operator's language; the place in the source that it comes from is not.
+fn says_unconfirmed(body: &NoticeResponseBody) -> bool {
+    field(body.fields(), b'R') == "SyncRepWaitForLSN"
+}
+
+fn field(mut fields: ErrorFields<'_>, wanted: u8) -> String {
+    let found = fields.find(|field| Ok(field.type_() == wanted));
+    found.ok().flatten().map_or_else(String::new, |field| {
+        String::from_utf8_lossy(field.value_bytes()).into_owned()
+    })
 }

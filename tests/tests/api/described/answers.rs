@@ -1,13 +1,11 @@
 //! What the machine answers, sends and takes, beside what is described.
 
-use super::{
-    last,
-    schema::{description, fits, members, names, resolve, schema},
-};
+use super::last;
 use crate::{HOOK, JOB, call, deliver_all, durable, new_hook, new_job};
 use dubhook_core::service::Report;
 use dubhook_tests::{
     caller::{Answer, ask},
+    described::{description, fits, members, names, resolve, schema},
     machine::{Machine, body, field},
 };
 use serde_json::{Value, json};

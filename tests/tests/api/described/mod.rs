@@ -2,7 +2,6 @@
 
 mod answers;
 mod refusals;
-mod schema;
 
 use crate::call;
 use dubhook_core::{
@@ -15,9 +14,9 @@ use dubhook_core::{
 use dubhook_smol::pages;
 use dubhook_tests::{
     caller::{ask, config_with_keys},
+    described::{description, names, schema},
     machine::{Machine, config},
 };
-use schema::{description, names, schema};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -58,7 +57,7 @@ fn what_is_described_is_there() {
             let answer = call(
                 &mut machine,
                 &method.to_uppercase(),
-                &path.replace("{id}", "x"),
+                &path.replace("{id}", "x").replace("{number}", "1"),
                 "",
             );
             assert_ne!(answer.status, 405, "{method} {path}");
@@ -85,7 +84,12 @@ fn literals(text: &str) -> BTreeSet<&str> {
 
 /// The methods that a path allows; none where nothing is there.
 fn methods_at(machine: &mut Machine, path: &str) -> Option<String> {
-    let answer = call(machine, "OPTIONS", &path.replace("{id}", "x"), "");
+    let answer = call(
+        machine,
+        "OPTIONS",
+        &path.replace("{id}", "x").replace("{number}", "1"),
+        "",
+    );
     match answer.status {
         404 => None,
         204 => Some(answer.field("allow").expect("methods").to_owned()),
@@ -232,7 +236,7 @@ fn what_is_open_needs_no_key_and_all_else_does() {
             let answer = call(
                 &mut machine,
                 &method.to_uppercase(),
-                &path.replace("{id}", "x"),
+                &path.replace("{id}", "x").replace("{number}", "1"),
                 "",
             );
             let is_open = operation["security"] == json!([]);
@@ -260,7 +264,7 @@ fn what_changes_something_is_refused_to_pages_of_another_origin() {
             );
             if changes {
                 let method = method.to_uppercase();
-                let path = path.replace("{id}", "x");
+                let path = path.replace("{id}", "x").replace("{number}", "1");
                 let fields = "sec-fetch-site: cross-site\r\n";
                 let answer = ask(&mut machine, &method, &path, fields, "");
                 assert_eq!(answer.status, 403, "{method} {path}");

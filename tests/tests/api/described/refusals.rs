@@ -1,8 +1,8 @@
 //! Refusals and limits that are described by their own, and not as whatever else may be wrong.
 
-use super::schema::{description, names, schema};
 use crate::{call, check_problem, new_job};
 use dubhook_core::{server::Config, service::Limits};
+use dubhook_tests::described::{description, names, schema};
 use dubhook_tests::machine::{Machine, config};
 
 /// What has room for one connection that is held, and gives its jobs to remote workers.

@@ -16,16 +16,15 @@ use dubhook_core::{
     id::{Id, Ix},
     json::Writer,
     out::Out,
-    random::Random,
     record::Keep,
     signature::Secret,
     text::Pool,
     time::{Instant, Now},
 };
 use dubhook_firmware::{
-    board::{self, Board},
+    board::{self, Board, StackWatch},
     host::{self, Settings},
-    net::{Address, Memory, Net},
+    net::{Memory, Net},
     stellaris::Ethernet,
 };
 use outbound::{ANSWER_BYTES, OUTBOUND, Outbound};
@@ -93,7 +92,7 @@ struct House {
     outbound: [Outbound; OUTBOUND],
     seen: u32,
     next: Instant,
-    stack_bytes: usize,
+    stack: StackWatch,
 }
 
 #[entry]
@@ -115,10 +114,7 @@ fn main() -> ! {
 #[inline(never)]
 fn start(board: Board, mut ethernet: Ethernet) -> House {
     let settings = Settings::read();
-    let mut random = Random::new(settings.seed());
-    if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
-        ethernet.lose(percent, Random::new(random.bytes()));
-    }
+    let mut random = board::chance(&settings, &mut ethernet);
     let now = board.now();
     let dispatcher = start_dispatcher(random.bytes());
     let door = Door(dispatcher.new_id(now, Ix::MIN));
@@ -127,13 +123,13 @@ fn start(board: Board, mut ethernet: Ethernet) -> House {
     }
     House {
         board,
-        net: start_net(ethernet, &mut random, now),
+        net: Net::start(&NET, ethernet, NET_MEMORY.take(), &mut random, now.instant),
         dispatcher,
         door,
         outbound: ANSWERS.take().each_mut().map(Outbound::new),
         seen: 0,
         next: now.instant,
-        stack_bytes: 0,
+        stack: StackWatch::new("door"),
     }
 }
 
@@ -169,16 +165,6 @@ fn register(dispatcher: &mut Events, now: Now, settings: &Settings, name: &str) 
     }
 }
 
-#[inline(never)]
-fn start_net(ethernet: Ethernet, random: &mut Random, now: Now) -> &'static mut Net<Ethernet> {
-    let hardware = ethernet.address();
-    let memory = NET_MEMORY.take();
-    NET.init_with(|| {
-        let address = Address::QEMU_USER;
-        Net::new(ethernet, hardware, address, memory, random, now.instant)
-    })
-}
-
 fn fail(why: &[u8]) -> ! {
     host::line(|out| out.put(why));
     host::exit(false);
@@ -195,7 +181,7 @@ impl House {
         for (outbound, conn) in self.outbound.iter_mut().zip(self.net.conns()) {
             outbound.turn(now, conn, self.net, self.dispatcher, &self.door);
         }
-        self.watch_stack();
+        self.stack.look();
     }
 
     /// The door is opened, looked at twice, and closed.
@@ -214,18 +200,6 @@ impl House {
         match told {
             Ok(()) => self.seen = seen,
             Err(_) => host::line(|out| out.put(b"door: no room yet")),
-        }
-    }
-
-    /// Says how deep the stack has been, whenever it was deeper than before.
-    fn watch_stack(&mut self) {
-        let bytes = board::stack_bytes_max();
-        if bytes > self.stack_bytes {
-            self.stack_bytes = bytes;
-            host::line(|out| {
-                out.put(b"door: stack bytes ");
-                out.put_u64(bytes as u64);
-            });
         }
     }
 }

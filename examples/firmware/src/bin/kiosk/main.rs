@@ -16,7 +16,6 @@ use dubhook_core::{
     address::Cidr,
     id::Prefix,
     out::Out,
-    random::Random,
     record::Keep,
     server::{Config, Input, Output, Ready, Server, ServerStorage},
     service::Report,
@@ -24,10 +23,10 @@ use dubhook_core::{
     time::Now,
 };
 use dubhook_firmware::{
-    board::{self, Board},
+    board::{self, Board, StackWatch},
     flash::Flash,
     host::{self, Settings},
-    net::{Address, Memory, Net},
+    net::{Memory, Net},
     stellaris::Ethernet,
     store::{Store, StoreError},
 };
@@ -76,7 +75,7 @@ struct Kiosk {
     server: &'static mut Server<'static>,
     simulator: Simulator<'static>,
     store: &'static mut Store<RECORDS>,
-    stack_bytes: usize,
+    stack: StackWatch,
 }
 
 #[entry]
@@ -100,10 +99,7 @@ fn main() -> ! {
 #[inline(never)]
 fn start(board: &Board, mut ethernet: Ethernet) -> Kiosk {
     let settings = Settings::read();
-    let mut random = Random::new(settings.seed());
-    if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
-        ethernet.lose(percent, Random::new(random.bytes()));
-    }
+    let mut random = board::chance(&settings, &mut ethernet);
     let now = board.now();
     let server = start_server(random.bytes());
     let store = start_store(&settings);
@@ -116,11 +112,11 @@ fn start(board: &Board, mut ethernet: Ethernet) -> Kiosk {
     }
     let simulated = SIMULATED.take();
     Kiosk {
-        net: start_net(ethernet, &mut random, now),
+        net: Net::start(&NET, ethernet, NET_MEMORY.take(), &mut random, now.instant),
         server,
         simulator: Simulator::new(simulated, simulation(&settings), random.bytes()),
         store,
-        stack_bytes: 0,
+        stack: StackWatch::new("kiosk"),
     }
 }
 
@@ -148,16 +144,6 @@ fn start_store(settings: &Settings) -> &'static mut Store<RECORDS> {
     }
 }
 
-#[inline(never)]
-fn start_net(ethernet: Ethernet, random: &mut Random, now: Now) -> &'static mut Net<Ethernet> {
-    let hardware = ethernet.address();
-    let memory = NET_MEMORY.take();
-    NET.init_with(|| {
-        let address = Address::QEMU_USER;
-        Net::new(ethernet, hardware, address, memory, random, now.instant)
-    })
-}
-
 impl Kiosk {
     /// Whatever there is to do now.
     fn turn(&mut self, now: Now, inbound: &mut [Inbound], outbound: &mut [Outbound]) {
@@ -181,7 +167,7 @@ impl Kiosk {
                 guard,
             });
         }
-        self.watch_stack();
+        self.stack.look();
     }
 
     /// Has jobs translated: started, stopped, and heard of.
@@ -213,18 +199,6 @@ impl Kiosk {
                     id.write(Prefix::Job, out);
                 });
             }
-        }
-    }
-
-    /// Says how deep the stack has been, whenever it was deeper than before.
-    fn watch_stack(&mut self) {
-        let bytes = board::stack_bytes_max();
-        if bytes > self.stack_bytes {
-            self.stack_bytes = bytes;
-            host::line(|out| {
-                out.put(b"kiosk: stack bytes ");
-                out.put_u64(bytes as u64);
-            });
         }
     }
 }

@@ -10,7 +10,7 @@
 #![no_main]
 
 mod asking;
-mod told;
+mod webhooks;
 
 use asking::{Asking, Room};
 use cortex_m_rt::entry;
@@ -19,24 +19,23 @@ use dubhook_core::{
     id::{Id, Prefix},
     model::NewestStatus,
     out::Out,
-    random::Random,
     signature::Secret,
     time::{Instant, Now},
 };
 use dubhook_firmware::{
-    board::{self, Board},
+    board::{self, Board, StackWatch},
     host::{self, Settings},
-    net::{Address, Conn, Memory, Net},
+    net::{Conn, Memory, Net},
     stellaris::Ethernet,
 };
 use static_cell::{ConstStaticCell, StaticCell};
-use told::{LIMITS, TOLD, Told, WEBHOOK_BYTES};
+use webhooks::{LIMITS, WEBHOOK_BYTES, WEBHOOK_CONNS, WebhookConn};
 
 /// Jobs that are remembered, to know repeats.
 const JOBS: usize = 8;
 /// The connection on which the client asks; on the others it is told.
 const ASKING: Conn = Conn(0);
-const CONNS: usize = 1 + TOLD;
+const CONNS: usize = 1 + WEBHOOK_CONNS;
 /// Bytes that wait on one connection, in each direction: room for the longest request of a client.
 const BUFFER_BYTES: usize = 768;
 /// Bytes of a URL here.
@@ -52,8 +51,8 @@ static CLIENT_MEMORY: ConstStaticCell<ClientStorage<JOBS>> =
 static NET_MEMORY: ConstStaticCell<Memory<CONNS, BUFFER_BYTES, BUFFER_BYTES>> =
     ConstStaticCell::new(Memory::new());
 static ROOM: ConstStaticCell<Room> = ConstStaticCell::new(Room::new());
-static WEBHOOKS: ConstStaticCell<[[u8; WEBHOOK_BYTES]; TOLD]> =
-    ConstStaticCell::new([[0; WEBHOOK_BYTES]; TOLD]);
+static WEBHOOKS: ConstStaticCell<[[u8; WEBHOOK_BYTES]; WEBHOOK_CONNS]> =
+    ConstStaticCell::new([[0; WEBHOOK_BYTES]; WEBHOOK_CONNS]);
 
 static CLIENT: StaticCell<Client<'static>> = StaticCell::new();
 static NET: StaticCell<Net<Ethernet>> = StaticCell::new();
@@ -66,9 +65,9 @@ struct Lamp {
     net: &'static mut Net<Ethernet>,
     client: &'static mut Client<'static>,
     asking: Asking,
-    told: [Told; TOLD],
+    webhooks: [WebhookConn; WEBHOOK_CONNS],
     light: Light,
-    stack_bytes: usize,
+    stack: StackWatch,
 }
 
 #[entry]
@@ -90,21 +89,18 @@ fn main() -> ! {
 #[inline(never)]
 fn start(board: Board, mut ethernet: Ethernet) -> Lamp {
     let settings = Settings::read();
-    let mut random = Random::new(settings.seed());
-    if let Some(percent) = settings.get("loss").and_then(|text| text.parse().ok()) {
-        ethernet.lose(percent, Random::new(random.bytes()));
-    }
+    let mut random = board::chance(&settings, &mut ethernet);
     let now = board.now();
     let client = start_client(&settings, random.bytes());
     client.start(now);
     Lamp {
         board,
-        net: start_net(ethernet, &mut random, now),
+        net: Net::start(&NET, ethernet, NET_MEMORY.take(), &mut random, now.instant),
         client,
         asking: Asking::new(ROOM.take()),
-        told: WEBHOOKS.take().each_mut().map(Told::new),
+        webhooks: WEBHOOKS.take().each_mut().map(WebhookConn::new),
         light: Light::Dark,
-        stack_bytes: 0,
+        stack: StackWatch::new("lamp"),
     }
 }
 
@@ -128,16 +124,6 @@ fn start_client(settings: &Settings, seed: [u8; 32]) -> &'static mut Client<'sta
     CLIENT.init_with(|| Client::new(CLIENT_MEMORY.take().lend(), config, seed))
 }
 
-#[inline(never)]
-fn start_net(ethernet: Ethernet, random: &mut Random, now: Now) -> &'static mut Net<Ethernet> {
-    let hardware = ethernet.address();
-    let memory = NET_MEMORY.take();
-    NET.init_with(|| {
-        let address = Address::QEMU_USER;
-        Net::new(ethernet, hardware, address, memory, random, now.instant)
-    })
-}
-
 impl Lamp {
     /// Whatever there is to do now.
     fn turn(&mut self) {
@@ -145,11 +131,11 @@ impl Lamp {
         self.net.poll(now.instant);
         self.asking.turn(now, ASKING, self.net, self.client);
         let others = self.net.conns().filter(|conn| *conn != ASKING);
-        for (told, conn) in self.told.iter_mut().zip(others) {
-            told.turn(now, conn, self.net, self.client);
+        for (webhooks, conn) in self.webhooks.iter_mut().zip(others) {
+            webhooks.turn(now, conn, self.net, self.client);
         }
         self.show(now);
-        self.watch_stack();
+        self.stack.look();
     }
 
     /// Sets the lamp to what is known.
@@ -168,18 +154,6 @@ impl Lamp {
                 out.put(light.as_str().as_bytes());
                 out.put(b", pin ");
                 out.put_u64(pin.into());
-            });
-        }
-    }
-
-    /// Says how deep the stack has been, whenever it was deeper than before.
-    fn watch_stack(&mut self) {
-        let bytes = board::stack_bytes_max();
-        if bytes > self.stack_bytes {
-            self.stack_bytes = bytes;
-            host::line(|out| {
-                out.put(b"lamp: stack bytes ");
-                out.put_u64(bytes as u64);
             });
         }
     }

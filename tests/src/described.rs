@@ -4,7 +4,13 @@ use dubhook_smol::pages;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-pub(super) fn description() -> Value {
+/// `openapi.json`, as the server shows it.
+///
+/// # Panics
+///
+/// Where it is no JSON.
+#[must_use]
+pub fn description() -> Value {
     let page = pages::ALL
         .iter()
         .find(|page| page.path() == "/openapi.json");
@@ -12,7 +18,12 @@ pub(super) fn description() -> Value {
 }
 
 /// What `value` stands for: itself, or what it refers to.
-pub(super) fn resolve<'d>(doc: &'d Value, value: &'d Value) -> &'d Value {
+///
+/// # Panics
+///
+/// Where it refers to nothing.
+#[must_use]
+pub fn resolve<'d>(doc: &'d Value, value: &'d Value) -> &'d Value {
     match value.get("$ref") {
         None => value,
         Some(target) => {
@@ -23,12 +34,19 @@ pub(super) fn resolve<'d>(doc: &'d Value, value: &'d Value) -> &'d Value {
     }
 }
 
-pub(super) fn schema<'d>(doc: &'d Value, name: &str) -> &'d Value {
+/// The schema of that name.
+#[must_use]
+pub fn schema<'d>(doc: &'d Value, name: &str) -> &'d Value {
     &doc["components"]["schemas"][name]
 }
 
 /// The strings of a list, or the names of an object's members.
-pub(super) fn names(value: &Value) -> BTreeSet<&str> {
+///
+/// # Panics
+///
+/// Where the list has something else.
+#[must_use]
+pub fn names(value: &Value) -> BTreeSet<&str> {
     match value {
         Value::Object(members) => members.keys().map(String::as_str).collect(),
         Value::Array(items) => items
@@ -40,14 +58,19 @@ pub(super) fn names(value: &Value) -> BTreeSet<&str> {
 }
 
 /// The members that an object of this schema may have and must have.
-pub(super) fn members(of: &Value) -> (Vec<(&str, &Value)>, BTreeSet<&str>) {
+#[must_use]
+pub fn members(of: &Value) -> (Vec<(&str, &Value)>, BTreeSet<&str>) {
     let own = of["properties"].as_object().into_iter().flatten();
     let may = own.map(|(name, schema)| (name.as_str(), schema)).collect();
     (may, names(&of["required"]))
 }
 
-/// Whether `value` is what its schema says, with no member more. `Err` says where it is not.
-pub(super) fn fits(doc: &Value, of: &Value, value: &Value) -> Result<(), String> {
+/// Whether `value` is what its schema says, with no member more.
+///
+/// # Errors
+///
+/// Where it is not, and how.
+pub fn fits(doc: &Value, of: &Value, value: &Value) -> Result<(), String> {
     let of = resolve(doc, of);
     let kind = match value {
         Value::Null => "null",

@@ -17,7 +17,7 @@ use dubhook_firmware::{
 use crate::say;
 
 /// How many there are.
-pub(crate) const TOLD: usize = 2;
+pub(crate) const WEBHOOK_CONNS: usize = 2;
 const HTTP_PORT: u16 = 80;
 /// How large a webhook may be.
 pub(crate) const LIMITS: Limits = Limits {
@@ -28,13 +28,13 @@ pub(crate) const LIMITS: Limits = Limits {
 pub(crate) const WEBHOOK_BYTES: usize = LIMITS.head_bytes_max + LIMITS.body_bytes_max;
 
 /// One connection.
-pub(crate) struct Told {
+pub(crate) struct WebhookConn {
     receiver: Option<Receiver>,
     received: &'static mut [u8; WEBHOOK_BYTES],
     filled: Range<usize>,
 }
 
-impl Told {
+impl WebhookConn {
     /// None yet.
     pub(crate) const fn new(received: &'static mut [u8; WEBHOOK_BYTES]) -> Self {
         Self {
