@@ -186,7 +186,7 @@ fn a_wait_for_a_standby_that_somebody_ends_is_no_acknowledgement() {
         wait_for_standbys(&cluster, "");
         written.join().unwrap().unwrap();
     });
-    assert_eq!((shard(&cluster, "epoch"), shard(&cluster, "batch")), (1, 2));
+    assert_eq!((shard(&cluster, "epoch"), batches(&cluster)), (1, 2));
 }
 
 #[test]

@@ -4,14 +4,23 @@ use dubhook_postgres_tests::{
     cluster::{Cluster, own, program},
     proxy::Proxy,
     psql::Psql,
+    records::shard,
     rig::{Rig, ask, assert_stops, get, ready, settle, submit, unready, wait_until},
 };
 use dubhook_tests::{
     arrivals::Arrivals,
     ledger::Ledger,
+    program::Program,
     wire::{Asker, Hearer},
 };
-use std::{fs, net::SocketAddr, process::Stdio, thread};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+};
 
 const QUICK: &[&str] = &["--simulate", "20ms..400ms", "--simulate-errors", "0.2"];
 const SLOW: &[&str] = &["--simulate", "1h..1h"];
@@ -140,6 +149,65 @@ fn a_database_whose_disk_is_full_is_waited_for_and_nothing_is_lost() {
     let log = rig.logged("owner");
     assert_eq!(log.matches("owns the records").count(), 1, "{log}");
     assert!(log.contains("the database answers again"), "{log}");
+}
+
+/// A library that sets a program's calendar back by a day while there is a file of this name.
+const CALENDAR: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *at) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int done = real(clock, at);
+    if (clock == CLOCK_REALTIME && access(getenv("SET_BACK"), F_OK) == 0) at->tv_sec -= 86400;
+    return done;
+}
+"#;
+
+#[test]
+fn a_calendar_that_is_set_back_costs_nobody_the_records() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let [source, library, back] = ["calendar.c", "calendar.so", "back"].map(|name| rig.log(name));
+    fs::write(&source, CALENDAR).expect("a file");
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .arg("-ldl")
+        .status();
+    assert!(built.expect("a compiler").success());
+    let path = |path: &Path| path.to_str().expect("a path").to_owned();
+    let (library, set_back) = (path(&library), path(&back));
+    let variables = [("LD_PRELOAD", library.as_str()), ("SET_BACK", &set_back)];
+    let serve = |name: &str| {
+        let url = cluster.url();
+        let arguments = [&["--store", &url, "--lease", "1s", "--verbose"], QUICK].concat();
+        let mut program = Program::serve_with(&arguments, &variables, &rig.log(name));
+        let address = program.address();
+        (program, address)
+    };
+    let (_first, owner) = serve("owner");
+    let (_second, standby) = serve("standby");
+    let mut told = Told::new(owner);
+    told.submit(owner, "before", 10);
+    fs::write(&back, "").expect("a file");
+    // For two leases and more.
+    let until = shard(&cluster, "beat") + 9;
+    wait_until("it beats", || shard(&cluster, "beat") >= until);
+    told.submit(owner, "after", 10);
+    assert_eq!(get(owner, "/readyz").status, 200);
+    assert_eq!(get(standby, "/readyz").status, 503);
+    fs::remove_file(&back).expect("it is there");
+    told.settle(owner);
+    assert_eq!(shard(&cluster, "epoch"), 1);
+    let days: BTreeSet<String> = rig
+        .logged("owner")
+        .lines()
+        .filter_map(|line| line.split_once('T').map(|(day, _)| day.to_owned()))
+        .collect();
+    assert!(days.len() > 1, "its calendar was not set back: {days:?}");
 }
 
 /// Copies a database as SQL, and puts that into another one.

@@ -150,7 +150,9 @@ impl Postgres {
         want: Want,
         work: &mut Work<'_>,
     ) -> Result<Option<Duration>, StoreError> {
-        let held = &mut *self.held();
+        // Nothing that holds the lock leaves half a change behind that a doubt does not cover.
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = &mut *held;
         held.owner.want(Moment::now(), want);
         loop {
             if self.closing.load(Ordering::Acquire) {
@@ -175,16 +177,6 @@ impl Postgres {
                 Step::Wait => return Err(StoreError::Closed),
             }
         }
-    }
-
-    /// How many batches there are, as far as is known.
-    pub(super) fn batches(&self) -> i64 {
-        self.held().owner.batch()
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
-        // Nothing that holds the lock leaves half a change behind that a doubt does not cover.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the database, on a connection that is made where there is none.

@@ -16,14 +16,14 @@
 //! for the lease and a tenth. Where the old owner's session holds the row, with a commit that has come in part or one that
 //! waits for a standby of the database, that session is ended.
 //!
+//! **The journal.** A batch is one row of it, and is folded into the records later, beside what goes on (`fold.rs`). Whoever
+//! starts reads what is not folded first, and then the records, over which it lies.
+//!
 //! **Lost** is what was acknowledged and is gone. The owner knows what was; whoever stands by knows it of all that it has seen but
 //! the newest batch, which could be read before it was acknowledged.
 //!
 //! **One machine decides** (`owner.rs`) and does no I/O: moments and answers go in, questions and pauses come out. So what runs
 //! here is what a simulation runs, over a model of a database that loses, repeats and tears what it is asked.
-//!
-//! **The journal.** A batch is one row of it, and is folded into the records later, beside what goes on (`fold.rs`). Whoever
-//! starts reads what is not folded first, and then the records, over which it lies.
 //!
 //! ```text
 //!   store                               the `Store`

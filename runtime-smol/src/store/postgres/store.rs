@@ -66,19 +66,24 @@ impl Store for Postgres {
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
-        let (mut epoch_written, mut batch_written) = (0, 0);
-        self.fulfil(Want::Write, &mut |session, operation| {
-            let Operation::Write { epoch, number } = *operation else {
-                return Ok(Answer::Done);
-            };
-            (epoch_written, batch_written) = (epoch, number);
-            self.folder
-                .keep_short(session, epoch, self.lease.time() / 8)?;
-            let written = session.commit(epoch, number, self.folder.folded(), batch)?;
-            Ok(Answer::Written(written))
+        // As which it was sent last.
+        let mut sent = None;
+        self.fulfil(Want::Write, &mut |session, operation| match operation {
+            Operation::Write { epoch, number } => {
+                sent = Some((*epoch, *number));
+                self.folder
+                    .keep_short(session, *epoch, self.lease.time() / 8)?;
+                let folded = self.folder.folded();
+                Ok(Answer::Written(
+                    session.commit(*epoch, *number, folded, batch)?,
+                ))
+            }
+            _ => Ok(Answer::Done),
         })?;
-        let bytes = journal::encoded_len(batch);
-        self.folder.added(epoch_written, batch_written, bytes);
+        if let Some((epoch, number)) = sent {
+            self.folder
+                .added(epoch, number, journal::encoded_len(batch));
+        }
         Ok(())
     }
 
@@ -176,13 +181,13 @@ impl Page {
 impl Postgres {
     /// What is in the journal and not in the records yet.
     fn unfolded(&self) -> Result<Changes, StoreError> {
-        let (mut changes, newest) = (Changes::default(), self.batches());
+        let mut changes = Changes::default();
         loop {
             let after = changes.batches().map_or(-1, |(_, last)| last);
             let mut rows = Vec::new();
             self.page(|session| {
                 rows.clear();
-                session.journal(after, newest, JOURNAL_BYTES, &mut |batch, row| {
+                session.journal(after, i64::MAX, JOURNAL_BYTES, &mut |batch, row| {
                     rows.push((batch, row.to_vec()));
                 })
             })?;
