@@ -14,6 +14,7 @@ pub mod machine;
 pub mod model;
 pub mod neighbours;
 pub mod openssl;
+pub mod own_process;
 pub mod pair;
 pub mod paths;
 pub mod program;

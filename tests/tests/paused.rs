@@ -1,7 +1,9 @@
 //! A server that is stopped for a while reads what has come meanwhile before it judges what is late.
 
+use dubhook_smol::store::Disk;
 use dubhook_tests::{
     hooks::{attempts, register, submit},
+    own_process::{self, Process},
     program::Program,
     wire::{Asker, Hearer},
 };
@@ -53,4 +55,17 @@ fn what_has_come_while_a_server_was_stopped_has_come_in_time() {
     let first = attempts(&mut asker, &endpoint, 1).remove(0);
     assert_eq!(first, (204, String::new()));
     server.signal("KILL");
+}
+
+#[test]
+fn what_workers_have_said_while_a_server_was_stopped_counts() {
+    if let Some(folder) = own_process::store() {
+        own_process::serve(|server| server.store(Disk::open(&folder).expect("a store")));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Process::start(
+        "what_workers_have_said_while_a_server_was_stopped_counts",
+        folder.path().to_str().expect("a path in UTF-8"),
+    );
+    server.assert_what_was_reported_counts();
 }

@@ -1,10 +1,10 @@
 //! The server in a world that misbehaves, from many seeds; and whether anybody would notice if it misbehaved itself.
 
 use dubhook_tests::{
-    sim::{Mutation, Options, Summary, run},
+    sim::{Mutation, Options, Shared, Summary, run},
     tables::Sizes,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 /// How many seeds to run: `SIM_SEEDS`, or so many.
 const SEEDS: u64 = 100;
@@ -25,22 +25,34 @@ fn live(options: &Options) -> Summary {
     })
 }
 
-#[test]
-fn nothing_breaks_whatever_goes_wrong() {
-    let seeds = match number("SIM_SEED") {
+fn seeds() -> Range<u64> {
+    match number("SIM_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SIM_SEEDS").unwrap_or(SEEDS),
-    };
-    for seed in seeds {
+    }
+}
+
+#[test]
+fn nothing_breaks_whatever_goes_wrong() {
+    for seed in seeds() {
         live(&Options::from_seed(seed));
+    }
+}
+
+/// The same where servers share a database; by the same seeds.
+#[test]
+fn nothing_breaks_whatever_goes_wrong_between_servers() {
+    for seed in seeds() {
+        live(&Options::shared_from_seed(seed));
     }
 }
 
 #[test]
 fn a_seed_is_a_run() {
     for seed in 0..5 {
-        let options = Options::from_seed(seed);
-        assert_eq!(live(&options), live(&options));
+        for options in [Options::from_seed(seed), Options::shared_from_seed(seed)] {
+            assert_eq!(live(&options), live(&options));
+        }
     }
 }
 
@@ -52,16 +64,25 @@ fn runs_do_what_they_are_for() {
     let sum = |of: fn(&Summary) -> u64| runs.iter().map(of).sum::<u64>();
     assert!(sum(|run| run.arrivals) > 1_000);
     assert!(sum(|run| run.answers) > 1_000);
-    assert!(sum(|run| run.claims.1) > 50);
+    assert!(sum(|run| run.claims.1) > 40);
     let lost = sum(|run| run.claims.0 - run.claims.1);
     assert!(lost > 10, "{lost} jobs were lost by their workers");
     assert!(runs.iter().filter(|run| run.lives > 1).count() > 10);
+    let runs: Vec<_> = (0..40)
+        .map(|seed| live(&Options::shared_from_seed(seed)))
+        .collect();
+    let sum = |of: fn(&Summary) -> u64| runs.iter().map(of).sum::<u64>();
+    assert!(sum(|run| run.arrivals) > 1_000);
+    assert!(sum(|run| run.answers) > 500);
+    assert!(sum(|run| run.claims.1) > 10);
+    let taken = runs.iter().filter(|run| run.epochs > 2).count();
+    assert!(taken > 10, "in {taken} runs servers took over");
 }
 
 /// What can be seen to break, each by some mutation.
-const INVARIANTS: [&str; 24] = [
+const INVARIANTS: [&str; 27] = [
     "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14", "S15",
-    "K1", "C1", "C2", "L1", "L2", "L3", "W1", "W2", "R1",
+    "S16", "S17", "K1", "C1", "C2", "L1", "L2", "L3", "W1", "W2", "R1", "R2",
 ];
 
 /// Each rule is broken once, by the environment; an invariant that is named beforehand must fire, and each invariant
@@ -79,11 +100,22 @@ fn every_broken_rule_is_noticed() {
                     remote: true,
                     ..Options::from_seed(seed)
                 },
+                Mutation::JudgeFirst => Options {
+                    pause_every_ms: 8_000,
+                    ..remote_alone(seed)
+                },
+                Mutation::NoEpoch => late(seed),
+                Mutation::SpeakOn => frozen(seed),
+                Mutation::DoubtByRead => Options::shared_from_seed(seed),
                 _ => Options::from_seed(seed),
             };
             let options = Options {
                 mutation: Some(mutation),
-                crash_every_ms: 8_000,
+                // Who was stopped for long and dies has nothing to judge.
+                crash_every_ms: match mutation {
+                    Mutation::JudgeFirst | Mutation::SpeakOn => 0,
+                    _ => 8_000,
+                },
                 clients: 2,
                 // Who reads a stream would notice first that answers are no HTTP.
                 watchers: usize::from(mutation != Mutation::MangleAnswers),
@@ -145,7 +177,45 @@ fn quiet(seed: u64, receivers: usize, callers: usize) -> Options {
         worker_weights: [1, 0, 0],
         watchers: 0,
         remote: false,
+        pause_every_ms: 0,
         ..drawn
+    }
+}
+
+/// A world in which servers are stopped again and again, and what they ask comes late: whoever takes over has written
+/// nothing yet when it comes.
+fn late(seed: u64) -> Options {
+    let drawn = Options::shared_from_seed(seed);
+    Options {
+        pause_every_ms: 4_000,
+        shared: drawn.shared.map(|shared| Shared {
+            late: 200,
+            ..shared
+        }),
+        ..drawn
+    }
+}
+
+/// A world in which an owner is stopped until another one has taken over, and callers ask much.
+fn frozen(seed: u64) -> Options {
+    let drawn = Options::shared_from_seed(seed);
+    let lease_ms = drawn.shared.map_or(0, |shared| shared.lease_ms);
+    Options {
+        conns: 16,
+        callers: 8,
+        rush: true,
+        pause_every_ms: 8_000,
+        pause_ms: (3 * lease_ms, 8 * lease_ms),
+        shared: drawn.shared,
+        ..quiet(seed, 2, 8)
+    }
+}
+
+/// A quiet world whose jobs are done elsewhere.
+fn remote_alone(seed: u64) -> Options {
+    Options {
+        remote: true,
+        ..quiet(seed, 1, 2)
     }
 }
 

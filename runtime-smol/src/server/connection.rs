@@ -5,17 +5,16 @@ use super::{
     engine::Engine,
     media::{Asked, Moving, Told},
     pace::Taking,
+    patience::within,
     unheld,
 };
 use crate::net::{Interest, Stream};
-use async_io::Timer;
 use dubhook_core::{
     id::Id,
     out::Out,
     server::{ConnId, Drive},
 };
-use futures_lite::future::FutureExt;
-use std::{future::poll_fn, io, time::Duration};
+use std::{future::poll_fn, io, mem, time::Duration};
 
 /// How long a client that still sends is listened to after the last answer, so that it can read that answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -58,6 +57,10 @@ struct Connection<'e, 'm> {
     asked: Option<Asked>,
     told: Option<Told>,
     moving: Moving,
+    /// Where what has come waits for the lease to be renewed: whether something was under way before it.
+    waits: Option<bool>,
+    /// Whether it has waited in vain.
+    gave_up: bool,
 }
 
 /// Serves a connection to its end.
@@ -75,6 +78,8 @@ pub(super) async fn serve(engine: &Engine<'_>, id: ConnId, stream: Stream) {
         asked: None,
         told: None,
         moving: Moving::default(),
+        waits: None,
+        gave_up: false,
     };
     // A connection that breaks ends like any other; there is nobody left to tell.
     let _ = connection.run().await;
@@ -88,6 +93,9 @@ impl Connection<'_, '_> {
         loop {
             self.turn()?;
             match self.wants {
+                _ if self.waits.is_some() => {
+                    self.gave_up = !self.engine.storage.held_again().await;
+                }
                 _ if !self.unsent.is_empty() => {
                     let now = self.engine.clock.now().instant;
                     let left = self.unsent.len();
@@ -121,6 +129,9 @@ impl Connection<'_, '_> {
         let now = engine.clock.now();
         // Whether something was under way before.
         let begun = self.wants != Wants::Bytes || self.received.is_some();
+        let waited = self.waits.take();
+        let begun = waited.unwrap_or(begun);
+        let mut goes_on = waited.is_some();
         let mut buffers = engine.buffers.borrow_mut();
         let (mut input, output) = buffers.lend(&mut self.received);
         loop {
@@ -131,6 +142,8 @@ impl Connection<'_, '_> {
             match self.wants {
                 _ if !self.unsent.is_empty() => break,
                 Wants::End { .. } => break,
+                // It was about to be driven.
+                _ if mem::take(&mut goes_on) => {}
                 Wants::Answer if named.take() => {}
                 Wants::Answer => break,
                 Wants::Archive(_) if self.archived.is_none() => break,
@@ -157,7 +170,12 @@ impl Connection<'_, '_> {
                 },
                 Wants::Room | Wants::Archive(_) | Wants::Media => {}
             }
+            let gave_up = mem::take(&mut self.gave_up);
             if !engine.storage.holds() {
+                if !gave_up {
+                    self.waits = Some(begun);
+                    break;
+                }
                 self.wants = Wants::End { unread: true };
                 // What is under way ends here: what it would say may be old. A request that has just come is told so.
                 if input.is_empty() || begun {
@@ -225,12 +243,4 @@ impl Connection<'_, '_> {
             None => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
-}
-
-async fn within<T>(time: Duration, future: impl Future<Output = T>) -> io::Result<T> {
-    let too_late = async {
-        Timer::after(time).await;
-        Err(io::ErrorKind::TimedOut.into())
-    };
-    async { Ok(future.await) }.or(too_late).await
 }

@@ -40,6 +40,8 @@ pub(super) async fn run<'e>(engine: &'e Engine<'_>, spawner: Spawner<'e>) {
     loop {
         engine.turn.take();
         if engine.clock.late_ms() > LATE_MS {
+            // What has come cannot be looked at before it is known whose the records are.
+            engine.storage.held_again().await;
             read_all(engine).await;
         }
         engine.clock.let_go();

@@ -14,6 +14,8 @@ use dubhook_core::{
     server::{Config, StoreFigures},
     time::{Now, Timestamp},
 };
+use event_listener::Event;
+use futures_lite::FutureExt;
 use smol::unblock;
 use std::{
     cell::{Cell, RefCell, RefMut},
@@ -28,6 +30,9 @@ const PRUNE: Duration = Duration::from_secs(600);
 const FIRST_PRUNE: Duration = Duration::from_secs(10);
 /// How long the store is left alone between two steps of dropping them.
 const PRUNE_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long what has come waits for a lease that has ended to be renewed.
+const RENEWAL: Duration = Duration::from_millis(500);
 
 /// How far a calendar may go astray in one round and be believed, in milliseconds.
 const ASTRAY_MS: u64 = 60_000;
@@ -65,6 +70,8 @@ pub(super) struct Storage {
     commits: Cell<(u64, Duration)>,
     /// Raised when the store has failed.
     failed: Signal,
+    /// Notified when a lease that may have ended was renewed.
+    renewed: Event,
 }
 
 impl Storage {
@@ -77,6 +84,7 @@ impl Storage {
             failure: RefCell::new(None),
             commits: Cell::default(),
             failed: Signal::default(),
+            renewed: Event::new(),
         })
     }
 
@@ -96,10 +104,36 @@ impl Storage {
         self.store.as_ref().is_none_or(|store| store.holds())
     }
 
+    /// Waits for a lease that has ended to be renewed, unless the store is known to be silent. Whether the server may speak.
+    ///
+    /// Whoever was stopped for longer than its lease lasts finds out at once whether the records are still its own, and then
+    /// what has come meanwhile counts.
+    pub(super) async fn held_again(&self) -> bool {
+        let ownership = self.store.as_ref().and_then(|store| store.ownership());
+        if self.holds() || ownership.is_some_and(|ownership| !ownership.answers) {
+            return self.holds();
+        }
+        let renewed = async {
+            loop {
+                let renewed = self.renewed.listen();
+                if self.holds() {
+                    return true;
+                }
+                renewed.await;
+            }
+        };
+        let late = async {
+            Timer::after(RENEWAL).await;
+            false
+        };
+        renewed.or(late).await
+    }
+
     /// A batch was written, and it took so long.
     pub(super) fn count_commit(&self, took: Duration) {
         let (count, all) = self.commits.get();
         self.commits.set((count + 1, all + took));
+        self.renewed.notify(usize::MAX);
     }
 
     /// What the store has to say of itself, where servers share it.
@@ -123,7 +157,10 @@ impl Storage {
         };
         Timer::after(every).await;
         match thread.ask(|store| store.beat()).await {
-            Ok(()) => true,
+            Ok(()) => {
+                self.renewed.notify(usize::MAX);
+                true
+            }
             Err(error) => {
                 self.fail(error);
                 false

@@ -3,7 +3,7 @@
 use super::{
     RECEIVER_PORT,
     net::{LinkId, Party, Payload, Side},
-    oracle::Oracle,
+    oracle::{Known, Oracle},
     queue::Event,
     reader::AnswerReader,
     rng::Rng,
@@ -32,9 +32,9 @@ enum Ask {
         callback: bool,
     },
     Cancel(String),
-    Job,
+    Job(String),
     /// A job, once it has changed.
-    Wait,
+    Wait(String),
     Register,
     Other,
     /// What is no request, or never a whole one.
@@ -53,6 +53,8 @@ struct Pending {
     refused: bool,
     /// When it was made first; repeats count from here.
     first_ms: u64,
+    /// What anybody was told before it was sent.
+    known: Known,
     answer: AnswerReader,
 }
 
@@ -123,7 +125,7 @@ fn fail(world: &mut World, at: usize) {
     let repeats = match &pending.ask {
         _ if pending.refused => true,
         Ask::Submit { key, .. } => key.is_some(),
-        Ask::Job | Ask::Wait => true,
+        Ask::Job(_) | Ask::Wait(_) => true,
         _ => false,
     };
     if repeats {
@@ -136,8 +138,11 @@ fn ask(world: &mut World, at: usize) {
     let rude = world.callers[at].rude_only || world.env.chance(|o| o.rude);
     let repeats = world.env.rng.chance(150);
     let submitted = world.callers[at].submitted.clone().filter(|_| repeats);
+    // Where servers share their records, the question is whether they say the same.
+    let is_shared = world.env.options.shared.is_some();
     let (mut ask, method, mut bytes) = match submitted {
         Some((ask, bytes)) => (ask, Method::Post, bytes),
+        None if is_shared && world.env.rng.chance(400) => read_any(world),
         None => choose(world, at),
     };
     if matches!(&ask, Ask::Submit { key: Some(_), .. }) {
@@ -154,6 +159,7 @@ fn ask(world: &mut World, at: usize) {
         until_ms: 0,
         refused: false,
         first_ms: world.env.now_ms(),
+        known: Known::new(),
         answer: AnswerReader::new(method, ANSWER_BYTES_MAX),
     };
     send(world, at, pending);
@@ -224,15 +230,29 @@ fn choose(world: &mut World, at: usize) -> (Ask, Method, Vec<u8>) {
             let past = rng.below(4);
             let line = format!("GET /v1/translations/{some_job}?after_sequence={past} HTTP/1.1");
             let bytes = format!("{line}\r\nhost: s\r\nprefer: wait=5\r\n\r\n");
-            (Ask::Wait, Method::Get, bytes.into_bytes())
+            (Ask::Wait(some_job), Method::Get, bytes.into_bytes())
         }
         _ => {
             let path = format!("/v1/translations/{some_job}");
             let bytes = request(Method::Get, &path, "", "");
-            (Ask::Job, Method::Get, bytes)
+            (Ask::Job(some_job), Method::Get, bytes)
         }
     };
     (ask, method, bytes)
+}
+
+/// Asks how a job is of which anybody was told lately.
+fn read_any(world: &mut World) -> (Ask, Method, Vec<u8>) {
+    let newest = world.oracle.newest_known();
+    let job = match newest.len() {
+        0 => "job_0".to_owned(),
+        len => {
+            let at = world.env.rng.below(len as u64) as usize;
+            newest[at].text(Prefix::Job).as_str().to_owned()
+        }
+    };
+    let bytes = request(Method::Get, &format!("/v1/translations/{job}"), "", "");
+    (Ask::Job(job), Method::Get, bytes)
 }
 
 /// Tells the oracle that somebody asks for the deliveries to a webhook, by its path.
@@ -297,14 +317,17 @@ pub(super) fn request(method: Method, path: &str, fields: &str, body: &str) -> V
 fn send(world: &mut World, at: usize, mut pending: Pending) {
     pending.until_ms = world.env.now_ms() + PATIENCE_MS;
     pending.refused = false;
+    pending.known = world.oracle.known();
     pending.answer = AnswerReader::new(pending.method, ANSWER_BYTES_MAX);
-    let caller = &mut world.callers[at];
+    let server = world.env.any_server();
+    let caller = &world.callers[at];
     let link = match caller.link {
         Some(link) => link,
         None => world
             .net
-            .connect(&mut world.env, [Party::Caller(at), Party::Server]),
+            .connect(&mut world.env, [Party::Caller(at), server]),
     };
+    let caller = &mut world.callers[at];
     caller.link = Some(link);
     let bytes = pending.bytes.clone();
     caller.pending = Some(pending);
@@ -369,7 +392,7 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
         caller.pending = Some(pending);
         return;
     }
-    if !matches!(pending.ask, Ask::Rude | Ask::Wait) {
+    if !matches!(pending.ask, Ask::Rude | Ask::Wait(_)) {
         let took = world.env.now_ms() - pending.first_ms;
         caller.slowest_ms = caller.slowest_ms.max(took);
         caller.answers += 1;
@@ -387,6 +410,15 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
         world.net.finish(&mut world.env, link, Side::Opener);
     }
     world.note(status.into(), &body);
+    if let Ask::Job(job) | Ask::Wait(job) | Ask::Cancel(job) = &pending.ask {
+        let gone = Id::parse(Prefix::Job, job).filter(|_| status == 404);
+        match gone {
+            Some(job) => world.oracle.read_nothing(&pending.known, job),
+            None => world
+                .oracle
+                .read(&pending.known, &String::from_utf8_lossy(&body)),
+        }
+    }
     answered(world, at, pending, status, &json);
 }
 

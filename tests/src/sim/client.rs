@@ -194,7 +194,9 @@ pub(super) fn with_client(
             answer: AnswerReader::new(exchange.call.method(), 8_192),
             exchange,
         });
-        let parties = [Party::Client(at), Party::Server];
+        let server = world.env.any_server();
+        let parties = [Party::Client(at), server];
+        let device = &world.clients[at];
         let link = match device.link {
             Some(link) => link,
             None => world.net.connect(&mut world.env, parties),

@@ -99,7 +99,7 @@ impl Process<'_> {
             io.reads = matches!(drive, Drive::Input { .. });
             let more = !io.arrived.is_empty() || io.ended;
             let ended = io.ended && io.arrived.is_empty();
-            world.oracle.answered(out.written(), &world.journal);
+            world.oracle.answered(out.written(), &world.durable);
             let mut answer = out.written().to_vec();
             if let Some(mutation) = world.env.options.mutation {
                 mutation.spoil_answer(&mut answer);
@@ -117,6 +117,12 @@ impl Process<'_> {
                 _ => return,
             }
         }
+    }
+
+    /// Ends a connection without a word.
+    pub(super) fn refuse(&mut self, world: &mut World, link: LinkId) {
+        world.net.reset(&mut world.env, link, Side::Listener);
+        self.close(world, link, false);
     }
 
     fn close(&mut self, world: &mut World, link: LinkId, tell: bool) {

@@ -2,6 +2,7 @@
 
 use super::{
     journal::Batch,
+    keeper::Changes,
     mutation::Mutation,
     process::{Process, room},
     queue::Event,
@@ -10,7 +11,7 @@ use super::{
 use crate::dump::{dump, jobs};
 use dubhook_core::{
     id::Id,
-    record::{self, Table},
+    record::{self, Key, Table},
     server::{Input, Server},
     service::Service,
     time::Now,
@@ -18,8 +19,8 @@ use dubhook_core::{
 use std::collections::BTreeMap;
 
 impl Process<'_> {
-    pub(super) fn restore(&mut self, world: &mut World, now: Now) {
-        for (key, value) in &world.journal.records {
+    pub(super) fn restore(&mut self, world: &mut World, now: Now, records: &[(Key, Vec<u8>)]) {
+        for (key, value) in records {
             if let Err(error) = self.server.restore(now, *key, value) {
                 world
                     .oracle
@@ -34,16 +35,12 @@ impl Process<'_> {
     }
 
     /// A second recovery must come out the same.
-    pub(super) fn check_recovery(&self, world: &mut World, now: Now) {
+    pub(super) fn check_recovery(&self, world: &mut World, now: Now, records: &[(Key, Vec<u8>)]) {
         let mut again = room(world);
         let mut again = Server::new(again.lend(), self.config, [7; 32]).unwrap();
         let forgets = world.env.options.mutation == Some(Mutation::ForgetfulRecovery);
-        let records = world
-            .journal
-            .records
-            .len()
-            .saturating_sub(usize::from(forgets));
-        for (key, value) in world.journal.records.iter().take(records) {
+        let seen = records.len().saturating_sub(usize::from(forgets));
+        for (key, value) in records.iter().take(seen) {
             let _ = again.restore(now, *key, value);
         }
         let _ = again.start(now);
@@ -80,6 +77,12 @@ impl Process<'_> {
             mutation.spoil_records(self.number, &mut changes);
         }
         let sequences = sequences(self.server.service());
+        self.batch = Some(batch);
+        if world.env.options.shared.is_some() {
+            let records = changes;
+            self.outgoing = Some(Changes { records, sequences });
+            return;
+        }
         world
             .journal
             .batches
@@ -90,7 +93,6 @@ impl Process<'_> {
         let at = at.max(world.journal_free_at);
         world.journal_free_at = at;
         world.env.queue.push(at, Event::Synced(self.number));
-        self.batch = Some(batch);
         if world.env.options.mutation == Some(Mutation::AckBeforeSync) {
             self.acknowledge(world);
         }

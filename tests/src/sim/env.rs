@@ -1,6 +1,6 @@
 //! Time and chance: what everybody in the simulation shares.
 
-use super::{options::Options, queue::Queue, rng::Rng};
+use super::{net::Party, options::Options, queue::Queue, rng::Rng};
 use crate::machine::START_UNIX_MS;
 use dubhook_core::time::{Instant, Now, Timestamp};
 
@@ -25,6 +25,16 @@ impl Env {
             healed: false,
             clock_off_ms: 0,
         }
+    }
+
+    /// Any of the servers: no caller knows which one has the records.
+    pub(super) fn any_server(&mut self) -> Party {
+        let servers = self.options.shared.map_or(1, |shared| shared.servers);
+        let at = match servers {
+            1 => 0,
+            _ => self.rng.below(servers as u64) as usize,
+        };
+        Party::Server(at)
     }
 
     pub(super) const fn now_ms(&self) -> u64 {

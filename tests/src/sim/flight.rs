@@ -78,9 +78,11 @@ impl Process<'_> {
         };
         let twice = world.env.options.mutation == Some(Mutation::SendTwice);
         for _ in 0..1 + u8::from(twice) {
+            let is_legitimate = self.is_legitimate(world);
+            let durable = &world.durable.sequences;
             world
                 .oracle
-                .attempt_begins(&seen, &world.env, &world.journal.sequences);
+                .attempt_begins(&seen, &world.env, durable, is_legitimate);
         }
         if twice {
             world
@@ -113,7 +115,7 @@ impl Process<'_> {
         let link = match place {
             Some(place) => self.kept.remove(place).1,
             None => {
-                let parties = [Party::Server, receiver];
+                let parties = [Party::Server(self.at), receiver];
                 world.net.connect(&mut world.env, parties)
             }
         };
@@ -174,15 +176,18 @@ impl Process<'_> {
         let id = flight.attempt;
         let input = Input::Attempt { id, result };
         let attempted = self.server.handle(now, input).unwrap_or_default();
-        world
-            .oracle
-            .attempt_ended(&flight.told, &world.env, result, attempted);
+        if self.is_legitimate(world) {
+            let now_ms = self.since_ms + now.instant.as_ms();
+            world
+                .oracle
+                .attempt_ended(&flight.told, now_ms, result, attempted);
+        }
         self.observe(world);
     }
 
     /// Ends the attempts whose time is over.
     pub(super) fn expire_flights(&mut self, world: &mut World, _: Now) {
-        let now_ms = world.env.now_ms();
+        let now_ms = self.since_ms + self.now(world).instant.as_ms();
         let due = self.flights.iter();
         let due = due.filter(|(_, flight)| flight.deadline_ms <= now_ms);
         let due: Vec<LinkId> = due.map(|(link, _)| *link).collect();

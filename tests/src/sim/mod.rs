@@ -9,6 +9,10 @@
 //! clock that is set, callers with good manners and bad ones, clients (the real client machine) that die and start
 //! again, workers, here or remote, that fall silent, and receivers that do whatever receivers do. An oracle watches and names the invariant that breaks.
 //!
+//! Where servers share a database ([`Options::shared`]) there are several of them, each the real machine with the real owner of
+//! `store::postgres` and a clock of its own, over a model of the database (`engine`); whoever asks goes to any of them, and those
+//! that stand by pass it on (`relay`).
+//!
 //! After a while all faults stop. Then everything must drain: that is liveness, which no moment of the run can show.
 //!
 //! ```
@@ -22,10 +26,12 @@ mod caller;
 mod client;
 mod conns;
 mod disk;
+mod engine;
 mod env;
 mod flight;
 mod inbox;
 mod journal;
+mod keeper;
 mod mutation;
 mod net;
 mod options;
@@ -34,14 +40,16 @@ mod process;
 mod queue;
 mod reader;
 mod receiver;
+mod relay;
 mod remote;
 mod rng;
+mod server;
 mod watcher;
 mod worker;
 mod world;
 
 pub use mutation::Mutation;
-pub use options::Options;
+pub use options::{Options, Shared};
 pub use oracle::Violation;
 
 use dubhook_core::{
@@ -68,6 +76,8 @@ pub struct Summary {
     pub answers: u64,
     /// How many jobs remote workers were given, and how many of them they ended.
     pub claims: (u64, u64),
+    /// How many owners a shared database had.
+    pub epochs: i64,
     /// The longest that a well-behaved request took, in milliseconds.
     pub slowest_ms: u64,
     /// By receiver, how long an event took to its first arrival, in milliseconds.

@@ -49,7 +49,7 @@ pub enum Mutation {
     OneAtATime,
     /// Connections that have ended are not given back.
     LeakConns,
-    /// Workers' reports reach a job that has ended, and the record says so.
+    /// A job that is completed has failed, by its record.
     FlipEnding,
     /// Who has called a job off is told that it has failed.
     DenyCancel,
@@ -67,11 +67,19 @@ pub enum Mutation {
     DeafWatchers,
     /// Remote workers do not name their leases.
     NoLease,
+    /// A server that was stopped lets time pass before it reads what has come meanwhile.
+    JudgeFirst,
+    /// The database writes batches of any epoch.
+    NoEpoch,
+    /// Servers speak whatever their leases say.
+    SpeakOn,
+    /// What asks the database how far it is waits for no standby, as if it only read.
+    DoubtByRead,
 }
 
 impl Mutation {
     /// Each of them, with the invariants of which one must fire.
-    pub const ALL: [(Self, &'static [&'static str]); 29] = [
+    pub const ALL: [(Self, &'static [&'static str]); 33] = [
         (Self::LoseAll, &["S1"]),
         (Self::AckBeforeSync, &["S9"]),
         (Self::LoseSynced, &["S1", "S2", "S8", "S9"]),
@@ -104,6 +112,10 @@ impl Mutation {
         (Self::LosePlace, &["W1"]),
         (Self::DeafWatchers, &["W2"]),
         (Self::NoLease, &["R1"]),
+        (Self::JudgeFirst, &["R2"]),
+        (Self::NoEpoch, &["S17"]),
+        (Self::SpeakOn, &["S16"]),
+        (Self::DoubtByRead, &["S1", "S2", "S9", "S16"]),
     ];
 
     /// What becomes of the records of a batch on their way to the disk, in the process with this number.
@@ -119,12 +131,12 @@ impl Mutation {
             }
             Self::FlipEnding => {
                 for (key, value) in changes {
-                    // The kind of the last event: completed becomes error, and the other way round.
+                    // The kind of the last event. The other way round it would be noticed that there is no URL.
                     if key.table == Table::State
                         && let Some(kind) = value.as_mut().and_then(|value| value.get_mut(12))
-                        && matches!(*kind, 3 | 4)
+                        && *kind == 3
                     {
-                        *kind = 7 - *kind;
+                        *kind = 4;
                     }
                 }
             }

@@ -28,7 +28,8 @@ impl Side {
 /// Who is at an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Party {
-    Server,
+    /// A server, by its place.
+    Server(usize),
     Caller(usize),
     Receiver(usize),
     Client(usize),
@@ -164,17 +165,22 @@ impl Net {
         self.links.remove(&id);
     }
 
-    /// The connections at one end of which is the server.
-    pub(super) fn of_server(&self) -> Vec<(LinkId, Side)> {
-        let side = |link: &Link| match link.parties {
-            [Party::Server, _] => Some(Side::Opener),
-            [_, Party::Server] => Some(Side::Listener),
-            _ => None,
-        };
-        let links = self.links.iter();
-        links
-            .filter_map(|(id, link)| Some((*id, side(link)?)))
-            .collect()
+    /// The ends of connections that are a server's.
+    pub(super) fn of_server(&self, at: usize) -> Vec<(LinkId, Side)> {
+        let sides = [Side::Opener, Side::Listener];
+        let ends = self.links.iter().flat_map(|(id, link)| {
+            let own = sides.into_iter().zip(link.parties);
+            own.filter(|(_, party)| *party == Party::Server(at))
+                .map(|(side, _)| (*id, side))
+        });
+        ends.collect()
+    }
+
+    /// When what was sent last from an end arrives, if it does.
+    pub(super) fn arrives_ms(&self, id: LinkId, from: Side) -> Option<u64> {
+        let link = self.links.get(&id)?;
+        let at = link.last_at[from as usize];
+        link.swallows_from.is_none().then_some(at)
     }
 
     fn put(&mut self, env: &mut Env, id: LinkId, from: Side, payload: Payload) {

@@ -67,20 +67,81 @@ pub struct Options {
     pub arrival_ms_max: Option<u64>,
     /// The same for the answer to a well-behaved request.
     pub answer_ms_max: Option<u64>,
+    /// How often a server is stopped for a while, in milliseconds on the average; 0 for never.
+    pub pause_every_ms: u64,
+    /// For how long, in milliseconds, from and to.
+    pub pause_ms: (u64, u64),
+    /// A database that several servers share, in place of a disk.
+    pub shared: Option<Shared>,
     /// A rule that the environment breaks on purpose.
     pub mutation: Option<Mutation>,
 }
 
+/// How servers share a database, and what goes wrong between them and it. Chances are per mille.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared {
+    /// How many servers there are.
+    pub servers: usize,
+    /// For how long one speaks after its last success, in milliseconds.
+    pub lease_ms: u64,
+    /// A question never comes.
+    pub lost: u64,
+    /// A question comes late, and whoever asked no longer waits for an answer.
+    pub late: u64,
+    /// A question comes once more, later.
+    pub repeated: u64,
+    /// An answer never comes.
+    pub unanswered: u64,
+    /// Of a statement all comes but its end.
+    pub torn: u64,
+    /// How often the primary dies and its standby is promoted, in milliseconds on the average; 0 for never.
+    pub promote_every_ms: u64,
+    /// The same for a primary that is started again.
+    pub restart_every_ms: u64,
+    /// The same for the standby being away for a while.
+    pub away_every_ms: u64,
+    /// The same for somebody ending a wait for the standby.
+    pub cancel_every_ms: u64,
+    /// The same for a server that is told to end.
+    pub leave_every_ms: u64,
+}
+
 impl Options {
+    /// What a seed stands for where servers share a database.
+    #[must_use]
+    pub fn shared_from_seed(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x5a4e_d000);
+        let rng = &mut rng;
+        let every = |rng: &mut Rng, from_ms, to_ms| rng.below(2) * rng.within((from_ms, to_ms));
+        let lease_ms = rng.within((500, 5_000));
+        let shared = Shared {
+            servers: rng.within((2, 3)) as usize,
+            lease_ms,
+            lost: often(rng, 20),
+            late: often(rng, 30),
+            repeated: often(rng, 50),
+            unanswered: often(rng, 30),
+            torn: often(rng, 10),
+            promote_every_ms: every(rng, 5_000, 40_000),
+            restart_every_ms: every(rng, 5_000, 40_000),
+            away_every_ms: every(rng, 3_000, 20_000),
+            cancel_every_ms: every(rng, 500, 5_000),
+            leave_every_ms: every(rng, 5_000, 40_000),
+        };
+        Self {
+            shared: Some(shared),
+            pause_every_ms: every(rng, 3_000, 30_000),
+            // Shorter than the lease, and longer.
+            pause_ms: (10, 4 * lease_ms),
+            ..Self::from_seed(seed)
+        }
+    }
+
     /// What a seed stands for. Each kind of fault is absent from about half of all seeds, so that none hides another.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let rng = &mut rng;
-        let often = |rng: &mut Rng, per_mille: u64| {
-            let most = per_mille * rng.below(2);
-            rng.below(most + 1)
-        };
         let tight = rng.chance(500);
         let slow_disk = rng.chance(200);
         let far = rng.chance(300);
@@ -119,9 +180,19 @@ impl Options {
             remote: rng.chance(300),
             arrival_ms_max: None,
             answer_ms_max: None,
+            // Longer than a lease, too.
+            pause_every_ms: rng.below(2) * rng.within((5_000, 40_000)),
+            pause_ms: (10, 15_000),
+            shared: None,
             mutation: None,
         }
     }
+}
+
+/// Some of what may happen; nothing in half of all seeds.
+const fn often(rng: &mut Rng, per_mille: u64) -> u64 {
+    let most = per_mille * rng.below(2);
+    rng.below(most + 1)
 }
 
 /// Room for what a run does, most of the time.

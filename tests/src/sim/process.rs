@@ -4,6 +4,7 @@
 use super::{
     conns::Io,
     flight::Flight,
+    keeper::Changes,
     limits,
     mutation::Mutation,
     net::{LinkId, Party},
@@ -22,7 +23,7 @@ use dubhook_core::{
     record::{Batch, Key},
     server::{Config, ConnId, Input, Output, Ready, Server},
     service::Report,
-    time::{Now, Timestamp},
+    time::{Instant, Now, Timestamp},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,9 +37,23 @@ pub(super) fn room(world: &World) -> Tables {
 #[derive(Debug)]
 pub(super) struct Process<'a> {
     pub(super) server: Server<'a>,
+    /// Where it runs.
+    pub(super) at: usize,
     /// Which life it is.
     pub(super) number: u32,
+    /// In which epoch it has the records, where servers share them.
+    epoch: Option<i64>,
+    /// Whether it may speak of what it knows.
+    pub(super) speaks: bool,
+    /// What it shows until what has come is read: the last moment before something is due.
+    held_ms: Option<u64>,
+    /// Connections that the machine has named while it may not speak.
+    named: Vec<LinkId>,
+    /// A batch for the database that servers share.
+    pub(super) outgoing: Option<Changes>,
     pub(super) since_ms: u64,
+    /// When it looked at its clock last.
+    shown_ms: u64,
     pub(super) conns: BTreeMap<LinkId, Io>,
     pub(super) links: HashMap<ConnId, LinkId>,
     pub(super) flights: BTreeMap<LinkId, Flight>,
@@ -63,9 +78,13 @@ pub(super) fn config() -> Config<'static> {
 }
 
 impl<'a> Process<'a> {
-    /// Starts from what is on the disk.
-    pub(super) fn boot(room: &'a mut Tables, world: &mut World) -> Self {
-        world.lives += 1;
+    /// Starts at a place, in a life and an epoch, from these records.
+    pub(super) fn boot(
+        room: &'a mut Tables,
+        world: &mut World,
+        (at, number, epoch): (usize, u32, Option<i64>),
+        records: Vec<(Key, Vec<u8>)>,
+    ) -> Self {
         let mut config = config();
         config.service.remote_workers = world.env.options.remote;
         if world.env.options.mutation == Some(Mutation::HurryRetries) {
@@ -81,8 +100,15 @@ impl<'a> Process<'a> {
         let seed = world.env.rng.bytes();
         let mut process = Self {
             server: Server::new(room.lend(), config, seed).unwrap(),
-            number: world.lives,
+            at,
+            number,
+            epoch,
+            speaks: true,
+            held_ms: None,
+            named: Vec::new(),
+            outgoing: None,
             since_ms: world.env.now_ms(),
+            shown_ms: world.env.now_ms(),
             conns: BTreeMap::new(),
             links: HashMap::new(),
             flights: BTreeMap::new(),
@@ -94,16 +120,71 @@ impl<'a> Process<'a> {
             config,
         };
         let now = process.now(world);
-        process.restore(world, now);
-        process.check_recovery(world, now);
-        world
-            .oracle
-            .booted(process.server.service(), &world.journal);
+        process.restore(world, now, &records);
+        process.check_recovery(world, now, &records);
+        if process.is_legitimate(world) {
+            world.oracle.crashed();
+            world.observed = number;
+            world
+                .oracle
+                .booted(process.server.service(), &world.durable.sequences);
+        }
         process
     }
 
     pub(super) fn now(&self, world: &World) -> Now {
-        world.env.clocks(self.since_ms)
+        let now = world.env.clocks(self.since_ms);
+        let held = self.held_ms.map(|held_ms| {
+            let held = Instant::from_ms(held_ms - self.since_ms);
+            now.instant.min(held)
+        });
+        Now {
+            instant: held.unwrap_or(now.instant),
+            ..now
+        }
+    }
+
+    /// Passes no deadline before what has come is read.
+    pub(super) fn hold(&mut self, world: &World) {
+        let now_ms = world.env.now_ms();
+        let due_ms = self.next_ms().filter(|due_ms| *due_ms <= now_ms);
+        let before_ms = due_ms.map(|due_ms| due_ms.saturating_sub(1).max(self.shown_ms));
+        self.held_ms = self.held_ms.or(before_ms);
+    }
+
+    /// Time passes again.
+    pub(super) const fn let_go(&mut self) {
+        self.held_ms = None;
+    }
+
+    /// Whether nobody has begun another epoch: what it knows is how things are.
+    pub(super) fn is_legitimate(&self, world: &World) -> bool {
+        self.epoch.is_none_or(|epoch| epoch == world.engine.epoch())
+    }
+
+    /// Whether there is something that waits until it may speak.
+    pub(super) const fn waits(&self) -> bool {
+        self.held_ms.is_some() || !self.named.is_empty()
+    }
+
+    /// When it has something to do by itself: what is due is not judged while time does not pass.
+    pub(super) fn wakes_ms(&self) -> Option<u64> {
+        let next_ms = self.next_ms();
+        next_ms.filter(|_| self.held_ms.is_none())
+    }
+
+    /// Gives those a turn that were named while it might not speak.
+    pub(super) fn drive_named(&mut self, world: &mut World) {
+        for link in std::mem::take(&mut self.named) {
+            self.drive(world, link);
+        }
+    }
+
+    /// Ends the connections that were named while it might not speak.
+    pub(super) fn refuse_named(&mut self, world: &mut World) {
+        for link in std::mem::take(&mut self.named) {
+            self.refuse(world, link);
+        }
     }
 
     /// When something is due whatever happens.
@@ -119,12 +200,13 @@ impl<'a> Process<'a> {
         let mut memory = vec![0; self.config.record_bytes_max()];
         for round in 0.. {
             let now = self.now(world);
+            self.shown_ms = self.since_ms + now.instant.as_ms();
             self.observe(world);
             self.expire_flights(world, now);
             let place = self.tasks.iter().position(Option::is_none);
             let ready = Ready {
-                work: place.is_some(),
-                attempts: self.may_begin(world),
+                work: self.speaks && place.is_some(),
+                attempts: self.speaks && self.may_begin(world),
                 ..Ready::ALL
             };
             let output = match self.server.poll(now, ready, &mut memory) {
@@ -147,7 +229,11 @@ impl<'a> Process<'a> {
                 Output::Commit(batch) => self.commit(world, batch),
                 Output::Drive(conn) => {
                     if let Some(link) = self.links.get(&conn).copied() {
-                        self.drive(world, link);
+                        if self.speaks {
+                            self.drive(world, link);
+                        } else {
+                            self.named.push(link);
+                        }
                     }
                 }
                 Output::Sleep(due) if due.is_none_or(|due| due > now.instant) => break,
@@ -168,15 +254,25 @@ impl<'a> Process<'a> {
     }
 
     pub(super) fn observe(&self, world: &mut World) {
-        world
-            .oracle
-            .observe(self.server.service(), &world.journal.sequences);
+        if !self.is_legitimate(world) {
+            return;
+        }
+        if world.observed != self.number {
+            // What another one had in mind never was.
+            world.oracle.crashed();
+            world.observed = self.number;
+        }
+        let durable = &world.durable.sequences;
+        world.oracle.observe(self.server.service(), durable);
+        if self.epoch.is_some() {
+            world.oracle.synced(durable);
+        }
     }
 
     fn start(&mut self, world: &mut World, place: usize, job: Id) {
         self.tasks[place] = Some(Task::new(&mut world.env, job));
         self.plan_work(world, place);
-        world.oracle.started(job, &world.journal.sequences);
+        world.oracle.started(job, &world.durable.sequences);
     }
 
     fn stop(&mut self, job: Id) {

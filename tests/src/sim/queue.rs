@@ -1,6 +1,9 @@
 //! What will happen, in the order of time: the heart of the simulation.
 
-use super::net::{LinkId, Party, Payload, Side};
+use super::{
+    engine::{Happening, Reply},
+    net::{LinkId, Party, Payload, Side},
+};
 use std::collections::BTreeMap;
 
 /// Something that happens to the world.
@@ -34,10 +37,19 @@ pub(super) enum Event {
     Work(u32, usize),
     /// A late attempt is sent after all.
     Late(Party, Vec<u8>),
-    /// The process dies.
-    Crash,
-    /// The process starts again.
-    Boot,
+    /// The process at this place dies.
+    Crash(usize),
+    /// It starts again.
+    Boot(usize),
+    /// It is stopped, as by SIGSTOP, and goes on.
+    Pause(usize),
+    Resume(usize),
+    /// It is told to end.
+    Leave(usize),
+    /// Something happens to the database that servers share.
+    Engine(Happening),
+    /// A server hears from it.
+    Reply(Box<Reply>),
     /// Somebody sets the wall clock.
     SetClock,
     /// All faults stop.

@@ -4,6 +4,7 @@
 
 use super::{
     caller::{ANSWER_BYTES_MAX, request},
+    limits,
     mutation::Mutation,
     net::{LinkId, Party, Payload, Side},
     queue::Event,
@@ -42,6 +43,8 @@ struct Claimed {
     lease: u64,
     /// What is known to be done.
     progress: u64,
+    /// Until when it has the job for certain, and how many lives of servers there were when that was said.
+    certain: Option<(u64, u32)>,
 }
 
 /// What a worker waits for an answer to.
@@ -51,6 +54,9 @@ struct Pending {
     /// Whether it ends the job.
     ends: bool,
     until_ms: u64,
+    /// When it arrives at the server, if it was sent once.
+    arrives_ms: Option<u64>,
+    was_sent: bool,
 }
 
 impl Worker {
@@ -100,6 +106,8 @@ fn claim(world: &mut World, at: usize) {
     world.workers[at].pending = Some(Pending {
         bytes: request(Method::Post, "/v1/work/claim", &prefer, ""),
         ends: false,
+        arrives_ms: None,
+        was_sent: false,
         until_ms: world.env.now_ms() + seconds * 1_000 + PATIENCE_MS,
     });
     send(world, at);
@@ -135,6 +143,8 @@ fn say(world: &mut World, at: usize, report: Report<'_>) {
     world.workers[at].pending = Some(Pending {
         bytes: request(Method::Post, &path, "", &format!("{{{said}{fence}}}")),
         ends: what != "progress",
+        arrives_ms: None,
+        was_sent: false,
         until_ms: 0,
     });
     send(world, at);
@@ -156,17 +166,24 @@ fn send(world: &mut World, at: usize) {
     if again {
         drop_link(world, at);
     }
+    let server = world.env.any_server();
     let worker = &mut world.workers[at];
     worker.answer = AnswerReader::new(Method::Post, ANSWER_BYTES_MAX);
     let link = match worker.link {
         Some(link) => link,
         None => {
-            let parties = [Party::Worker(at), Party::Server];
+            let parties = [Party::Worker(at), server];
             world.net.connect(&mut world.env, parties)
         }
     };
-    worker.link = Some(link);
+    world.workers[at].link = Some(link);
     world.net.send(&mut world.env, link, Side::Opener, &bytes);
+    // On its first way it comes whole, and is answered there if it is answered at all.
+    let arrives_ms = world.net.arrives_ms(link, Side::Opener);
+    if let Some(pending) = &mut world.workers[at].pending {
+        pending.arrives_ms = arrives_ms.filter(|_| !again && !pending.was_sent);
+        pending.was_sent = true;
+    }
 }
 
 fn drop_link(world: &mut World, at: usize) {
@@ -220,7 +237,7 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
     let (status, reuse) = (response.status, response.reuse);
     let body = response.body.to_vec();
     let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let ends = pending.ends;
+    let (ends, arrives_ms) = (pending.ends, pending.arrives_ms);
     if !reuse && let Some(link) = worker.link.take() {
         world.net.finish(&mut world.env, link, Side::Opener);
     }
@@ -231,7 +248,12 @@ fn read(world: &mut World, at: usize, bytes: &[u8]) {
     world.workers[at].pending = None;
     match world.workers[at].job.take() {
         None => claimed(world, at, status, &json),
-        Some(job) => reported(world, at, status, &json, job, ends),
+        Some(job) => {
+            check_lease(world, &job, arrives_ms, json["code"].as_str());
+            let lease_ms = limits().lease_ms;
+            let certain = arrives_ms.map(|at_ms| (at_ms + lease_ms, world.lives));
+            reported(world, at, status, &json, Claimed { certain, ..job }, ends);
+        }
     }
 }
 
@@ -246,6 +268,7 @@ fn claimed(world: &mut World, at: usize, status: u16, json: &Value) {
                 task: Task::new(&mut world.env, job),
                 lease,
                 progress: json["job"]["progress"].as_u64().unwrap_or(0),
+                certain: None,
             });
         }
         (204, ..) => {}
@@ -253,6 +276,21 @@ fn claimed(world: &mut World, at: usize, status: u16, json: &Value) {
             let text = format!("{status} to a claim: {json}");
             world.oracle.fail("L2", text);
         }
+    }
+}
+
+/// Whoever reports within the time of his lease has not lost it, whatever his server did meanwhile.
+fn check_lease(world: &mut World, job: &Claimed, arrives_ms: Option<u64>, code: Option<&str>) {
+    if let (Some((until_ms, lives)), Some(at_ms)) = (job.certain, arrives_ms) {
+        let in_time = at_ms < until_ms && lives == world.lives;
+        world
+            .oracle
+            .ensure(!(in_time && code == Some("lease_lost")), "R2", || {
+                format!(
+                    "a report on {:?} came at {at_ms}, and its lease that lasted until {until_ms} is lost",
+                    job.task.job
+                )
+            });
     }
 }
 

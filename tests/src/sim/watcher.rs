@@ -43,8 +43,9 @@ pub(super) fn wake(world: &mut World, at: usize) {
     }
     let watcher = &mut world.watchers[at];
     if watcher.link.is_none() {
-        let parties = [Party::Watcher(at), Party::Server];
+        let parties = [Party::Watcher(at), world.env.any_server()];
         let link = world.net.connect(&mut world.env, parties);
+        let watcher = &mut world.watchers[at];
         watcher.link = Some(link);
         watcher.heard_ms = now_ms;
         watcher.stream.begin_again();

@@ -4,16 +4,17 @@ use super::{
     Summary,
     caller::{self, Caller},
     client::{self, Device},
+    engine::{Engine, Happening},
     env::Env,
-    journal::Journal,
-    mutation::Mutation,
-    net::{Net, Party, Payload, Side},
-    options::Options,
+    journal::{Durable, Journal},
+    net::{Net, Party, Side},
+    options::{Options, Shared},
     oracle::{Oracle, Violation},
-    process::{Process, room},
+    process::Process,
     queue::Event,
     receiver::{self, Receiver},
     remote::{self, Worker},
+    server::{Arrival, Place, Rooms},
     watcher::{self, Watcher},
 };
 use dubhook_core::id::Id;
@@ -22,12 +23,48 @@ use std::collections::BTreeMap;
 /// How long everything may take to drain when all faults are over, in milliseconds.
 const DRAIN_MS: u64 = 30 * 60_000;
 
+/// How many lives of servers there are at most.
+const LIVES_MAX: usize = 256;
+
+/// What goes wrong with a database by itself.
+const FAULTS: [Happening; 4] = [
+    Happening::Promote,
+    Happening::Restart,
+    Happening::Away,
+    Happening::Cancel,
+];
+
+fn same_kind(one: &Happening, other: &Happening) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}
+
+/// The process that has the records, and may say so.
+fn owner<'p, 'a>(places: &'p mut [Place<'a>], world: &World) -> Option<&'p mut Process<'a>> {
+    let mut places = places.iter_mut().filter(|place| place.holds(world));
+    places.find_map(|place| {
+        let process = place.process.as_mut()?;
+        process.is_legitimate(world).then_some(process)
+    })
+}
+
+/// The place where the process with this number runs.
+fn of_life<'p, 'a>(places: &'p mut [Place<'a>], number: u32) -> Option<&'p mut Place<'a>> {
+    places.iter_mut().find(|place| {
+        let process = place.process.as_ref();
+        process.is_some_and(|process| process.number == number)
+    })
+}
+
 /// The world around the server.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) env: Env,
     pub(super) net: Net,
     pub(super) journal: Journal,
+    /// The database, where servers share one.
+    pub(super) engine: Engine,
+    /// What would survive whatever happens.
+    pub(super) durable: Durable,
     /// When the newest batch on its way is durable.
     pub(super) journal_free_at: u64,
     pub(super) oracle: Oracle,
@@ -37,10 +74,16 @@ pub(super) struct World {
     pub(super) watchers: Vec<Watcher>,
     pub(super) workers: Vec<Worker>,
     pub(super) lives: u32,
+    /// Which life the oracle looks at.
+    pub(super) observed: u32,
+    /// Whether there were more lives than there is room for.
+    pub(super) is_full: bool,
     /// The first bytes of each message that were sent.
     pub(super) first_sent: BTreeMap<String, Vec<u8>>,
     hash: u64,
     healed_at: Option<u64>,
+    /// Whether what was given up is to be asked for again.
+    is_unrestored: bool,
     done: bool,
 }
 
@@ -69,6 +112,8 @@ impl World {
             env,
             net: Net::default(),
             journal: Journal::default(),
+            engine: Engine::new(),
+            durable: Durable::default(),
             journal_free_at: 0,
             oracle: Oracle::default(),
             callers,
@@ -79,25 +124,52 @@ impl World {
             watchers: (0..options.watchers).map(|_| Watcher::default()).collect(),
             workers: (0..workers).map(|_| Worker::new()).collect(),
             lives: 0,
+            observed: 0,
+            is_full: false,
             first_sent: BTreeMap::new(),
             hash: 0xcbf2_9ce4_8422_2325,
             healed_at: None,
+            is_unrestored: false,
             done: false,
         };
-        world.plan(|o| o.crash_every_ms, Event::Crash);
         world.plan(|o| o.jump_every_ms, Event::SetClock);
+        for at in 0..world.servers() {
+            world.plan(|o| o.crash_every_ms, Event::Crash(at));
+            world.plan(|o| o.pause_every_ms, Event::Pause(at));
+            world.plan_shared(|o| o.leave_every_ms, Event::Leave(at));
+            world.env.queue.push(0, Event::Boot(at));
+        }
+        for happening in FAULTS {
+            world.plan_fault(&happening);
+        }
         world
     }
 
-    /// Lives through all of it, one process after the other.
+    fn servers(&self) -> usize {
+        self.env.options.shared.map_or(1, |shared| shared.servers)
+    }
+
+    /// Lives through all of it.
     pub(super) fn run(mut self) -> Result<Summary, Violation> {
+        let mut rooms: Vec<_> = (0..LIVES_MAX).map(|_| None).collect();
+        let mut rooms = rooms.iter_mut();
+        let mut places: Vec<_> = (0..self.servers()).map(Place::new).collect();
         while !self.done {
-            let mut room = room(&self);
-            let mut process = Process::boot(&mut room, &mut self);
-            self.live(&mut process);
-            drop(process);
+            for place in &mut places {
+                place.turn(&mut self, &mut rooms);
+            }
+            if self.is_unrestored
+                && let Some(process) = owner(&mut places, &self)
+            {
+                process.restore_service(&mut self);
+                process.pump(&mut self);
+                self.is_unrestored = false;
+                continue;
+            }
+            self.done =
+                self.is_full || self.oracle.violation.is_some() || self.is_over(&mut places);
             if !self.done {
-                self.lie_down();
+                self.step(&mut places, &mut rooms);
             }
         }
         match self.oracle.violation {
@@ -107,6 +179,7 @@ impl World {
                 arrivals: self.oracle.deliveries.arrivals,
                 answers: self.callers.iter().map(|caller| caller.answers).sum(),
                 claims: self.oracle.claims(),
+                epochs: self.engine.epoch(),
                 slowest_ms: self.callers.iter().map(|c| c.slowest_ms).max().unwrap_or(0),
                 latencies_ms: self.oracle.deliveries.latencies_ms,
                 virtual_ms: self.env.now_ms(),
@@ -115,89 +188,76 @@ impl World {
         }
     }
 
-    /// Runs until the process dies or all is over.
-    fn live(&mut self, process: &mut Process<'_>) {
-        loop {
-            process.pump(self);
-            self.done |= self.oracle.violation.is_some() || self.is_over(process);
-            if self.done {
-                return;
-            }
-            let due = process.next_ms().unwrap_or(u64::MAX);
-            let Some(event) = self.env.queue.pop(due) else {
-                let past_end = due == u64::MAX;
-                self.env.queue.advance(if past_end {
-                    DRAIN_MS + self.env.now_ms()
-                } else {
-                    due
-                });
-                continue;
-            };
-            match event {
-                Event::Crash => return,
-                Event::Synced(number) if number == process.number => {
-                    if self.env.chance(|o| o.write_failure) {
-                        // Nobody knows what was written: the process stops.
-                        return;
-                    }
-                    if self.journal.sync() {
-                        self.oracle.synced(&self.journal.sequences);
-                        process.synced(self);
-                    }
-                }
-                Event::Work(number, place) if number == process.number => {
-                    process.step_work(self, place);
-                }
-                Event::Packet { id, to, payload }
-                    if self.net.party(id, to) == Some(Party::Server) =>
-                {
-                    process.receive(self, id, to, payload);
-                }
-                Event::Heal => self.heal(process),
-                event => self.happen(event),
-            }
+    /// Does what goes wrong, unless all faults are over.
+    fn fault(&mut self, deed: impl FnOnce(&mut Self)) {
+        if !self.env.healed {
+            deed(self);
         }
     }
 
-    /// The process is dead; after a while it starts again.
-    fn lie_down(&mut self) {
-        for (link, side) in self.net.of_server() {
-            self.net.reset(&mut self.env, link, side);
-        }
-        self.journal.crash(&mut self.env.rng);
-        match self.env.options.mutation {
-            Some(Mutation::LoseSynced) => self.journal.lose_synced(),
-            Some(Mutation::LoseAll) => self.journal.lose_all(),
-            Some(Mutation::TearRecord) => self.journal.tear(),
-            _ => {}
-        }
-        self.oracle.synced(&self.journal.sequences);
-        self.oracle.crashed();
-        self.journal_free_at = 0;
-        let down_ms = self.env.rng.within(self.env.options.down_ms);
-        let up_at = self.env.now_ms() + down_ms;
-        self.env.queue.push(up_at, Event::Boot);
-        self.plan(|o| o.crash_every_ms, Event::Crash);
-        while let Some(event) = self.env.queue.pop(u64::MAX) {
-            match event {
-                Event::Boot => return,
-                Event::Crash => self.plan(|o| o.crash_every_ms, Event::Crash),
-                // Nobody is there: whoever calls is refused.
-                Event::Packet { id, to, payload }
-                    if self.net.party(id, to) == Some(Party::Server) =>
-                {
-                    if payload == Payload::Open {
-                        self.net.reset(&mut self.env, id, to);
+    /// Lets the next thing happen.
+    fn step<'a>(&mut self, places: &mut [Place<'a>], rooms: &mut Rooms<'a>) {
+        let due = places.iter().map(Place::next_ms).min().unwrap_or(u64::MAX);
+        let Some(event) = self.env.queue.pop(due) else {
+            let past_end = due == u64::MAX;
+            self.env.queue.advance(if past_end {
+                DRAIN_MS + self.env.now_ms()
+            } else {
+                due
+            });
+            return;
+        };
+        match event {
+            Event::Boot(at) => places[at].boot(self, rooms),
+            Event::Crash(at) => {
+                self.fault(|world| places[at].crash(world));
+                self.plan(|o| o.crash_every_ms, Event::Crash(at));
+            }
+            Event::Pause(at) => {
+                self.fault(|world| places[at].pause(world));
+                self.plan(|o| o.pause_every_ms, Event::Pause(at));
+            }
+            Event::Resume(at) => places[at].resume(self),
+            Event::Leave(at) => {
+                self.fault(|world| places[at].leave(world));
+                self.plan_shared(|o| o.leave_every_ms, Event::Leave(at));
+            }
+            Event::Synced(number) => {
+                if let Some(place) = of_life(places, number) {
+                    place.arrive(self, Arrival::Synced);
+                }
+            }
+            Event::Work(number, slot) => {
+                if let Some(place) = of_life(places, number) {
+                    place.arrive(self, Arrival::Work(slot));
+                }
+            }
+            Event::Reply(reply) => {
+                places[reply.to.server].arrive(self, Arrival::Reply(*reply));
+            }
+            Event::Packet { id, to, payload } => match self.net.party(id, to) {
+                Some(Party::Server(at)) => {
+                    places[at].arrive(self, Arrival::Packet(id, to, payload));
+                }
+                _ => self.happen(Event::Packet { id, to, payload }),
+            },
+            Event::Engine(happening) => {
+                if FAULTS.iter().any(|fault| same_kind(fault, &happening)) {
+                    self.plan_fault(&happening);
+                    if self.env.healed {
+                        return;
                     }
                 }
-                // All faults stop; that the process is down is one.
-                Event::Heal => {
-                    let soon = self.env.now_ms() + 1;
-                    self.env.queue.push(soon, Event::Boot);
-                    self.env.queue.push(soon + 1, Event::Heal);
+                if self.engine.happen(&mut self.env, happening) {
+                    self.durable.clone_from(self.engine.durable());
+                    self.oracle.synced(&self.durable.sequences);
                 }
-                event => self.happen(event),
+                if let Some(text) = self.engine.late_commit.take() {
+                    self.oracle.fail("S17", text);
+                }
             }
+            Event::Heal => self.heal(places),
+            event => self.happen(event),
         }
     }
 
@@ -212,11 +272,7 @@ impl World {
                 Some(Party::Worker(at)) => remote::receive(self, at, id, payload),
                 _ => {}
             },
-            Event::Break(id) => {
-                if !self.env.healed {
-                    self.net.break_link(&mut self.env, id);
-                }
-            }
+            Event::Break(id) => self.fault(|world| world.net.break_link(&mut world.env, id)),
             Event::Repeat(to, bytes) => {
                 let link = self.net.connect(&mut self.env, [Party::Ghost, to]);
                 self.net.send(&mut self.env, link, Side::Opener, &bytes);
@@ -243,26 +299,43 @@ impl World {
                 self.env.clock_off_ms = self.env.rng.below(2 * most as u64) as i64 - most;
                 self.plan(|o| o.jump_every_ms, Event::SetClock);
             }
-            Event::Synced(_) | Event::Work(..) | Event::Crash | Event::Boot | Event::Heal => {}
+            // These are a server's.
+            _ => {}
         }
     }
 
     /// All faults are over; what was switched off is switched on, and what was given up is asked for again.
-    fn heal(&mut self, process: &mut Process<'_>) {
+    fn heal(&mut self, places: &mut [Place<'_>]) {
         self.env.healed = true;
         self.env.options.latency_ms = (0, 5);
         self.healed_at = Some(self.env.now_ms());
-        process.restore_service(self);
+        self.is_unrestored = true;
+        self.engine.heal(&mut self.env);
+        for (at, place) in places.iter_mut().enumerate() {
+            place.resume(self);
+            // That it is down, if it is, is a fault as well.
+            let soon = self.env.now_ms() + 1;
+            self.env.queue.push(soon, Event::Boot(at));
+        }
         for at in 0..self.clients.len() {
             client::act(self, at);
         }
     }
 
-    fn is_over(&mut self, process: &mut Process<'_>) -> bool {
+    fn is_over(&mut self, places: &mut [Place<'_>]) -> bool {
         let Some(since) = self.healed_at else {
             return false;
         };
-        let idle = self.callers.iter().all(Caller::is_idle) && self.journal.batches.is_empty();
+        let late = self.env.now_ms() > since + DRAIN_MS;
+        let Some(process) = owner(places, self) else {
+            if late {
+                let text = "nobody has the records".to_owned();
+                self.oracle.fail("L1", text);
+            }
+            return late;
+        };
+        let written = self.journal.batches.is_empty() && self.engine.is_idle();
+        let idle = self.callers.iter().all(Caller::is_idle) && written;
         let drained = process.is_drained(self);
         let unaware = self.unaware();
         let behind = self.behind(process);
@@ -270,7 +343,6 @@ impl World {
             self.oracle.drained();
             return true;
         }
-        let late = self.env.now_ms() > since + DRAIN_MS;
         if late {
             if idle && drained {
                 if !unaware.is_empty() {
@@ -320,6 +392,22 @@ impl World {
                 self.env.queue.push(at, event);
             }
         }
+    }
+
+    /// The same, where servers share a database.
+    fn plan_shared(&mut self, mean_ms: impl Fn(&Shared) -> u64, event: Event) {
+        self.plan(|o| o.shared.as_ref().map_or(0, &mean_ms), event);
+    }
+
+    /// Plans the next fault of a kind in the database.
+    fn plan_fault(&mut self, fault: &Happening) {
+        let mean_ms = |shared: &Shared| match fault {
+            Happening::Promote => shared.promote_every_ms,
+            Happening::Restart => shared.restart_every_ms,
+            Happening::Away => shared.away_every_ms,
+            _ => shared.cancel_every_ms,
+        };
+        self.plan_shared(mean_ms, Event::Engine(fault.clone()));
     }
 
     /// Notes what was seen from outside, so that two runs can be compared.

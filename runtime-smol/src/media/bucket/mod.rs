@@ -42,14 +42,16 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use wire::{Fault, Session};
+use wire::{Fault, Head, Part, Session};
 
 /// From how many bytes on an upload comes in parts.
 const WHOLE_BYTES_MAX: u64 = 64 << 20;
-/// How many bytes a part has at least, and how many parts there are at most: one list names them all.
+/// How many bytes a part has at least, and how many parts there are at most: one list names them all, and is no longer than an answer.
 const PART_BYTES_MIN: u64 = 16 << 20;
-const PARTS_MAX: u64 = 1_000;
-/// How many notes are asked for for one page of a list, each by a call.
+const PARTS_MAX: u64 = 500;
+/// The most bytes that are read of the key for links.
+const KEY_BYTES_MAX: u64 = 32;
+/// How many notes are read for one page of a list: a page that ends there has a successor all the same.
 const LOOKED_AT_MAX: usize = 100;
 /// How long a URL is good by which bytes are sent: when it ends, what is on its way goes on.
 const PUT_FOR: Duration = Duration::from_secs(3_600);
@@ -137,9 +139,9 @@ impl ObjectStore {
     /// How many bytes of an upload are there. Puts it together, where all its parts are.
     fn received(&self, session: &mut Session<'_>, id: Id, note: &Note) -> Result<u64, Fault> {
         let key = self.upload(id, "");
-        match session.length(&key) {
-            Ok(bytes) if bytes == note.bytes => return Ok(bytes),
-            // It was put there by no URL of ours.
+        match session.head(&key) {
+            Ok(head) if self.is_announced(note, &head) => return Ok(note.bytes),
+            // It was put there by no URL of ours, or a store keeps what it has refused.
             Ok(_) => session.delete(&key)?,
             Err(Fault::NotFound) => {}
             Err(fault) => return Err(fault),
@@ -150,20 +152,35 @@ impl ObjectStore {
         let come = match session.parts(&key, parts) {
             Ok(come) => come,
             // Somebody else has put it together meanwhile.
-            Err(Fault::NotFound) => return session.length(&key),
+            Err(Fault::NotFound) => Vec::new(),
             Err(fault) => return Err(fault),
         };
-        let bytes = come.iter().map(|part| part.size).sum::<u64>();
-        let is_next =
-            |(part, number): (&rusty_s3::actions::PartsContent, u16)| part.number == number;
+        let bytes = come.iter().map(|part| part.bytes).sum::<u64>();
+        let is_next = |(part, number): (&Part, u64)| part.number == number;
         if bytes != note.bytes || !come.iter().zip(1..).all(is_next) {
-            return Ok(bytes.min(note.bytes - 1));
+            let is_whole = session
+                .head(&key)
+                .is_ok_and(|head| head.bytes == note.bytes);
+            return Ok(match is_whole {
+                true => note.bytes,
+                false => in_turn(&come, part_bytes(note.bytes)),
+            });
         }
-        let tags: Vec<_> = come.into_iter().map(|part| part.etag).collect();
+        let tags: Vec<_> = come.into_iter().map(|part| part.tag).collect();
         match session.end_parts(&key, parts, &tags) {
-            Ok(()) | Err(Fault::NotFound) => session.length(&key),
+            Ok(()) | Err(Fault::NotFound) => Ok(session.head(&key)?.bytes),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Whether an object is what was announced. That of parts has no checksum that anybody could announce.
+    fn is_announced(&self, note: &Note, head: &Head) -> bool {
+        let announced = note.sha256.as_deref().filter(|_| note.parts.is_none());
+        let checksum = announced.and_then(base64);
+        if checksum.is_some() && head.checksum.is_none() {
+            tracing::warn!(place = ?self.place, "the object store says no checksum");
+        }
+        head.bytes == note.bytes && (checksum.is_none() || checksum == head.checksum)
     }
 
     /// The note of an upload that is whole.
@@ -207,7 +224,9 @@ impl ObjectStore {
         if note.bytes > subtitles::BYTES_MAX {
             return Err(MediaRefusal::Subtitles);
         }
-        let text = session.get(&self.upload(id, "")).map_err(none)?;
+        let text = session
+            .get(&self.upload(id, ""), subtitles::BYTES_MAX)
+            .map_err(none)?;
         Both::of(&text).ok_or(MediaRefusal::Subtitles)
     }
 
@@ -256,12 +275,12 @@ impl Media for ObjectStore {
         let mut session = self.session()?;
         self.count(&mut session)?;
         let name = format!("{}link-key", self.place.prefix);
-        let key = match session.get(&name) {
+        let key = match session.get(&name, KEY_BYTES_MAX) {
             Err(Fault::NotFound) => {
                 let key = entropy::seed()?;
                 match session.put_new(&name, &key) {
                     // Another server was first.
-                    Ok(()) | Err(Fault::Exists) => session.get(&name)?,
+                    Ok(()) | Err(Fault::Exists) => session.get(&name, KEY_BYTES_MAX)?,
                     Err(fault) => return Err(fault.into()),
                 }
             }
@@ -499,7 +518,8 @@ impl Media for ObjectStore {
             Subtitles::Srt => SRT,
         };
         let mut session = self.session()?;
-        let text = session.get(&self.of_job(job, ending))?;
+        // What is made of the one form may be longer than that.
+        let text = session.get(&self.of_job(job, ending), 2 * subtitles::BYTES_MAX)?;
         let note = notes::read(&mut session, &self.of_job(job, NOTE))?;
         let filename = names::with_ending(&names::shown(note.filename), ending);
         Ok(Output {
@@ -522,10 +542,10 @@ impl Media for ObjectStore {
         let key = self.of_job(job, "");
         for ending in [VTT, SRT] {
             let key = self.of_job(job, ending);
-            match session.length(&key) {
-                Ok(bytes) => {
+            match session.head(&key) {
+                Ok(head) => {
                     session.delete(&key)?;
-                    self.room.give(bytes, 0);
+                    self.room.give(head.bytes, 0);
                 }
                 Err(Fault::NotFound) => {}
                 Err(fault) => return Err(fault.into()),
@@ -566,6 +586,13 @@ impl Media for ObjectStore {
 fn part_bytes(bytes: u64) -> u64 {
     let least = bytes.div_ceil(PARTS_MAX);
     least.next_multiple_of(1 << 20).max(PART_BYTES_MIN)
+}
+
+/// How many bytes have come up to the first part that has not: who sends them in turn goes on there.
+fn in_turn(come: &[Part], each: u64) -> u64 {
+    let is_next = |(part, number): &(&Part, u64)| part.number == *number && part.bytes == each;
+    let next = come.iter().zip(1..).take_while(is_next);
+    next.map(|(part, _)| part.bytes).sum()
 }
 
 /// A SHA-256 from its digits, as the store wants it.

@@ -17,13 +17,16 @@ use rusty_s3::{
     Bucket, Credentials, S3Action,
     actions::{
         CompleteMultipartUpload, CompleteMultipartUploadResponse, CreateMultipartUpload,
-        ListObjectsV2, ListParts, PartsContent,
+        ListObjectsV2,
     },
 };
 use std::{fmt, io, thread, time::Duration};
 
-/// The longest answer that is read: subtitles, or a list of a thousand names.
-const ANSWER_BYTES_MAX: usize = 6 << 20;
+/// The longest answer that is read: what is longer is asked for in pieces.
+const ANSWER_BYTES_MAX: usize = 256 << 10;
+/// How many bytes of an object are asked for at once, and how many names of a list.
+const PIECE_BYTES: usize = 128 << 10;
+const NAMES_MAX: usize = 250;
 /// How long a signed request of our own may be on its way.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
 /// How long the store may take for anything.
@@ -42,6 +45,8 @@ pub(super) enum Fault {
     NotFound,
     /// What should not be there is.
     Exists,
+    /// It has no bytes there.
+    Beyond,
     /// For a reason that whoever runs the server wants to know.
     Other(String),
 }
@@ -51,6 +56,7 @@ impl fmt::Display for Fault {
         match self {
             Self::NotFound => f.write_str("the object store does not have it"),
             Self::Exists => f.write_str("the object store has it already"),
+            Self::Beyond => f.write_str("the object store has no such bytes"),
             Self::Other(why) => f.write_str(why),
         }
     }
@@ -61,6 +67,7 @@ impl From<Fault> for MediaRefusal {
         match fault {
             Fault::NotFound => Self::NotFound,
             Fault::Exists => Self::Busy,
+            Fault::Beyond => Self::Broken,
             Fault::Other(why) => {
                 tracing::warn!(%why, "the object store cannot be read or written");
                 Self::Broken
@@ -81,7 +88,25 @@ struct Answer {
     status: u16,
     etag: Option<String>,
     length: Option<u64>,
+    checksum: Option<String>,
     body: Vec<u8>,
+}
+
+/// What the store says of an object.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) bytes: u64,
+    /// The SHA-256 that was checked when it came, in Base64.
+    pub(super) checksum: Option<String>,
+}
+
+/// A part that has come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) number: u64,
+    pub(super) bytes: u64,
+    /// Its tag; nothing where the store lists none, and then asks for none.
+    pub(super) tag: String,
 }
 
 /// An object in a list, and how many bytes it has.
@@ -169,16 +194,33 @@ impl<'p> Session<'p> {
         Ok(Answer {
             status: answer.status,
             etag: text("etag"),
+            checksum: text("x-amz-checksum-sha256"),
             length: text("content-length").and_then(|length| length.parse().ok()),
             body: answer.body.to_vec(),
         })
     }
 
-    /// The bytes of a small object.
-    pub(super) fn get(&mut self, key: &str) -> Result<Vec<u8>, Fault> {
+    /// The bytes of an object, if they are no more than so many.
+    pub(super) fn get(&mut self, key: &str, bytes_max: u64) -> Result<Vec<u8>, Fault> {
         let action = self.bucket().get_object(self.credentials(), key);
-        let answer = self.call("GetObject", Method::Get, &action, &[], b"")?;
-        Ok(answer.body)
+        let mut bytes = Vec::new();
+        loop {
+            let range = format!("bytes={}-{}", bytes.len(), bytes.len() + PIECE_BYTES - 1);
+            let fields = [("range", range.as_str())];
+            let answer = match self.call("GetObject", Method::Get, &action, &fields, b"") {
+                // It ends there.
+                Err(Fault::Beyond) => return Ok(bytes),
+                answer => answer?,
+            };
+            let is_last = answer.status == 200 || answer.body.len() < PIECE_BYTES;
+            bytes.extend(answer.body);
+            if bytes.len() as u64 > bytes_max {
+                return Err(Fault::Other("GetObject: it is too long".to_owned()));
+            }
+            if is_last {
+                return Ok(bytes);
+            }
+        }
     }
 
     /// Writes a small object in place of what was there.
@@ -197,12 +239,17 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
-    /// How many bytes an object has.
-    pub(super) fn length(&mut self, key: &str) -> Result<u64, Fault> {
-        let action = self.bucket().head_object(self.credentials(), key);
-        let answer = self.call("HeadObject", Method::Head, &action, &[], b"")?;
+    /// What there is to know of an object.
+    pub(super) fn head(&mut self, key: &str) -> Result<Head, Fault> {
+        let mut action = self.bucket().head_object(self.credentials(), key);
+        let mode = ("x-amz-checksum-mode", "ENABLED");
+        action.headers_mut().insert(mode.0, mode.1);
+        let answer = self.call("HeadObject", Method::Head, &action, &[mode], b"")?;
         let none = || Fault::Other("HeadObject: it does not say a length".to_owned());
-        answer.length.ok_or_else(none)
+        Ok(Head {
+            bytes: answer.length.ok_or_else(none)?,
+            checksum: answer.checksum,
+        })
     }
 
     /// Removes an object, if it is there.
@@ -221,6 +268,7 @@ impl<'p> Session<'p> {
         loop {
             let mut action = self.bucket().list_objects_v2(self.credentials());
             action.with_prefix(prefix.to_owned());
+            action.with_max_keys(NAMES_MAX);
             if let Some(token) = token.take() {
                 action.with_continuation_token(token);
             }
@@ -248,12 +296,11 @@ impl<'p> Session<'p> {
         Ok(begun.upload_id().to_owned())
     }
 
-    /// The parts that have come, in their order: a thousand at most.
-    pub(super) fn parts(&mut self, key: &str, id: &str) -> Result<Vec<PartsContent>, Fault> {
+    /// The parts that have come, in their order: as many as one list names.
+    pub(super) fn parts(&mut self, key: &str, id: &str) -> Result<Vec<Part>, Fault> {
         let action = self.bucket().list_parts(self.credentials(), key, id);
         let answer = self.call("ListParts", Method::Get, &action, &[], b"")?;
-        let listed = ListParts::parse_response(&text(answer.body)?).map_err(unread)?;
-        Ok(listed.parts)
+        Ok(listed(&text(answer.body)?))
     }
 
     /// Sends a part. Returns its tag.
@@ -306,11 +353,32 @@ fn judged(what: &str, answer: Answer) -> Result<Answer, Fault> {
         200..=299 => Ok(answer),
         404 => Err(Fault::NotFound),
         409 | 412 => Err(Fault::Exists),
+        416 => Err(Fault::Beyond),
         status => {
             let code = code(&answer.body);
             Err(Fault::Other(format!("{what}: {status} {code}")))
         }
     }
+}
+
+/// The parts that a list names, in their order. Read by hand: stores differ in what they leave out of it.
+fn listed(list: &str) -> Vec<Part> {
+    let inside = |part: &str, name: &str| {
+        let (_, rest) = part.split_once(&format!("<{name}>"))?;
+        let (text, _) = rest.split_once(&format!("</{name}>"))?;
+        Some(text.replace("&quot;", "\"").replace("&#34;", "\""))
+    };
+    let number = |part: &str, name| inside(part, name)?.trim().parse().ok();
+    let part = |part: &str| {
+        Some(Part {
+            number: number(part, "PartNumber")?,
+            bytes: number(part, "Size")?,
+            tag: inside(part, "ETag").unwrap_or_default(),
+        })
+    };
+    let mut parts: Vec<_> = list.split("<Part>").skip(1).filter_map(part).collect();
+    parts.sort_unstable_by_key(|part| part.number);
+    parts
 }
 
 /// The code of an error, as the store says it: letters alone, and nothing of what was sent.
@@ -330,4 +398,35 @@ fn text(body: Vec<u8>) -> Result<String, Fault> {
 
 fn unread(error: impl fmt::Display) -> Fault {
     Fault::Other(format!("its answer cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_read_from_whatever_list_a_store_makes() {
+        let amazon = "<?xml version=\"1.0\"?>\n<ListPartsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+            <MaxParts>1000</MaxParts><IsTruncated>false</IsTruncated>\
+            <Part><PartNumber>1</PartNumber><ETag>&quot;a&quot;</ETag><Size>7</Size></Part>\
+            <Part><ETag>\"b\"</ETag><Size>2</Size><PartNumber>2</PartNumber></Part></ListPartsResult>";
+        let part = |number, bytes, tag: &str| Part {
+            number,
+            bytes,
+            tag: tag.to_owned(),
+        };
+        assert_eq!(listed(amazon), [part(1, 7, "\"a\""), part(2, 2, "\"b\"")]);
+        let sparse = "<ListPartsResult><Part><Size>2</Size><PartNumber>2</PartNumber></Part>\
+            <Part><PartNumber>1</PartNumber><Size>7</Size></Part><Part></Part></ListPartsResult>";
+        assert_eq!(listed(sparse), [part(1, 7, ""), part(2, 2, "")]);
+        assert_eq!(listed(""), []);
+    }
+
+    #[test]
+    fn of_an_error_the_code_alone_is_said() {
+        let body = b"<Error><Code>AccessDenied</Code><Message>AKIAEXAMPLE</Message></Error>";
+        assert_eq!(code(body), "AccessDenied");
+        assert_eq!(code(b"<Code>a b\nc<"), "abc");
+        assert_eq!(code(b""), "");
+    }
 }

@@ -12,10 +12,12 @@ use std::{
 
 /// A moment on a clock that also goes on while the machine sleeps, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment(u64);
+pub struct Moment(u64);
 
 impl Moment {
-    pub(super) fn now() -> Self {
+    /// The present one, by the operating system.
+    #[must_use]
+    pub fn now() -> Self {
         #[cfg(target_os = "linux")]
         let clock = rustix::time::ClockId::Boottime;
         // Where it goes on by itself.
@@ -26,8 +28,22 @@ impl Moment {
         Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
+    /// So many nanoseconds after the clock began.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// The one that is so much later.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+
     /// How long after `earlier` it is.
-    pub(super) fn since(self, earlier: Self) -> Duration {
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
@@ -37,16 +53,18 @@ impl Moment {
     }
 }
 
-/// The lease of a server.
+/// The lease of a server. Whoever asks whether it lasts waits for nobody.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub struct Lease {
     time: Duration,
     /// When the last success was sent, in nanoseconds; 0 where there is none.
     sent: AtomicU64,
 }
 
 impl Lease {
-    pub(super) const fn new(time: Duration) -> Self {
+    /// One that lasts so long, and has not begun.
+    #[must_use]
+    pub const fn new(time: Duration) -> Self {
         Self {
             time,
             sent: AtomicU64::new(0),
@@ -54,7 +72,8 @@ impl Lease {
     }
 
     /// How long it lasts.
-    pub(super) const fn time(&self) -> Duration {
+    #[must_use]
+    pub const fn time(&self) -> Duration {
         self.time
     }
 
@@ -77,13 +96,15 @@ impl Lease {
     }
 
     /// How long it still lasts.
-    pub(super) fn left(&self, now: Moment) -> Duration {
+    #[must_use]
+    pub fn left(&self, now: Moment) -> Duration {
         let passed = self.sent().map(|sent| now.since(sent));
         passed.map_or(Duration::ZERO, |passed| self.time.saturating_sub(passed))
     }
 
     /// Whether it lasts at this moment.
-    pub(super) fn holds(&self, now: Moment) -> bool {
+    #[must_use]
+    pub fn holds(&self, now: Moment) -> bool {
         self.sent().is_some_and(|sent| now.since(sent) < self.time)
     }
 

@@ -16,19 +16,34 @@
 //! for the lease and a tenth. Where the old owner's session holds the row, with a commit that has come in part or one that
 //! waits for a standby of the database, that session is ended.
 //!
+//! **Lost** is what was acknowledged and is gone. The owner knows what was; whoever stands by knows it of all that it has seen but
+//! the newest batch, which could be read before it was acknowledged.
+//!
+//! **One machine decides** (`owner.rs`) and does no I/O: moments and answers go in, questions and pauses come out. So what runs
+//! here is what a simulation runs, over a model of a database that loses, repeats and tears what it is asked.
+//!
+//! **The journal.** A batch is one row of it, and is folded into the records later, beside what goes on (`fold.rs`). Whoever
+//! starts reads what is not folded first, and then the records, over which it lies.
+//!
 //! ```text
 //!   store                               the `Store`
-//!   owner                               who has the records, and doubt
-//!   schema                              the tables
+//!   driver                              asks the database what the owner wants to know
+//!   schema   fold                       the tables; the journal on its way into the records
 //!   session                             a connection with everything prepared
 //!   wire                                the protocol
 //!   socket   password   parameters      bytes, who asks, what with
-//!   fault   url   percent   sql   watch   lease
+//!   owner                               who has the records, and doubt: a machine without I/O
+//!   fault   url   percent   sql   watch   lease   journal
 //! ```
 
+mod driver;
 mod fault;
+mod fold;
+mod journal;
 mod lease;
-mod owner;
+// A simulation drives it over a model of a database; nobody else need know of it.
+#[doc(hidden)]
+pub mod owner;
 mod parameters;
 mod password;
 mod percent;
@@ -41,5 +56,5 @@ mod url;
 mod watch;
 mod wire;
 
-pub use owner::{Options, Postgres};
+pub use driver::{Options, Postgres};
 pub use url::{Address, UrlError};

@@ -1,390 +1,461 @@
-//! The owner of the records: how they are taken and kept, and what is done when nobody knows what became of something.
+//! The owner of the records, as a machine: moments and answers in, what is to be asked and pauses out.
+//!
+//! It decides all that a server decides about records that it shares: when they may be taken, how a batch in doubt is found
+//! out, until when the server may speak, and when it has lost them. It does no I/O and reads no clock. The
+//! driver (`driver.rs`) asks a database what it wants to know; a simulation asks a model of one.
+//!
+//! ```text
+//!   want ──► poll ──► Ask ──► (the database) ──► handle ──► poll ──► … ──► Done
+//!                      └──► Pause: poll again after it
+//! ```
+//!
+//! One thing is wanted at a time, and one is asked. The moment of the `poll` that handed something out is the moment before it
+//! was sent: from there the lease counts if it succeeds.
+//!
+//! *Doubt* is that something was asked of which nobody knows whether it was done. Nothing but a beat, which is a write, is asked
+//! then; its answer says how many batches there are, and that they will stay.
 
-use super::{
-    fault::{Fault, LOCKED},
+use super::watch::{self, Watch};
+use std::{mem, sync::Arc, time::Duration};
+
+pub use super::{
     lease::{Lease, Moment},
-    schema::{self, Trouble},
-    session::{Place, Session},
-    sql,
-    url::Address,
-    watch::{self, Watch},
-};
-use crate::{
-    entropy,
-    store::{Ownership, StoreError},
-    tls::Trust,
-};
-use std::{
-    sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
+    watch::Shard,
 };
 
 /// The shortest pause before the database is asked again.
 const AGAIN: Duration = Duration::from_millis(50);
-/// The longest name of a schema, in bytes.
-const SCHEMA_BYTES_MAX: usize = 63;
 
-/// How a database is used.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where it is.
-    pub address: Address,
-    /// In which schema the tables are.
-    pub schema: String,
-    /// For how long a server may speak after its last success; how long others wait before they take over.
-    pub lease: Duration,
-    /// Which database is believed to be who it says.
-    pub trust: Trust,
+/// What a server wants of its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// To have them.
+    Take,
+    /// To write the next batch.
+    Write,
+    /// That others hear that it lives.
+    Beat,
+    /// To read them.
+    Read,
+    /// To give them back.
+    Release,
 }
 
-/// Records in a database, of which one server at a time is the owner.
-#[derive(Debug)]
-pub struct Postgres {
-    pub(super) place: Place,
-    /// What this server is called in the shard's row: no other one is, nor this one after a restart.
-    name: String,
-    pub(super) lease: Lease,
-    /// What owns and writes.
-    pub(super) held: Mutex<Held>,
-    /// What only reads what does not change, beside it.
-    reader: Mutex<Option<Session>>,
-    /// Whether nothing more is wanted.
-    pub(super) closing: AtomicBool,
-    /// Where this server is reached.
-    pub(super) url: OnceLock<String>,
-    /// What was seen last, for whoever asks while `held` waits for the database.
-    seen: Mutex<Seen>,
-}
-
-/// What is known of the records' owner.
-#[derive(Debug, Default)]
-struct Seen {
-    epoch: i64,
-    url: Option<String>,
-    /// Whether the database does not answer.
-    silent: bool,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Held {
-    pub(super) session: Option<Session>,
-    /// Which epoch is ours; none before the records were taken.
-    pub(super) epoch: Option<i64>,
-    /// How many batches there are.
-    pub(super) batch: i64,
-    /// Whether something was asked of which nobody knows whether it was done.
-    pub(super) doubt: bool,
-    pub(super) watch: Watch,
-    /// Since when the database does not answer.
-    pub(super) silent: Option<Instant>,
-    /// How often in a row it did not.
-    pub(super) failures: u32,
-}
-
-impl Postgres {
-    /// A store there. Nothing is asked of the database yet.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`], where the schema cannot have this name, there is no randomness, or a certificate of the URL cannot be
-    /// read.
-    pub fn new(options: Options) -> Result<Self, StoreError> {
-        let Options {
-            address,
-            schema,
-            lease,
-            mut trust,
-        } = options;
-        if !(1..=SCHEMA_BYTES_MAX).contains(&schema.len())
-            || schema.starts_with("pg_")
-            || schema.contains('\0')
-        {
-            return Err(StoreError::Failed(
-                "a schema has a name of 1 to 63 bytes that does not begin with pg_".into(),
-            ));
-        }
-        if let Some(file) = &address.roots {
-            trust = trust
-                .with_file(file)
-                .map_err(|error| StoreError::Failed(format!("sslrootcert: {error}").into()))?;
-        }
-        Ok(Self {
-            name: name()?,
-            lease: Lease::new(lease),
-            place: Place {
-                address,
-                schema,
-                trust,
-                time: lease,
-                lock_time: lease / 4,
-            },
-            held: Mutex::default(),
-            reader: Mutex::default(),
-            closing: AtomicBool::new(false),
-            url: OnceLock::new(),
-            seen: Mutex::default(),
-        })
-    }
-
-    pub(super) fn held(&self) -> MutexGuard<'_, Held> {
-        // Nothing that holds the lock leaves half a change behind that a doubt does not cover.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Does this until the database has answered.
-    pub(super) fn insist<T>(
-        &self,
-        held: &mut Held,
-        mut step: impl FnMut(&mut Held) -> Result<T, Trouble>,
-    ) -> Result<T, StoreError> {
-        loop {
-            if self.closing.load(Ordering::Acquire) {
-                return Err(StoreError::Closed);
-            }
-            match step(held) {
-                Ok(done) => {
-                    self.answered(held);
-                    return Ok(done);
-                }
-                Err(Trouble::Final(error)) => {
-                    // They are no longer this server's to speak of, nor to give back.
-                    self.lease.end();
-                    held.epoch = None;
-                    return Err(error);
-                }
-                Err(Trouble::Fault(fault)) if held.epoch.is_none() && fault.is_lasting() => {
-                    return Err(fault.into());
-                }
-                // Once it has worked it can be mended: a password that is changed on one side first, a role.
-                Err(Trouble::Fault(fault)) => thread::sleep(self.silent(held, &fault)),
-            }
-        }
-    }
-
-    fn url(&self) -> Option<&str> {
-        self.url.get().map(String::as_str)
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is known without asking.
-    pub(super) fn known(&self) -> Ownership {
-        let lease_left = self.lease.left(Moment::now());
-        let seen = self.seen();
-        Ownership {
-            epoch: seen.epoch.try_into().unwrap_or(0),
-            is_own: !lease_left.is_zero(),
-            url: seen.url.clone(),
-            lease_left,
-            answers: !seen.silent,
-        }
-    }
-
-    pub(super) fn answered(&self, held: &mut Held) {
-        held.failures = 0;
-        self.seen().silent = false;
-        if let Some(since) = held.silent.take() {
-            tracing::info!(took = ?since.elapsed(), "the database answers again");
-        }
-    }
-
-    /// The database does not answer: how long to wait before it is asked again.
-    pub(super) fn silent(&self, held: &mut Held, fault: &Fault) -> Duration {
-        if held.silent.is_none() {
-            tracing::warn!(database = %self.place.address, %fault, "the database does not answer; asking again");
-            held.silent = Some(Instant::now());
-            self.seen().silent = true;
-        }
-        held.session = None;
-        let pause = AGAIN * 2_u32.saturating_pow(held.failures.min(8));
-        held.failures += 1;
-        pause.min(self.place.lock_time).max(AGAIN)
-    }
-
-    /// A session of the owner, and its epoch. After one that broke it is a new one, and how far the batches are is asked
-    /// by a write.
-    pub(super) fn owned<'h>(&self, held: &'h mut Held) -> Result<(&'h mut Session, i64), Trouble> {
-        let epoch = held.epoch.ok_or(StoreError::Closed)?;
-        let session = match held.session.take() {
-            Some(session) => session,
-            None => self.place.session()?,
-        };
-        let session = held.session.insert(session);
-        if held.doubt {
-            let sent = Moment::now();
-            let beaten = match session.beat(epoch) {
-                // What we asked before holds the row, and its answer is not coming.
-                Err(fault) if fault.code() == LOCKED => {
-                    session.end_holder(self.place.lock_time)?;
-                    return Err(fault.into());
-                }
-                beaten => beaten?,
-            };
-            let Some(batch) = beaten else {
-                return Err(self.dispossessed(session, epoch, held.batch)?.into());
-            };
-            if batch < held.batch {
-                return Err(self.lost(session, epoch, held.batch, batch)?.into());
-            }
-            held.batch = batch;
-            held.doubt = false;
-            self.lease.renew(sent);
-        }
-        Ok((session, epoch))
-    }
-
-    /// Another epoch has begun. Who took over, or that it was lost that this one has begun.
-    fn dispossessed(
-        &self,
-        session: &mut Session,
+/// What is asked of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// What the row says.
+    Look,
+    /// To begin an epoch of this server's, if the row still says this.
+    Take(Shard),
+    /// To write the batch, if the row is in this epoch and the batch is the next one.
+    Write {
+        /// The epoch.
         epoch: i64,
-        batch: i64,
-    ) -> Result<StoreError, Fault> {
-        let found = session.look()?;
-        Ok(match found {
-            Some(shard) if shard.epoch > epoch => {
-                if shard.batch < batch {
-                    return self.lost(session, epoch, batch, shard.batch);
-                }
-                StoreError::TakenOver {
-                    by: shard.owner.unwrap_or_else(|| "nobody yet".to_owned()),
-                }
+        /// The batch's number.
+        number: i64,
+    },
+    /// To move the beat, if the row is in this epoch; and how many batches there are.
+    Beat {
+        /// The epoch.
+        epoch: i64,
+    },
+    /// The next records.
+    Read,
+    /// To end the session that holds the row for too long.
+    EndHolder,
+    /// To note that of so many batches the last ones are gone.
+    MarkLost {
+        /// The epoch in which there were so many.
+        epoch: i64,
+        /// How many there were.
+        written: i64,
+        /// How many there are.
+        found: i64,
+    },
+    /// To give the records back, if the row is in this epoch.
+    Release {
+        /// The epoch.
+        epoch: i64,
+    },
+}
+
+/// What the database has answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The row; nothing where there is none.
+    Row(Option<Shard>),
+    /// The new epoch and how many batches there are; nothing where the row says something else by now.
+    Taken(Option<(i64, i64)>),
+    /// Whether the batch was written by this.
+    Written(bool),
+    /// How many batches there are; nothing where another epoch has begun.
+    Beaten(Option<i64>),
+    /// It was done, and says no more.
+    Done,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody knows what became of it.
+    Unknown,
+    /// The row was held by another session for too long.
+    Locked,
+    /// It would be the same the next time.
+    Lasting,
+}
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Step {
+    /// Ask this, and hand over the answer.
+    Ask(Operation),
+    /// Wait for the answer.
+    Wait,
+    /// Come again after so long.
+    Pause(Duration),
+    /// What was wanted is done, or never will be.
+    Done(Result<(), End>),
+}
+
+/// Why what was wanted will not be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Another server has the records.
+    TakenOver {
+        /// Which one, if it is one.
+        by: Option<String>,
+    },
+    /// What was acknowledged is gone.
+    Lost {
+        /// How many batches there are.
+        found: i64,
+        /// How many there were.
+        written: i64,
+    },
+    /// The records are not this server's, or it does not want them any more.
+    Closed,
+    /// It failed as the last answer says.
+    Failed,
+}
+
+/// Where it is with what is wanted.
+#[derive(Debug, Default)]
+enum Stage {
+    /// What is asked next is to be found out.
+    #[default]
+    Free,
+    /// This is asked next.
+    Next(Operation),
+    Asked(Operation, Moment),
+    Paused(Moment),
+    Ended(Result<(), End>),
+}
+
+/// The owner, or who wants to be it.
+#[derive(Debug)]
+pub struct Owner {
+    /// What this server is called in the row: no other one is, nor this one after a restart.
+    name: String,
+    lease: Arc<Lease>,
+    /// Which epoch is ours; none before the records were taken.
+    epoch: Option<i64>,
+    /// How many batches there are.
+    batch: i64,
+    /// The number of the batch that is written next.
+    next: i64,
+    /// Whether something was asked of which nobody knows whether it was done.
+    doubt: bool,
+    watch: Watch,
+    /// The epoch and the owner's URL that were seen last.
+    seen: (i64, Option<String>),
+    /// How often in a row there was no answer.
+    failures: u32,
+    want: Option<Want>,
+    stage: Stage,
+    closing: bool,
+}
+
+impl Owner {
+    /// A server of this name, which has no records yet. Whether it may speak is seen on its lease.
+    #[must_use]
+    pub fn new(name: String, lease: Arc<Lease>) -> Self {
+        Self {
+            name,
+            lease,
+            epoch: None,
+            batch: 0,
+            next: 0,
+            doubt: false,
+            watch: Watch::default(),
+            seen: (0, None),
+            failures: 0,
+            want: None,
+            stage: Stage::Free,
+            closing: false,
+        }
+    }
+
+    /// Which epoch is its own, while the records are.
+    #[must_use]
+    pub const fn epoch(&self) -> Option<i64> {
+        self.epoch
+    }
+
+    /// How many batches there are, as far as it knows.
+    #[must_use]
+    pub const fn batch(&self) -> i64 {
+        self.batch
+    }
+
+    /// The epoch that was seen last, and where its owner is reached, unless it is this server.
+    #[must_use]
+    pub fn seen(&self) -> (i64, Option<&str>) {
+        (self.seen.0, self.seen.1.as_deref())
+    }
+
+    /// Whether the database did not answer when it was asked last.
+    #[must_use]
+    pub const fn is_silent(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Wants nothing for now: what is wanted next begins anew, without a pause.
+    pub fn put_off(&mut self) {
+        self.want = None;
+        self.stage = Stage::Free;
+    }
+
+    /// Wants this from now on, and nothing else. Where it is wanted already, that goes on.
+    pub fn want(&mut self, now: Moment, want: Want) {
+        if self.want == Some(want) {
+            return;
+        }
+        self.want = Some(want);
+        self.stage = Stage::Free;
+        self.next = self.batch + 1;
+        let time = self.lease.time();
+        match want {
+            // A commit is as good, and so is a beat that has just come through.
+            Want::Beat => self.doubt |= !self.lease.is_fresh(now, time / 8),
+            Want::Read => self.doubt |= !self.lease.is_fresh(now, time / 4),
+            Want::Release => self.lease.end(),
+            Want::Take | Want::Write => {}
+        }
+    }
+
+    /// Nothing is wanted any more but to give the records back.
+    pub const fn close(&mut self) {
+        self.closing = true;
+    }
+
+    /// What is to be done next.
+    pub fn poll(&mut self, now: Moment) -> Step {
+        let given_up = self.closing && self.want != Some(Want::Release);
+        match mem::take(&mut self.stage) {
+            Stage::Asked(operation, sent) => {
+                self.stage = Stage::Asked(operation, sent);
+                Step::Wait
             }
-            Some(shard) => return self.lost(session, epoch, batch, shard.batch),
-            None => return self.lost(session, epoch, batch, 0),
-        })
+            Stage::Ended(end) => self.done(end),
+            _ if given_up => self.done(Err(End::Closed)),
+            Stage::Paused(until) if now < until => {
+                self.stage = Stage::Paused(until);
+                Step::Pause(until.since(now))
+            }
+            Stage::Next(operation) => self.ask(now, operation),
+            Stage::Free | Stage::Paused(_) => match self.next() {
+                Ok(Some(operation)) => self.ask(now, operation),
+                Ok(None) => self.done(Ok(())),
+                Err(end) => self.done(Err(end)),
+            },
+        }
+    }
+
+    fn ask(&mut self, now: Moment, operation: Operation) -> Step {
+        self.stage = Stage::Asked(operation.clone(), now);
+        Step::Ask(operation)
+    }
+
+    fn done(&mut self, end: Result<(), End>) -> Step {
+        self.want = None;
+        Step::Done(end)
+    }
+
+    /// What is asked next; nothing where all that was wanted is done.
+    fn next(&mut self) -> Result<Option<Operation>, End> {
+        let Some(want) = self.want else {
+            return Ok(None);
+        };
+        match want {
+            Want::Take => return Ok(self.epoch.is_none().then_some(Operation::Look)),
+            Want::Release => {
+                let epoch = self.epoch.take();
+                return Ok(epoch.map(|epoch| Operation::Release { epoch }));
+            }
+            Want::Write | Want::Beat | Want::Read => {}
+        }
+        let epoch = self.epoch.ok_or(End::Closed)?;
+        if self.doubt {
+            return Ok(Some(Operation::Beat { epoch }));
+        }
+        match want {
+            Want::Write if self.batch < self.next => {
+                // Where it is not ours, or there already, the doubt finds out.
+                self.doubt = true;
+                let number = self.next;
+                Ok(Some(Operation::Write { epoch, number }))
+            }
+            Want::Read => Ok(Some(Operation::Read)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes the answer to what was asked last, or why there is none.
+    pub fn handle(&mut self, now: Moment, answer: Result<Answer, Failure>) {
+        match mem::take(&mut self.stage) {
+            Stage::Asked(operation, sent) => match answer {
+                Ok(answer) => self.answered(now, sent, operation, answer),
+                Err(failure) => self.failed(now, &operation, failure),
+            },
+            // Nothing was asked.
+            other => self.stage = other,
+        }
+    }
+
+    fn answered(&mut self, now: Moment, sent: Moment, operation: Operation, answer: Answer) {
+        self.failures = 0;
+        match (operation, answer) {
+            (Operation::Look, Answer::Row(row)) => match (self.want, row) {
+                (Some(Want::Take), Some(shard)) => self.looked(now, shard),
+                // Somebody has removed it since the tables were looked at.
+                (Some(Want::Take), None) => self.failed(now, &Operation::Look, Failure::Unknown),
+                (_, row) => self.dispossessed(row),
+            },
+            (Operation::Take(_), Answer::Taken(Some((epoch, batch)))) => {
+                (self.epoch, self.batch, self.doubt) = (Some(epoch), batch, false);
+                self.seen = (epoch, None);
+                self.lease.renew(sent);
+                self.stage = Stage::Ended(Ok(()));
+            }
+            // Its owner lives, or another one was quicker.
+            (Operation::Take(seen), Answer::Taken(None)) => self.look_again(now, seen.lease),
+            (Operation::Write { number, .. }, Answer::Written(true)) => {
+                (self.batch, self.doubt) = (number, false);
+                self.lease.renew(sent);
+            }
+            (Operation::Write { .. }, Answer::Written(false)) => {}
+            (Operation::Beat { epoch }, Answer::Beaten(Some(found))) if found < self.batch => {
+                self.mark_lost(epoch, self.batch, found);
+            }
+            (Operation::Beat { .. }, Answer::Beaten(Some(found))) if found > self.next => {
+                // Nobody but the owner of this epoch writes in it.
+                self.end(End::TakenOver { by: None });
+            }
+            (Operation::Beat { .. }, Answer::Beaten(Some(found))) => {
+                (self.batch, self.doubt) = (found, false);
+                self.lease.renew(sent);
+            }
+            (Operation::Beat { .. }, Answer::Beaten(None)) => {
+                self.stage = Stage::Next(Operation::Look);
+            }
+            (Operation::EndHolder, Answer::Done) => self.pause(now, AGAIN),
+            (Operation::MarkLost { written, found, .. }, Answer::Done) => {
+                self.end(End::Lost { found, written });
+            }
+            (Operation::Read | Operation::Release { .. }, Answer::Done) => {
+                self.stage = Stage::Ended(Ok(()));
+            }
+            // What answers something else has not answered.
+            (operation, _) => self.failed(now, &operation, Failure::Unknown),
+        }
+    }
+
+    fn failed(&mut self, now: Moment, operation: &Operation, failure: Failure) {
+        match (operation, failure) {
+            // A statement that has come in part, or one that waits for a standby of the database that is away.
+            (Operation::Take(_) | Operation::Beat { .. }, Failure::Locked) => {
+                self.stage = Stage::Next(Operation::EndHolder);
+                return;
+            }
+            (_, Failure::Locked) => {
+                self.pause(now, AGAIN);
+                return;
+            }
+            (Operation::Release { .. }, _) => {
+                self.stage = Stage::Ended(Err(End::Failed));
+                return;
+            }
+            (_, Failure::Lasting) if self.epoch.is_none() => {
+                self.stage = Stage::Ended(Err(End::Failed));
+                return;
+            }
+            // Once it has worked it can be mended: a password that is changed on one side first, a role.
+            (_, Failure::Unknown | Failure::Lasting) => {}
+        }
+        self.doubt |= *operation == Operation::Read;
+        let pause = AGAIN * 2_u32.saturating_pow(self.failures.min(8));
+        self.failures += 1;
+        self.pause(now, pause.min(self.lease.time() / 4).max(AGAIN));
+    }
+
+    fn pause(&mut self, now: Moment, time: Duration) {
+        self.stage = Stage::Paused(now.after(time));
+    }
+
+    fn look_again(&mut self, now: Moment, lease: Duration) {
+        self.pause(now, watch::pause(lease.min(self.lease.time())));
+    }
+
+    /// They are no longer this server's to speak of, nor to give back.
+    fn end(&mut self, end: End) {
+        self.lease.end();
+        self.epoch = None;
+        self.stage = Stage::Ended(Err(end));
     }
 
     /// What was acknowledged is gone: it is noted, so that nobody goes on before an operator has seen it.
-    fn lost(
-        &self,
-        session: &mut Session,
-        epoch: i64,
-        written: i64,
-        found: i64,
-    ) -> Result<StoreError, Fault> {
-        session.mark_lost(written, epoch)?;
-        Ok(self.lost_error(written, found))
+    fn mark_lost(&mut self, epoch: i64, written: i64, found: i64) {
+        self.stage = Stage::Next(Operation::MarkLost {
+            epoch,
+            written,
+            found,
+        });
     }
 
-    fn lost_error(&self, written: i64, found: i64) -> StoreError {
-        StoreError::Forgotten {
-            found: u64::try_from(found).unwrap_or(0),
-            written: u64::try_from(written).unwrap_or(0),
-            accept: format!(
-                "UPDATE {}.shard SET lost = NULL WHERE shard = {}",
-                sql::quoted(&self.place.schema),
-                sql::SHARD
-            ),
-        }
-    }
-
-    /// One look at the row. The epoch and the batch, if it was taken; else how long to wait.
-    pub(super) fn try_to_take(&self, held: &mut Held) -> Result<Option<Duration>, Trouble> {
-        if held.session.is_none() {
-            held.session = Some(schema::open(&self.place)?);
-        }
-        let session = held.session.as_mut().ok_or(StoreError::Closed)?;
-        let shard = session.look()?;
-        let now = Moment::now();
-        let Some(shard) = shard else {
-            // Somebody has removed it since the session was made.
-            return Err(Fault::Silent.into());
-        };
+    /// Whoever stands by has seen the row.
+    fn looked(&mut self, now: Moment, shard: Shard) {
         if let Some(written) = shard.lost {
-            return Err(self.lost_error(written, shard.batch).into());
+            let found = shard.batch;
+            return self.end(End::Lost { found, written });
         }
-        if let Some(written) = held.watch.has_lost(&shard) {
-            return Err(self
-                .lost(session, shard.epoch, written, shard.batch)?
-                .into());
+        if let Some(written) = self.watch.has_lost(&shard) {
+            return self.mark_lost(shard.epoch, written, shard.batch);
         }
-        {
-            let mut seen = self.seen();
-            seen.epoch = shard.epoch;
-            // Nobody is reached where the one who gave it back was.
-            seen.url = shard.url.clone().filter(|_| shard.owner.is_some());
-        }
-        let pause = watch::pause(shard.lease.min(self.lease.time()));
-        if !held.watch.look(&shard, now) {
-            return Ok(Some(pause));
-        }
-        let sent = Moment::now();
-        match session.take(&shard, &self.name, self.lease.time(), self.url()) {
-            Ok(Some((epoch, batch))) => {
-                (held.epoch, held.batch, held.doubt) = (Some(epoch), batch, false);
-                self.lease.renew(sent);
-                let mut seen = self.seen();
-                (seen.epoch, seen.url) = (epoch, self.url().map(str::to_owned));
-                let from = shard.owner.as_deref().unwrap_or("nobody");
-                tracing::info!(epoch, batch, from, "owns the records");
-                Ok(None)
-            }
-            // Its owner lives, or another one was quicker.
-            Ok(None) => Ok(Some(pause)),
-            Err(fault) if fault.code() == LOCKED => {
-                let ended = session.end_holder(self.place.lock_time)?;
-                tracing::warn!(ended, "the old owner's session holds its row");
-                Ok(Some(AGAIN))
-            }
-            Err(fault) => Err(fault.into()),
+        // Nobody is reached where the one who gave it back was.
+        let url = shard.url.clone().filter(|_| shard.owner.is_some());
+        self.seen = (shard.epoch, url);
+        // It was taken by this server, which has not heard so, and has said nothing since.
+        let is_own = shard.owner.as_ref() == Some(&self.name);
+        if self.watch.look(&shard, now) || is_own {
+            self.stage = Stage::Next(Operation::Take(shard));
+        } else {
+            self.look_again(now, shard.lease);
         }
     }
 
-    /// Does this beside what is written, within the time of a lease.
-    pub(super) fn beside<T>(
-        &self,
-        time: Duration,
-        mut step: impl FnMut(&mut Session) -> Result<T, Fault>,
-    ) -> Result<T, StoreError> {
-        let until = Instant::now() + time;
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let fault = match self.reading(&mut reader, time).and_then(&mut step) {
-                Ok(done) => return Ok(done),
-                Err(fault) => fault,
-            };
-            *reader = None;
-            if Instant::now() >= until || self.closing.load(Ordering::Acquire) {
-                return Err(StoreError::Unanswered(Box::new(fault)));
-            }
-            thread::sleep(AGAIN);
-        }
-    }
-
-    fn reading<'r>(
-        &self,
-        reader: &'r mut Option<Session>,
-        time: Duration,
-    ) -> Result<&'r mut Session, Fault> {
-        let session = match reader.take() {
-            Some(session) => session,
-            None => self.place.session()?,
+    /// Another epoch has begun. Who took over, or that it was lost that ours has begun.
+    fn dispossessed(&mut self, row: Option<Shard>) {
+        let Some(epoch) = self.epoch else {
+            return self.end(End::Closed);
         };
-        let session = reader.insert(session);
-        session.limit(time);
-        Ok(session)
-    }
-}
-
-/// What this server is called: its machine, its process, and something that nobody else has.
-fn name() -> Result<String, StoreError> {
-    let machine = rustix::system::uname();
-    let machine = machine.nodename().to_string_lossy().into_owned();
-    let seed = entropy::seed().map_err(StoreError::from)?;
-    let [a, b, c, d, ..] = seed;
-    let run = u32::from_be_bytes([a, b, c, d]);
-    Ok(format!("{machine}/{}/{run:08x}", std::process::id()))
-}
-
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        Self::Failed(Box::new(fault))
+        match row {
+            Some(shard) if shard.epoch > epoch && shard.batch >= self.batch => {
+                self.end(End::TakenOver { by: shard.owner });
+            }
+            row => self.mark_lost(epoch, self.batch, row.map_or(0, |shard| shard.batch)),
+        }
     }
 }

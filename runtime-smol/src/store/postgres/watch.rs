@@ -5,46 +5,68 @@ use std::time::Duration;
 
 /// The row of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shard {
-    pub(super) format: u32,
-    pub(super) epoch: i64,
-    pub(super) batch: i64,
-    pub(super) beat: i64,
+pub struct Shard {
+    /// The number of the tables' form.
+    pub format: u32,
+    /// How many owners there were.
+    pub epoch: i64,
+    /// How many batches they have written.
+    pub batch: i64,
+    /// Moves with every sign of life.
+    pub beat: i64,
     /// The lease of its owner.
-    pub(super) lease: Duration,
+    pub lease: Duration,
     /// Who owns it; nobody where it was given back, or never taken.
-    pub(super) owner: Option<String>,
+    pub owner: Option<String>,
     /// Where its owner is reached.
-    pub(super) url: Option<String>,
+    pub url: Option<String>,
     /// How many batches there were once, where it was found out that there are fewer.
-    pub(super) lost: Option<i64>,
+    pub lost: Option<i64>,
+    /// Whether a commit waits for a standby of the database: then what can be read need not be acknowledged yet.
+    pub waits: bool,
 }
 
 /// What has been seen of an owner.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     seen: Option<(Shard, Moment)>,
+    /// The epoch and the batch that were acknowledged for certain.
+    acknowledged: (i64, i64),
 }
 
 impl Watch {
     /// Looks at the row that was received at this moment. Whether it may be taken, as it is.
     pub(super) fn look(&mut self, shard: &Shard, now: Moment) -> bool {
-        if shard.owner.is_none() {
-            return true;
+        if let Some((seen, since)) = &self.seen
+            && seen == shard
+        {
+            return shard.owner.is_none() || now.since(*since) >= patience(shard.lease);
         }
-        match &self.seen {
-            Some((seen, since)) if seen == shard => now.since(*since) >= patience(shard.lease),
-            _ => {
-                self.seen = Some((shard.clone(), now));
-                false
-            }
-        }
+        self.learn(shard);
+        self.seen = Some((shard.clone(), now));
+        shard.owner.is_none()
     }
 
-    /// Of the batches that were there the last ones are gone: how many there were.
+    /// What a row says of what came before it. An owner asks for nothing more before the last thing is acknowledged, so of the
+    /// batches that can be read only the newest one may not be.
+    fn learn(&mut self, shard: &Shard) {
+        let (epoch, batch) = &mut self.acknowledged;
+        if !shard.waits {
+            (*epoch, *batch) = (shard.epoch, shard.batch);
+            return;
+        }
+        if let Some((seen, _)) = &self.seen
+            && (seen.epoch, seen.batch + 1) == (shard.epoch, shard.batch)
+        {
+            *epoch = shard.epoch;
+        }
+        *batch = (shard.batch - 1).max(*batch);
+    }
+
+    /// Of the batches that were acknowledged the last ones are gone: how many there were.
     pub(super) fn has_lost(&self, shard: &Shard) -> Option<i64> {
-        let (seen, _) = self.seen.as_ref()?;
-        (shard.epoch < seen.epoch || shard.batch < seen.batch).then_some(seen.batch)
+        let (epoch, batch) = self.acknowledged;
+        (shard.epoch < epoch || shard.batch < batch).then_some(batch)
     }
 }
 
@@ -72,6 +94,7 @@ mod tests {
             owner: Some("a".to_owned()),
             url: None,
             lost: None,
+            waits: false,
         }
     }
 
@@ -99,5 +122,24 @@ mod tests {
         watch.look(&shard(5, 5), Moment::at_ms(1));
         assert_eq!(watch.has_lost(&shard(5, 1)), None);
         assert_eq!(watch.has_lost(&shard(4, 9)), Some(5));
+    }
+
+    #[test]
+    fn what_a_standby_of_the_database_may_not_have_is_not_lost() {
+        let waiting = |epoch, batch, beat| Shard {
+            waits: true,
+            epoch,
+            ..shard(batch, beat)
+        };
+        let mut watch = Watch::default();
+        watch.look(&waiting(1, 5, 5), Moment::at_ms(1));
+        // The fifth batch could be read, and nobody knows whether its owner has heard of it; nor of the epoch.
+        assert_eq!(watch.has_lost(&waiting(0, 4, 4)), None);
+        assert_eq!(watch.has_lost(&waiting(1, 3, 3)), Some(4));
+        // With the sixth one the fifth is acknowledged, and the epoch.
+        watch.look(&waiting(1, 6, 6), Moment::at_ms(2));
+        assert_eq!(watch.has_lost(&waiting(1, 5, 5)), None);
+        assert_eq!(watch.has_lost(&waiting(1, 4, 4)), Some(5));
+        assert_eq!(watch.has_lost(&waiting(0, 6, 6)), Some(5));
     }
 }

@@ -21,19 +21,21 @@ use postgres_protocol::{
         sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256},
     },
     message::{
-        backend::{AuthenticationSaslBody, DataRowBody, ErrorResponseBody, Message},
+        backend::{
+            AuthenticationSaslBody, DataRowBody, ErrorFields, ErrorResponseBody, Message,
+            NoticeResponseBody,
+        },
         frontend::{self, BindError},
     },
 };
 use std::{
     fmt,
     io::{self, Read, Write},
-    ops::Range,
     time::{Duration, Instant},
 };
 
 /// What is read at once, in bytes.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 32 * 1024;
 /// What an empty buffer may keep of its memory, in bytes: one large batch must not cost as much for ever.
 const KEPT_BYTES: usize = 1024 * 1024;
 /// Numbers and bytes go as they are, not as text.
@@ -44,6 +46,8 @@ pub(super) struct Connection {
     socket: Socket,
     incoming: BytesMut,
     outgoing: BytesMut,
+    /// Whether an answer was not read to its end, so that it would be taken for the next one's.
+    pub(super) is_broken: bool,
 }
 
 impl fmt::Debug for Connection {
@@ -53,18 +57,18 @@ impl fmt::Debug for Connection {
     }
 }
 
+/// A statement by its name, and what it is given.
+pub(super) type Step<'s> = (&'s str, &'s [Parameter<'s>]);
+
 /// A row of an answer.
 #[derive(Debug)]
-pub(super) struct Row {
-    body: DataRowBody,
-    columns: Vec<Option<Range<usize>>>,
-}
+pub(super) struct Row(DataRowBody);
 
 impl Row {
     /// What a column has; nothing where it is null.
     pub(super) fn bytes(&self, column: usize) -> Option<&[u8]> {
-        let range = self.columns.get(column)?.clone()?;
-        self.body.buffer().get(range)
+        let range = self.0.ranges().nth(column).ok()???;
+        self.0.buffer().get(range)
     }
 
     /// A column that is text.
@@ -92,6 +96,7 @@ impl Connection {
             socket: Socket::connect(host, ssl, trust, until)?,
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
+            is_broken: false,
         };
         let parameters = [
             ("user", address.user.as_str()),
@@ -189,33 +194,34 @@ impl Connection {
         self.settle(&mut |_| Ok(())).map(drop)
     }
 
-    /// Runs a statement by its name: one message there, one answer back, a transaction of its own. How many rows it has
-    /// changed or found.
+    /// Runs statements by their names: one message there, one answer back, a transaction of their own, of which each sees what
+    /// there is when its turn comes. How many rows the last one has changed or found.
     pub(super) fn run(
         &mut self,
         time: Duration,
-        name: &str,
-        parameters: &[Parameter<'_>],
+        steps: &[Step<'_>],
         each: &mut dyn FnMut(Row) -> Result<(), Fault>,
     ) -> Result<u64, Fault> {
         self.socket.limit(Instant::now() + time);
-        let bound = frontend::bind(
-            "",
-            name,
-            [BINARY],
-            parameters,
-            |parameter, buffer| {
-                parameter.write(buffer);
-                Ok(IsNull::No)
-            },
-            [BINARY],
-            &mut self.outgoing,
-        );
-        bound.map_err(|error| match error {
-            BindError::Serialization(error) => Fault::Broken(error),
-            BindError::Conversion(_) => Fault::Unknown("a parameter that cannot be written"),
-        })?;
-        frontend::execute("", 0, &mut self.outgoing)?;
+        for (name, parameters) in steps {
+            let bound = frontend::bind(
+                "",
+                name,
+                [BINARY],
+                *parameters,
+                |parameter, buffer| {
+                    parameter.write(buffer);
+                    Ok(IsNull::No)
+                },
+                [BINARY],
+                &mut self.outgoing,
+            );
+            bound.map_err(|error| match error {
+                BindError::Serialization(error) => Fault::Broken(error),
+                BindError::Conversion(_) => Fault::Unknown("a parameter that cannot be written"),
+            })?;
+            frontend::execute("", 0, &mut self.outgoing)?;
+        }
         frontend::sync(&mut self.outgoing);
         self.flush()?;
         self.settle(each)
@@ -224,12 +230,14 @@ impl Connection {
     /// Reads until the database is ready for the next question. How many rows were changed or found by what came last.
     fn settle(&mut self, each: &mut dyn FnMut(Row) -> Result<(), Fault>) -> Result<u64, Fault> {
         let mut done = Ok(0);
+        let mut unconfirmed = false;
         loop {
             match self.receive() {
+                Ok(Message::ReadyForQuery(_)) if unconfirmed => return Err(Fault::Unconfirmed),
                 Ok(Message::ReadyForQuery(_)) => return done,
+                Ok(Message::NoticeResponse(body)) => unconfirmed |= says_unconfirmed(&body),
                 Ok(Message::DataRow(body)) if done.is_ok() => {
-                    let columns = body.ranges().collect()?;
-                    if let Err(error) = each(Row { body, columns }) {
+                    if let Err(error) = each(Row(body)) {
                         done = Err(error);
                     }
                 }
@@ -240,7 +248,10 @@ impl Connection {
                 Ok(Message::ErrorResponse(body)) => done = Err(refused(&body)),
                 Ok(_) => {}
                 // What the database said last is why it closed the connection.
-                Err(broken) => return Err(done.err().unwrap_or(broken)),
+                Err(broken) => {
+                    self.is_broken = true;
+                    return Err(done.err().unwrap_or(broken));
+                }
             }
         }
     }
@@ -282,18 +293,21 @@ impl Drop for Connection {
 
 /// What the database refused: its code and its sentence. Its details may have in them what a record holds.
 fn refused(body: &ErrorResponseBody) -> Fault {
-    let field = |wanted: u8| {
-        let mut fields = body.fields();
-        let found = fields
-            .find(|field| Ok(field.type_() == wanted))
-            .ok()
-            .flatten();
-        found.map_or_else(String::new, |field| {
-            String::from_utf8_lossy(field.value_bytes()).into_owned()
-        })
-    };
     Fault::Refused {
-        code: field(b'C'),
-        message: field(b'M'),
+        code: field(body.fields(), b'C'),
+        message: field(body.fields(), b'M'),
     }
+}
+
+/// Whether a notice says that somebody has ended the wait for a standby: the statement is said to be done then, and a failover
+/// can still take it back. Its words are in the operator's language; the place in the source that it comes from is not.
+fn says_unconfirmed(body: &NoticeResponseBody) -> bool {
+    field(body.fields(), b'R') == "SyncRepWaitForLSN"
+}
+
+fn field(mut fields: ErrorFields<'_>, wanted: u8) -> String {
+    let found = fields.find(|field| Ok(field.type_() == wanted));
+    found.ok().flatten().map_or_else(String::new, |field| {
+        String::from_utf8_lossy(field.value_bytes()).into_owned()
+    })
 }

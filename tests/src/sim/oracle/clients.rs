@@ -41,6 +41,7 @@ impl Oracle {
         self.ensure(forward, "C1", || {
             format!("client {client} believed {before:?}, and is told {belief:?}")
         });
+        self.reads.told(job, belief.sequence);
         let ending = self.endings.get(&job).copied();
         let ended = ending.is_some_and(|ending| {
             ending.sequence == belief.sequence && ending.kind.status() == belief.status

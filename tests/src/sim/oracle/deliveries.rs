@@ -132,12 +132,13 @@ impl Oracle {
         self.probes.forgive(endpoint);
     }
 
-    /// The server makes an attempt.
+    /// A server makes an attempt. One whose records another one has by now knows of no other attempt.
     pub(in crate::sim) fn attempt_begins(
         &mut self,
         seen: &Try<'_>,
         env: &Env,
         durable: &BTreeMap<Id, u32>,
+        is_legitimate: bool,
     ) {
         let Told { job, event, .. } = *seen.told;
         if let Some(job) = job {
@@ -157,8 +158,10 @@ impl Oracle {
         self.ensure(same, "S6", || {
             format!("{} has another body: {}", seen.id, seen.body)
         });
-        self.check_schedule(seen, env);
-        self.check_probe(seen, env);
+        if is_legitimate {
+            self.check_schedule(seen, env);
+            self.check_probe(seen, env);
+        }
     }
 
     fn check_schedule(&mut self, seen: &Try<'_>, env: &Env) {
@@ -184,11 +187,11 @@ impl Oracle {
         });
     }
 
-    /// An attempt has ended, as the server sees it.
+    /// An attempt has ended at this moment, as the server sees it.
     pub(in crate::sim) fn attempt_ended(
         &mut self,
         told: &Told,
-        env: &Env,
+        now_ms: u64,
         result: AttemptResult<'_>,
         attempted: Option<Attempted>,
     ) {
@@ -216,7 +219,7 @@ impl Oracle {
                     Some(hint) => step.max(hint),
                     None => step - step / 10,
                 };
-                tries.not_before_ms = env.now_ms() + pause;
+                tries.not_before_ms = now_ms + pause;
             }
             Verdict::Dead | Verdict::Dropped | Verdict::Overtaken => {
                 self.deliveries.dead.insert((told.target(), told.job));
@@ -227,7 +230,7 @@ impl Oracle {
             // When its job ends, it gives way.
             self.deliveries.dead.insert((told.target(), told.job));
         }
-        self.probes.ended(told, began_ms, env, &attempted);
+        self.probes.ended(told, began_ms, now_ms, &attempted);
     }
 
     /// A receiver has a whole request. Says whether it is new.
@@ -255,6 +258,7 @@ impl Oracle {
         self.ensure(known, "S5", || {
             format!("{id} is of a job that there is not")
         });
+        self.reads.told(job, sequence);
         self.check_order(target, job, sequence, id, &json)
     }
 

@@ -7,17 +7,21 @@
 //! fails is not flooded, S15 cancel has one winner,
 //! K1 one key makes one job, C1 what a client believes moves forward, C2 it is true, L1 everything drains, L2 answers
 //! come, L3 clients know every ending, W1 a stream of events leaves nothing out without a word, W2 it has told all, R1 a
-//! lease is one remote worker's.
+//! lease is one remote worker's, R2 nobody loses a job whose reports have come in time, S16 nobody reads an older state than what
+//! anybody was told before, S17 no batch of an old epoch is written.
 
 mod clients;
 mod deliveries;
 mod leases;
 mod probes;
+mod reads;
 
 pub(super) use clients::{As, Belief};
 pub(super) use deliveries::{Told, Try};
 
-use super::journal::Journal;
+pub(super) use reads::Known;
+
+use super::journal::Durable;
 use crate::dump;
 use clients::Beliefs;
 use deliveries::Deliveries;
@@ -33,6 +37,7 @@ use dubhook_core::{
 };
 use leases::Leases;
 use probes::Probes;
+use reads::Reads;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An invariant that broke.
@@ -99,6 +104,7 @@ pub(super) struct Oracle {
     beliefs: Beliefs,
     leases: Leases,
     probes: Probes,
+    reads: Reads,
     pub(super) deliveries: Deliveries,
 }
 
@@ -271,7 +277,7 @@ impl Oracle {
     }
 
     /// A process has started: everything that anybody was told of must be there.
-    pub(super) fn booted(&mut self, service: &Service<'_>, journal: &Journal) {
+    pub(super) fn booted(&mut self, service: &Service<'_>, durable: &BTreeMap<Id, u32>) {
         let shown: Vec<(Id, u32)> = self.shown.iter().map(|(id, s)| (*id, *s)).collect();
         for (id, sequence) in shown {
             let held = service.find_job(id).and_then(|ix| service.job(ix));
@@ -285,7 +291,7 @@ impl Oracle {
                 format!("{sequence} of {id:?} was shown, and a crash took it back")
             });
         }
-        self.observe(service, &journal.sequences);
+        self.observe(service, durable);
     }
 
     /// A worker starts on a job.
@@ -297,15 +303,10 @@ impl Oracle {
     }
 
     /// The server sends answers: what they show must be durable.
-    pub(super) fn answered(&mut self, bytes: &[u8], journal: &Journal) {
+    pub(super) fn answered(&mut self, bytes: &[u8], durable: &Durable) {
         let text = String::from_utf8_lossy(bytes);
-        for (at, _) in text.match_indices("\"id\":\"job_") {
-            let rest = &text[at + 6..];
-            let Some(id) = Id::parse(Prefix::Job, &rest[..30]) else {
-                continue;
-            };
-            let sequence = number(rest, "\"sequence\":").unwrap_or(1);
-            let durable = journal.sequences.get(&id).copied().unwrap_or(0);
+        for (id, sequence) in jobs_in(&text) {
+            let durable = durable.sequences.get(&id).copied().unwrap_or(0);
             self.ensure(sequence <= durable, "S9", || {
                 format!("an answer shows {sequence} of {id:?}, and {durable} is durable")
             });
@@ -322,7 +323,7 @@ impl Oracle {
                 slot,
             };
             let bits = id.to_bits().to_le_bytes();
-            let record = journal.records.get(&key);
+            let record = durable.records.get(&key);
             let durable = record.is_some_and(|record| record.starts_with(&bits));
             self.ensure(durable, "S9", || {
                 format!("an answer shows {id:?}, which is not durable")
@@ -404,6 +405,16 @@ fn path(service: &Service<'_>, ix: Ix) -> String {
     let path = url.split('"').next().unwrap_or("");
     path.split_once('/')
         .map_or(String::new(), |(_, path)| format!("/{path}"))
+}
+
+/// The jobs that an answer shows, and how far they have come.
+fn jobs_in(text: &str) -> impl Iterator<Item = (Id, u32)> + '_ {
+    let places = text.match_indices("\"id\":\"job_");
+    places.filter_map(|(at, _)| {
+        let rest = &text[at + 6..];
+        let id = Id::parse(Prefix::Job, rest.get(..30)?)?;
+        Some((id, number(rest, "\"sequence\":").unwrap_or(1)))
+    })
 }
 
 /// The number after `name`.

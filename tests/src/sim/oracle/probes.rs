@@ -43,7 +43,7 @@ impl Probes {
         }
     }
 
-    pub(super) fn ended(&mut self, told: &Told, began_ms: u64, env: &Env, attempted: &Attempted) {
+    pub(super) fn ended(&mut self, told: &Told, began_ms: u64, now_ms: u64, attempted: &Attempted) {
         let Some(endpoint) = told.endpoint else {
             return;
         };
@@ -63,7 +63,7 @@ impl Probes {
         faring.all |= attempted.number == 1 || matches!(attempted.status, 429 | 502..=504);
         if began_ms >= faring.failed_at_ms {
             faring.failures += 1;
-            faring.failed_at_ms = env.now_ms();
+            faring.failed_at_ms = now_ms;
         }
     }
 }

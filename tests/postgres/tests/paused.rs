@@ -1,0 +1,25 @@
+//! A server that is stopped for longer than its lease and still has the records: what has come meanwhile counts.
+
+use dubhook_postgres_tests::{
+    cluster::Cluster,
+    records::{shard, store},
+};
+use dubhook_tests::own_process::{self, Process};
+use std::time::Duration;
+
+/// Much shorter than the pause.
+const LEASE: Duration = Duration::from_secs(2);
+
+#[test]
+fn what_workers_have_said_while_a_server_was_stopped_counts() {
+    if let Some(url) = own_process::store() {
+        own_process::serve(|server| server.store(store(&url, LEASE)));
+    }
+    let cluster = Cluster::new(&[]);
+    let server = Process::start(
+        "what_workers_have_said_while_a_server_was_stopped_counts",
+        &cluster.url(),
+    );
+    server.assert_what_was_reported_counts();
+    assert_eq!(shard(&cluster, "epoch"), 1);
+}
