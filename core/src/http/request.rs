@@ -243,12 +243,12 @@ impl RequestParser {
 
     /// Reads on as far as the head goes, and decides nothing about its body: whether the head is whole.
     /// [`advance`](Self::advance) goes on from there.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] as for `advance`.
     #[cfg(feature = "media")]
-    pub(crate) fn advance_head(
-        &mut self,
-        limits: &Limits,
-        buf: &RecvBuf<'_>,
-    ) -> Result<bool, Refusal> {
+    pub fn advance_head(&mut self, limits: &Limits, buf: &RecvBuf<'_>) -> Result<bool, Refusal> {
         if let Some(refusal) = self.refused {
             return Err(refusal);
         }
@@ -268,8 +268,12 @@ impl RequestParser {
 
     /// How long the body is that follows a head that was just read, if it is to be taken in pieces; none where it comes in
     /// chunks. What the whole head can tell is checked as for all.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] as for `advance`.
     #[cfg(feature = "media")]
-    pub(crate) fn stream_length(&mut self) -> Result<Option<u64>, Refusal> {
+    pub fn stream_length(&mut self) -> Result<Option<u64>, Refusal> {
         let framing = self.check_head();
         self.refused = framing.err();
         Ok(match framing? {
@@ -292,7 +296,7 @@ impl RequestParser {
 
     /// Takes the head out of `buf`, whose body then comes in pieces, and is ready for the next request.
     #[cfg(feature = "media")]
-    pub(crate) fn take_head(&mut self, buf: &mut RecvBuf<'_>) {
+    pub fn take_head(&mut self, buf: &mut RecvBuf<'_>) {
         buf.discard_front(self.head.len());
         *self = Self::new();
     }

@@ -7,11 +7,12 @@ use super::{
 use dubhook_core::{
     client,
     http::{Method, Response},
-    json,
-    model::Problem,
     url::Url,
 };
-use dubhook_smol::{exchange::LinkError, tls::Trust};
+use dubhook_smol::{
+    exchange::{LinkError, stands_by},
+    tls::Trust,
+};
 use std::{cell::Cell, io};
 
 /// No server's URL is longer.
@@ -133,16 +134,147 @@ impl Servers {
     }
 }
 
-/// Whether another server has the records.
-fn stands_by(status: u16, body: &[u8]) -> bool {
-    let mut memory = vec![0; body.len()];
-    status == 503
-        && json::from_slice_in::<Problem<String>>(body, &mut memory)
-            .is_ok_and(|problem| problem.code.as_deref() == Some("stands_by"))
-}
-
 /// Whether a call may be made again though nobody knows what became of it. What a worker says, it may say twice, and a job
 /// that it was given without hearing of it comes back.
 fn is_repeatable(ask: &Ask<'_>) -> bool {
     ask.method != Method::Post || ask.target.starts_with("/v1/work/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::exchange::PATIENCE;
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    /// What a server says to whatever it is asked.
+    #[derive(Clone, Copy)]
+    enum Says {
+        Status(u16, &'static str),
+        /// It hangs up without an answer.
+        Nothing,
+        /// Nobody listens there.
+        Refuses,
+    }
+
+    use Says::{Nothing, Refuses, Status};
+
+    const STANDS_BY: Says = Status(503, "stands_by");
+    const FULL: Says = Status(503, "capacity");
+
+    /// The URL of a server that says this. It holds its callers to their `Host`.
+    fn server(says: Says) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let url = format!("http://{address}");
+        if matches!(says, Refuses) {
+            return url;
+        }
+        thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                let (mut head, mut byte) = (Vec::new(), [0]);
+                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
+                    head.push(byte[0]);
+                }
+                let Status(mut status, code) = says else {
+                    continue;
+                };
+                let host = format!("\r\nhost: {address}\r\n");
+                if !String::from_utf8_lossy(&head).contains(&host) {
+                    status = 421;
+                }
+                let body = format!(r#"{{"status":{status},"code":"{code}"}}"#);
+                let answer = format!(
+                    "HTTP/1.1 {status} Told\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        url
+    }
+
+    /// Whose answer it was (the status of it), and which one would be asked first then.
+    fn asked(method: Method, target: &str, say: &[Says]) -> (Option<u16>, usize) {
+        let urls: Vec<String> = say.iter().map(|says| server(*says)).collect();
+        let servers = Servers::new(&urls, Trust::platform()).unwrap();
+        let ask = Ask {
+            method,
+            target,
+            body: b"",
+            fields: &[],
+            api_key: None,
+            patience: PATIENCE,
+        };
+        let answered = smol::block_on(servers.ask(ask));
+        (answered.ok().map(|(status, _)| status), servers.at.get())
+    }
+
+    #[test]
+    fn the_next_one_is_asked_where_one_stands_by_or_is_not_there() {
+        let jobs = "/v1/translations";
+        for (method, target, say, expected) in [
+            (
+                Method::Post,
+                jobs,
+                &[Status(202, ""), Refuses][..],
+                (Some(202), 0),
+            ),
+            (
+                Method::Post,
+                jobs,
+                &[STANDS_BY, Refuses, Status(202, "")],
+                (Some(202), 2),
+            ),
+            // An owner that is full is the owner.
+            (Method::Post, jobs, &[FULL, Status(202, "")], (Some(503), 0)),
+            (
+                Method::Get,
+                jobs,
+                &[STANDS_BY, FULL, Status(200, "")],
+                (Some(503), 1),
+            ),
+            // It may have done what was asked.
+            (Method::Post, jobs, &[Nothing, Status(202, "")], (None, 0)),
+            (
+                Method::Post,
+                "/v1/work/claim",
+                &[Nothing, Status(204, "")],
+                (Some(204), 1),
+            ),
+            (
+                Method::Get,
+                jobs,
+                &[Nothing, Status(200, "")],
+                (Some(200), 1),
+            ),
+            // Nobody has the records: what a server said is more than that another is not there.
+            (
+                Method::Get,
+                jobs,
+                &[Refuses, STANDS_BY, Refuses],
+                (Some(503), 0),
+            ),
+            (Method::Get, jobs, &[Refuses, Refuses], (None, 0)),
+        ] {
+            let found = asked(method, target, say);
+            assert_eq!(found, expected, "{method:?} {target}");
+        }
+    }
+
+    #[test]
+    fn one_server_at_least_is_named_and_each_is_one() {
+        let named = |urls: &[&str]| {
+            let urls: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
+            Servers::new(&urls, Trust::platform()).map(|servers| servers.first().to_owned())
+        };
+        assert!(named(&[]).is_err() && named(&["http://a.test", "a.test"]).is_err());
+        assert_eq!(
+            named(&["http://a.test/", "http://b.test"]).unwrap(),
+            "http://a.test"
+        );
+    }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     entropy,
-    exchange::{Link, LinkError},
+    exchange::{Link, LinkError, stands_by},
     memory::Zeroed,
     tls::Trust,
 };
@@ -20,13 +20,15 @@ use async_io::Async;
 use dubhook_core::{
     client::{Client, ClientMemory, Config, Exchange, Failure, Webhook},
     http::{Limits, ResponseError},
+    out::Out,
+    url::Url,
 };
 use futures_lite::future::FutureExt;
 use smol::{
     Executor,
     channel::{Receiver, Sender, bounded, unbounded},
 };
-use std::{net::TcpListener, sync::Arc};
+use std::{borrow::Cow, net::TcpListener, sync::Arc};
 
 /// The longest request for a translation, in bytes.
 const SUBMISSION_BYTES_MAX: usize = 16 * 1024;
@@ -150,7 +152,7 @@ async fn run(
     let executor = Executor::new();
     let links = servers
         .into_iter()
-        .map(|url| Link::new(url, trust.clone(), ANSWER_BYTES_MAX))
+        .map(|url| (host(&url), Link::new(url, trust.clone(), ANSWER_BYTES_MAX)))
         .collect();
     let life = exchanges(&driver, Links { links, at: 0 })
         .or(driver.obey(&commands))
@@ -164,13 +166,15 @@ async fn run(
 /// Servers with the same records, and which one is asked first.
 #[derive(Debug)]
 struct Links<'u> {
-    links: Vec<Link<'u>>,
+    /// Each with what `Host` says to it.
+    links: Vec<(Vec<u8>, Link<'u>)>,
     at: usize,
 }
 
 impl<'u> Links<'u> {
-    fn first(&mut self) -> Option<&mut Link<'u>> {
-        self.links.get_mut(self.at)
+    fn first(&mut self) -> Option<(&[u8], &mut Link<'u>)> {
+        let (host, link) = self.links.get_mut(self.at)?;
+        Some((host, link))
     }
 
     /// Another one is asked first from here on.
@@ -204,8 +208,11 @@ async fn exchange_once(
 ) {
     let servers = links.links.len();
     for count in 1..=servers {
-        let Some(link) = links.first() else { return };
-        let answered = async { Some(link.exchange(exchange.call.method(), request).await) };
+        let Some((host, link)) = links.first() else {
+            return;
+        };
+        let request = addressed(request, host);
+        let answered = async { Some(link.exchange(exchange.call.method(), &request).await) };
         let abandoned = async {
             driver.abandoned(exchange.id).await;
             None
@@ -216,7 +223,7 @@ async fn exchange_once(
         };
         // One that has not seen the request, or has not looked at it.
         let is_elsewhere = match &result {
-            Ok(response) => response.status == 503,
+            Ok(response) => stands_by(response.status, response.body),
             Err(error) => matches!(error, LinkError::Connect(_)),
         };
         if is_elsewhere && count < servers {
@@ -241,11 +248,58 @@ async fn exchange_once(
     }
 }
 
+/// What `Host` says to the server at this URL.
+fn host(url: &Url<'_>) -> Vec<u8> {
+    let mut memory = [0; 300];
+    let mut out = Out::new(&mut memory);
+    url.write_host(&mut out);
+    out.written().to_vec()
+}
+
+/// A request to the server that `Host` names. The machine has written it to its own, the first one.
+fn addressed<'r>(request: &'r [u8], host: &[u8]) -> Cow<'r, [u8]> {
+    const NAME: &[u8] = b"\r\nhost: ";
+    let at = request.windows(NAME.len()).position(|part| part == NAME);
+    let parts = at.and_then(|at| {
+        let (before, rest) = request.split_at_checked(at + NAME.len())?;
+        let end = rest.iter().position(|byte| *byte == b'\r')?;
+        let (named, after) = rest.split_at_checked(end)?;
+        (named != host).then_some((before, after))
+    });
+    match parts {
+        Some((before, after)) => [before, host, after].concat().into(),
+        None => request.into(),
+    }
+}
+
 /// What it means to the machine that there is no answer.
 const fn failure(error: &LinkError) -> Failure {
     match error {
         LinkError::Connect(_) => Failure::Unreachable,
         LinkError::Broken(_) | LinkError::Answer(ResponseError::Truncated) => Failure::Broken,
         LinkError::Answer(_) => Failure::Unreadable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_the_server_that_it_goes_to() {
+        let to = |host: &str, body: &str| {
+            format!(
+                "POST /v1/translations HTTP/1.1\r\nhost: {host}\r\ncontent-length: 9\r\n\r\n{body}"
+            )
+        };
+        // Not even a body can be taken for it.
+        let body = "x\r\nhost: y";
+        let written = to("one.test:8000", body);
+        for host in ["one.test:8000", "two.test", "[::1]:8000"] {
+            let addressed = addressed(written.as_bytes(), host.as_bytes());
+            assert_eq!(*addressed, *to(host, body).as_bytes());
+        }
+        let url = Url::parse("https://two.test:443/", 100).unwrap();
+        assert_eq!(host(&url), b"two.test");
     }
 }

@@ -10,11 +10,13 @@
 
 mod answer;
 mod dial;
+mod elsewhere;
 mod greeting;
 mod link;
 mod patient;
 
 pub(crate) use answer::{Answer, Failure, send};
 pub(crate) use dial::{Stream, dial};
+pub use elsewhere::stands_by;
 pub(crate) use greeting::speaks_tls;
 pub use link::{Link, LinkError};

@@ -1,13 +1,12 @@
-//! A caller's connection at a server that stands by: its requests are read whole, one after the other, and what it is
-//! answered is written as fast as it takes it.
+//! A caller's connection at a server that stands by: its requests are read one after the other, those that are not too large
+//! as a whole, and what it is answered is written as fast as it takes it.
 
+use super::patience::within;
 use crate::net::{Interest, Stream};
-use async_io::Timer;
 use dubhook_core::{
     http::{CONTINUE, Limits, Progress, RecvBuf, Refusal, RequestParser},
     server::Config,
 };
-use futures_lite::future::FutureExt;
 use std::{io, ops::Range, time::Duration};
 
 /// What the owner takes too.
@@ -38,6 +37,8 @@ pub(super) struct Caller {
 pub(super) enum Heard {
     /// A whole one, which lies in [`Caller::filled`].
     Request,
+    /// The head of one with a body of so many bytes, which is too long to be kept.
+    Large(u64),
     /// Something that no server should take.
     Refused(Refusal),
     /// The end.
@@ -63,18 +64,22 @@ impl Caller {
     /// Waits for the next request, at most so long for its first byte.
     pub(super) async fn hear(&mut self, idle: Duration) -> io::Result<Heard> {
         if self.filled.is_empty() && !self.has_ended {
-            within(idle, self.more()).await?;
+            within(idle, self.more()).await??;
         }
         if self.filled.is_empty() {
             return Ok(Heard::Nothing);
         }
-        within(REQUEST_MAX, self.whole()).await
+        within(REQUEST_MAX, self.whole()).await?
     }
 
     async fn whole(&mut self) -> io::Result<Heard> {
         loop {
             let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
-            let progress = self.parser.advance(&LIMITS, &mut input);
+            let progress = match large(&mut self.parser, &input) {
+                Ok(None) => self.parser.advance(&LIMITS, &mut input),
+                Ok(Some(length)) => return Ok(Heard::Large(length)),
+                Err(refusal) => Err(refusal),
+            };
             self.filled = input.filled_range();
             match progress {
                 Ok(Progress::Complete) => return Ok(Heard::Request),
@@ -96,6 +101,20 @@ impl Caller {
         }
     }
 
+    /// The head was taken: its body comes in pieces.
+    pub(super) fn take_head(&mut self) {
+        let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
+        self.parser.take_head(&mut input);
+        self.filled = input.filled_range();
+    }
+
+    /// This much of what has come was passed on.
+    pub(super) fn take_piece(&mut self, len: usize) {
+        let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
+        input.discard_front(len);
+        self.filled = input.filled_range();
+    }
+
     /// Waits until more has come, or the end has. For ever, where there is no room or nothing to come.
     pub(super) async fn more(&mut self) -> io::Result<()> {
         if self.has_ended || self.filled.len() >= ROOM {
@@ -104,9 +123,10 @@ impl Caller {
         let mut first = [0; 512];
         loop {
             let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
-            let room = match self.filled.is_empty() {
-                true => &mut first[..],
-                false => input.room(),
+            let has_memory = input.capacity() > 0;
+            let room = match has_memory {
+                true => input.room(),
+                false => &mut first[..],
             };
             match self.stream.try_read(room)? {
                 None => self.stream.ready(Interest::Read).await,
@@ -114,7 +134,7 @@ impl Caller {
                     self.has_ended = true;
                     return Ok(());
                 }
-                Some(len) if self.filled.is_empty() => {
+                Some(len) if !has_memory => {
                     self.memory = vec![0; ROOM].into();
                     self.memory[..len].copy_from_slice(&first[..len]);
                     self.filled = 0..len;
@@ -135,11 +155,7 @@ impl Caller {
             match self.stream.try_write(unsent)? {
                 Some(len) => unsent = unsent.get(len..).unwrap_or_default(),
                 None => {
-                    within(TAKES_NOTHING_MAX, async {
-                        self.stream.ready(Interest::Write).await;
-                        Ok(())
-                    })
-                    .await?
+                    within(TAKES_NOTHING_MAX, self.stream.ready(Interest::Write)).await?;
                 }
             }
         }
@@ -148,14 +164,15 @@ impl Caller {
 
     /// Says that no more comes, and lets it read its last answer.
     pub(super) async fn close(self) -> io::Result<()> {
-        within(LINGER, self.stream.linger()).await
+        within(LINGER, self.stream.linger()).await?
     }
 }
 
-async fn within<T>(time: Duration, done: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    let late = async {
-        Timer::after(time).await;
-        Err(io::ErrorKind::TimedOut.into())
-    };
-    done.or(late).await
+/// How long the body is of a request whose head has just come, where that is longer than what is kept.
+fn large(parser: &mut RequestParser, input: &RecvBuf<'_>) -> Result<Option<u64>, Refusal> {
+    if !parser.advance_head(&LIMITS, input)? {
+        return Ok(None);
+    }
+    let length = parser.stream_length()?;
+    Ok(length.filter(|length| *length > LIMITS.body_bytes_max as u64))
 }

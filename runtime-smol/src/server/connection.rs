@@ -5,16 +5,15 @@ use super::{
     engine::Engine,
     media::{Asked, Moving, Told},
     pace::Taking,
+    patience::within,
     unheld,
 };
 use crate::net::{Interest, Stream};
-use async_io::Timer;
 use dubhook_core::{
     id::Id,
     out::Out,
     server::{ConnId, Drive},
 };
-use futures_lite::future::FutureExt;
 use std::{future::poll_fn, io, mem, time::Duration};
 
 /// How long a client that still sends is listened to after the last answer, so that it can read that answer.
@@ -244,12 +243,4 @@ impl Connection<'_, '_> {
             None => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
-}
-
-async fn within<T>(time: Duration, future: impl Future<Output = T>) -> io::Result<T> {
-    let too_late = async {
-        Timer::after(time).await;
-        Err(io::ErrorKind::TimedOut.into())
-    };
-    async { Ok(future.await) }.or(too_late).await
 }

@@ -10,7 +10,8 @@
 //!   pump                                                              what the machine wants done
 //!   accept   connection   attempt   connect   program   commit  sweep  the tasks
 //!   engine   pass                                                     what they share
-//!   buffers   media   pace   storage   store_thread   stop   unheld   way   caller    what that is made of
+//!   buffers   media   pace   storage   store_thread   stop   unheld    what that is made of
+//!   relay   upload   way   caller   broken   patience
 //! ```
 //!
 //! ```
@@ -29,6 +30,7 @@
 
 mod accept;
 mod attempt;
+mod broken;
 mod buffers;
 mod builder;
 mod caller;
@@ -41,8 +43,10 @@ mod held;
 mod media;
 mod pace;
 mod pass;
+mod patience;
 mod program;
 mod pump;
+mod relay;
 mod restore;
 mod run;
 mod standby;
@@ -51,6 +55,7 @@ mod storage;
 mod store_thread;
 mod sweep;
 mod unheld;
+mod upload;
 mod way;
 
 pub use builder::{Builder, StartError};

@@ -1,38 +1,37 @@
 //! Passing a call on to the owner of the records, and its answer back.
 //!
-//! A request is passed on when it is whole; the longest is 64 KiB. Its answer is passed on as it comes, byte for byte, and no
-//! faster than the caller takes it, so a stream of events costs no more than what is on its way. Whoever ends first ends the
-//! other side. A call goes one step: what was passed on already is not passed on again.
+//! A request is passed on when it is whole; one that is longer than 64 KiB, in pieces (`upload.rs`). Its answer is passed on as
+//! it comes, and no faster than the caller takes it (`relay.rs`), so a stream of events costs no more than what is on its way.
+//! Whoever ends first ends the other side. A call goes one step: what was passed on already is not passed on again.
+//!
+//! `Forwarded` and `X-Forwarded-…` go on as they came, and nothing is added to them: no server here believes what they say, and
+//! who stands behind the owner may, as much as it does of any caller.
 
-use super::{caller::Caller, unheld, way::Way};
+use super::{
+    broken::Broken,
+    caller::Caller,
+    relay::{Relay, is_hop},
+    unheld, upload,
+    way::Way,
+};
 use crate::exchange::Stream;
 use dubhook_core::{
-    http::{
-        BodyUse, Fields, Limits, Method, Phase, RecvBuf, Request, ResponseParser, ResponseProgress,
-        Version,
-    },
+    http::{CONTINUE, Fields, Method, Request, Version},
     url::Url,
 };
-use futures_lite::{AsyncReadExt, AsyncWriteExt, FutureExt};
+use futures_lite::{AsyncWriteExt, FutureExt};
 use std::{cell::Cell, fmt::Write, io};
 
 /// What says that a call was passed on.
 const PASSED: &str = "dubhook-passed";
-/// What is on its way from the owner to a caller at most, in bytes.
-const WINDOW: usize = 8 * 1024;
-/// A body is only counted here.
-const LIMITS: Limits = Limits {
-    body_bytes_max: u32::MAX as usize - 2,
-    ..Limits::SERVER
-};
-
-/// Room for an answer's head, a window, and what is left of a chunk's framing before it.
-const ROOM: usize = LIMITS.head_bytes_max + 2 * WINDOW;
-
 /// A request as it goes to the owner.
 #[derive(Debug)]
 pub(super) struct Call {
     bytes: Vec<u8>,
+    /// How long the body is that follows in pieces.
+    upload: Option<u64>,
+    /// Whether the caller waits to be told that it may send that.
+    is_waited_for: bool,
     method: Method,
     /// Whether it may be made again though nobody knows what became of it.
     repeatable: bool,
@@ -40,27 +39,18 @@ pub(super) struct Call {
     keep_alive: bool,
 }
 
-/// Why a call is not passed on to its end.
-#[derive(Debug)]
-enum Broken {
-    /// Nothing of an answer came. The owner may have seen the call.
-    Unheard,
-    /// There is no connection to the owner, so it has not seen the call.
-    Unreached,
-    /// Another server has the records now.
-    Ended,
-    /// The answer broke, or the caller did.
-    Cut,
-}
-
 impl Call {
-    /// What goes to the server at `url` for this request; nothing where it was passed on before, or cannot be.
-    pub(super) fn new(request: &Request<'_>, url: &Url<'_>) -> Option<Self> {
+    /// What goes to the server at `url` for this request, of which so many bytes come later; nothing where it was passed on
+    /// before, or cannot be.
+    pub(super) fn new(request: &Request<'_>, upload: Option<u64>, url: &Url<'_>) -> Option<Self> {
         if request.fields.get(PASSED).is_some() || request.method == Method::Other {
             return None;
         }
         Some(Self {
-            bytes: render(request, url),
+            bytes: render(request, upload, url),
+            upload,
+            is_waited_for: request.version == Version::V11
+                && request.fields.get("expect").is_some(),
             method: request.method,
             repeatable: request.method != Method::Post
                 || request.fields.get("idempotency-key").is_some(),
@@ -76,7 +66,11 @@ impl Call {
         unanswered: &Cell<usize>,
     ) -> io::Result<bool> {
         let mut waits = Waits::new(unanswered);
-        let kept = way.kept().await;
+        // What comes in pieces can be sent once.
+        let kept = match self.upload {
+            None => way.kept().await,
+            Some(_) => None,
+        };
         let was_kept = kept.is_some();
         let mut done = self.pass_over(kept, caller, way, &mut waits).await;
         // Most likely it was closed while nobody used it.
@@ -114,14 +108,29 @@ impl Call {
             sent.and(owner.flush().await).map_err(|_| Broken::Unheard)
         };
         sent.or(ended(way)).await?;
-        let mut relay = Relay::new(self);
-        let relayed = relay.run(caller, &mut *owner, waits).or(ended(way)).await;
-        match relayed {
+        let mut relay = Relay::new(self.method, self.keep_alive);
+        let mut is_sent = true;
+        let relayed = async {
+            let mut early = Vec::new();
+            if let Some(length) = self.upload {
+                if self.is_waited_for && caller.filled().is_empty() {
+                    caller.say(CONTINUE).await.map_err(|_| Broken::Cut)?;
+                }
+                (is_sent, early) = upload::pass_on(caller, &mut *owner, length).await?;
+            }
+            if !is_sent {
+                // What is left of an upload is no request.
+                relay.make_last();
+            }
+            let begun = || waits.end();
+            relay.run(caller, &mut *owner, &early, begun).await
+        };
+        match relayed.or(ended(way)).await {
             Ok(reuse) => {
-                if reuse && !caller.has_ended {
+                if reuse && is_sent && !caller.has_ended {
                     way.keep(owner);
                 }
-                Ok(self.keep_alive && !relay.until_close)
+                Ok(self.keep_alive && !relay.until_close && is_sent)
             }
             // Half an answer has no other end.
             Err(_) if relay.has_begun => Err(Broken::Cut),
@@ -167,182 +176,6 @@ impl Drop for Waits<'_> {
     }
 }
 
-/// An answer on its way.
-struct Relay {
-    parser: ResponseParser,
-    memory: Box<[u8]>,
-    /// The head as it came, until it is whole.
-    head: Vec<u8>,
-    keep_alive: bool,
-    method: Method,
-    /// Whether the caller has been sent something.
-    has_begun: bool,
-    /// Whether the end of the connection is the end of the answer.
-    until_close: bool,
-    /// Whether an answer has begun that does not say how long it is.
-    is_stream: bool,
-}
-
-impl Relay {
-    fn new(call: &Call) -> Self {
-        Self {
-            parser: ResponseParser::new(call.method, BodyUse::Discard),
-            memory: vec![0; ROOM].into(),
-            head: Vec::new(),
-            keep_alive: call.keep_alive,
-            method: call.method,
-            has_begun: false,
-            until_close: false,
-            is_stream: false,
-        }
-    }
-
-    /// Passes on what comes until the answer has ended. Whether the owner's connection may serve another call.
-    async fn run(
-        &mut self,
-        caller: &mut Caller,
-        owner: &mut dyn Stream,
-        waits: &mut Waits<'_>,
-    ) -> Result<bool, Broken> {
-        enum Came {
-            Answer(io::Result<usize>),
-            Caller(io::Result<()>),
-        }
-        let mut bytes = vec![0; WINDOW];
-        let mut filled = 0..0;
-        let mut told_end = false;
-        loop {
-            if caller.has_ended && !told_end {
-                if self.is_stream {
-                    // Whoever listens to a stream and ends its side is gone.
-                    return Err(Broken::Cut);
-                }
-                // What that means is the owner's to say: it may still want its answer.
-                told_end = true;
-                let _ = owner.close().await;
-            }
-            let answer = async { Came::Answer(owner.read(&mut bytes).await) };
-            let more = async { Came::Caller(caller.more().await) };
-            let len = match answer.or(more).await {
-                Came::Caller(Ok(())) => continue,
-                Came::Caller(Err(_)) => return Err(Broken::Cut),
-                Came::Answer(Ok(0)) => return self.eof(),
-                Came::Answer(Ok(len)) => len,
-                Came::Answer(Err(_)) if self.parser.phase() == Phase::Idle => {
-                    return Err(Broken::Unheard);
-                }
-                Came::Answer(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return self.eof();
-                }
-                Came::Answer(Err(_)) => return Err(Broken::Cut),
-            };
-            let came = bytes.get(..len).unwrap_or_default();
-            let mut input = RecvBuf::resume(&mut self.memory, filled);
-            // What lies there is never more than a head and a piece of framing.
-            let room = input.room().get_mut(..len).ok_or(Broken::Unheard)?;
-            room.copy_from_slice(came);
-            input.commit(len);
-            let advanced = self.parser.advance(&LIMITS, &mut input);
-            let progress = advanced.map_err(|_| Broken::Unheard)?;
-            filled = input.filled_range();
-            self.hand_on(came, caller, waits).await?;
-            if progress == ResponseProgress::Complete {
-                let lies = self.memory.get(filled).unwrap_or_default();
-                let response = self.parser.response(lies);
-                return Ok(response.is_some_and(|response| response.reuse));
-            }
-        }
-    }
-
-    /// The owner's connection has ended, and with it the answer or half of it.
-    fn eof(&mut self) -> Result<bool, Broken> {
-        match self.parser.eof() {
-            Ok(()) => Ok(false),
-            Err(_) if self.has_begun => Err(Broken::Cut),
-            Err(_) => Err(Broken::Unheard),
-        }
-    }
-
-    /// Passes these bytes on: the head in a form of our own, what follows as it is.
-    async fn hand_on(
-        &mut self,
-        came: &[u8],
-        caller: &mut Caller,
-        waits: &mut Waits<'_>,
-    ) -> Result<(), Broken> {
-        let cut = |_| Broken::Cut;
-        if self.has_begun {
-            return caller.say(came).await.map_err(cut);
-        }
-        self.head.extend_from_slice(came);
-        if !matches!(self.parser.phase(), Phase::Body | Phase::Complete) {
-            return Ok(());
-        }
-        let whole = std::mem::take(&mut self.head);
-        let mut rest = whole.as_slice();
-        let head = loop {
-            let end = rest.windows(4).position(|end| end == b"\r\n\r\n");
-            let (head, body) = rest.split_at(end.ok_or(Broken::Unheard)? + 4);
-            rest = body;
-            // Interim answers are for this server.
-            if head.get(9) != Some(&b'1') {
-                break head;
-            }
-        };
-        let mut out = self.answer_head(head);
-        out.extend_from_slice(rest);
-        waits.end();
-        self.has_begun = true;
-        caller.say(&out).await.map_err(cut)
-    }
-
-    /// The head of an answer as the caller gets it.
-    fn answer_head(&mut self, head: &[u8]) -> Vec<u8> {
-        let mut lines = head
-            .split(|byte| *byte == b'\n')
-            .map(<[u8]>::trim_ascii_end);
-        let status = lines.next().unwrap_or_default();
-        let (mut out, mut is_framed) = (status.to_vec(), false);
-        out.extend_from_slice(b"\r\n");
-        let without_body = [&b"204"[..], b"304"]
-            .iter()
-            .any(|code| status.get(9..12) == Some(code));
-        for line in lines.filter(|line| !line.is_empty()) {
-            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-            if is_hop(name) {
-                continue;
-            }
-            let is_chunked = name.eq_ignore_ascii_case(b"transfer-encoding");
-            is_framed |= is_chunked || name.eq_ignore_ascii_case(b"content-length");
-            self.is_stream |= is_chunked;
-            out.extend_from_slice(line);
-            out.extend_from_slice(b"\r\n");
-        }
-        self.until_close = !is_framed && !without_body && self.method != Method::Head;
-        self.is_stream |= self.until_close;
-        let connection: &[u8] = match self.keep_alive && !self.until_close {
-            true => b"connection: keep-alive\r\n\r\n",
-            false => b"connection: close\r\n\r\n",
-        };
-        out.extend_from_slice(connection);
-        out
-    }
-}
-
-/// Whether a field is of one connection alone (RFC 9110, section 7.6.1). `Transfer-Encoding` is too: of requests it is made
-/// anew, and answers are passed on in the framing that they have.
-fn is_hop(name: &[u8]) -> bool {
-    let hop: [&[u8]; 6] = [
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"upgrade",
-    ];
-    hop.iter().any(|hop| name.eq_ignore_ascii_case(hop))
-}
-
 /// Whether a request's `Connection` says that this field is for us alone.
 fn is_named(fields: &Fields<'_>, name: &[u8]) -> bool {
     let mut named = fields
@@ -351,8 +184,8 @@ fn is_named(fields: &Fields<'_>, name: &[u8]) -> bool {
     named.any(|option| option.trim_ascii().eq_ignore_ascii_case(name))
 }
 
-/// A request as the server at `url` gets it.
-fn render(request: &Request<'_>, url: &Url<'_>) -> Vec<u8> {
+/// A request as the server at `url` gets it, without what comes later.
+fn render(request: &Request<'_>, upload: Option<u64>, url: &Url<'_>) -> Vec<u8> {
     let made: [&[u8]; 4] = [b"host", b"content-length", b"transfer-encoding", b"expect"];
     let mut head = format!("{} {}", request.method.as_str(), request.path);
     if let Some(query) = request.query {
@@ -383,7 +216,8 @@ fn render(request: &Request<'_>, url: &Url<'_>) -> Vec<u8> {
         .iter()
         .any(|name| request.fields.get(name).is_some());
     if has_length {
-        let length = format!("content-length: {}\r\n", request.body.len());
+        let length = upload.unwrap_or(request.body.len() as u64);
+        let length = format!("content-length: {length}\r\n");
         bytes.extend_from_slice(length.as_bytes());
     }
     bytes.extend_from_slice(b"\r\n");
@@ -394,7 +228,7 @@ fn render(request: &Request<'_>, url: &Url<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dubhook_core::http::{Progress, RequestParser};
+    use dubhook_core::http::{Limits, Progress, RecvBuf, RequestParser};
 
     /// What is passed on of a request that came in like this.
     fn passed(text: &str) -> Option<String> {
@@ -406,7 +240,7 @@ mod tests {
         assert_eq!(progress, Ok(Progress::Complete));
         let request = parser.request(input.filled()).unwrap();
         let url = Url::parse("http://owner.test:8000", 100).unwrap();
-        let call = Call::new(&request, &url)?;
+        let call = Call::new(&request, None, &url)?;
         Some(String::from_utf8(call.bytes).unwrap())
     }
 
@@ -425,31 +259,5 @@ mod tests {
         let text = "GET / HTTP/1.1\r\nHost: a\r\nDubhook-Passed: 1\r\n\r\n";
         assert_eq!(passed(text), None);
         assert_eq!(passed("BREW / HTTP/1.1\r\nHost: a\r\n\r\n"), None);
-    }
-
-    #[test]
-    fn an_answer_says_whether_its_connection_goes_on() {
-        let call = Call {
-            bytes: Vec::new(),
-            method: Method::Get,
-            repeatable: true,
-            keep_alive: true,
-        };
-        let head = |head: &str| {
-            let mut relay = Relay::new(&call);
-            String::from_utf8(relay.answer_head(head.as_bytes())).unwrap()
-        };
-        assert_eq!(
-            head("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"),
-            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nconnection: keep-alive\r\n\r\n"
-        );
-        assert_eq!(
-            head("HTTP/1.1 200 OK\r\n\r\n"),
-            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"
-        );
-        assert_eq!(
-            head("HTTP/1.1 204 No Content\r\n\r\n"),
-            "HTTP/1.1 204 No Content\r\nconnection: keep-alive\r\n\r\n"
-        );
     }
 }

@@ -152,15 +152,16 @@ impl Drop for Counted {
 async fn serve(stream: Stream, route: &Route, store: &dyn Store, idle: Duration) -> io::Result<()> {
     let mut caller = Caller::new(stream);
     loop {
-        match caller.hear(idle).await? {
+        let upload = match caller.hear(idle).await? {
             Heard::Nothing => return Ok(()),
             Heard::Refused(refusal) => {
                 caller.say(unheld::refused(refusal).as_bytes()).await?;
                 break;
             }
-            Heard::Request => {}
-        }
-        if !answer(&mut caller, route, store).await? {
+            Heard::Request => None,
+            Heard::Large(length) => Some(length),
+        };
+        if !answer(&mut caller, upload, route, store).await? {
             break;
         }
     }
@@ -168,8 +169,17 @@ async fn serve(stream: Stream, route: &Route, store: &dyn Store, idle: Duration)
 }
 
 /// Answers a request. Whether its connection may serve another one.
-async fn answer(caller: &mut Caller, route: &Route, store: &dyn Store) -> io::Result<bool> {
-    let Some(request) = caller.parser.request(caller.filled()) else {
+async fn answer(
+    caller: &mut Caller,
+    upload: Option<u64>,
+    route: &Route,
+    store: &dyn Store,
+) -> io::Result<bool> {
+    let heard = match upload {
+        None => caller.parser.request(caller.filled()),
+        Some(_) => caller.parser.head(caller.filled()),
+    };
+    let Some(request) = heard else {
         return Ok(false);
     };
     let way = match request.path {
@@ -183,8 +193,11 @@ async fn answer(caller: &mut Caller, route: &Route, store: &dyn Store) -> io::Re
     let figures = storage::figures(store).filter(|_| shows);
     let call = way
         .as_ref()
-        .and_then(|way| Call::new(&request, &way.url()?));
-    caller.take_out();
+        .and_then(|way| Call::new(&request, upload, &way.url()?));
+    match upload {
+        None => caller.take_out(),
+        Some(_) => caller.take_head(),
+    }
     if let Some(figures) = figures {
         let mut memory = [0; FIGURES_BYTES_MAX];
         let mut out = Out::new(&mut memory);

@@ -4,13 +4,10 @@
 //! has said that it is this one. So it counts for its names although it says of itself that it is an authority, as what
 //! `openssl req -x509` makes does, and where it has no list of names, for the one that it is called by.
 
+use super::judge::Judge;
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-        verify_server_name,
-    },
+    CertificateError, Error,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier, verify_server_name},
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
 };
@@ -23,21 +20,21 @@ pub(super) struct Given {
     pub(super) given: Vec<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for Given {
-    fn verify_server_cert(
+impl Judge for Given {
+    fn judge(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
         ocsp_response: &[u8],
         now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+    ) -> Result<(), Error> {
         let usual =
             self.usual
                 .verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
         let error = match usual {
             Err(Error::InvalidCertificate(error)) if self.given.contains(end_entity) => error,
-            usual => return usual,
+            usual => return usual.map(drop),
         };
         match &error {
             // It is good at this time, or this would not be what is wrong with it.
@@ -54,31 +51,7 @@ impl ServerCertVerifier for Given {
                 if is_called(end_entity, name) => {}
             _ => return Err(Error::InvalidCertificate(error)),
         }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual
-            .verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual
-            .verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
+        Ok(())
     }
 }
 

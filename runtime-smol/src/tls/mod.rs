@@ -17,8 +17,10 @@
 
 mod fault;
 mod given;
+mod judge;
 
 pub(crate) use fault::{Fault, explain};
+pub(crate) use judge::{Judge, Judged};
 
 use dubhook_core::url::{Host, Url};
 use given::Given;
@@ -98,7 +100,10 @@ impl Trust {
         let mut config = match usual.build() {
             Ok(usual) => {
                 let given = self.0.own.clone();
-                let verifier = Arc::new(Given { usual, given });
+                let verifier = Arc::new(Judged {
+                    judge: Given { usual, given },
+                    provider: provider(),
+                });
                 let builder = builder
                     .dangerous()
                     .with_custom_certificate_verifier(verifier);

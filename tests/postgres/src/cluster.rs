@@ -25,6 +25,8 @@ pub struct Cluster {
     /// The port on 127.0.0.1 that it listens on.
     pub port: u16,
     process: Option<Child>,
+    /// How large a file of its may be, in units of 512 bytes.
+    file_max: Option<u32>,
 }
 
 impl Cluster {
@@ -35,26 +37,43 @@ impl Cluster {
     /// Where PostgreSQL is not installed, or does not start.
     #[must_use]
     pub fn new(settings: &[&str]) -> Self {
+        Self::start_in(made(), settings, None)
+    }
+
+    /// A new one whose tables find no room once one of them has 2 MiB, as on a disk that is full.
+    ///
+    /// # Panics
+    ///
+    /// As for [`new`](Self::new).
+    #[must_use]
+    pub fn on_a_small_disk() -> Self {
+        Self::start_in(made(), &[], Some(2 * 1024 * 2))
+    }
+
+    /// Copies the files of this one, as `pg_basebackup` does.
+    ///
+    /// # Panics
+    ///
+    /// Where that fails.
+    #[must_use]
+    pub fn back_up(&self) -> TempDir {
         let folder = folder();
-        let data = folder.path().join("data");
-        let made = program("initdb")
-            .args([
-                "--auth=trust",
-                "--username=postgres",
-                "--no-sync",
-                "--encoding=UTF8",
-                "--no-locale",
-            ])
-            .arg("-D")
-            .arg(&data)
-            .output()
-            .expect("initdb");
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        Self::start_in(folder, settings)
+        let url = format!("host=127.0.0.1 port={} user=postgres", self.port);
+        copied(&folder, &["-d", &url]);
+        folder
+    }
+
+    /// One that is put back from such a copy, with these settings, among them from where it is brought forward.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not start.
+    #[must_use]
+    pub fn put_back(backup: TempDir, settings: &[&str]) -> Self {
+        let signal = backup.path().join("data/recovery.signal");
+        fs::write(&signal, "").expect("a file");
+        own(&signal);
+        Self::start_in(backup, settings, None)
     }
 
     /// A standby that follows `primary`, which may name it as `standby`.
@@ -65,30 +84,15 @@ impl Cluster {
     #[must_use]
     pub fn standby_of(primary: &Self) -> Self {
         let folder = folder();
-        let copied = program("pg_basebackup")
-            .args([
-                "--write-recovery-conf",
-                "--no-sync",
-                "--checkpoint=fast",
-                "-D",
-            ])
-            .arg(folder.path().join("data"))
-            .arg("-d")
-            .arg(format!(
-                "host=127.0.0.1 port={} user=postgres application_name=standby",
-                primary.port
-            ))
-            .output()
-            .expect("pg_basebackup");
-        assert!(
-            copied.status.success(),
-            "{}",
-            String::from_utf8_lossy(&copied.stderr)
+        let url = format!(
+            "host=127.0.0.1 port={} user=postgres application_name=standby",
+            primary.port
         );
-        Self::start_in(folder, &[])
+        copied(&folder, &["--write-recovery-conf", "-d", &url]);
+        Self::start_in(folder, &[], None)
     }
 
-    fn start_in(folder: TempDir, settings: &[&str]) -> Self {
+    fn start_in(folder: TempDir, settings: &[&str], file_max: Option<u32>) -> Self {
         let port = free_port();
         let usual = format!(
             "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\n\
@@ -103,6 +107,7 @@ impl Cluster {
             folder,
             port,
             process: None,
+            file_max,
         };
         cluster.start();
         cluster
@@ -120,7 +125,17 @@ impl Cluster {
             .append(true)
             .open(self.path("log"));
         let log = log.expect("a log");
-        let child = program("postgres")
+        let mut command = match self.file_max {
+            None => program("postgres"),
+            Some(most) => {
+                // A file that would become too long is an error then, and not the end of the process.
+                let mut shell = as_other(Command::new("sh"));
+                shell.args(["-c", r#"ulimit -f "$0"; trap '' XFSZ; exec "$@""#]);
+                shell.arg(most.to_string()).arg(binaries().join("postgres"));
+                shell
+            }
+        };
+        let child = command
             .arg("-D")
             .arg(self.path("data"))
             .stdout(Stdio::null())
@@ -220,7 +235,10 @@ impl Drop for Cluster {
 /// Where PostgreSQL is not installed.
 #[must_use]
 pub fn program(name: &str) -> Command {
-    let mut command = Command::new(binaries().join(name));
+    as_other(Command::new(binaries().join(name)))
+}
+
+fn as_other(mut command: Command) -> Command {
     command.stdin(Stdio::null()).current_dir("/");
     if let Some((user, group)) = other_user() {
         command.uid(user).gid(group);
@@ -237,6 +255,45 @@ pub fn own(file: &Path) {
     if let Some((user, group)) = other_user() {
         chown(file, Some(user), Some(group)).expect("a file can be given away by root");
     }
+}
+
+/// The files of a new one.
+fn made() -> TempDir {
+    let folder = folder();
+    let made = program("initdb")
+        .args([
+            "--auth=trust",
+            "--username=postgres",
+            "--no-sync",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--wal-segsize=1",
+            "-D",
+        ])
+        .arg(folder.path().join("data"))
+        .output();
+    let made = made.expect("initdb");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    folder
+}
+
+/// Copies the files of one into a folder.
+fn copied(folder: &TempDir, from: &[&str]) {
+    let copied = program("pg_basebackup")
+        .args(["--no-sync", "--checkpoint=fast", "-D"])
+        .arg(folder.path().join("data"))
+        .args(from)
+        .output()
+        .expect("pg_basebackup");
+    assert!(
+        copied.status.success(),
+        "{}",
+        String::from_utf8_lossy(&copied.stderr)
+    );
 }
 
 fn folder() -> TempDir {

@@ -26,12 +26,18 @@ pub struct Proxy {
 struct State {
     /// How many bytes of questions pass before the connection is cut; none where it is negative.
     cut_after: AtomicI64,
+    /// Whether connections through it end, and new ones too.
+    cut: AtomicBool,
     /// Whether questions are held back.
     deaf: AtomicBool,
     /// Whether answers are held back.
     mute: AtomicBool,
     /// Of which statement the end is held back, and what comes behind it.
     torn: Mutex<Option<&'static str>>,
+    /// Which statement is held back, and what comes behind it.
+    held: Mutex<Option<&'static str>>,
+    /// Whether one is held back.
+    holds: AtomicBool,
     /// How many bytes of questions have passed.
     passed: AtomicI64,
 }
@@ -49,15 +55,21 @@ impl Proxy {
             address: listener.local_addr().expect("an address"),
             state: Arc::new(State {
                 cut_after: AtomicI64::new(-1),
+                cut: AtomicBool::new(false),
                 deaf: AtomicBool::new(false),
                 mute: AtomicBool::new(false),
                 torn: Mutex::new(None),
+                held: Mutex::new(None),
+                holds: AtomicBool::new(false),
                 passed: AtomicI64::new(0),
             }),
         };
         let state = Arc::clone(&proxy.state);
         thread::spawn(move || {
             while let Ok((here, _)) = listener.accept() {
+                if state.cut.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let Ok(there) = TcpStream::connect(("127.0.0.1", port)) else {
                     continue;
                 };
@@ -97,6 +109,16 @@ impl Proxy {
         usize::try_from(self.state.passed.load(Ordering::SeqCst)).unwrap_or(0)
     }
 
+    /// Cuts all connections and refuses new ones, or lets them pass again.
+    pub fn cut(&self, cut: bool) {
+        self.state.cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// Holds questions back, or lets them pass again.
+    pub fn deafen(&self, deaf: bool) {
+        self.state.deaf.store(deaf, Ordering::SeqCst);
+    }
+
     /// Holds answers back, or lets them pass again.
     pub fn mute(&self, mute: bool) {
         self.state.mute.store(mute, Ordering::SeqCst);
@@ -104,7 +126,7 @@ impl Proxy {
 
     /// Holds everything back in both directions, or lets it pass again.
     pub fn stall(&self, stall: bool) {
-        self.state.deaf.store(stall, Ordering::SeqCst);
+        self.deafen(stall);
         self.mute(stall);
     }
 
@@ -112,11 +134,26 @@ impl Proxy {
     pub fn tear(&self, statement: Option<&'static str>) {
         *self.state.torn() = statement;
     }
+
+    /// Holds each run of this statement back from now on, or lets it pass again.
+    pub fn hold(&self, statement: Option<&'static str>) {
+        *self.state.held() = statement;
+    }
+
+    /// Waits until one is held back.
+    pub fn wait_until_it_holds(&self) {
+        while !self.state.holds.load(Ordering::SeqCst) {
+            thread::park_timeout(Duration::from_millis(2));
+        }
+    }
 }
 
 impl State {
     fn question(&self, bytes: &[u8], there: &mut TcpStream) -> Option<()> {
         self.wait(&self.deaf);
+        if self.cut.load(Ordering::SeqCst) {
+            return None;
+        }
         let len = i64::try_from(bytes.len()).ok()?;
         let left = self.cut_after.load(Ordering::SeqCst);
         if (0..=len).contains(&left) {
@@ -129,6 +166,13 @@ impl State {
             self.cut_after.store(left - len, Ordering::SeqCst);
         }
         self.passed.fetch_add(len, Ordering::SeqCst);
+        let held = *self.held();
+        if held.is_some_and(|statement| runs(bytes, statement)) {
+            self.holds.store(true, Ordering::SeqCst);
+            while self.held().is_some() {
+                thread::park_timeout(Duration::from_millis(2));
+            }
+        }
         let torn = *self.torn();
         if let Some(start) = bytes.strip_suffix(SYNC)
             && let Some(statement) = torn
@@ -150,6 +194,10 @@ impl State {
 
     fn torn(&self) -> MutexGuard<'_, Option<&'static str>> {
         self.torn.lock().expect("nobody fails with it")
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<&'static str>> {
+        self.held.lock().expect("nobody fails with it")
     }
 
     /// Waits while this is so.

@@ -117,3 +117,14 @@ pub fn shard(cluster: &Cluster, column: &str) -> i64 {
     let rows = cluster.ask(&format!("SELECT ({column})::int8 FROM {SCHEMA}.shard"));
     rows[0].parse().expect("a number")
 }
+
+/// How many batches there are.
+///
+/// # Panics
+///
+/// If nobody knows.
+#[must_use]
+pub fn batches(cluster: &Cluster) -> i64 {
+    let rows = cluster.ask(&format!("SELECT max(batch) FROM {SCHEMA}.journal"));
+    rows[0].parse().expect("a number")
+}

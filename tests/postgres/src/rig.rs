@@ -58,7 +58,10 @@ impl Rig {
         lease: &str,
         more: &[&str],
     ) -> (Program, SocketAddr) {
-        let arguments = [&["--store", url, "--lease", lease], more].concat();
+        // Those of another test keep theirs elsewhere.
+        let media = self.log("media").display().to_string();
+        let own = ["--store", url, "--lease", lease, "--media", &media];
+        let arguments = [&own[..], more].concat();
         let mut program = Program::serve(&arguments, &self.log(name));
         let address = program.address();
         (program, address)
@@ -95,18 +98,32 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, "GET", path, "").expect("an answer")
 }
 
+/// Waits until something is so. How long that took.
+///
+/// # Panics
+///
+/// If it never is.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < PATIENCE, "never: {what}");
+        thread::park_timeout(Duration::from_millis(5));
+    }
+    since.elapsed()
+}
+
+/// Whether a server says that it has the records.
+fn is_ready(address: SocketAddr) -> bool {
+    ask(address, "GET", "/readyz", "").is_some_and(|answer| answer.status == 200)
+}
+
 /// Waits until a server has the records. How long that took.
 ///
 /// # Panics
 ///
 /// If it never has.
 pub fn ready(address: SocketAddr) -> Duration {
-    let since = Instant::now();
-    while ask(address, "GET", "/readyz", "").is_none_or(|answer| answer.status != 200) {
-        assert!(since.elapsed() < PATIENCE, "it is never ready");
-        thread::park_timeout(Duration::from_millis(5));
-    }
-    since.elapsed()
+    wait_until("it is ready", || is_ready(address))
 }
 
 /// Waits until a server may not speak.
@@ -115,11 +132,7 @@ pub fn ready(address: SocketAddr) -> Duration {
 ///
 /// If it goes on.
 pub fn unready(address: SocketAddr) {
-    let since = Instant::now();
-    while ask(address, "GET", "/readyz", "").is_some_and(|answer| answer.status == 200) {
-        assert!(since.elapsed() < PATIENCE, "it goes on");
-        thread::park_timeout(Duration::from_millis(5));
-    }
+    wait_until("it stops answering", || !is_ready(address));
 }
 
 /// Tells a server to stop, which it does.

@@ -7,7 +7,7 @@ use dubhook_core::{
 };
 use dubhook_postgres_tests::{
     cluster::Cluster,
-    records::{SET_MS, all, batch, id, job, shard, taken},
+    records::{SET_MS, all, batch, batches, id, job, taken},
 };
 use dubhook_smol::store::{Batch, Disk, Store};
 use std::{path::Path, time::Duration};
@@ -147,6 +147,6 @@ fn each_batch_is_counted_once() {
     let store = taken(&cluster.url(), LEASE);
     for count in 1..=5 {
         store.write(&batch(&[(job(1), Some("again"))])).unwrap();
-        assert_eq!(shard(&cluster, "batch"), count);
+        assert_eq!(batches(&cluster), count);
     }
 }

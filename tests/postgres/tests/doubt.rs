@@ -3,7 +3,7 @@
 use dubhook_postgres_tests::{
     cluster::Cluster,
     proxy::Proxy,
-    records::{Records, all, batch, id, job, shard, taken},
+    records::{Records, all, batch, batches, id, job, shard, taken},
 };
 use dubhook_smol::store::{Batch, Store, postgres::Postgres};
 use std::{
@@ -54,7 +54,7 @@ fn a_batch_that_is_cut_at_any_byte_is_written_once() {
         store.write(&mixed(&value)).unwrap();
         assert!(cable.has_cut());
         assert_eq!(
-            shard(&cluster, "batch"),
+            batches(&cluster),
             2 + round as i64,
             "{bytes} of {len} bytes"
         );
@@ -70,14 +70,14 @@ fn an_answer_that_never_comes_is_found_out() {
     let cable = Proxy::to(cluster.port);
     let store = taken(&cable.url(), SHORT);
     for value in ["first", "second"] {
-        let next = shard(&cluster, "batch") + 1;
+        let next = batches(&cluster) + 1;
         cable.mute(true);
         thread::scope(|scope| {
             let _back = GivenBack(&store);
             let written = scope.spawn(|| store.write(&mixed(value)));
             // It is there, and the server has not heard so.
             cluster.psql().wait_for(&format!(
-                "EXISTS (SELECT FROM dubhook.shard WHERE batch = {next})"
+                "EXISTS (SELECT FROM dubhook.journal WHERE batch = {next})"
             ));
             assert!(!written.is_finished());
             // Nor may it speak for longer than its lease.
@@ -88,7 +88,7 @@ fn an_answer_that_never_comes_is_found_out() {
             written.join().unwrap().unwrap();
         });
         assert!(store.holds());
-        assert_eq!(shard(&cluster, "batch"), next);
+        assert_eq!(batches(&cluster), next);
         assert_eq!(all(&store), records(value));
     }
 }
@@ -110,7 +110,7 @@ fn a_link_that_stalls_costs_the_lease_and_nothing_else() {
         written.join().unwrap().unwrap();
     });
     assert_eq!(all(&store), records("after"));
-    assert_eq!((shard(&cluster, "epoch"), shard(&cluster, "batch")), (1, 2));
+    assert_eq!((shard(&cluster, "epoch"), batches(&cluster)), (1, 2));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_database_that_is_killed_and_started_again_is_gone_on_with() {
     });
     assert_eq!(all(&store), records("after"));
     assert_eq!(store.find(id(1)).unwrap().as_deref(), Some(&b"after"[..]));
-    assert_eq!((shard(&cluster, "epoch"), shard(&cluster, "batch")), (1, 2));
+    assert_eq!((shard(&cluster, "epoch"), batches(&cluster)), (1, 2));
 }
 
 /// Makes tables until one of them waits for a synchronous standby: a reload reaches the processes of a database one by one.
@@ -181,12 +181,12 @@ fn a_wait_for_a_standby_that_somebody_ends_is_no_acknowledgement() {
         psql.wait_for(&format!(
             "EXISTS (SELECT FROM {WAITS} AND query LIKE 'UPDATE%beat%')"
         ));
-        assert_eq!(psql.run("SELECT batch FROM dubhook.shard"), ["2"]);
+        assert_eq!(psql.run("SELECT max(batch) FROM dubhook.journal"), ["2"]);
         assert!(!written.is_finished());
         wait_for_standbys(&cluster, "");
         written.join().unwrap().unwrap();
     });
-    assert_eq!((shard(&cluster, "epoch"), shard(&cluster, "batch")), (1, 2));
+    assert_eq!((shard(&cluster, "epoch"), batches(&cluster)), (1, 2));
 }
 
 #[test]
@@ -208,12 +208,12 @@ fn what_a_synchronous_standby_has_not_confirmed_is_not_acknowledged_though_it_ca
             "EXISTS (SELECT FROM {WAITS} AND pid <> {})",
             first[0]
         ));
-        assert_eq!(psql.run("SELECT batch FROM dubhook.shard"), ["2"]);
+        assert_eq!(psql.run("SELECT max(batch) FROM dubhook.journal"), ["2"]);
         assert!(!written.is_finished() && !store.holds());
         wait_for_standbys(&cluster, "");
         written.join().unwrap().unwrap();
     });
-    assert_eq!((shard(&cluster, "epoch"), shard(&cluster, "batch")), (1, 2));
+    assert_eq!((shard(&cluster, "epoch"), batches(&cluster)), (1, 2));
 }
 
 #[test]
@@ -239,5 +239,5 @@ fn a_primary_is_lost_and_its_synchronous_standby_goes_on_with_the_same_owner() {
         written.join().unwrap().unwrap();
     });
     assert_eq!(all(&store), records("after"));
-    assert_eq!((shard(&standby, "epoch"), shard(&standby, "batch")), (1, 2));
+    assert_eq!((shard(&standby, "epoch"), batches(&standby)), (1, 2));
 }

@@ -2,7 +2,7 @@
 
 use dubhook_postgres_tests::{
     cluster::Cluster,
-    rig::{Rig, ask, assert_stops, get, ready},
+    rig::{Rig, ask, assert_stops, get, ready, wait_until},
 };
 use dubhook_tests::{
     certificates::Authority,
@@ -13,21 +13,11 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 const JOB: &str = r#"{"video_url":"https://v.test/1.mp4","target_language":"es"}"#;
 const SLOW: &[&str] = &["--simulate", "1h..1h"];
-
-/// Waits until something is so.
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !is_so() {
-        assert!(since.elapsed() < PATIENCE, "{what}");
-        thread::park_timeout(Duration::from_millis(5));
-    }
-}
 
 /// Opens a connection, sends this, and reads until all of `parts` have come.
 fn open(address: SocketAddr, request: &str, parts: &[&str]) -> TcpStream {

@@ -2,6 +2,7 @@
 
 use super::{
     fault::{Fault, LOCKED},
+    fold::Folder,
     owner::{Answer, End, Failure, Lease, Moment, Operation, Owner, Step, Want},
     schema::{self, Trouble},
     session::{Place, Session},
@@ -43,7 +44,7 @@ pub struct Options {
 }
 
 /// Writes a batch, or reads records, on a session: whether a batch was written, and what came of reading.
-pub(super) type Work<'w> = dyn FnMut(&mut Session, &Operation) -> Result<Answer, Fault> + 'w;
+pub(super) type Work<'w> = dyn FnMut(&mut Session, &Operation) -> Result<Answer, Trouble> + 'w;
 
 /// Records in a database, of which one server at a time is the owner.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub struct Postgres {
     held: Mutex<Held>,
     /// What only reads what does not change, beside it.
     reader: Mutex<Option<Session>>,
+    /// What folds the journal, beside them.
+    pub(super) folder: Folder,
     /// Whether nothing more is wanted.
     pub(super) closing: AtomicBool,
     /// Where this server is reached.
@@ -115,16 +118,18 @@ impl Postgres {
         let time = lease;
         let lease = Arc::new(Lease::new(time));
         let owner = Owner::new(name.clone(), Arc::clone(&lease));
+        let place = Place {
+            address,
+            schema,
+            trust,
+            time,
+            lock_time: time / 4,
+        };
         Ok(Self {
             name,
             lease,
-            place: Place {
-                address,
-                schema,
-                trust,
-                time,
-                lock_time: time / 4,
-            },
+            folder: Folder::new(place.clone()),
+            place,
             held: Mutex::new(Held {
                 owner,
                 session: None,
@@ -202,7 +207,7 @@ impl Postgres {
                 }
                 Ok(Answer::Taken(taken))
             }
-            Operation::Write { .. } | Operation::Read => Ok(work(session, operation)?),
+            Operation::Write { .. } | Operation::Read => work(session, operation),
             Operation::Beat { epoch } => Ok(Answer::Beaten(session.beat(*epoch)?)),
             Operation::EndHolder => {
                 let ended = session.end_holder(self.place.lock_time)?;

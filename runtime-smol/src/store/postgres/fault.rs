@@ -59,6 +59,10 @@ impl Fault {
     }
 }
 
+/// There is no room on its disk.
+const DISK_FULL: &str = "53100";
+/// It has as many connections as it takes.
+const CONNECTIONS: &str = "53300";
 /// It takes no writes: it is a standby, or has become one.
 const READ_ONLY: &str = "25006";
 /// A lock was waited for too long.
@@ -84,7 +88,18 @@ impl fmt::Display for Fault {
             }
             Self::Broken(error) => write!(f, "the connection to the database broke: {error}"),
             Self::Silent => f.write_str("the database does not answer in time"),
-            Self::Refused { code, message } => write!(f, "the database says: {message} ({code})"),
+            Self::Refused { code, message } => {
+                write!(f, "the database says: {message} ({code})")?;
+                match code.as_str() {
+                    DISK_FULL => f.write_str(
+                        ". Its disk is full: make room there, and what waits is written without a restart",
+                    ),
+                    CONNECTIONS => f.write_str(
+                        ". Each server that serves needs three connections: raise max_connections, or the role's limit",
+                    ),
+                    _ => Ok(()),
+                }
+            }
             Self::NoPassword { host } => write!(
                 f,
                 "{host} wants a password: PGPASSWORD, PGPASSFILE, or the URL in DUBHOOK_STORE may have it"
@@ -105,6 +120,28 @@ impl From<io::Error> for Fault {
         match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::Silent,
             _ => Self::Broken(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operator_can_do_is_said() {
+        for (code, said) in [
+            (DISK_FULL, "make room"),
+            (CONNECTIONS, "raise max_connections"),
+        ] {
+            let fault = Fault::Refused {
+                code: code.to_owned(),
+                message: "it is so".to_owned(),
+            };
+            let text = fault.to_string();
+            assert!(text.contains("it is so") && text.contains(said), "{text}");
+            // It may be over in a moment.
+            assert!(!fault.is_lasting());
         }
     }
 }

@@ -16,6 +16,9 @@
 //! for the lease and a tenth. Where the old owner's session holds the row, with a commit that has come in part or one that
 //! waits for a standby of the database, that session is ended.
 //!
+//! **The journal.** A batch is one row of it, and is folded into the records later, beside what goes on (`fold.rs`). Whoever
+//! starts reads what is not folded first, and then the records, over which it lies.
+//!
 //! **Lost** is what was acknowledged and is gone. The owner knows what was; whoever stands by knows it of all that it has seen but
 //! the newest batch, which could be read before it was acknowledged.
 //!
@@ -25,16 +28,18 @@
 //! ```text
 //!   store                               the `Store`
 //!   driver                              asks the database what the owner wants to know
-//!   schema                              the tables
+//!   schema   fold                       the tables; the journal on its way into the records
 //!   session                             a connection with everything prepared
 //!   wire                                the protocol
 //!   socket   password   parameters      bytes, who asks, what with
 //!   owner                               who has the records, and doubt: a machine without I/O
-//!   fault   url   percent   sql   watch   lease
+//!   fault   url   percent   sql   watch   lease   journal
 //! ```
 
 mod driver;
 mod fault;
+mod fold;
+mod journal;
 mod lease;
 // A simulation drives it over a model of a database; nobody else need know of it.
 #[doc(hidden)]

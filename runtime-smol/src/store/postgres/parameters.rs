@@ -19,6 +19,8 @@ pub(super) enum Parameter<'p> {
     /// `int8`.
     Number(i64),
     Text(&'p str),
+    /// `bytea`.
+    Bytes(&'p dyn Fn(&mut BytesMut)),
     /// `uuid`.
     Id(u128),
     /// `int8[]`, so many and these.
@@ -42,6 +44,7 @@ impl Parameter<'_> {
             Self::Small(number) => buffer.put_i32(*number),
             Self::Number(number) => buffer.put_i64(*number),
             Self::Text(text) => buffer.put_slice(text.as_bytes()),
+            Self::Bytes(write) => write(buffer),
             Self::Id(id) => buffer.put_u128(*id),
             Self::Numbers(len, all) => {
                 start(buffer, INT8, *len);

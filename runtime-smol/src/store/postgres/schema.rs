@@ -7,6 +7,7 @@ use super::{
     wire::Connection,
 };
 use crate::store::StoreError;
+use std::fmt;
 
 /// Why there is no session, or none that may be used.
 #[derive(Debug)]
@@ -15,6 +16,15 @@ pub(super) enum Trouble {
     Fault(Fault),
     /// What is there cannot be used, or is no longer ours.
     Final(StoreError),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            Self::Final(error) => error.fmt(f),
+        }
+    }
 }
 
 impl From<Fault> for Trouble {
@@ -33,8 +43,14 @@ impl From<StoreError> for Trouble {
 pub(super) fn open(place: &Place) -> Result<Session, Trouble> {
     let mut connection = place.connect()?;
     warn(place, &mut connection)?;
-    if !has_tables(place, &mut connection)? {
-        make(place, &mut connection)?;
+    let tables = tables(place, &mut connection)?;
+    if tables != Tables::None {
+        known(place, &mut connection)?;
+    }
+    match tables {
+        Tables::All => {}
+        Tables::WithoutJournal => run(place, &mut connection, &sql::make_journal(&place.schema))?,
+        Tables::None => make(place, &mut connection)?,
     }
     let mut session = match place.prepare(connection) {
         Ok(session) => session,
@@ -43,14 +59,40 @@ pub(super) fn open(place: &Place) -> Result<Session, Trouble> {
         }
         Err(fault) => return Err(fault.into()),
     };
-    let shard = session.look()?.ok_or_else(|| foreign(place))?;
-    match shard.format {
-        sql::FORMAT => Ok(session),
-        found => Err(StoreError::Newer {
+    session.look()?.ok_or_else(|| foreign(place))?;
+    Ok(session)
+}
+
+/// Which of our tables there are.
+#[derive(PartialEq, Eq)]
+enum Tables {
+    None,
+    /// Those of the form before.
+    WithoutJournal,
+    All,
+}
+
+/// Refuses a form of the tables that is newer than this program, before anything else is asked of them.
+fn known(place: &Place, connection: &mut Connection) -> Result<(), Trouble> {
+    let mut found = None;
+    let asked = format!(
+        "SELECT format FROM {}.shard WHERE shard = {}",
+        sql::quoted(&place.schema),
+        sql::SHARD
+    );
+    let read = connection.simple(place.time, &asked, &mut |row| {
+        found = row.text(0).and_then(|format| format.parse().ok());
+        Ok(())
+    });
+    match (read, found) {
+        (Err(fault), _) if fault.code() != NO_COLUMN => Err(fault.into()),
+        (Ok(_), Some(sql::WITHOUT_JOURNAL | sql::FORMAT)) => Ok(()),
+        (Ok(_), Some(found)) => Err(StoreError::Newer {
             found,
             known: sql::FORMAT,
         }
         .into()),
+        _ => Err(foreign(place).into()),
     }
 }
 
@@ -60,24 +102,26 @@ fn foreign(place: &Place) -> StoreError {
     }
 }
 
-/// Whether our tables are there. Where other things are, nothing is touched.
-fn has_tables(place: &Place, connection: &mut Connection) -> Result<bool, Trouble> {
+/// Which of our tables are there. Where other things are, nothing is touched.
+fn tables(place: &Place, connection: &mut Connection) -> Result<Tables, Trouble> {
     let schema = sql::literal(&place.schema);
     let asked = format!(
         "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = {schema} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
     );
-    let (mut ours, mut others) = (0, 0);
+    let (mut ours, mut journal, mut others) = (0, false, 0);
     connection.simple(place.time, &asked, &mut |row| {
         match row.text(0) {
             Some("shard" | "record" | "archive") => ours += 1,
+            Some("journal") => journal = true,
             _ => others += 1,
         }
         Ok(())
     })?;
-    match (ours, others) {
-        (3, _) => Ok(true),
-        (0, 0) => Ok(false),
+    match (ours, journal, others) {
+        (3, true, _) => Ok(Tables::All),
+        (3, false, _) => Ok(Tables::WithoutJournal),
+        (0, false, 0) => Ok(Tables::None),
         _ => Err(foreign(place).into()),
     }
 }
@@ -98,11 +142,14 @@ fn make(place: &Place, connection: &mut Connection) -> Result<(), Trouble> {
         let schema = sql::quoted(&place.schema);
         statements = format!("CREATE SCHEMA IF NOT EXISTS {schema}; {statements}");
     }
-    match connection.simple(place.time, &statements, &mut |_| Ok(())) {
-        Ok(_) => {
-            tracing::info!(schema = place.schema, "made the tables");
-            Ok(())
-        }
+    run(place, connection, &statements)?;
+    tracing::info!(schema = place.schema, "made the tables");
+    Ok(())
+}
+
+fn run(place: &Place, connection: &mut Connection, statements: &str) -> Result<(), Trouble> {
+    match connection.simple(place.time, statements, &mut |_| Ok(())) {
+        Ok(_) => Ok(()),
         // Another server makes them at this moment: the next look finds them.
         Err(Fault::Refused { code, .. })
             if ["23505", "42P06", "42P07"].contains(&code.as_str()) =>

@@ -2,18 +2,19 @@
 
 use super::{
     fault::Fault,
+    journal::{self, Changes},
     parameters::Parameter,
     sql,
     url::Address,
     watch::Shard,
-    wire::{Connection, Row},
+    wire::{Connection, Row, Step},
 };
 use crate::{store::Batch, tls::Trust};
 use dubhook_core::id::Id;
 use std::time::Duration;
 
 /// Where sessions lead, and how they are made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) address: Address,
     pub(super) schema: String,
@@ -28,6 +29,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Session {
     connection: Connection,
+    schema: String,
     time: Duration,
 }
 
@@ -74,15 +76,28 @@ impl Place {
     /// Makes a session of a connection.
     pub(super) fn prepare(&self, mut connection: Connection) -> Result<Session, Fault> {
         let lock_ms = self.lock_time.as_millis().max(1);
-        let set = format!("SET lock_timeout = {lock_ms}; {}", sql::BY_KEY);
+        let set = format!(
+            "SET lock_timeout = {lock_ms}; {}; {}",
+            sql::BY_KEY,
+            sql::AS_IT_IS
+        );
         connection.simple(self.time, &set, &mut |_| Ok(()))?;
         for (name, statement) in sql::prepared(&self.schema) {
             connection.prepare(self.time, name, &statement)?;
         }
         Ok(Session {
             connection,
+            schema: self.schema.clone(),
             time: self.time,
         })
+    }
+
+    /// A session for what nobody waits for, which may take so long.
+    pub(super) fn folding(&self, time: Duration) -> Result<Session, Fault> {
+        let mut session = self.session()?;
+        session.limit(time);
+        session.simple(sql::WITHOUT_WAIT)?;
+        Ok(session)
     }
 }
 
@@ -91,17 +106,21 @@ const SHARD: Parameter<'_> = Parameter::Small(sql::SHARD);
 impl Session {
     fn run(&mut self, name: &str, parameters: &[Parameter<'_>]) -> Result<u64, Fault> {
         self.connection
-            .run(self.time, name, parameters, &mut |_| Ok(()))
+            .run(self.time, &[(name, parameters)], &mut |_| Ok(()))
     }
 
     /// The same, where one row is expected at most.
     fn ask(&mut self, name: &str, parameters: &[Parameter<'_>]) -> Result<Option<Row>, Fault> {
+        self.ask_all(&[(name, parameters)])
+    }
+
+    /// The same of several in one transaction.
+    fn ask_all(&mut self, steps: &[Step<'_>]) -> Result<Option<Row>, Fault> {
         let mut found = None;
-        self.connection
-            .run(self.time, name, parameters, &mut |row| {
-                found = Some(row);
-                Ok(())
-            })?;
+        self.connection.run(self.time, steps, &mut |row| {
+            found = Some(row);
+            Ok(())
+        })?;
         Ok(found)
     }
 
@@ -115,30 +134,29 @@ impl Session {
         self.time = time;
     }
 
-    /// Writes a batch, if the shard is still in this epoch and it is the next one. Whether it was.
-    pub(super) fn commit(&mut self, epoch: i64, number: i64, batch: &Batch) -> Result<bool, Fault> {
-        let key =
-            |key: dubhook_core::record::Key| i64::from(key.table as u8) << 32 | i64::from(key.slot);
-        let records = || batch.records();
-        let gone = records().filter(|(_, value)| value.is_none()).count();
-        let put = records().len() - gone;
+    /// Runs statements of which nothing comes.
+    fn simple(&mut self, statements: &str) -> Result<(), Fault> {
+        let ran = self
+            .connection
+            .simple(self.time, statements, &mut |_| Ok(()));
+        ran.map(drop)
+    }
+
+    /// Writes a batch, if the shard is still in this epoch and it is the next one. Whether it was. Up to `folded` all batches
+    /// are in the records.
+    pub(super) fn commit(
+        &mut self,
+        epoch: i64,
+        number: i64,
+        folded: i64,
+        batch: &Batch,
+    ) -> Result<bool, Fault> {
         let parameters = [
             SHARD,
             Parameter::Number(epoch),
             Parameter::Number(number),
-            Parameter::Numbers(gone, &|each| {
-                records()
-                    .filter(|(_, value)| value.is_none())
-                    .for_each(|(at, _)| each(key(at)));
-            }),
-            Parameter::Numbers(put, &|each| {
-                records()
-                    .filter(|(_, value)| value.is_some())
-                    .for_each(|(at, _)| each(key(at)));
-            }),
-            Parameter::Values(put, &|each| {
-                records().filter_map(|(_, value)| value).for_each(each);
-            }),
+            Parameter::Number(folded),
+            Parameter::Bytes(&|buffer| journal::encode(batch, buffer)),
             Parameter::Ids(batch.archive().len(), &|each| {
                 batch.archive().for_each(|(job, _)| each(job.to_bits()));
             }),
@@ -148,6 +166,81 @@ impl Session {
         ];
         let row = self.ask(sql::COMMIT, &parameters)?;
         Ok(row.and_then(|row| row.number(0)) == Some(1))
+    }
+
+    /// Reads batches of the journal that are not folded, behind one and not behind another, in their order, until they come
+    /// to so many bytes. How many they were.
+    pub(super) fn journal(
+        &mut self,
+        after: i64,
+        until: i64,
+        bytes: usize,
+        each: &mut dyn FnMut(i64, &[u8]),
+    ) -> Result<u64, Fault> {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let parameters = [
+            SHARD,
+            Parameter::Number(after),
+            Parameter::Number(until),
+            Parameter::Number(bytes),
+        ];
+        self.connection.run(
+            self.time,
+            &[(sql::PAGE_OF_JOURNAL, &parameters)],
+            &mut |row| {
+                if let (Some(batch), Some(records)) = (row.number(0), row.bytes(1)) {
+                    each(batch, records);
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// Writes what batches come to into the records, and drops them, if all of them are there and the shard is still in this
+    /// epoch. Whether it was so.
+    pub(super) fn fold(&mut self, epoch: i64, changes: &Changes) -> Result<bool, Fault> {
+        let Some((first, last)) = changes.batches() else {
+            return Ok(true);
+        };
+        let gone = || changes.records().filter(|(_, value)| value.is_none());
+        let put = || {
+            changes
+                .records()
+                .filter_map(|(key, value)| Some((key, value?)))
+        };
+        let (gone_len, put_len) = (gone().count(), put().count());
+        let parameters = [
+            SHARD,
+            Parameter::Number(epoch),
+            Parameter::Number(first - 1),
+            Parameter::Number(last),
+            Parameter::Numbers(gone_len, &|each| gone().for_each(|(key, _)| each(key))),
+            Parameter::Numbers(put_len, &|each| put().for_each(|(key, _)| each(key))),
+            Parameter::Values(put_len, &|each| put().for_each(|(_, value)| each(value))),
+        ];
+        let row = self.ask(sql::FOLD, &parameters)?;
+        Ok(row.and_then(|row| row.number(0)) == Some(1))
+    }
+
+    /// Ends the session that has held what is to be folded for so long.
+    pub(super) fn end_folder(&mut self, time: Duration) -> Result<bool, Fault> {
+        self.end(sql::END_FOLDER, time)
+    }
+
+    /// How much room the journal takes, in bytes.
+    pub(super) fn room(&mut self) -> Result<usize, Fault> {
+        let mut room = 0;
+        self.connection
+            .simple(self.time, &sql::room(&self.schema), &mut |row| {
+                room = row.text(0).and_then(|text| text.parse().ok()).unwrap_or(0);
+                Ok(())
+            })?;
+        Ok(room)
+    }
+
+    /// Lets the room of what was folded be used again.
+    pub(super) fn tidy(&mut self) -> Result<(), Fault> {
+        self.simple(&sql::tidy(&self.schema))
     }
 
     /// Says that the owner of this epoch lives. How many batches there are; nothing where another epoch has begun.
@@ -175,7 +268,8 @@ impl Session {
         }))
     }
 
-    /// Takes the shard, if it is still as it was seen. Its new epoch and how many batches there are.
+    /// Takes the shard, if it is still as it was seen. Its new epoch and how many batches there are. One of a form before is
+    /// only made one of this form, and given to nobody: the next look finds it.
     pub(super) fn take(
         &mut self,
         seen: &Shard,
@@ -183,6 +277,11 @@ impl Session {
         lease: Duration,
         url: Option<&str>,
     ) -> Result<Option<(i64, i64)>, Fault> {
+        if seen.format == sql::WITHOUT_JOURNAL {
+            let upgrade = sql::upgrade(&self.schema, seen.epoch, seen.batch, seen.beat);
+            self.simple(&upgrade)?;
+            return Ok(None);
+        }
         let parameters = [
             SHARD,
             Parameter::Number(seen.epoch),
@@ -193,7 +292,7 @@ impl Session {
             // No URL is empty.
             Parameter::Text(url.unwrap_or_default()),
         ];
-        let row = self.ask(sql::TAKE, &parameters)?;
+        let row = self.ask_all(&[(sql::LOCK, &[SHARD]), (sql::TAKE, &parameters)])?;
         Ok(row.and_then(|row| Some((row.number(0)?, row.number(1)?))))
     }
 
@@ -206,8 +305,12 @@ impl Session {
     /// Ends the session that has held the row for so long: of a statement that has come in part, or of one that waits for a
     /// synchronous standby that is away. Whether there was one.
     pub(super) fn end_holder(&mut self, time: Duration) -> Result<bool, Fault> {
+        self.end(sql::END_HOLDER, time)
+    }
+
+    fn end(&mut self, holder: &str, time: Duration) -> Result<bool, Fault> {
         let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        Ok(self.run(sql::END_HOLDER, &[Parameter::Number(ms)])? > 0)
+        Ok(self.run(holder, &[Parameter::Number(ms)])? > 0)
     }
 
     /// Notes that there were so many batches once: nobody may go on before an operator has seen it.
@@ -223,13 +326,16 @@ impl Session {
         each: &mut dyn FnMut(i64, &[u8]),
     ) -> Result<u64, Fault> {
         let parameters = [SHARD, Parameter::Number(after)];
-        self.connection
-            .run(self.time, sql::PAGE_OF_RECORDS, &parameters, &mut |row| {
+        self.connection.run(
+            self.time,
+            &[(sql::PAGE_OF_RECORDS, &parameters)],
+            &mut |row| {
                 if let (Some(key), Some(value)) = (row.number(0), row.bytes(1)) {
                     each(key, value);
                 }
                 Ok(())
-            })
+            },
+        )
     }
 
     /// Reads jobs that have ended behind an id, in their order, as many as are read at once.
@@ -239,14 +345,17 @@ impl Session {
         each: &mut dyn FnMut(u128, &[u8]),
     ) -> Result<u64, Fault> {
         let parameters = [SHARD, Parameter::Id(after)];
-        self.connection
-            .run(self.time, sql::PAGE_OF_ARCHIVE, &parameters, &mut |row| {
+        self.connection.run(
+            self.time,
+            &[(sql::PAGE_OF_ARCHIVE, &parameters)],
+            &mut |row| {
                 let id = row.bytes(0).and_then(|id| id.try_into().ok());
                 if let (Some(id), Some(json)) = (id, row.bytes(1)) {
                     each(u128::from_be_bytes(id), json);
                 }
                 Ok(())
-            })
+            },
+        )
     }
 
     /// The JSON of a job that has ended.

@@ -4,12 +4,10 @@ use super::{
     fault::Fault,
     url::{Host, Ssl},
 };
-use crate::tls::Trust;
+use crate::tls::{Judge, Judged, Trust};
 use postgres_protocol::message::frontend;
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError, SignatureScheme,
-    StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    ClientConfig, ClientConnection, Error as TlsError, StreamOwned,
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use std::{
@@ -215,7 +213,10 @@ fn client(name: &str, ssl: Ssl, trust: &Trust) -> io::Result<ClientConnection> {
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     if ssl == Ssl::Require {
         let provider = Arc::clone(config.crypto_provider());
-        let anybody = Arc::new(Anybody(provider));
+        let anybody = Arc::new(Judged {
+            judge: Anybody,
+            provider,
+        });
         config.dangerous().set_certificate_verifier(anybody);
     }
     let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
@@ -224,41 +225,17 @@ fn client(name: &str, ssl: Ssl, trust: &Trust) -> io::Result<ClientConnection> {
 
 /// Believes whoever answers, as `sslmode=require` says: nobody can listen, but anybody could have answered.
 #[derive(Debug)]
-struct Anybody(Arc<rustls::crypto::CryptoProvider>);
+struct Anybody;
 
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
+impl Judge for Anybody {
+    fn judge(
         &self,
         _: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+    ) -> Result<(), TlsError> {
+        Ok(())
     }
 }

@@ -3,16 +3,21 @@
 use super::{
     driver::Postgres,
     fault::Fault,
+    journal::{self, Changes, key},
     owner::{Answer, Moment, Operation, Want},
+    schema::Trouble,
     session::Session,
     sql,
 };
 use crate::store::{Batch, EachArchived, Ownership, Restore, Store, StoreError, Whole};
-use dubhook_core::{id::Id, record::Key, time::Timestamp};
+use dubhook_core::{id::Id, time::Timestamp};
 use std::{sync::atomic::Ordering, time::Duration};
 
+/// How much of the journal is read at once, in bytes.
+const JOURNAL_BYTES: usize = 4 * 1024 * 1024;
+
 /// Nothing is written or read beside what the owner asks itself.
-fn nothing(_: &mut Session, _: &Operation) -> Result<Answer, Fault> {
+fn nothing(_: &mut Session, _: &Operation) -> Result<Answer, Trouble> {
     Ok(Answer::Done)
 }
 
@@ -22,36 +27,64 @@ impl Store for Postgres {
     }
 
     fn load(&self, each: &mut Restore<'_>) -> Result<(), StoreError> {
-        let mut after = -1;
+        // The journal first: what is folded meanwhile is in both then.
+        let changes = self.unfolded()?;
+        self.folder.found(changes.bytes());
+        let mut changes = changes.into_records().peekable();
+        let mut put = |number: i64, value: &[u8]| {
+            let key =
+                key(number).ok_or_else(|| StoreError::UnknownKey(number.to_be_bytes().into()))?;
+            each(key, value).map_err(|error| StoreError::Restore {
+                key: Some(key),
+                error,
+            })
+        };
+        let (mut after, mut page) = (-1, Page::default());
         loop {
-            let mut page = Vec::new();
             let len = self.page(|session| {
                 page.clear();
-                session.page(after, &mut |key, value| page.push((key, value.to_vec())))
+                session.page(after, &mut |key, value| page.add(key, value))
             })?;
-            for (number, value) in page {
+            for (number, value) in page.rows() {
                 after = number;
-                let key = key(number)
-                    .ok_or_else(|| StoreError::UnknownKey(number.to_be_bytes().into()))?;
-                each(key, &value).map_err(|error| StoreError::Restore {
-                    key: Some(key),
-                    error,
-                })?;
+                while let Some((changed, new)) = changes.next_if(|(changed, _)| *changed < number) {
+                    new.map_or(Ok(()), |new| put(changed, &new))?;
+                }
+                match changes.next_if(|(changed, _)| *changed == number) {
+                    Some((_, new)) => new.map_or(Ok(()), |new| put(number, &new))?,
+                    None => put(number, value)?,
+                }
             }
             if len < sql::PAGE {
-                return Ok(());
+                break;
             }
         }
+        for (changed, new) in changes {
+            new.map_or(Ok(()), |new| put(changed, &new))?;
+        }
+        Ok(())
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
-        let written = self.fulfil(Want::Write, &mut |session, operation| match operation {
+        // As which it was sent last.
+        let mut sent = None;
+        self.fulfil(Want::Write, &mut |session, operation| match operation {
             Operation::Write { epoch, number } => {
-                session.commit(*epoch, *number, batch).map(Answer::Written)
+                sent = Some((*epoch, *number));
+                self.folder
+                    .keep_short(session, *epoch, self.lease.time() / 8)?;
+                let folded = self.folder.folded();
+                Ok(Answer::Written(
+                    session.commit(*epoch, *number, folded, batch)?,
+                ))
             }
             _ => Ok(Answer::Done),
-        });
-        written.map(drop)
+        })?;
+        if let Some((epoch, number)) = sent {
+            self.folder
+                .added(epoch, number, journal::encoded_len(batch));
+        }
+        Ok(())
     }
 
     fn find(&self, job: Id) -> Result<Option<Vec<u8>>, StoreError> {
@@ -90,6 +123,7 @@ impl Store for Postgres {
     fn release(&self) {
         self.closing.store(true, Ordering::Release);
         self.lease.end();
+        self.folder.end();
         if let Err(fault) = self.fulfil(Want::Release, &mut nothing) {
             tracing::warn!(%fault, "the records were not given back; another server waits for the lease");
         }
@@ -116,7 +150,56 @@ impl Whole for Postgres {
     }
 }
 
+/// Records that were read at once, in memory that serves again.
+#[derive(Default)]
+struct Page {
+    rows: Vec<(i64, usize)>,
+    bytes: Vec<u8>,
+}
+
+impl Page {
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.bytes.clear();
+    }
+
+    fn add(&mut self, number: i64, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.rows.push((number, self.bytes.len()));
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (i64, &[u8])> {
+        let mut start = 0;
+        self.rows.iter().map(move |(number, end)| {
+            let value = self.bytes.get(start..*end).unwrap_or_default();
+            start = *end;
+            (*number, value)
+        })
+    }
+}
+
 impl Postgres {
+    /// What is in the journal and not in the records yet.
+    fn unfolded(&self) -> Result<Changes, StoreError> {
+        let mut changes = Changes::default();
+        loop {
+            let after = changes.batches().map_or(-1, |(_, last)| last);
+            let mut rows = Vec::new();
+            self.page(|session| {
+                rows.clear();
+                session.journal(after, i64::MAX, JOURNAL_BYTES, &mut |batch, row| {
+                    rows.push((batch, row.to_vec()));
+                })
+            })?;
+            if rows.is_empty() {
+                return Ok(changes);
+            }
+            for (batch, row) in rows {
+                changes.add(batch, &row)?;
+            }
+        }
+    }
+
     /// Reads some of what is there, and says between two pages that the owner lives.
     fn page(
         &self,
@@ -128,15 +211,5 @@ impl Postgres {
             Ok(Answer::Done)
         })?;
         Ok(len)
-    }
-}
-
-/// The key of a record.
-fn key(number: i64) -> Option<Key> {
-    let number = u64::try_from(number).ok()?;
-    let bytes: [u8; 8] = number.to_be_bytes();
-    match bytes {
-        [0, 0, 0, table, a, b, c, d] => Key::from_bytes([table, a, b, c, d]),
-        _ => None,
     }
 }

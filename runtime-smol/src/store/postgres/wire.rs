@@ -31,12 +31,11 @@ use postgres_protocol::{
 use std::{
     fmt,
     io::{self, Read, Write},
-    ops::Range,
     time::{Duration, Instant},
 };
 
 /// What is read at once, in bytes.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 32 * 1024;
 /// What an empty buffer may keep of its memory, in bytes: one large batch must not cost as much for ever.
 const KEPT_BYTES: usize = 1024 * 1024;
 /// Numbers and bytes go as they are, not as text.
@@ -58,18 +57,18 @@ impl fmt::Debug for Connection {
     }
 }
 
+/// A statement by its name, and what it is given.
+pub(super) type Step<'s> = (&'s str, &'s [Parameter<'s>]);
+
 /// A row of an answer.
 #[derive(Debug)]
-pub(super) struct Row {
-    body: DataRowBody,
-    columns: Vec<Option<Range<usize>>>,
-}
+pub(super) struct Row(DataRowBody);
 
 impl Row {
     /// What a column has; nothing where it is null.
     pub(super) fn bytes(&self, column: usize) -> Option<&[u8]> {
-        let range = self.columns.get(column)?.clone()?;
-        self.body.buffer().get(range)
+        let range = self.0.ranges().nth(column).ok()???;
+        self.0.buffer().get(range)
     }
 
     /// A column that is text.
@@ -195,33 +194,34 @@ impl Connection {
         self.settle(&mut |_| Ok(())).map(drop)
     }
 
-    /// Runs a statement by its name: one message there, one answer back, a transaction of its own. How many rows it has
-    /// changed or found.
+    /// Runs statements by their names: one message there, one answer back, a transaction of their own, of which each sees what
+    /// there is when its turn comes. How many rows the last one has changed or found.
     pub(super) fn run(
         &mut self,
         time: Duration,
-        name: &str,
-        parameters: &[Parameter<'_>],
+        steps: &[Step<'_>],
         each: &mut dyn FnMut(Row) -> Result<(), Fault>,
     ) -> Result<u64, Fault> {
         self.socket.limit(Instant::now() + time);
-        let bound = frontend::bind(
-            "",
-            name,
-            [BINARY],
-            parameters,
-            |parameter, buffer| {
-                parameter.write(buffer);
-                Ok(IsNull::No)
-            },
-            [BINARY],
-            &mut self.outgoing,
-        );
-        bound.map_err(|error| match error {
-            BindError::Serialization(error) => Fault::Broken(error),
-            BindError::Conversion(_) => Fault::Unknown("a parameter that cannot be written"),
-        })?;
-        frontend::execute("", 0, &mut self.outgoing)?;
+        for (name, parameters) in steps {
+            let bound = frontend::bind(
+                "",
+                name,
+                [BINARY],
+                *parameters,
+                |parameter, buffer| {
+                    parameter.write(buffer);
+                    Ok(IsNull::No)
+                },
+                [BINARY],
+                &mut self.outgoing,
+            );
+            bound.map_err(|error| match error {
+                BindError::Serialization(error) => Fault::Broken(error),
+                BindError::Conversion(_) => Fault::Unknown("a parameter that cannot be written"),
+            })?;
+            frontend::execute("", 0, &mut self.outgoing)?;
+        }
         frontend::sync(&mut self.outgoing);
         self.flush()?;
         self.settle(each)
@@ -237,8 +237,7 @@ impl Connection {
                 Ok(Message::ReadyForQuery(_)) => return done,
                 Ok(Message::NoticeResponse(body)) => unconfirmed |= says_unconfirmed(&body),
                 Ok(Message::DataRow(body)) if done.is_ok() => {
-                    let columns = body.ranges().collect()?;
-                    if let Err(error) = each(Row { body, columns }) {
+                    if let Err(error) = each(Row(body)) {
                         done = Err(error);
                     }
                 }
