@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import time
@@ -39,6 +40,8 @@ class Served:
         self.port = 0
         self.command = translator()
         home.mkdir()
+        # Where something is not as it must be, nothing stays behind.
+        atexit.register(self.kill)
         self.start()
 
     def start(self) -> None:
