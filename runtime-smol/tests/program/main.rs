@@ -16,7 +16,9 @@ use std::{
 
 /// The program with these arguments, and nothing of this environment that it would listen to.
 fn dubhook(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dubhook"));
+    // Who runs the tests so that they outlive a terminal (`nohup`) has SIGHUP ignored, and programs inherit that.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_dubhook")]);
     command.args(arguments).stdin(Stdio::null());
     for name in [
         "DUBHOOK_SERVER",
