@@ -196,21 +196,32 @@ impl Folder {
         });
         filling.finish()
     }
+
+    /// Makes the key for links, unless another server on the same media is quicker: then that is the key.
+    fn make_link_key(&self) -> io::Result<()> {
+        let [a, b, c, d, ..] = entropy::seed()?;
+        let mut own = self.link_key.as_os_str().to_owned();
+        own.push(format!(".{:08x}", u32::from_be_bytes([a, b, c, d])));
+        let own = PathBuf::from(own);
+        write_whole(&own, &entropy::seed()?)?;
+        match fs::hard_link(&own, &self.link_key) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                // A file system without links: the last one to come is the key, as long as they start one after the other.
+                fs::rename(&own, &self.link_key)?;
+            }
+            _ => fs::remove_file(&own)?,
+        }
+        sync_folder(&self.link_key)
+    }
 }
 
 impl Media for Folder {
     fn link_key(&self) -> io::Result<[u8; 32]> {
-        match fs::read(&self.link_key) {
-            Ok(key) => {
-                let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "link-key is no key");
-                return key.try_into().map_err(wrong);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        if !self.link_key.try_exists()? {
+            self.make_link_key()?;
         }
-        let key = entropy::seed()?;
-        write_whole(&self.link_key, &key)?;
-        Ok(key)
+        let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "link-key is no key");
+        fs::read(&self.link_key)?.try_into().map_err(wrong)
     }
 
     fn upload_bytes_max(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dispatch::{
-    EndpointChange, EndpointError, HandleError, Kinds, RequestError, RestoreError, SubjectError,
+    EndpointChange, EndpointError, HandleError, Kinds, RequestError, SubjectError,
 };
 
 const NOWHERE: Ix = Ix::new(9).unwrap();
@@ -265,25 +265,6 @@ impl Subjects<Told> for Long {
     fn write_body(&self, _: Ix, _: &Told, _: &Pool<'_>, out: &mut Out<'_>) {
         out.put(&[b' '; 257]);
     }
-}
-
-#[test]
-fn records_are_not_put_back_into_what_keeps_nothing() {
-    let mut store = super::records::Store::new();
-    bench(Keep::Records, |mut bench| {
-        assert!(bench.commit(&mut store));
-    });
-    let mut memory = Box::new(Memory::new());
-    let mut bench = Bench::over(&mut memory, Keep::Nothing);
-    for (key, value) in &store {
-        let put_back = bench
-            .dispatcher
-            .restore(bench.now, *key, value, &bench.doors);
-        assert_eq!(put_back, Err(RestoreError::Keep));
-    }
-    assert_eq!(bench.dispatcher.start(), Err(RestoreError::Keep));
-    let admitted = bench.dispatcher.admit(FRONT, 0, false);
-    assert_eq!(admitted, Err(SubjectError::NotStarted));
 }
 
 #[test]

@@ -5,11 +5,11 @@ use crate::dispatch::{HandleError, PollError, RestoreError, SubjectError};
 use crate::record::{Key, Table};
 use std::collections::BTreeMap;
 
-pub(super) type Store = BTreeMap<Key, Vec<u8>>;
+type Store = BTreeMap<Key, Vec<u8>>;
 
 impl Bench<'_> {
     /// Takes one batch into the store. `false` where there is none.
-    pub(super) fn commit(&mut self, store: &mut Store) -> bool {
+    fn commit(&mut self, store: &mut Store) -> bool {
         let mut memory = [0; 1_024];
         let ready = Ready {
             attempts: false,
@@ -159,6 +159,25 @@ fn records_come_in_order_and_before_work() {
     assert_eq!(bench.dispatcher.start(), Err(RestoreError::Started));
     let late = put_back(&mut bench, key(Table::Meta, 0));
     assert_eq!(late, Err(RestoreError::Started));
+}
+
+#[test]
+fn records_are_not_put_back_into_what_keeps_nothing() {
+    let mut store = Store::new();
+    bench(Keep::Records, |mut bench| {
+        assert!(bench.commit(&mut store));
+    });
+    let mut memory = Box::new(Memory::new());
+    let mut bench = Bench::over(&mut memory, Keep::Nothing);
+    for (key, value) in &store {
+        let put_back = bench
+            .dispatcher
+            .restore(bench.now, *key, value, &bench.doors);
+        assert_eq!(put_back, Err(RestoreError::Keep));
+    }
+    assert_eq!(bench.dispatcher.start(), Err(RestoreError::Keep));
+    let admitted = bench.dispatcher.admit(FRONT, 0, false);
+    assert_eq!(admitted, Err(SubjectError::NotStarted));
 }
 
 /// An event whose record is longer than it says.

@@ -273,3 +273,27 @@ fn subtitles_come_and_go_with_their_output_in_both_forms() {
     full.remove(id(4)).unwrap();
     assert!(full.create(new(5, 100)).is_ok());
 }
+
+#[test]
+fn servers_that_start_at_once_sign_links_with_one_key() {
+    let home = Home::new("link-key");
+    for _ in 0..20 {
+        let _ = fs::remove_dir_all(&home.0);
+        let folder = home.open(100);
+        let keys = std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| folder.link_key().unwrap()))
+                .collect();
+            asked
+                .into_iter()
+                .map(|asked| asked.join().unwrap())
+                .collect::<std::collections::BTreeSet<_>>()
+        });
+        assert_eq!(keys.len(), 1);
+        assert_eq!(keys.first(), Some(&folder.link_key().unwrap()));
+        assert!(
+            fs::read_dir(&home.0).unwrap().count() <= 3,
+            "nothing is left over"
+        );
+    }
+}
