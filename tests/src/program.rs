@@ -96,7 +96,10 @@ impl Program {
 
     fn spawn(command: &mut Command, log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log);
+        // What it keeps where nobody says otherwise lies beside its log, and goes with that.
+        let folder = log.parent().expect("a folder of the test's own");
         let child = command
+            .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(file.expect("a log"))

@@ -58,9 +58,7 @@ impl Rig {
         lease: &str,
         more: &[&str],
     ) -> (Program, SocketAddr) {
-        // Those of another test keep theirs elsewhere.
-        let media = self.log("media").display().to_string();
-        let own = ["--store", url, "--lease", lease, "--media", &media];
+        let own = ["--store", url, "--lease", lease];
         let arguments = [&own[..], more].concat();
         let mut program = Program::serve(&arguments, &self.log(name));
         let address = program.address();
