@@ -135,7 +135,9 @@ fn load(
             let stream = 1 + number + CALLERS * round as u64;
             let caller = Caller::new(stream, self::random(seed, stream));
             let acked = &acked;
-            scope.spawn(move || caller.work(Asker::new(address), ledger, acked));
+            // Connected before the kill, which may come at once.
+            let asker = Asker::new(address);
+            scope.spawn(move || caller.work(asker, ledger, acked));
         }
         while acked.load(Ordering::Relaxed) < enough {
             thread::yield_now();
