@@ -22,6 +22,7 @@ pub mod rig;
 pub mod sim;
 pub mod stream;
 pub mod tables;
+pub mod video;
 pub mod wire;
 
 /// What the README shows, compiled and, where it needs no server, run.

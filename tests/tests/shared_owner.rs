@@ -151,6 +151,18 @@ impl Server {
         server
     }
 
+    /// One that has waited for long enough and is asking to take the records, and what it asks.
+    #[track_caller]
+    fn about_to_take(name: &'static str, row: &mut Row) -> (Self, Operation) {
+        let mut server = Self::new(name, 7);
+        let _ = server.does(row, Want::Take);
+        server.now_ms += 2 * LEASE_MS;
+        assert_eq!(server.asks(Want::Take), Operation::Look);
+        server.hears(Ok(Answer::Row(Some(row.0.clone()))));
+        let take = server.asks(Want::Take);
+        (server, take)
+    }
+
     /// Looks until it has the records. After how many milliseconds.
     #[track_caller]
     fn waits_for(&mut self, row: &mut Row) -> u64 {
@@ -193,12 +205,7 @@ fn a_batch_that_waits_behind_a_takeover_is_refused() {
     let mut row = Row::new();
     let mut old = Server::owning("old", &mut row);
     let waiting = old.asks(Want::Write);
-    let mut new = Server::new("new", 7);
-    let _ = new.does(&mut row, Want::Take);
-    new.now_ms += 2 * LEASE_MS;
-    assert_eq!(new.asks(Want::Take), Operation::Look);
-    new.hears(Ok(Answer::Row(Some(row.0.clone()))));
-    let take = new.asks(Want::Take);
+    let (mut new, take) = Server::about_to_take("new", &mut row);
     // Both have come; the takeover has the row first.
     let taken = row.answer("new", &take);
     let written = row.answer("old", &waiting);
@@ -214,12 +221,7 @@ fn a_takeover_that_waits_behind_a_batch_is_refused() {
     let mut row = Row::new();
     let mut old = Server::owning("old", &mut row);
     let waiting = old.asks(Want::Write);
-    let mut new = Server::new("new", 7);
-    let _ = new.does(&mut row, Want::Take);
-    new.now_ms += 2 * LEASE_MS;
-    let _ = new.asks(Want::Take);
-    new.hears(Ok(Answer::Row(Some(row.0.clone()))));
-    let take = new.asks(Want::Take);
+    let (mut new, take) = Server::about_to_take("new", &mut row);
     let written = row.answer("old", &waiting);
     let taken = row.answer("new", &take);
     assert_eq!(taken, Answer::Taken(None));
@@ -336,12 +338,8 @@ fn who_holds_the_row_of_an_owner_that_is_gone_is_ended() {
     let mut old = Server::owning("old", &mut row);
     // All of it has come but its end.
     let _torn = old.asks(Want::Write);
-    let mut new = Server::new("new", 7);
-    let _ = new.does(&mut row, Want::Take);
-    new.now_ms += 2 * LEASE_MS;
-    let _ = new.asks(Want::Take);
-    new.hears(Ok(Answer::Row(Some(row.0.clone()))));
-    assert!(matches!(new.asks(Want::Take), Operation::Take(_)));
+    let (mut new, take) = Server::about_to_take("new", &mut row);
+    assert!(matches!(take, Operation::Take(_)));
     new.hears(Err(Failure::Locked));
     assert_eq!(new.asks(Want::Take), Operation::EndHolder);
     new.hears(Ok(Answer::Done));

@@ -6,6 +6,7 @@ use dubhook_postgres_tests::{
 };
 use dubhook_tests::{
     program::Program,
+    video::video,
     wire::{Asker, PATIENCE},
 };
 use std::{
@@ -61,12 +62,6 @@ impl Pair {
             .expect("a time-out");
         stream
     }
-}
-
-/// Bytes that do not repeat soon.
-fn video(bytes: usize) -> Vec<u8> {
-    let words = (0_u64..).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
-    words.flatten().take(bytes).collect()
 }
 
 /// Reads until the head of an answer has come; what came with it.

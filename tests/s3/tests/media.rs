@@ -4,6 +4,7 @@ use dubhook_s3_tests::{BUCKET, KEY, ObjectStore};
 use dubhook_tests::{
     described::{description, fits, schema},
     program::{Program, run_with},
+    video::{sha256, video},
     wire::Asker,
 };
 use serde_json::{Value, json};
@@ -90,29 +91,6 @@ fn serve(home: &Path, store: &ObjectStore, arguments: &[&str]) -> (Program, Sock
     let mut program = Program::serve_with(&all, &variables, &home.join("log"));
     let address = program.address();
     (program, address)
-}
-
-/// Bytes that do not repeat soon.
-fn video(bytes: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    let mut video = Vec::with_capacity(bytes + 8);
-    while video.len() < bytes {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        video.extend(state.to_le_bytes());
-    }
-    video.truncate(bytes);
-    video
-}
-
-/// The SHA-256 of a file, by another program.
-fn sha256(path: &Path) -> String {
-    let said = Command::new("sha256sum")
-        .arg(path)
-        .output()
-        .expect("sha256sum");
-    String::from_utf8(said.stdout).unwrap()[..64].to_owned()
 }
 
 fn create(asker: &mut Asker, upload: &Value) -> Value {

@@ -22,6 +22,7 @@ use dubhook_smol::{
 use dubhook_tests::{
     described::{description, fits, resolve},
     program::{Program, run},
+    video::{sha256, video},
     wire::{Answer, Asker, Hearer, PATIENCE},
 };
 use serde_json::{Value, json};
@@ -31,7 +32,6 @@ use std::{
     net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::Command,
     sync::mpsc::channel,
     thread,
     time::{Duration, Instant},
@@ -60,29 +60,6 @@ fn serve(home: &Path, arguments: &[&str]) -> Served {
 
 fn home() -> TempDir {
     TempDir::new().expect("a directory")
-}
-
-/// Bytes that do not repeat soon.
-fn video(bytes: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    let mut video = Vec::with_capacity(bytes + 8);
-    while video.len() < bytes {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        video.extend(state.to_le_bytes());
-    }
-    video.truncate(bytes);
-    video
-}
-
-/// The SHA-256 of a file, by another program.
-fn sha256(path: &Path) -> String {
-    let said = Command::new("sha256sum")
-        .arg(path)
-        .output()
-        .expect("sha256sum");
-    String::from_utf8(said.stdout).unwrap()[..64].to_owned()
 }
 
 fn create(asker: &mut Asker, upload: &Value) -> Value {

@@ -1,6 +1,7 @@
 //! Who is slow.
 
 use super::*;
+use std::process::Command;
 
 #[test]
 fn who_trickles_or_does_not_read_costs_a_bounded_time_and_nobody_else_any() {
