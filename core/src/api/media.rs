@@ -1,7 +1,7 @@
 //! The body of `POST /v1/uploads`.
 
 use super::{
-    Field, Problem,
+    Field, MediaProblem, Problem,
     body::{members, optional_string, read_object},
 };
 use crate::{
@@ -99,7 +99,7 @@ pub(crate) fn upload<'r>(request: &Request<'r>, id: Id) -> Result<NewUpload<'r>,
         && let Ok(Some(length)) = request.fields.get_unique("upload-length")
     {
         let bytes = canonical_u64(length).filter(|bytes| *bytes > 0);
-        let bytes = bytes.ok_or(Problem::Bytes)?;
+        let bytes = bytes.ok_or(MediaProblem::Bytes)?;
         return described(request, NewUpload { bytes, ..nothing });
     }
     let object = read_object(request)?;
@@ -114,18 +114,18 @@ pub(crate) fn upload<'r>(request: &Request<'r>, id: Id) -> Result<NewUpload<'r>,
     let [bytes, filename, content_type, sha256] = values;
     let bytes = match bytes {
         None => return Err(Problem::Missing(Field::Bytes)),
-        Some(Value::Number(bytes)) => bytes.as_u64().map_err(|_| Problem::Bytes)?,
-        Some(_) => return Err(Problem::Bytes),
+        Some(Value::Number(bytes)) => bytes.as_u64().map_err(|_| MediaProblem::Bytes)?,
+        Some(_) => return Err(MediaProblem::Bytes.into()),
     };
     let filename = optional_string(Field::Filename, filename)?;
     let content_type = optional_string(Field::ContentType, content_type)?;
     let sha256 = optional_string(Field::Sha256, sha256)?;
     let is_type = |text: Str<'_>| text.plain().is_some_and(is_media_type);
     match () {
-        () if bytes == 0 => Err(Problem::Bytes),
-        () if !filename.is_none_or(is_filename) => Err(Problem::Filename),
-        () if !content_type.is_none_or(is_type) => Err(Problem::ContentType),
-        () if !sha256.is_none_or(is_sha256) => Err(Problem::Sha256),
+        () if bytes == 0 => Err(MediaProblem::Bytes.into()),
+        () if !filename.is_none_or(is_filename) => Err(MediaProblem::Filename.into()),
+        () if !content_type.is_none_or(is_type) => Err(MediaProblem::ContentType.into()),
+        () if !sha256.is_none_or(is_sha256) => Err(MediaProblem::Sha256.into()),
         () => Ok(NewUpload {
             bytes,
             filename: filename.map(Spelled::Json),
@@ -139,7 +139,7 @@ pub(crate) fn upload<'r>(request: &Request<'r>, id: Id) -> Result<NewUpload<'r>,
 /// Reads `Upload-Metadata`: names and values in Base64, of which `filename` and `filetype` mean something.
 fn described<'r>(request: &Request<'r>, mut new: NewUpload<'r>) -> Result<NewUpload<'r>, Problem> {
     let metadata = request.fields.get_unique("upload-metadata");
-    let metadata = metadata.map_err(|_| Problem::UploadMetadata)?;
+    let metadata = metadata.map_err(|_| MediaProblem::UploadMetadata)?;
     let pairs = metadata.unwrap_or_default().split(|byte| *byte == b',');
     for pair in pairs.map(<[u8]>::trim_ascii) {
         let mut words = pair.splitn(2, |byte| *byte == b' ');
@@ -152,21 +152,21 @@ fn described<'r>(request: &Request<'r>, mut new: NewUpload<'r>) -> Result<NewUpl
             _ => continue,
         };
         if place.replace(Spelled::Base64(value)).is_some() {
-            return Err(Problem::UploadMetadata);
+            return Err(MediaProblem::UploadMetadata.into());
         }
         let mut memory = [0; TEXT_BYTES_MAX];
         let text = match Base64::decode(value, &mut memory) {
-            Ok(text) => core::str::from_utf8(text).map_err(|_| Problem::UploadMetadata)?,
+            Ok(text) => core::str::from_utf8(text).map_err(|_| MediaProblem::UploadMetadata)?,
             Err(base64ct::Error::InvalidLength) if name == b"filename" => {
-                return Err(Problem::Filename);
+                return Err(MediaProblem::Filename.into());
             }
-            Err(_) => return Err(Problem::UploadMetadata),
+            Err(_) => return Err(MediaProblem::UploadMetadata.into()),
         };
         match name {
             b"filename" if text.bytes().any(|byte| byte.is_ascii_control()) => {
-                return Err(Problem::Filename);
+                return Err(MediaProblem::Filename.into());
             }
-            b"filetype" if !is_media_type(text) => return Err(Problem::ContentType),
+            b"filetype" if !is_media_type(text) => return Err(MediaProblem::ContentType.into()),
             _ => {}
         }
     }

@@ -35,6 +35,8 @@ pub(crate) use page::limit;
 pub(crate) use page::page;
 #[cfg(all(feature = "lists", feature = "media"))]
 pub(crate) use page::uploads;
+#[cfg(feature = "media")]
+pub(crate) use problem::MediaProblem;
 pub(crate) use problem::Problem;
 #[cfg(feature = "hub")]
 pub(crate) use query::parameter;

@@ -1,5 +1,7 @@
 //! The query of a list.
 
+#[cfg(feature = "media")]
+use super::MediaProblem;
 use super::{Field, Problem, query::parameter};
 use crate::{digits::canonical, job::Status};
 
@@ -40,14 +42,14 @@ pub(crate) fn page(query: Option<&str>) -> Result<Page<'_>, Problem> {
 ///
 /// # Errors
 ///
-/// [`Problem::Limit`], [`Problem::Sha256`], or [`Problem::QueryTwice`].
+/// [`Problem::Limit`], [`MediaProblem::Sha256`], or [`Problem::QueryTwice`].
 #[cfg(feature = "media")]
 pub(crate) fn uploads(query: Option<&str>) -> Result<(Page<'_>, Option<&str>), Problem> {
     let sha256 = parameter(query, Field::Sha256)?;
     let is_digest =
         |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !sha256.is_none_or(is_digest) {
-        return Err(Problem::Sha256);
+        return Err(MediaProblem::Sha256.into());
     }
     Ok((page(query)?, sha256))
 }

@@ -142,7 +142,8 @@ fn named(field: Field, value: Option<Value<'_>>) -> Result<Option<crate::id::Id>
     };
     let name = text.plain().unwrap_or_default();
     let id = crate::id::Id::parse(crate::id::Prefix::Media, name);
-    id.map(Some).ok_or(Problem::Upload(field))
+    id.map(Some)
+        .ok_or(super::MediaProblem::Upload(field).into())
 }
 
 /// A member that may be absent or null, and is a number otherwise.

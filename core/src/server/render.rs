@@ -13,6 +13,8 @@ use super::{
     conn::Conn,
     reply::{FORGOTTEN, LOOKED_AT_MAX, NO_STORE, Reply, Sought, Written, known},
 };
+#[cfg(feature = "media")]
+use crate::api::MediaProblem;
 use crate::{
     api::Problem,
     event::Event,
@@ -195,7 +197,7 @@ fn start_head<'o, 'm>(date: &Date, reply: &Reply, out: &'o mut Out<'m>) -> Respo
     let head = ResponseHead::new(out, status).date_as(date);
     let head = match reply {
         #[cfg(feature = "media")]
-        Reply::Problem(problem) if problem.is_of_uploads() => {
+        Reply::Problem(Problem::Media(problem)) if problem.is_of_uploads() => {
             head.line(PROBLEM_JSON).line(media::TUS)
         }
         Reply::Problem(_) => head.line(PROBLEM_JSON),
@@ -266,7 +268,7 @@ fn special_field(reply: &Reply, value: &mut Out<'_>) -> Option<&'static str> {
             return Some("accept-encoding");
         }
         #[cfg(feature = "media")]
-        Reply::Problem(Problem::TusVersion) => {
+        Reply::Problem(Problem::Media(MediaProblem::TusVersion)) => {
             value.put(b"1.0.0");
             return Some("tus-version");
         }

@@ -3,10 +3,18 @@
 //! With the feature `problem-details` a document says it to people, too: in its `title` and its `detail`. Without it there
 //! are the `status`, the `code`, and which member is meant.
 
+#[macro_use]
+mod parts;
 mod document;
+#[cfg(feature = "media")]
+mod media;
 
 use super::{Field, Methods};
 use crate::{http::Refusal, json};
+
+#[cfg(feature = "media")]
+pub(crate) use media::MediaProblem;
+use parts::Parts;
 
 /// What is wrong. Each has a status, a code that never changes, and with the feature `problem-details` a sentence for
 /// people.
@@ -131,87 +139,9 @@ pub(crate) enum Problem {
     /// `lease` is none.
     #[cfg(feature = "hub")]
     Lease,
-    /// No such upload.
+    /// A video that goes in or comes out.
     #[cfg(feature = "media")]
-    NoSuchUpload,
-    /// The translation has no output that is kept here.
-    #[cfg(feature = "media")]
-    NoOutput,
-    /// `bytes` is no number of bytes that an upload can have.
-    #[cfg(feature = "media")]
-    Bytes,
-    /// `sha256` is none.
-    #[cfg(feature = "media")]
-    Sha256,
-    /// A member names no upload that is whole.
-    #[cfg(feature = "media")]
-    Upload(Field),
-    /// `subtitles` are none that can be kept.
-    #[cfg(feature = "media")]
-    Subtitles,
-    /// The translation has no subtitles that are kept here.
-    #[cfg(feature = "media")]
-    NoSubtitles,
-    /// `filename` is none.
-    #[cfg(feature = "media")]
-    Filename,
-    /// `content_type` is none.
-    #[cfg(feature = "media")]
-    ContentType,
-    /// An upload's bytes come without their number.
-    #[cfg(feature = "media")]
-    LengthRequired,
-    /// `Upload-Offset` is none.
-    #[cfg(feature = "media")]
-    OffsetMissing,
-    /// `Upload-Offset` is not where the upload goes on.
-    #[cfg(feature = "media")]
-    Offset,
-    /// These bytes are more or fewer than the upload has.
-    #[cfg(feature = "media")]
-    UploadLength,
-    /// The upload is larger than uploads may be.
-    #[cfg(feature = "media")]
-    UploadTooLarge,
-    /// Another request is filling the upload.
-    #[cfg(feature = "media")]
-    UploadBusy,
-    /// All bytes of the upload are here already.
-    #[cfg(feature = "media")]
-    UploadDone,
-    /// The bytes are not those that were announced.
-    #[cfg(feature = "media")]
-    Checksum,
-    /// There is no room for so many bytes.
-    #[cfg(feature = "media")]
-    MediaFull,
-    /// The media cannot be read or written.
-    #[cfg(feature = "media")]
-    MediaBroken,
-    /// The range that is asked for lies beyond the end.
-    #[cfg(feature = "media")]
-    Range,
-    /// The upload that a job is about is not there, or not all of it.
-    #[cfg(feature = "media")]
-    UploadNotReady,
-    /// The bytes of an upload are to go elsewhere.
-    #[cfg(feature = "media")]
-    UploadElsewhere,
-    /// `Upload-Metadata` is none.
-    #[cfg(feature = "media")]
-    UploadMetadata,
-    /// Another version of the protocol by which uploads go on.
-    #[cfg(feature = "media")]
-    TusVersion,
-    /// What is sent of an upload says that it is something else.
-    #[cfg(feature = "media")]
-    NotOffset,
-    /// The signature of a link is not that of this link.
-    #[cfg(feature = "media")]
-    LinkWrong,
-    /// A link was good until before now.
-    #[cfg(feature = "media")]
-    LinkExpired,
+    Media(MediaProblem),
     /// There is no room; how many seconds to stay away.
     Full(u8),
     /// The server is about to stop.
@@ -223,41 +153,6 @@ pub(crate) enum Problem {
 // It is passed on at every step of reading a request: two registers, and not a copy in memory.
 const _: () = assert!(size_of::<Problem>() <= 8);
 
-/// What never changes of a problem document.
-struct Parts {
-    status: u16,
-    code: &'static str,
-    /// Without a full stop where something follows after a colon.
-    #[cfg(feature = "problem-details")]
-    detail: &'static str,
-    /// The member or parameter that it is about, where that is always the same.
-    field: Option<Field>,
-}
-
-/// A constant [`Parts`]; of a member or parameter that is wrong, with its detail alone and perhaps its name.
-macro_rules! parts {
-    ($detail:literal $(,)?) => {
-        parts!(422, "invalid_request", $detail)
-    };
-    ($field:ident, $detail:literal $(,)?) => {
-        parts!(422, "invalid_request", $detail, Some(Field::$field))
-    };
-    ($status:literal, $code:expr, $detail:literal $(,)?) => {
-        parts!($status, $code, $detail, None)
-    };
-    ($status:literal, $code:expr, $detail:literal, $field:expr) => {
-        const {
-            &Parts {
-                status: $status,
-                code: $code,
-                #[cfg(feature = "problem-details")]
-                detail: $detail,
-                field: $field,
-            }
-        }
-    };
-}
-
 impl Problem {
     /// The status.
     #[must_use]
@@ -266,32 +161,6 @@ impl Problem {
             Self::Http(refusal) => refusal.status(),
             _ => self.parts().status,
         }
-    }
-
-    /// Whether it is told to clients that upload, who are answered after tus.
-    #[cfg(feature = "media")]
-    pub(crate) const fn is_of_uploads(&self) -> bool {
-        matches!(
-            self,
-            Self::NoSuchUpload
-                | Self::Bytes
-                | Self::Filename
-                | Self::ContentType
-                | Self::LengthRequired
-                | Self::OffsetMissing
-                | Self::Offset
-                | Self::UploadLength
-                | Self::UploadTooLarge
-                | Self::UploadBusy
-                | Self::UploadDone
-                | Self::UploadElsewhere
-                | Self::UploadMetadata
-                | Self::TusVersion
-                | Self::NotOffset
-                | Self::Checksum
-                | Self::MediaFull
-                | Self::MediaBroken
-        )
     }
 
     /// How many seconds to stay away, if there is hope.
@@ -477,150 +346,7 @@ impl Problem {
             #[cfg(feature = "hub")]
             Self::Lease => parts!(Lease, "It must be the lease that came with the job."),
             #[cfg(feature = "media")]
-            Self::NoSuchUpload => parts!(
-                404,
-                "upload_not_found",
-                "There is no upload with this id, or it is no longer kept.",
-            ),
-            #[cfg(feature = "media")]
-            Self::NoOutput => parts!(
-                404,
-                "output_not_found",
-                "The translation has no output that is kept here.",
-            ),
-            #[cfg(feature = "media")]
-            Self::Bytes => parts!(Bytes, "It must be a number of bytes, 1 at least."),
-            #[cfg(feature = "media")]
-            Self::Sha256 => parts!(Sha256, "It must be 64 hexadecimal digits."),
-            #[cfg(feature = "media")]
-            Self::Upload(_) => parts!("It must be the id of an upload that is all there."),
-            #[cfg(feature = "media")]
-            Self::Subtitles => parts!(
-                Subtitles,
-                "It must be an upload with WebVTT or SubRip of 4 MiB at most, in UTF-8.",
-            ),
-            #[cfg(feature = "media")]
-            Self::NoSubtitles => parts!(
-                404,
-                "subtitles_not_found",
-                "The translation has no subtitles that are kept here.",
-            ),
-            #[cfg(feature = "media")]
-            Self::Filename => parts!(
-                Filename,
-                "It must be a name of 1 to 255 bytes, without control characters."
-            ),
-            #[cfg(feature = "media")]
-            Self::ContentType => parts!(ContentType, "It must be a media type, such as video/mp4."),
-            #[cfg(feature = "media")]
-            Self::LengthRequired => parts!(
-                411,
-                "length_required",
-                "Send the bytes with content-length, not in chunks.",
-            ),
-            #[cfg(feature = "media")]
-            Self::OffsetMissing => parts!(
-                400,
-                "invalid_upload_offset",
-                "Say where the bytes belong: Upload-Offset, a number, once.",
-            ),
-            #[cfg(feature = "media")]
-            Self::Offset => parts!(
-                409,
-                "upload_offset",
-                "The upload does not go on there; HEAD says where it does.",
-            ),
-            #[cfg(feature = "media")]
-            Self::UploadLength => parts!(
-                413,
-                "upload_length",
-                "These are not as many bytes as the upload has.",
-            ),
-            #[cfg(feature = "media")]
-            Self::UploadTooLarge => parts!(
-                413,
-                "upload_too_large",
-                "The upload is larger than uploads may be here.",
-            ),
-            #[cfg(feature = "media")]
-            Self::UploadBusy => parts!(
-                409,
-                "upload_busy",
-                "Another request is filling this upload.",
-            ),
-            #[cfg(feature = "media")]
-            Self::UploadDone => parts!(
-                409,
-                "upload_done",
-                "All bytes of this upload are here already.",
-            ),
-            #[cfg(feature = "media")]
-            Self::Checksum => parts!(
-                422,
-                "checksum_mismatch",
-                "The bytes are not those whose SHA-256 was announced; send them again.",
-            ),
-            #[cfg(feature = "media")]
-            Self::MediaFull => parts!(
-                507,
-                "media_full",
-                "There is no room for so many bytes at the moment.",
-            ),
-            #[cfg(feature = "media")]
-            Self::Range => parts!(
-                416,
-                "range_not_satisfiable",
-                "The output has no such bytes; Content-Range says how many it has.",
-            ),
-            #[cfg(feature = "media")]
-            Self::UploadNotReady => parts!(
-                422,
-                "upload_not_ready",
-                "The upload that it names is not there, or not all of it.",
-                Some(Field::VideoUrl)
-            ),
-            #[cfg(feature = "media")]
-            Self::UploadElsewhere => parts!(
-                409,
-                "upload_elsewhere",
-                "Send the bytes to where the member upload says, which is not here.",
-            ),
-            #[cfg(feature = "media")]
-            Self::UploadMetadata => parts!(
-                400,
-                "invalid_upload_metadata",
-                "Upload-Metadata must be names and values in Base64, each name once.",
-            ),
-            #[cfg(feature = "media")]
-            Self::TusVersion => parts!(
-                412,
-                "tus_version",
-                "This server speaks the version of tus that Tus-Version says.",
-            ),
-            #[cfg(feature = "media")]
-            Self::NotOffset => parts!(
-                415,
-                "unsupported_media_type",
-                "Send the bytes as content-type: application/offset+octet-stream.",
-            ),
-            #[cfg(feature = "media")]
-            Self::LinkWrong => parts!(
-                403,
-                "link_wrong",
-                "The signature is not that of this link: take all of the URL as it was given, or send an API key.",
-            ),
-            #[cfg(feature = "media")]
-            Self::LinkExpired => parts!(
-                403,
-                "link_expired",
-                "This link was good for a time that is over. Send an API key.",
-            ),
-            #[cfg(feature = "media")]
-            Self::MediaBroken => parts!(
-                500,
-                "media_broken",
-                "The server could not read or write the bytes.",
-            ),
+            Self::Media(problem) => problem.parts(),
             Self::Full(_) => parts!(
                 503,
                 "full",
@@ -649,7 +375,7 @@ impl Problem {
             #[cfg(any(feature = "lists", feature = "hub"))]
             Self::QueryTwice(field) => Some(*field),
             #[cfg(feature = "media")]
-            Self::Upload(field) => Some(*field),
+            Self::Media(MediaProblem::Upload(field)) => Some(*field),
             #[cfg(feature = "guard")]
             Self::Blocked(field) => Some(*field),
             _ => self.parts().field,

@@ -2,7 +2,7 @@
 
 use super::ask::What;
 use crate::{
-    api::{Field, Problem},
+    api::{Field, MediaProblem},
     id::Id,
     time::Timestamp,
 };
@@ -93,23 +93,23 @@ impl MediaRefusal {
         }
     }
 
-    pub(super) fn problem(self, what: Option<What>) -> Problem {
+    pub(super) fn problem(self, what: Option<What>) -> MediaProblem {
         match self {
-            Self::NotFound if what == Some(What::Output) => Problem::NoOutput,
-            Self::NotFound if matches!(what, Some(What::Subtitles(_))) => Problem::NoSubtitles,
-            Self::NotFound if what == Some(What::Keep) => Problem::Upload(Field::Upload),
-            Self::Subtitles => Problem::Subtitles,
-            Self::NotFound if what == Some(What::Submit) => Problem::UploadNotReady,
-            Self::NotFound => Problem::NoSuchUpload,
-            Self::Elsewhere => Problem::UploadElsewhere,
-            Self::Offset => Problem::Offset,
-            Self::Length => Problem::UploadLength,
-            Self::TooLarge => Problem::UploadTooLarge,
-            Self::Busy => Problem::UploadBusy,
-            Self::Done => Problem::UploadDone,
-            Self::Checksum => Problem::Checksum,
-            Self::Full => Problem::MediaFull,
-            Self::Broken => Problem::MediaBroken,
+            Self::NotFound if what == Some(What::Output) => MediaProblem::NoOutput,
+            Self::NotFound if matches!(what, Some(What::Subtitles(_))) => MediaProblem::NoSubtitles,
+            Self::NotFound if what == Some(What::Keep) => MediaProblem::Upload(Field::Upload),
+            Self::Subtitles => MediaProblem::Subtitles,
+            Self::NotFound if what == Some(What::Submit) => MediaProblem::UploadNotReady,
+            Self::NotFound => MediaProblem::NoSuchUpload,
+            Self::Elsewhere => MediaProblem::UploadElsewhere,
+            Self::Offset => MediaProblem::Offset,
+            Self::Length => MediaProblem::UploadLength,
+            Self::TooLarge => MediaProblem::UploadTooLarge,
+            Self::Busy => MediaProblem::UploadBusy,
+            Self::Done => MediaProblem::UploadDone,
+            Self::Checksum => MediaProblem::Checksum,
+            Self::Full => MediaProblem::MediaFull,
+            Self::Broken => MediaProblem::MediaBroken,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which requests are about media, and what they ask of the driver.
 
 use crate::{
-    api::{self, NewUpload, OfWork, Problem, Resource, Subtitles},
+    api::{self, MediaProblem, NewUpload, OfWork, Problem, Resource, Subtitles},
     digits::{canonical, canonical_u64},
     http::{Method, RecvBuf, Request},
     id::{Id, Ix, Prefix},
@@ -170,7 +170,7 @@ fn listed<'r>(request: &Request<'r>) -> Result<MediaCall<'r>, Problem> {
 /// What is answered about an upload. Its bytes are taken before they have come (see [`Server::begin_upload`]).
 pub(in crate::server) fn of_upload(request: &Request<'_>, name: &str) -> Answer {
     check_version(request)?;
-    let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
+    let id = Id::parse(Prefix::Media, name).ok_or(MediaProblem::NoSuchUpload)?;
     let what = match request.method {
         Method::Delete => What::Remove,
         _ => What::Read,
@@ -180,16 +180,16 @@ pub(in crate::server) fn of_upload(request: &Request<'_>, name: &str) -> Answer 
 
 /// What is answered about the bytes of the upload of that name.
 pub(in crate::server) fn of_content(name: &str) -> Answer {
-    let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
+    let id = Id::parse(Prefix::Media, name).ok_or(MediaProblem::NoSuchUpload)?;
     let what = What::Content;
     Ok(Reply::Media(Asked { what, id }))
 }
 
 /// What is answered about where that part of that upload is to be sent.
 pub(in crate::server) fn of_part(name: &str, number: &str) -> Answer {
-    let id = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
+    let id = Id::parse(Prefix::Media, name).ok_or(MediaProblem::NoSuchUpload)?;
     let number = canonical(number.as_bytes()).and_then(|number| number.try_into().ok());
-    let what = What::Part(number.ok_or(Problem::NoSuchUpload)?);
+    let what = What::Part(number.ok_or(MediaProblem::NoSuchUpload)?);
     Ok(Reply::Media(Asked { what, id }))
 }
 
@@ -207,7 +207,7 @@ pub(in crate::server) fn submitted(new: &NewJob<'_>) -> Result<Option<Asked>, Pr
         .take(31)
         .for_each(|byte| name.put_byte(byte));
     let name = core::str::from_utf8(name.written()).unwrap_or_default();
-    let id = Id::parse(Prefix::Media, name).ok_or(Problem::UploadNotReady)?;
+    let id = Id::parse(Prefix::Media, name).ok_or(MediaProblem::UploadNotReady)?;
     let what = What::Submit;
     Ok(Some(Asked { what, id }))
 }
@@ -216,7 +216,7 @@ pub(in crate::server) fn submitted(new: &NewJob<'_>) -> Result<Option<Asked>, Pr
 fn check_version(head: &Request<'_>) -> Result<(), Problem> {
     match head.fields.get_unique("tus-resumable") {
         Ok(None | Some(b"1.0.0")) => Ok(()),
-        _ => Err(Problem::TusVersion),
+        _ => Err(MediaProblem::TusVersion.into()),
     }
 }
 
@@ -257,9 +257,9 @@ pub(in crate::server) fn of_output(name: &str, form: Option<Subtitles>) -> Answe
 /// The upload that these bytes are for, and where they belong.
 fn filled(head: &Request<'_>) -> Result<(Id, Option<u64>), Problem> {
     let Some(Resource::Upload(name)) = api::route(head.path) else {
-        return Err(Problem::NoSuchUpload);
+        return Err(MediaProblem::NoSuchUpload.into());
     };
-    let upload = Id::parse(Prefix::Media, name).ok_or(Problem::NoSuchUpload)?;
+    let upload = Id::parse(Prefix::Media, name).ok_or(MediaProblem::NoSuchUpload)?;
     if head.method == Method::Put {
         return Ok((upload, None));
     }
@@ -268,10 +268,12 @@ fn filled(head: &Request<'_>) -> Result<(Id, Option<u64>), Problem> {
     let is_tus = head.fields.get("tus-resumable").is_some();
     let content_type = head.fields.get_unique("content-type");
     if is_tus && content_type != Ok(Some(b"application/offset+octet-stream")) {
-        return Err(Problem::NotOffset);
+        return Err(MediaProblem::NotOffset.into());
     }
     let at = head.fields.get_unique("upload-offset").ok().flatten();
-    let at = at.and_then(canonical_u64).ok_or(Problem::OffsetMissing)?;
+    let at = at
+        .and_then(canonical_u64)
+        .ok_or(MediaProblem::OffsetMissing)?;
     Ok((upload, Some(at)))
 }
 
@@ -348,7 +350,7 @@ impl Server<'_> {
         let asked = match (conn.parser.stream_length(), admitted) {
             (Err(refusal), _) => Err(Problem::Http(refusal)),
             (_, Err(problem)) => Err(problem),
-            (Ok(None), _) => Err(Problem::LengthRequired),
+            (Ok(None), _) => Err(MediaProblem::LengthRequired.into()),
             (Ok(Some(_)), Ok((upload, _))) => Ok(upload),
         };
         match asked {

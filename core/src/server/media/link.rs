@@ -9,7 +9,7 @@
 //! written, and what speaks of it is the same to the byte.
 
 use crate::{
-    api::{self, Field, OfTranslation, Problem, Resource},
+    api::{self, Field, MediaProblem, OfTranslation, Problem, Resource},
     digits::{canonical, canonical_u64},
     http::Request,
     id::{Id, Prefix},
@@ -57,7 +57,7 @@ pub(in crate::server) fn admit<'r>(
         Resource::Translation(name, OfTranslation::Output | OfTranslation::Subtitles(_)) => {
             let expires = api::parameter(head.query, Field::Expires)?.unwrap_or_default();
             let lines = [b"output", name.as_bytes(), expires.as_bytes()];
-            let expires = canonical_u64(expires.as_bytes()).ok_or(Problem::LinkWrong)?;
+            let expires = canonical_u64(expires.as_bytes()).ok_or(MediaProblem::LinkWrong)?;
             check(links, &lines, signature)?;
             now.timestamp.as_unix_seconds() < expires
         }
@@ -65,15 +65,15 @@ pub(in crate::server) fn admit<'r>(
             let job = api::parameter(head.query, Field::Job)?.unwrap_or_default();
             let lease = api::parameter(head.query, Field::Lease)?.unwrap_or_default();
             let lines = [b"input", name.as_bytes(), job.as_bytes(), lease.as_bytes()];
-            let job = Id::parse(Prefix::Job, job).ok_or(Problem::LinkWrong)?;
-            let lease = canonical(lease.as_bytes()).ok_or(Problem::LinkWrong)?;
+            let job = Id::parse(Prefix::Job, job).ok_or(MediaProblem::LinkWrong)?;
+            let lease = canonical(lease.as_bytes()).ok_or(MediaProblem::LinkWrong)?;
             check(links, &lines, signature)?;
             server.service.is_worked_on(job, Some(lease))
         }
         _ => return Err(otherwise),
     };
     match resource.methods() {
-        _ if !is_good => Err(Problem::LinkExpired),
+        _ if !is_good => Err(MediaProblem::LinkExpired.into()),
         methods if !methods.has(head.method) => Err(Problem::Method(methods)),
         _ => Ok(Some(resource)),
     }
@@ -83,7 +83,7 @@ fn check(links: &Links<'_>, lines: &[&[u8]], signature: &str) -> Result<(), Prob
     if links.key.fits(lines, signature.as_bytes()) {
         Ok(())
     } else {
-        Err(Problem::LinkWrong)
+        Err(MediaProblem::LinkWrong.into())
     }
 }
 

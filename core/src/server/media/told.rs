@@ -7,7 +7,7 @@ use super::{
     range::Part,
 };
 use crate::{
-    api::OfWork,
+    api::{OfWork, Problem},
     http::{CONTINUE, HeadError, Method, RecvBuf, Request},
     id::{Id, Prefix},
     out::{Out, Overflow},
@@ -124,7 +124,7 @@ impl Server<'_> {
         why: MediaRefusal,
         input: &mut RecvBuf<'_>,
     ) -> Option<Drive> {
-        let problem = why.problem(Some(what));
+        let problem = Problem::from(why.problem(Some(what)));
         let (version, keep_alive) = (conn.version, conn.keep_alive);
         let conn = self.conns.get_mut(id.ix)?;
         if what == What::Begin {

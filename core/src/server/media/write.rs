@@ -6,7 +6,7 @@ use super::{
     range::{self, Part},
 };
 use crate::{
-    api::Problem,
+    api::{MediaProblem, Problem},
     http::{FieldLine, HeadError, RecvBuf, ResponseHead, render_date},
     id::{Id, Prefix},
     json::Writer,
@@ -17,6 +17,8 @@ use crate::{
 use base64ct::{Base64, Encoding};
 
 const JSON: FieldLine = FieldLine::new("content-type: application/json\r\n");
+/// What is asked for lies beyond the end.
+const BEYOND: Problem = Problem::Media(MediaProblem::Range);
 const PROBLEM_JSON: FieldLine = FieldLine::new("content-type: application/problem+json\r\n");
 /// The version of the protocol by which uploads go on (tus 1.0).
 pub(in crate::server) const TUS: FieldLine = FieldLine::new("tus-resumable: 1.0.0\r\n");
@@ -207,12 +209,12 @@ impl Server<'_> {
             Part::Beyond => {
                 write_span(None, total, &mut span);
                 let head = self
-                    .head(conn, Problem::Range.status(), out)
+                    .head(conn, BEYOND.status(), out)
                     .line(NO_STORE)
                     .line(RANGES);
                 let head = head.field("content-range", span.written());
                 let length = head.line(PROBLEM_JSON).finish_with_length_later()?;
-                Problem::Range.write(out);
+                BEYOND.write(out);
                 length.fill_in(out);
                 return Ok(Part::Whole);
             }
