@@ -134,6 +134,7 @@ mod call;
 mod commands;
 mod config;
 mod index;
+mod input;
 mod jobs;
 mod newest;
 mod read;
@@ -144,12 +145,12 @@ mod submission;
 mod update;
 mod webhook;
 
-pub use answer::{Failure, HandleError, Input};
 pub use call::{Call, Deadline, Exchange, ExchangeId, Output, PollError, Reason};
 pub use config::{
     API_KEY_BYTES_MAX, Config, Pauses, Server, ServerError, Timings, WEBHOOK_URL_BYTES_MAX,
     Webhook, check_api_key,
 };
+pub use input::{Failure, HandleError, Input};
 pub use jobs::JobState;
 use jobs::Known;
 pub use read::{List, read_event};

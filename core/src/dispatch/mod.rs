@@ -117,6 +117,7 @@ mod limits;
 #[cfg(feature = "lists")]
 mod logged;
 mod memory;
+mod new_endpoint;
 mod publish;
 #[cfg(feature = "records")]
 mod records;
@@ -132,10 +133,10 @@ pub use crate::delivery::{Attempt, AttemptId, Message, OutboxLimits, Owed, Sched
 pub use answer::Answer;
 pub use attempt::{AttemptResult, Attempted};
 pub use door::{HandleError, Input, Output, PollError, Ready};
-pub use endpoints::{EndpointChange, EndpointError, NewEndpoint};
 pub use event::{Event, Subjects};
 pub use limits::Limits;
 pub use memory::{Memory, Sizes};
+pub use new_endpoint::{EndpointChange, EndpointError, NewEndpoint};
 pub use publish::SubjectError;
 pub use request::RequestError;
 #[cfg(feature = "records")]
