@@ -29,6 +29,69 @@ pub const ALONE: &str = if cfg!(target_os = "linux") {
     "127.0.0.1"
 };
 
+/// Reads what comes next. A read with a time-out ends as interrupted where the process was stopped for a while, or its machine
+/// slept: that is no fault of anybody's, and it is begun again.
+///
+/// # Errors
+///
+/// Where the connection breaks, or nothing comes in time.
+pub fn read(stream: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+/// Waits until something has come on a connection, and leaves it there. The kernel connects before a server accepts: only what it
+/// has said shows that a server has taken a connection on, and read what came on it.
+///
+/// # Panics
+///
+/// If nothing comes.
+pub fn until_it_says_something(stream: &TcpStream) {
+    loop {
+        match stream.peek(&mut [0]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            come => {
+                come.expect("bytes in time");
+                return;
+            }
+        }
+    }
+}
+
+/// Takes all descriptors that the system allows, for a test that needs many: most systems start a process with 1,024.
+pub fn take_descriptors() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        let all = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
+        // Where there are no more of them, the test says what it lacks.
+        let _ = setrlimit(Resource::Nofile, all);
+    }
+}
+
+/// More bytes than two sockets hold between them: how much that is at most is this machine's to say.
+#[must_use]
+pub fn more_than_sockets_hold() -> usize {
+    const MORE: usize = 4 << 20;
+    /// Where the machine does not say it.
+    const USUAL: usize = 12 << 20;
+    let most = |direction: &str| {
+        let sizes = format!("/proc/sys/net/ipv4/tcp_{direction}mem");
+        let sizes = std::fs::read_to_string(sizes).unwrap_or_default();
+        let most = sizes.split_whitespace().nth(2);
+        most.and_then(|most| most.parse().ok()).unwrap_or(0)
+    };
+    USUAL.max(most("r") + most("w")) + MORE
+}
+
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -154,12 +217,9 @@ impl Asker {
         let mut parser = ResponseParser::new(method, BodyUse::Keep);
         let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
         while parser.advance(&ANSWER, &mut input).expect("HTTP") != ResponseProgress::Complete {
-            match self.stream.read(input.room()) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(len) => input.commit(len),
-                // A read with a time-out ends so when the process was stopped for a while.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            match read(&mut self.stream, input.room())? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                len => input.commit(len),
             }
         }
         let response = parser.response(input.filled()).expect("an answer");
@@ -339,7 +399,7 @@ fn hear(
     let mut parser = RequestParser::new();
     loop {
         while parser.advance(&Limits::SERVER, &mut input).expect("HTTP") != Progress::Complete {
-            match stream.read(input.room()) {
+            match read(&mut stream, input.room()) {
                 Ok(0) | Err(_) => return,
                 Ok(len) => input.commit(len),
             }

@@ -6,7 +6,7 @@ use dubhook_tests::{
     hooks::{NO_TIME, submit},
     program::Program,
     stream::{Message, Stream},
-    wire::{Asker, PATIENCE},
+    wire::{self, ALONE, Asker, PATIENCE},
 };
 use std::{
     io::{Read, Write},
@@ -21,12 +21,14 @@ struct Watcher {
 }
 
 impl Watcher {
+    /// Asks for a stream; it is there when this returns.
     fn open(address: SocketAddr, path: &str, last: Option<&str>) -> Self {
         let mut socket = TcpStream::connect(address).expect("a listener");
         socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         let last = last.map_or(String::new(), |id| format!("last-event-id: {id}\r\n"));
         let request = format!("GET {path} HTTP/1.1\r\nhost: here\r\n{last}\r\n");
         socket.write_all(request.as_bytes()).expect("a connection");
+        wire::until_it_says_something(&socket);
         Self {
             socket,
             stream: Stream::new(path.strip_prefix("/v1/events?job=")),
@@ -38,7 +40,7 @@ impl Watcher {
         let mut messages = Vec::new();
         let mut bytes = [0; 1_000];
         while !is_enough(&messages) {
-            match self.socket.read(&mut bytes).expect("bytes in time") {
+            match wire::read(&mut self.socket, &mut bytes).expect("bytes in time") {
                 0 => break,
                 len => messages.extend(self.stream.read(&bytes[..len])),
             }
@@ -73,8 +75,6 @@ fn a_job_is_told_of_from_its_start_to_its_end() {
     let server = server(50);
     let mut all = Watcher::open(server.address(), "/v1/events", None);
     let mut asker = Asker::new(server.address());
-    // The stream is there when its head is.
-    all.read(|_| true);
     let job = submit(&mut asker);
     let path = format!("/v1/events?job={job}");
     let mut one = Watcher::open(server.address(), &path, None);
@@ -190,7 +190,8 @@ fn a_stream_goes_on_after_the_program_was_killed() {
         let arguments = [&["--listen", listen][..], &serve[..]].concat();
         Program::start(&[&["serve"][..], &arguments].concat(), &log)
     };
-    let mut program = start("127.0.0.1:0");
+    // Where the port is still its own when it comes back.
+    let mut program = start(&format!("{ALONE}:0"));
     let address = program.address();
     let mut watcher = Watcher::open(address, "/v1/events", None);
     let mut asker = Asker::new(address);

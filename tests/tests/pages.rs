@@ -7,11 +7,12 @@ use dubhook_smol::{
 };
 use dubhook_tests::{
     program::Program,
-    wire::{Answer, Asker, PATIENCE},
+    wire::{self, Answer, Asker, PATIENCE},
 };
 use std::{
     io::{ErrorKind, Read, Write},
     net::TcpStream,
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
@@ -103,13 +104,12 @@ fn the_page_loads_nothing_from_elsewhere() {
     }
 }
 
-/// More than sockets hold between them.
-const LONG_BYTES: usize = 16 * 1_024 * 1_024;
-const LONG: &[Page<'static>] = &[Page::new(
-    "/long",
-    &[FieldLine::new("content-type: text/plain\r\n")],
-    &[b'x'; LONG_BYTES],
-)];
+/// A page of more than sockets hold between them.
+static LONG: LazyLock<[Page<'static>; 1]> = LazyLock::new(|| {
+    const FIELDS: &[FieldLine] = &[FieldLine::new("content-type: text/plain\r\n")];
+    let body = vec![b'x'; wire::more_than_sockets_hold()];
+    [Page::new("/long", FIELDS, body.leak())]
+});
 const GET: &[u8] = b"GET /long HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n";
 
 /// A client that has asked for a page that no socket holds, whose rest waits in the server.
@@ -117,8 +117,8 @@ fn ask_for_long(server: &Handle) -> TcpStream {
     let mut client = TcpStream::connect(server.address()).expect("a listener");
     client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     client.write_all(GET).expect("it reads");
-    // The kernel connects before the server accepts: only an answer shows that it is counted.
-    client.peek(&mut [0]).expect("an answer");
+    // Only then it is counted.
+    wire::until_it_says_something(&client);
     client
 }
 
@@ -143,7 +143,7 @@ fn read_all(client: &mut TcpStream) -> usize {
 
 fn serve(grace: Duration, bytes_per_second_min: u64) -> Handle {
     let builder = Server::builder().listen("127.0.0.1:0").capacity(10);
-    let builder = builder.simulate(Settings::STANDARD).pages(LONG);
+    let builder = builder.simulate(Settings::STANDARD).pages(&*LONG);
     let server = builder.reading_pace(grace, bytes_per_second_min).bind();
     server.expect("a port").start().expect("a thread")
 }
@@ -155,7 +155,7 @@ fn a_page_is_whole_for_a_client_that_takes_a_pause() {
     // Until the sockets are full, and more waits behind them.
     thread::sleep(Duration::from_millis(300));
     assert_eq!(connections(&mut Asker::new(server.address())), 2);
-    assert!(read_all(&mut client) > LONG_BYTES);
+    assert!(read_all(&mut client) > LONG[0].body().len());
     server.stop().expect("a good end");
 }
 
@@ -173,6 +173,6 @@ fn a_page_must_be_taken_at_the_pace_of_any_answer() {
         thread::sleep(Duration::from_millis(10));
     }
     taken += read_all(&mut client);
-    assert!(taken < LONG_BYTES, "{taken} bytes");
+    assert!(taken < LONG[0].body().len(), "{taken} bytes");
     server.stop().expect("a good end");
 }

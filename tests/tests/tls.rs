@@ -12,7 +12,7 @@ use dubhook_tests::{
     hooks::{attempts, register, submit},
     openssl::OpenSsl,
     program::{Program, run},
-    wire::{Asker, Hearer, PATIENCE},
+    wire::{self, Asker, Hearer, PATIENCE},
 };
 use rustls::{ClientConnection, ServerConnection, StreamOwned, pki_types::ServerName};
 use smol::{future, future::FutureExt};
@@ -210,6 +210,8 @@ fn what_speaks_tls_and_hangs_up_on_a_plain_request_is_told_from_what_only_hangs_
     let server = builder(&Authority::new()).bind().expect("a port");
     let server = server.start().expect("a thread");
     let mut asker = Asker::new(server.address());
+    // A greeting is waited for for less than a second: where the machine stalls for longer, it is sent again.
+    const TRIES: usize = 5;
     let speaking = made.url.replace("https://", "http://");
     for (url, why, said) in [
         (
@@ -224,11 +226,19 @@ fn what_speaks_tls_and_hangs_up_on_a_plain_request_is_told_from_what_only_hangs_
         ),
     ] {
         let endpoint = register(&mut asker, &url);
-        submit(&mut asker);
-        assert_eq!(attempts(&mut asker, &endpoint, 1), [(0, why.to_owned())]);
-        let asked = run(&["status", "--server", url.trim_end_matches('/')]);
-        let told = String::from_utf8_lossy(&asked.stderr);
-        assert_eq!(asked.status.code(), Some(3), "{told}");
+        let found = (1..=TRIES).find_map(|count| {
+            submit(&mut asker);
+            let found = attempts(&mut asker, &endpoint, count).pop();
+            found.filter(|(status, found)| *status != 0 || found == why || count == TRIES)
+        });
+        assert_eq!(found, Some((0, why.to_owned())));
+        let told = (1..=TRIES).find_map(|count| {
+            let asked = run(&["status", "--server", url.trim_end_matches('/')]);
+            let told = String::from_utf8_lossy(&asked.stderr).into_owned();
+            assert_eq!(asked.status.code(), Some(3), "{told}");
+            (told.contains(said) || count == TRIES).then_some(told)
+        });
+        let told = told.expect("it was asked");
         assert!(told.contains(said), "{told}");
         assert!(!said.is_empty() || !told.contains("https://"), "{told}");
     }
@@ -350,21 +360,28 @@ fn a_client_asks_a_secured_server_that_it_believes() {
 fn a_connection_too_many_to_a_secured_server_ends_at_once() {
     // The fewest connections that a server takes.
     const CONNECTIONS: usize = 256;
+    // Where a machine stalls for seconds, those who have been silent for so long go first, and nobody is refused: then it is
+    // tried again.
+    const TRIES: usize = 5;
+    wire::take_descriptors();
     let authority = Authority::new();
     let [certificate, key] = authority.files("127.0.0.1");
     let identity = Identity::from_files(certificate, key).expect("an identity");
     let server = builder(&authority).identity(identity).bind();
     let server = server.expect("a port").start().expect("a thread");
     let connect = |_| TcpStream::connect(server.address()).expect("a listener");
-    let held: Vec<_> = (0..CONNECTIONS).map(connect).collect();
-    let mut refused = connect(0);
-    refused
-        .set_read_timeout(Some(PATIENCE))
-        .expect("a time-out");
-    match refused.read(&mut [0]) {
-        Ok(len) => assert_eq!(len, 0),
-        Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}"),
-    }
+    let mut held = Vec::new();
+    let is_refused = (0..TRIES).any(|_| {
+        held = (0..CONNECTIONS).map(connect).collect();
+        let mut last = connect(0);
+        let soon = Some(Duration::from_secs(10));
+        last.set_read_timeout(soon).expect("a time-out");
+        match wire::read(&mut last, &mut [0]) {
+            Ok(len) => len == 0,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
+    });
+    assert!(is_refused, "all of them have a place");
     // Whoever is silent goes where others wait, and whoever comes again has a place.
     let client = Client::new(server.url()).ca_file(authority.file());
     smol::block_on(client.patience(PATIENCE).status()).expect("room");
@@ -419,7 +436,7 @@ fn the_program_serves_and_asks_with_certificates_of_ones_own() {
 /// More than a socket holds goes both ways, tried before it is waited for.
 #[test]
 fn a_secured_stream_gives_and_takes_more_than_fits() {
-    const BYTES: usize = 16 << 20;
+    let many = wire::more_than_sockets_hold();
     let authority = Authority::new();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -430,7 +447,7 @@ fn a_secured_stream_gives_and_takes_more_than_fits() {
         let connection = ClientConnection::new(tls, name).expect("a connection");
         let socket = TcpStream::connect(address).expect("a listener");
         let mut stream = StreamOwned::new(connection, socket);
-        let mut bytes = vec![0; BYTES];
+        let mut bytes = vec![0; many];
         let StreamOwned { conn, sock } = &mut stream;
         conn.complete_io(sock).expect("a handshake");
         // It reads only once no more fits.
@@ -440,7 +457,7 @@ fn a_secured_stream_gives_and_takes_more_than_fits() {
         stream.conn.send_close_notify();
         stream.flush().expect("it reads");
     });
-    let sent: Vec<u8> = (0..BYTES).map(|at| (at % 251) as u8).collect();
+    let sent: Vec<u8> = (0..many).map(|at| (at % 251) as u8).collect();
     let connection = ServerConnection::new(authority.server(Shown::Good("localhost")));
     let net = Net::new().expect("a descriptor");
     let talk = async {
