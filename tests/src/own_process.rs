@@ -3,6 +3,7 @@
 
 use crate::{
     hooks::submit,
+    program::signal,
     wire::{Asker, PATIENCE},
 };
 use dubhook_core::service::Limits;
@@ -20,10 +21,10 @@ use std::{
 const STORE: &str = "DUBHOOK_TEST_STORE";
 /// What it says before its address.
 const LISTENS: &str = "listens at ";
-/// How long a worker may be silent: long enough for a busy machine.
-const LEASE: Duration = Duration::from_secs(5);
+/// How long a worker may be silent: longer than a busy machine stalls.
+const LEASE: Duration = Duration::from_secs(10);
 /// Longer than that.
-const PAUSE: Duration = Duration::from_millis(6_500);
+const PAUSE: Duration = Duration::from_millis(11_500);
 
 /// Where this process is to keep records, if it is a server of a test's.
 #[must_use]
@@ -83,9 +84,7 @@ impl Process {
     }
 
     fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let told = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(told.expect("kill runs").success());
+        assert!(signal(self.child.id(), name), "it has ended");
     }
 
     /// Two workers have jobs. The server is stopped for longer than their leases last, and meanwhile one says that it goes on, and

@@ -1,6 +1,8 @@
 //! The real program `dubhook`, run as a process.
 
 use std::{
+    env,
+    ffi::OsStr,
     fs::File,
     io::{BufRead, BufReader},
     net::SocketAddr,
@@ -38,7 +40,7 @@ impl Program {
     #[must_use]
     pub fn serve_on_full_disk(arguments: &[&str], log: &Path) -> Self {
         // A file that would become too long is an error then, as on a full disk, and not the end of the process.
-        let mut shell = Command::new("sh");
+        let mut shell = command("sh");
         shell.args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#]);
         shell.arg(dubhook());
         shell.args(["serve", "--listen", "127.0.0.1:0"]);
@@ -52,7 +54,7 @@ impl Program {
     /// If the program cannot be built or started.
     #[must_use]
     pub fn serve_with_descriptors(arguments: &[&str], log: &Path, descriptors: usize) -> Self {
-        let mut shell = Command::new("sh");
+        let mut shell = command("sh");
         shell.args(["-c", r#"ulimit -n "$0"; exec "$@""#]);
         shell.arg(descriptors.to_string()).arg(dubhook());
         shell.args(["serve", "--listen", "127.0.0.1:0"]);
@@ -66,7 +68,7 @@ impl Program {
     /// If the program cannot be built or started.
     #[must_use]
     pub fn serve_with(arguments: &[&str], variables: &[(&str, &str)], log: &Path) -> Self {
-        let mut command = Command::new(dubhook());
+        let mut command = command(dubhook());
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.args(arguments).envs(variables.iter().copied());
         Self::spawn(&mut command, log)
@@ -91,7 +93,7 @@ impl Program {
     /// If the program cannot be built or started.
     #[must_use]
     pub fn start(arguments: &[&str], log: &Path) -> Self {
-        Self::spawn(Command::new(dubhook()).args(arguments), log)
+        Self::spawn(command(dubhook()).args(arguments), log)
     }
 
     fn spawn(command: &mut Command, log: &Path) -> Self {
@@ -144,9 +146,7 @@ impl Program {
     ///
     /// If it had ended on its own.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let told = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(told.expect("kill runs").success(), "{}", self.logged());
+        assert!(signal(self.child.id(), name), "{}", self.logged());
     }
 
     /// Kills it as `kill -9` does: it has no chance to do anything more.
@@ -232,6 +232,19 @@ impl Drop for Program {
     }
 }
 
+/// Sends a process a signal of this name; whether it is there.
+///
+/// # Panics
+///
+/// Where the system has no shell.
+#[must_use]
+pub fn signal(pid: u32, name: &str) -> bool {
+    // Every shell has it built in, and not every system has it as a program.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"kill -s "$0" "$1""#, name, &pid.to_string()]);
+    shell.status().expect("a shell").success()
+}
+
 /// Runs `dubhook` with these arguments to its end.
 ///
 /// # Panics
@@ -249,10 +262,22 @@ pub fn run(arguments: &[&str]) -> Output {
 /// If the program cannot be built or started.
 #[must_use]
 pub fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(dubhook());
+    let mut command = command(dubhook());
     let command = command.args(arguments).envs(variables.iter().copied());
     let output = command.stdin(Stdio::null()).output();
     output.expect("the program starts")
+}
+
+/// A command with nothing of this environment that the program would listen to.
+fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        let is_heard = |start: &str| name.as_encoded_bytes().starts_with(start.as_bytes());
+        if ["DUBHOOK_", "AWS_", "PG"].into_iter().any(is_heard) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Where the program is. It is built first, in the profile of this test: Cargo builds a package's programs only for that
@@ -261,7 +286,7 @@ fn dubhook() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         // This test lies in TARGET/PROFILE/deps.
-        let test = std::env::current_exe().expect("a path");
+        let test = env::current_exe().expect("a path");
         let folder = test.ancestors().nth(2).expect("a folder of a profile");
         let profile = match folder.file_name().and_then(|name| name.to_str()) {
             Some("debug") | None => "dev",
@@ -270,7 +295,7 @@ fn dubhook() -> &'static Path {
         let mut cargo = Command::new(env!("CARGO"));
         // What Cargo tells this test of its own package would pass, to a dependency that looks at such variables when it
         // is built, for a change: it would be built anew each time, and all that needs it.
-        for (name, _) in std::env::vars() {
+        for (name, _) in env::vars() {
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
                 cargo.env_remove(name);
             }

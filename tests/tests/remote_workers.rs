@@ -5,16 +5,18 @@ use dubhook_core::service::Limits;
 use dubhook_smol::server::{Handle, Server};
 use dubhook_tests::{
     hooks::submit,
-    program::Program,
-    wire::{Asker, PATIENCE},
+    program::{Program, signal},
+    wire::{ALONE, Asker, PATIENCE},
 };
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
+
+/// How long a worker may be silent: longer than a busy machine stalls.
+const LEASE_MS: u64 = 8_000;
 
 /// A server with remote workers, and a folder for what they leave behind.
 struct Shop {
@@ -24,10 +26,9 @@ struct Shop {
 }
 
 impl Shop {
-    /// One whose workers may be silent for so long.
-    fn open(lease_ms: u64) -> Self {
+    fn open() -> Self {
         let mut limits = Limits::SERVER;
-        limits.lease_ms = lease_ms;
+        limits.lease_ms = LEASE_MS;
         // On a busy machine a lease may be lost by accident.
         limits.attempts_max = 20;
         let server = Server::builder().listen("127.0.0.1:0").capacity(10);
@@ -86,7 +87,7 @@ fn lives(file: &Path) -> bool {
 
 #[test]
 fn the_job_of_a_killed_worker_goes_to_another_one() {
-    let mut shop = Shop::open(2_000);
+    let mut shop = Shop::open();
     let hang = "echo $$ > pid; mv pid first; exec sleep 1000";
     let killed = shop.hire(hang);
     let job = submit(&mut shop.asker);
@@ -99,13 +100,14 @@ fn the_job_of_a_killed_worker_goes_to_another_one() {
     assert_eq!(shop.job(&job)["output_url"], "file:///second");
     // Nobody is left who could have ended the first program.
     let orphan = fs::read_to_string(shop.file("first")).expect("its number");
-    let _ = Command::new("kill").args(["-9", orphan.trim()]).status();
+    let orphan = orphan.trim().parse().expect("a number");
+    let _ = signal(orphan, "KILL");
     shop.server.stop().expect("a good end");
 }
 
 #[test]
 fn a_worker_that_was_stopped_for_a_while_is_not_believed() {
-    let mut shop = Shop::open(3_000);
+    let mut shop = Shop::open();
     let work = |mine: &str| {
         format!(
             r#"echo $DUBHOOK_JOB_ID > {mine}
@@ -138,7 +140,7 @@ echo '{{"output_url":"file:///{mine}"}}'; touch end-{mine}"#
 
 #[test]
 fn a_worker_ends_a_program_whose_job_was_called_off_and_takes_the_next() {
-    let mut shop = Shop::open(1_500);
+    let mut shop = Shop::open();
     let _worker = shop.hire(
         r#"if mkdir once 2>/dev/null; then
     trap '' TERM; sleep 1000 & echo $! > pid; mv pid child; wait
@@ -178,7 +180,8 @@ fn a_worker_goes_on_while_the_server_is_killed_and_started_again() {
         ];
         Program::start(&arguments, &file("log"))
     };
-    let mut server = serve("127.0.0.1:0");
+    // Where the port is still its own when it comes back.
+    let mut server = serve(&format!("{ALONE}:0"));
     let address = server.address();
     let listen = address.to_string();
     let url = format!("http://{listen}");

@@ -1,10 +1,10 @@
 //! Readers that have enough, and waits that somebody interrupts: nothing breaks, and nothing stays behind.
 
-use super::{PATIENCE, Server, VIDEO, WAIT, check, dubhook, run};
+use super::{PATIENCE, Server, VIDEO, WAIT, check, dubhook, run, signal, wait_in_vain};
 use std::{
     io::{PipeWriter, Read, pipe},
     net::TcpListener,
-    process::{Child, Command, Output, Stdio},
+    process::{Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -24,13 +24,6 @@ fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < give_up, "it never came");
         std::thread::yield_now();
     }
-}
-
-fn signal(child: &Child, signal: &str) {
-    let kill = Command::new("kill")
-        .args([signal, &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill runs").success());
 }
 
 /// The server's webhooks, as JSON.
@@ -88,7 +81,7 @@ fn a_server_goes_on_when_nobody_reads_its_log() {
 #[test]
 fn an_interrupted_wait_removes_its_webhook_and_names_its_job() {
     let server = Server::in_memory(&["--simulate", "1h"]);
-    for by in ["-INT", "-TERM", "-HUP", "-QUIT"] {
+    for by in ["INT", "TERM", "HUP", "QUIT"] {
         // The answer that names the job may still be on its way to the one that waits; then it is tried again.
         let (job, ended) = until(|| {
             let (job, ended) = interrupt_a_wait(&server, by);
@@ -134,7 +127,7 @@ fn a_server_that_hangs_holds_nobody_up() {
     let asked = Instant::now();
     let ended = run(&url, &[&WAIT[..], &["--timeout", "100ms"]].concat());
     check(&ended, 4, "", "has not taken it within 0.1 s");
-    for by in ["-INT", "-HUP", "-QUIT"] {
+    for by in ["INT", "HUP", "QUIT"] {
         let (hung, url) = hung();
         let mut command = dubhook(&["listen", "--port", "0"]);
         command.env("DUBHOOK_SERVER", &url).stderr(Stdio::null());
@@ -151,7 +144,7 @@ fn a_server_that_hangs_holds_nobody_up() {
 
 #[test]
 fn a_server_ends_its_programs_whichever_way_it_is_asked() {
-    for by in ["-HUP", "-QUIT", "-INT"] {
+    for by in ["HUP", "QUIT", "INT"] {
         let server = Server::in_memory(&["--translator", "command", "--command", "exec sleep 600"]);
         run(&server.url, &["translate", VIDEO, "--to", "es"]);
         let children = format!("/proc/{0}/task/{0}/children", server.child.id());
@@ -180,6 +173,6 @@ fn a_server_ends_its_programs_whichever_way_it_is_asked() {
 #[test]
 fn who_waits_in_vain_is_told_for_which_job() {
     let server = Server::in_memory(&["--simulate", "1h"]);
-    let ended = run(&server.url, &[&WAIT[..], &["--timeout", "2s"]].concat());
+    let (ended, _) = wait_in_vain(&server.url);
     check(&ended, 4, "", "error: job_");
 }

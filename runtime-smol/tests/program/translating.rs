@@ -78,9 +78,9 @@ fn a_program_ends_with_its_children_when_its_time_is_over() {
     let scratch = Scratch::new("late");
     let pid = scratch.path("pid");
     let command = format!("sleep 1000 & echo $! > {pid}; wait");
-    let server = translating(&scratch, &command, &["--command-timeout", "3s"]);
+    let server = translating(&scratch, &command, &["--command-timeout", "8s"]);
     let ended = run(&server.url, &WAIT);
-    check(&ended, 1, "", "took longer than 3 s");
+    check(&ended, 1, "", "took longer than 8 s");
     assert!(dies(&pid), "the child lives on");
 }
 

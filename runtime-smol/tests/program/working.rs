@@ -1,7 +1,7 @@
 //! Workers that are programs of their own: what they run, what they say, and how they end.
 
 use super::{
-    ECHO, PATIENCE, Scratch, Server, VIDEO, check, dubhook, echoed, run, submitted,
+    ECHO, PATIENCE, Scratch, Server, VIDEO, check, dubhook, echoed, run, signal, submitted,
     translating::{dies, lives},
 };
 use std::{
@@ -45,10 +45,7 @@ impl Worker {
     }
 
     fn terminate(mut self) -> ExitStatus {
-        let kill = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
-        assert!(kill.expect("kill runs").success());
+        signal(&self.child, "TERM");
         self.child.wait().expect("its end")
     }
 }
@@ -190,7 +187,8 @@ fn a_worker_outlives_its_server() {
         command.args(["--listen", address]);
         Server::spawn(command.stderr(Stdio::null()))
     };
-    let server = serve("127.0.0.1:0");
+    // On an address of its own, so that the port is still its own when it comes back.
+    let server = serve("127.77.0.1:0");
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     let job = submitted(&server);
     let exec = format!(
