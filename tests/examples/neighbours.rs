@@ -42,7 +42,7 @@ fn serve(bad: usize) -> (Handle, Authority) {
     let mut asker = Asker::new(server.address());
     for kind in KINDS {
         for _ in 0..bad {
-            register(&mut asker, &neighbours::listen(kind));
+            register(&mut asker, &neighbours::listen_behind(kind));
         }
     }
     (server, authority)

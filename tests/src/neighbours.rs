@@ -41,6 +41,21 @@ pub const KINDS: [Kind; 5] = [
 /// If no port is free.
 #[must_use]
 pub fn listen(kind: Kind) -> String {
+    start(kind, || ())
+}
+
+/// The same, which has the processor only where nobody else wants it: in life such receivers have machines of their own, and
+/// it is what they make of the server that is measured, not what they take from it.
+///
+/// # Panics
+///
+/// If no port is free.
+#[must_use]
+pub fn listen_behind(kind: Kind) -> String {
+    start(kind, stand_back)
+}
+
+fn start(kind: Kind, begin: fn()) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let serve = match kind {
@@ -51,7 +66,7 @@ pub fn listen(kind: Kind) -> String {
         Kind::Stranger => handshake,
     };
     thread::spawn(move || {
-        stand_back();
+        begin();
         while let Ok((stream, _)) = listener.accept() {
             // How it ends is what the server is tested by.
             thread::spawn(move || drop(serve(stream)));
@@ -63,8 +78,7 @@ pub fn listen(kind: Kind) -> String {
     }
 }
 
-/// Lets everybody else have the processor first, whom this thread begins included: in life such receivers have machines
-/// of their own, and it is what they make of the server that counts, not what they take from it.
+/// Lets everybody else have the processor first: whoever this thread begins does, too.
 fn stand_back() {
     // Where it cannot be done there is only more noise.
     #[cfg(target_os = "linux")]
