@@ -23,7 +23,7 @@ use dubhook_tests::{
     described::{description, fits, resolve},
     program::{Program, run},
     video::{sha256, video},
-    wire::{Answer, Asker, Hearer, PATIENCE},
+    wire::{Answer, Asker, Hearer, PATIENCE, take_descriptors},
 };
 use serde_json::{Value, json};
 use std::{
@@ -86,7 +86,9 @@ fn fill(address: SocketAddr, method: &str, path: &str, fields: &str, body: &[u8]
     // Who is refused need not be listened to.
     let _ = stream.write_all(body);
     let mut said = String::new();
-    stream.read_to_string(&mut said).expect("an answer");
+    let ended = stream.read_to_string(&mut said);
+    // Who did not listen to all of it may end with a reset, once he has said what there is to say.
+    assert!(ended.is_ok() || !said.is_empty(), "{ended:?}");
     said
 }
 

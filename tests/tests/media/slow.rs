@@ -23,7 +23,10 @@ fn who_trickles_or_does_not_read_costs_a_bounded_time_and_nobody_else_any() {
         }
     });
     // Whoever else wants to fill it is told, and everybody else is served at once.
-    thread::sleep(Duration::from_millis(200));
+    while offset(&mut asker, &path_of(&upload)) == 0 {
+        assert!(begun.elapsed() < PATIENCE, "nothing of it comes");
+        thread::sleep(Duration::from_millis(20));
+    }
     let said = fill(
         served.address,
         "PUT",
@@ -49,6 +52,7 @@ fn who_trickles_or_does_not_read_costs_a_bounded_time_and_nobody_else_any() {
 
 #[test]
 fn readers_that_stall_hold_up_nobody_and_give_their_slots_back() {
+    take_descriptors();
     let home = home();
     let made = home.path().join("v.es.mp4");
     fs::write(&made, video(32 << 20)).unwrap();
@@ -60,7 +64,7 @@ fn readers_that_stall_hold_up_nobody_and_give_their_slots_back() {
         .listen("127.0.0.1:0")
         .capacity(100)
         .media(media);
-    let server = server.reading_pace(Duration::from_secs(2), u64::MAX);
+    let server = server.reading_pace(Duration::from_secs(6), u64::MAX);
     let server = server.bind().expect("a port").start().expect("a thread");
     let path = format!("/v1/translations/{}/output", job.text(Prefix::Job));
     let get = format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n");
@@ -131,6 +135,7 @@ fn with_receiver(home: &Path) -> (Served, Asker, Hearer) {
 
 #[test]
 fn a_disk_that_does_not_answer_holds_up_those_alone_who_want_something_of_it() {
+    take_descriptors();
     let home = home();
     let (served, mut asker, hearer) = with_receiver(home.path());
     let upload = create(&mut asker, &json!({"bytes": 10}));
