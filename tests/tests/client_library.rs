@@ -11,13 +11,18 @@ use std::{net::TcpListener, time::Duration};
 
 /// A server on a free port whose jobs take so many milliseconds, and of which so many of a million fail.
 fn serve_for(ms: u64, errors_ppm: u32) -> Handle {
+    serve_at("127.0.0.1:0", ms, errors_ppm)
+}
+
+/// The same, there.
+fn serve_at(address: &str, ms: u64, errors_ppm: u32) -> Handle {
     let settings = Settings {
         shortest_ms: ms,
         longest_ms: ms,
         errors_ppm,
         steps: 2,
     };
-    let server = Server::builder().listen("127.0.0.1:0").capacity(100);
+    let server = Server::builder().listen(address).capacity(100);
     let server = server.simulate(settings).bind().expect("a port");
     server.start().expect("a thread")
 }
@@ -49,6 +54,15 @@ const IMPATIENT: Timings = Timings {
     ..Timings::STANDARD
 };
 
+/// Pauses for a test in which a client shall be told, however late that comes, and not ask.
+const UNHURRIED: Timings = Timings {
+    ask: Pauses {
+        first_ms: 300_000,
+        max_ms: 300_000,
+    },
+    ..Timings::STANDARD
+};
+
 /// Whatever is waited for here takes far less than this, unless it never comes.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     let late = async {
@@ -66,7 +80,9 @@ fn a_client_is_told_how_its_job_ends() {
     ] {
         let server = serve(errors_ppm);
         smol::block_on(soon(async {
-            let client = Client::new(server.url()).webhook("localhost", 0);
+            let client = Client::new(server.url())
+                .webhook("localhost", 0)
+                .timings(UNHURRIED);
             client.register_webhook().await.unwrap();
             let mut events = client.events();
             assert_eq!(client.status().await.unwrap(), None);
@@ -272,7 +288,8 @@ fn an_address_is_a_host_with_brackets_or_without() {
 
 #[test]
 fn a_server_that_was_started_anew_is_told_again_whom_to_tell() {
-    let first = serve(0);
+    // Where the port is still its own when it comes back.
+    let first = serve_at(&format!("{ALONE}:0"), 20, 0);
     let address = first.address();
     smol::block_on(soon(async {
         let client = Client::new(first.url())
@@ -281,14 +298,7 @@ fn a_server_that_was_started_anew_is_told_again_whom_to_tell() {
         client.register_webhook().await.unwrap();
         let lost = client.translate(request()).await.unwrap();
         first.stop().unwrap();
-        let settings = Settings {
-            shortest_ms: 20,
-            longest_ms: 20,
-            errors_ppm: 0,
-            steps: 2,
-        };
-        let second = Server::builder().listen(address.to_string());
-        let second = second.simulate(settings).bind().unwrap().start().unwrap();
+        let second = serve_at(&address.to_string(), 20, 0);
         // Its memory is gone, and with it the job, unless the client had heard of its end.
         match lost.wait().await {
             Ok(end) => assert!(end.has_ended()),
@@ -366,8 +376,9 @@ fn what_goes_wrong_has_a_sentence_that_helps() {
             "too long",
         );
         check(Client::new("localhost:8000").status().await, "http://");
-        let nowhere = Client::new("https://a.test").patience(Duration::ZERO);
-        check(nowhere.status().await, "https://a.test");
+        let nowhere = nobody.replace("http://", "https://");
+        let client = Client::new(&nowhere).patience(Duration::ZERO);
+        check(client.status().await, &nowhere);
         check(
             Client::new(server.url()).api_key("").status().await,
             "API key",

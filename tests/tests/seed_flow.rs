@@ -2,7 +2,7 @@
 
 use dubhook_core::{job::Status, simulate::Settings};
 use dubhook_smol::{
-    client::{Client, Kind, NewestStatus, Request},
+    client::{Client, Kind, NewestStatus, Pauses, Request, Timings},
     server::{Handle, Server},
 };
 use dubhook_tests::wire::{Asker, PATIENCE};
@@ -24,6 +24,15 @@ fn serve(job_ms: u64, errors_ppm: u32) -> Handle {
     let server = server.simulate(settings).bind().expect("a port");
     server.start().expect("a thread")
 }
+
+/// Whoever is to be told does not ask, however late it is told.
+const UNHURRIED: Timings = Timings {
+    ask: Pauses {
+        first_ms: 300_000,
+        max_ms: 300_000,
+    },
+    ..Timings::STANDARD
+};
 
 fn video() -> Request {
     Request::new("https://v.test/1.mp4").to("es")
@@ -57,7 +66,9 @@ fn the_server_starts_and_answers() {
 fn a_client_registers_and_receives_updates() {
     let server = serve(SHORT_MS, 0);
     smol::block_on(async {
-        let client = Client::new(server.url()).webhook("localhost", 0);
+        let client = Client::new(server.url())
+            .webhook("localhost", 0)
+            .timings(UNHURRIED);
         client.register_webhook().await.expect("a registration");
         assert_eq!(client.known_status(), None, "there was no job to hear of");
         let mut events = client.events();

@@ -258,7 +258,7 @@ fn a_job_that_left_memory_is_found_until_it_is_old() {
 fn a_second_process_is_refused() {
     let folder = folder();
     let data = folder.path().join("data");
-    let arguments = ["--data", data.to_str().unwrap()];
+    let arguments = ["--data", data.to_str().unwrap(), "--simulate", "1h"];
     let mut first = Program::serve(&arguments, &folder.path().join("first"));
     let mut asker = Asker::new(first.address());
     let second = Program::serve(&arguments, &folder.path().join("second"));
