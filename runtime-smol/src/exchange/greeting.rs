@@ -28,20 +28,27 @@ const HELLO: [u8; 52] = {
 pub(crate) async fn speaks_tls<S: AsyncRead + AsyncWrite + Unpin>(
     connecting: impl Future<Output = io::Result<S>>,
 ) -> bool {
-    const ALERT: u8 = 21;
-    const HANDSHAKE: u8 = 22;
-    let asked = async {
-        let mut kind = [0];
-        let mut stream = connecting.await.ok()?;
-        stream.write_all(&HELLO).await.ok()?;
-        stream.read_exact(&mut kind).await.ok()?;
-        Some(matches!(kind, [ALERT | HANDSHAKE]))
-    };
     let late = async {
         Timer::after(PATIENCE).await;
-        None
+        false
     };
-    asked.or(late).await.unwrap_or(false)
+    answers_in_tls(connecting).or(late).await
+}
+
+/// The same, however late it answers.
+async fn answers_in_tls<S: AsyncRead + AsyncWrite + Unpin>(
+    connecting: impl Future<Output = io::Result<S>>,
+) -> bool {
+    const ALERT: u8 = 21;
+    const HANDSHAKE: u8 = 22;
+    let kind = async {
+        let mut kind = [0];
+        let mut stream = connecting.await?;
+        stream.write_all(&HELLO).await?;
+        stream.read_exact(&mut kind).await?;
+        io::Result::Ok(kind)
+    };
+    matches!(kind.await, Ok([ALERT | HANDSHAKE]))
 }
 
 #[cfg(test)]
@@ -64,7 +71,7 @@ mod tests {
             stream.read_exact(&mut hello).unwrap();
             stream.write_all(answer).unwrap();
         });
-        let asked = speaks_tls(Async::<TcpStream>::connect(address));
+        let asked = answers_in_tls(Async::<TcpStream>::connect(address));
         assert_eq!(block_on(asked), expect, "{answer:?}");
         peer.join().unwrap();
     }

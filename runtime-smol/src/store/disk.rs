@@ -232,7 +232,10 @@ mod tests {
     impl Scratch {
         fn new(name: &str) -> Self {
             let name = format!("dubhook-{name}-{}", std::process::id());
-            Self(std::env::temp_dir().join(name))
+            let path = std::env::temp_dir().join(name);
+            // One that was killed has left it, and processes of containers have the same numbers again and again.
+            let _ = std::fs::remove_dir_all(&path);
+            Self(path)
         }
     }
 
