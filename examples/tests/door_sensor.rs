@@ -8,13 +8,23 @@ use dubhook_core::dispatch::Schedule;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
-    sync::mpsc::channel,
+    sync::mpsc::{Sender, channel},
     thread,
     time::Duration,
 };
 
-/// Takes webhooks until one is `last`. Returns the bodies, without repeats, in the order in which they came.
-fn receive(listener: &TcpListener, last: &str) -> Vec<String> {
+/// A loopback address on which nobody else listens.
+const ALONE: &str = if cfg!(target_os = "linux") {
+    "127.77.0.1:0"
+} else {
+    "127.0.0.1:0"
+};
+/// How long anything may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Takes webhooks until one is `last`, and hands each over as it comes. Returns the bodies, without repeats, in the order in
+/// which they came.
+fn receive(listener: &TcpListener, last: &str, came: &Sender<String>) -> Vec<String> {
     let mut told: Vec<(String, String)> = Vec::new();
     loop {
         let (mut socket, _) = listener.accept().unwrap();
@@ -22,6 +32,7 @@ fn receive(listener: &TcpListener, last: &str) -> Vec<String> {
         while !request.ends_with("}}") {
             let mut bytes = [0; 1_024];
             let len = socket.read(&mut bytes).unwrap();
+            assert!(len > 0, "it ended: {request}");
             request.push_str(std::str::from_utf8(&bytes[..len]).unwrap());
         }
         socket
@@ -33,6 +44,7 @@ fn receive(listener: &TcpListener, last: &str) -> Vec<String> {
         let id = lines
             .find_map(|line| line.strip_prefix("webhook-id: "))
             .unwrap();
+        let _ = came.send(body.into());
         if told.iter().all(|(known, _)| known != id) {
             told.push((id.into(), body.into()));
         }
@@ -46,24 +58,28 @@ fn receive(listener: &TcpListener, last: &str) -> Vec<String> {
 fn one_that_was_down_is_told_all_moves_in_order_and_the_newest_reading_alone() {
     let up = TcpListener::bind("127.0.0.1:0").unwrap();
     let down: SocketAddr = {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        // On an address of its own, so that the port is nobody else's meanwhile.
+        let taken = TcpListener::bind(ALONE).unwrap();
         taken.local_addr().unwrap()
     };
     let urls = [up.local_addr().unwrap(), down].map(|at| format!("http://{at}/"));
     let (door, seen) = channel();
     let program = thread::spawn(move || {
-        let again = Schedule::new(&[100; 15]);
+        // For as long as the other one may stay away.
+        let again = Schedule::new(&[1_000; 15]);
         door_sensor::run(&urls, again, &seen).map_err(|error| error.to_string())
     });
-    let first = thread::spawn(move || receive(&up, r#""tenths":-9"#));
+    let (came, told) = channel();
+    let heard = came.clone();
+    let first = thread::spawn(move || receive(&up, r#""tenths":-9"#, &heard));
     // Opened, three readings, closed; and then the other one comes back.
     for event in [(0, 0), (1, 195), (1, 194), (2, -5), (3, 0)] {
         door.send(event).unwrap();
-        thread::sleep(Duration::from_millis(50));
     }
-    thread::sleep(Duration::from_millis(200));
+    // All of that was seen once this one is told the last of it.
+    while !told.recv_timeout(PATIENCE).unwrap().contains("door.closed") {}
     let listener = TcpListener::bind(down).unwrap();
-    let second = thread::spawn(move || receive(&listener, r#""tenths":-9"#));
+    let second = thread::spawn(move || receive(&listener, r#""tenths":-9"#, &came));
     door.send((0, -9)).unwrap();
     drop(door);
 

@@ -13,7 +13,7 @@ use dubhook_core::{
 use serde_json::Value;
 
 /// No test waits longer for a socket.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes a request with a body, or without one, and returns the answer's status and body.
 #[track_caller]
