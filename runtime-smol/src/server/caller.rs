@@ -124,6 +124,9 @@ impl Caller {
         loop {
             let mut input = RecvBuf::resume(&mut self.memory, self.filled.clone());
             let has_memory = input.capacity() > 0;
+            // Whether or not anything comes, what lies there has moved.
+            let _ = input.room();
+            self.filled = input.filled_range();
             let room = match has_memory {
                 true => input.room(),
                 false => &mut first[..],

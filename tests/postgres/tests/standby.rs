@@ -129,6 +129,30 @@ fn a_standby_passes_on_all_but_what_is_its_own() {
 }
 
 #[test]
+fn requests_that_come_at_once_are_passed_on_one_by_one() {
+    const REQUESTS: usize = 200;
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let (_owner, _) = rig.serve("owner", &cluster.url(), "3s", SLOW);
+    let (_standby, standby) = rig.serve("standby", &cluster.url(), "3s", SLOW);
+    let mut requests = Vec::new();
+    for count in 0..REQUESTS {
+        let key = format!("idempotency-key: {count}\r\ncontent-type: application/json\r\n");
+        let head = format!("POST /v1/translations HTTP/1.1\r\nhost: test\r\n{key}");
+        let request = format!("{head}content-length: {}\r\n\r\n{JOB}", JOB.len());
+        requests.extend_from_slice(request.as_bytes());
+        requests.extend_from_slice(b"HEAD /v1/translations HTTP/1.1\r\nhost: test\r\n\r\n");
+    }
+    let mut asker = Asker::new(standby);
+    asker.send(&requests);
+    for _ in 0..REQUESTS {
+        assert_eq!(asker.answer("POST").status, 202);
+        assert_eq!(asker.answer("HEAD").status, 200);
+    }
+    let jobs = get(standby, "/v1/translations?limit=100").json();
+    assert_eq!(jobs["data"].as_array().map(Vec::len), Some(100));
+}
+
+#[test]
 fn a_call_goes_one_step_and_nowhere_but_to_the_owner() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
     let (_owner, _) = rig.serve("owner", &cluster.url(), "3s", SLOW);
