@@ -12,7 +12,7 @@ use super::{
     caller::Caller,
     relay::{Relay, is_hop},
     unheld, upload,
-    way::Way,
+    way::{Calls, Way},
 };
 use crate::exchange::Stream;
 use dubhook_core::{
@@ -20,7 +20,7 @@ use dubhook_core::{
     url::Url,
 };
 use futures_lite::{AsyncWriteExt, FutureExt};
-use std::{cell::Cell, fmt::Write, io};
+use std::{cell::Cell, fmt::Write, io, mem};
 
 /// What says that a call was passed on.
 const PASSED: &str = "dubhook-passed";
@@ -63,9 +63,9 @@ impl Call {
         &self,
         caller: &mut Caller,
         way: &Way,
-        unanswered: &Cell<usize>,
+        calls: &Calls,
     ) -> io::Result<bool> {
-        let mut waits = Waits::new(unanswered);
+        let mut waits = Waits::new(calls);
         // What comes in pieces can be sent once.
         let kept = match self.upload {
             None => way.kept().await,
@@ -108,7 +108,7 @@ impl Call {
             sent.and(owner.flush().await).map_err(|_| Broken::Unheard)
         };
         sent.or(ended(way)).await?;
-        let mut relay = Relay::new(self.method, self.keep_alive);
+        let mut relay = Relay::new(self.method, self.keep_alive, &waits.calls.closing);
         let mut is_sent = true;
         let relayed = async {
             let mut early = Vec::new();
@@ -122,7 +122,7 @@ impl Call {
                 // What is left of an upload is no request.
                 relay.make_last();
             }
-            let begun = || waits.end();
+            let begun = |is_stream| waits.begun(is_stream);
             relay.run(caller, &mut *owner, &early, begun).await
         };
         match relayed.or(ended(way)).await {
@@ -130,7 +130,7 @@ impl Call {
                 if reuse && is_sent && !caller.has_ended {
                     way.keep(owner);
                 }
-                Ok(self.keep_alive && !relay.until_close && is_sent)
+                Ok(!relay.is_last())
             }
             // Half an answer has no other end.
             Err(_) if relay.has_begun => Err(Broken::Cut),
@@ -144,36 +144,50 @@ async fn ended<T>(way: &Way) -> Result<T, Broken> {
     Err(Broken::Ended)
 }
 
-/// One who waits for an answer of which nothing has come.
+/// One who waits for an answer, of which nothing has come at first.
 struct Waits<'c> {
-    count: &'c Cell<usize>,
-    counts: bool,
+    calls: &'c Calls,
+    is_unanswered: bool,
+    is_unfinished: bool,
     /// Whether the owner may have seen the call.
     sent: bool,
 }
 
 impl<'c> Waits<'c> {
-    fn new(count: &'c Cell<usize>) -> Self {
-        count.set(count.get() + 1);
+    fn new(calls: &'c Calls) -> Self {
+        add(&calls.unanswered);
+        add(&calls.unfinished);
         Self {
-            count,
-            counts: true,
+            calls,
+            is_unanswered: true,
+            is_unfinished: true,
             sent: false,
         }
     }
 
-    fn end(&mut self) {
-        if self.counts {
-            self.counts = false;
-            self.count.set(self.count.get().saturating_sub(1));
+    /// Something of the answer has come; a stream is not waited for to its end.
+    fn begun(&mut self, is_stream: bool) {
+        if mem::take(&mut self.is_unanswered) {
+            remove(&self.calls.unanswered);
+        }
+        if is_stream && mem::take(&mut self.is_unfinished) {
+            remove(&self.calls.unfinished);
         }
     }
 }
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.end();
+        self.begun(true);
     }
+}
+
+fn add(count: &Cell<usize>) {
+    count.set(count.get() + 1);
+}
+
+fn remove(count: &Cell<usize>) {
+    count.set(count.get().saturating_sub(1));
 }
 
 /// Whether a request's `Connection` says that this field is for us alone.

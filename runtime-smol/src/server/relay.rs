@@ -10,7 +10,7 @@ use dubhook_core::http::{
     BodyUse, Fields, Limits, Method, Phase, RecvBuf, ResponseParser, ResponseProgress,
 };
 use futures_lite::{AsyncReadExt, AsyncWriteExt, FutureExt};
-use std::io;
+use std::{cell::Cell, io};
 
 /// What is on its way from the owner to a caller at most, in bytes.
 const WINDOW: usize = 8 * 1024;
@@ -34,11 +34,13 @@ enum Rest {
 }
 
 /// An answer on its way.
-pub(super) struct Relay {
+pub(super) struct Relay<'c> {
     rest: Rest,
     memory: Box<[u8]>,
     filled: std::ops::Range<usize>,
     keep_alive: bool,
+    /// Whether this server is about to end, and callers' connections with it.
+    closing: &'c Cell<bool>,
     method: Method,
     /// Whether the owner's connection may serve another call after it.
     reuse: bool,
@@ -50,14 +52,15 @@ pub(super) struct Relay {
     is_stream: bool,
 }
 
-impl Relay {
+impl<'c> Relay<'c> {
     /// An answer to a call with this method, by a caller whose connection goes on or does not.
-    pub(super) fn new(method: Method, keep_alive: bool) -> Self {
+    pub(super) fn new(method: Method, keep_alive: bool, closing: &'c Cell<bool>) -> Self {
         Self {
             rest: Rest::Head(ResponseParser::new(Method::Head, BodyUse::Discard)),
             memory: vec![0; ROOM].into(),
             filled: 0..0,
             keep_alive,
+            closing,
             method,
             reuse: false,
             has_begun: false,
@@ -71,14 +74,19 @@ impl Relay {
         self.keep_alive = false;
     }
 
-    /// Passes on what comes until the answer has ended, `early` first; says `begun` when something of it has come. Whether the
-    /// owner's connection may serve another call.
+    /// Whether the caller's connection ends behind the answer.
+    pub(super) fn is_last(&self) -> bool {
+        !self.keep_alive || self.until_close || self.closing.get()
+    }
+
+    /// Passes on what comes until the answer has ended, `early` first; says `begun` when something of it has come, and
+    /// whether it is a stream. Whether the owner's connection may serve another call.
     pub(super) async fn run(
         &mut self,
         caller: &mut Caller,
         owner: &mut dyn Stream,
         early: &[u8],
-        mut begun: impl FnMut(),
+        mut begun: impl FnMut(bool),
     ) -> Result<bool, Broken> {
         enum Came {
             Answer(io::Result<usize>),
@@ -93,7 +101,7 @@ impl Relay {
                 let came = bytes.get(..len).unwrap_or_default();
                 let (out, is_whole) = self.take(came)?;
                 if !out.is_empty() {
-                    begun();
+                    begun(self.is_stream);
                     self.has_begun = true;
                     caller.say(&out).await.map_err(|_| Broken::Cut)?;
                 }
@@ -234,9 +242,9 @@ impl Relay {
             out.extend_from_slice(line);
             out.extend_from_slice(b"\r\n");
         }
-        let connection: &[u8] = match self.keep_alive && !self.until_close {
-            true => b"connection: keep-alive\r\n\r\n",
-            false => b"connection: close\r\n\r\n",
+        let connection: &[u8] = match self.is_last() {
+            false => b"connection: keep-alive\r\n\r\n",
+            true => b"connection: close\r\n\r\n",
         };
         out.extend_from_slice(connection);
         out
@@ -269,7 +277,8 @@ mod tests {
 
     /// What a caller gets of this answer, which comes in pieces of so many bytes; and how it ended.
     fn relayed(method: Method, answer: &str, piece: usize) -> (String, Option<bool>) {
-        let mut relay = Relay::new(method, true);
+        let closing = Cell::new(false);
+        let mut relay = Relay::new(method, true, &closing);
         let mut told = Vec::new();
         for came in answer.as_bytes().chunks(piece) {
             let (out, is_whole) = relay.take(came).unwrap();
@@ -336,7 +345,8 @@ mod tests {
 
     #[test]
     fn an_answer_may_be_longer_than_any_memory() {
-        let mut relay = Relay::new(Method::Get, true);
+        let closing = Cell::new(false);
+        let mut relay = Relay::new(Method::Get, true, &closing);
         let head = format!(
             "HTTP/1.1 206 Partial\r\nContent-Length: {}\r\n\r\n",
             u64::MAX

@@ -54,7 +54,7 @@ use std::{
 /// things.
 const SPARE_MAX: usize = 64;
 /// How long what is in flight may take after the server was told to stop.
-const FINISH_MAX: Duration = Duration::from_secs(10);
+pub(super) const FINISH_MAX: Duration = Duration::from_secs(10);
 
 /// How much longer than its output is kept a job's link is good, in milliseconds: the time counts from when the job was made, which
 /// may wait, be translated, and stay in memory before it is only kept.
@@ -160,21 +160,9 @@ impl Server {
                 idle: self.idle,
                 connections_max: self.capacity.connections,
             };
-            let taken = async {
-                standby.run(listens).await?;
-                Ok(true)
-            };
-            let stopped = async {
-                self.stop.wait_for(Stop::Finish).await;
-                Ok(false)
-            };
+            let taken = standby.run(&self.stop, listens);
             let beside = async { match beside.as_mut().await {} };
-            if !taken
-                .or(stopped)
-                .or(beside)
-                .await
-                .map_err(RunError::Store)?
-            {
+            if !taken.or(beside).await.map_err(RunError::Store)? {
                 return Ok(());
             }
         }

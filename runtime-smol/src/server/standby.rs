@@ -4,6 +4,8 @@ use super::{
     accept::notice_when_gone,
     caller::{Caller, Heard},
     pass::Call,
+    run::FINISH_MAX,
+    stop::{Stop, StopSignal},
     storage, unheld,
     way::Route,
 };
@@ -14,7 +16,7 @@ use crate::{
 };
 use async_io::{Async, Timer};
 use dubhook_core::{http::Method, out::Out};
-use futures_lite::future::FutureExt;
+use futures_lite::future::{self, FutureExt};
 use rustls::ServerConnection;
 use smol::{LocalExecutor, unblock};
 use std::{
@@ -49,11 +51,22 @@ pub(super) struct Standby<'s> {
 }
 
 impl Standby<'_> {
-    /// Waits until the records are this server's, and passes calls on meanwhile; calls `listens` once it does.
-    pub(super) async fn run(self, listens: impl FnOnce()) -> Result<(), StoreError> {
+    /// Waits until the records are this server's, and passes calls on meanwhile; calls `listens` once it does. Whether they are:
+    /// else it was told to stop.
+    pub(super) async fn run(
+        self,
+        stop: &StopSignal,
+        listens: impl FnOnce(),
+    ) -> Result<bool, StoreError> {
         let route = Rc::new(Route::new(self.trust.clone()));
-        let Some(pause) = self.take(&route).await? else {
-            return Ok(());
+        let taken = async { self.take(&route).await.map(Some) };
+        let stopped = async {
+            stop.wait_for(Stop::Finish).await;
+            Ok(None)
+        };
+        let pause = match taken.or(stopped).await? {
+            Some(Some(pause)) => pause,
+            taken => return Ok(taken.is_some()),
         };
         tracing::info!("stands by");
         listens();
@@ -87,26 +100,39 @@ impl Standby<'_> {
             let mut pause = pause;
             loop {
                 Timer::after(pause).await;
+                if route.calls.closing.get() {
+                    return future::pending().await;
+                }
                 match self.take(&route).await? {
                     Some(again) => pause = again,
                     None => break,
                 }
             }
+            if route.calls.closing.get() {
+                // Another server need not wait for them.
+                let store = Arc::clone(self.store);
+                unblock(move || store.release()).await;
+                return future::pending().await;
+            }
             route.lead(None);
-            let told = async {
-                while route.unanswered.get() > 0 {
-                    Timer::after(LOOK).await;
-                }
-            };
             let late = async { _ = Timer::after(FAREWELL).await };
-            told.or(late).await;
-            Ok(())
+            none(&route.calls.unanswered).or(late).await;
+            Ok(true)
+        };
+        let stopped = async {
+            stop.wait_for(Stop::Finish).await;
+            tracing::info!("stopping");
+            route.calls.closing.set(true);
+            let late = async { _ = Timer::after(FINISH_MAX).await };
+            let finished = none(&route.calls.unfinished);
+            finished.or(stop.wait_for(Stop::Now)).or(late).await;
+            Ok(false)
         };
         let watch = async {
             let error = self.net.run().await.err();
             Err(error.unwrap_or_else(|| io::ErrorKind::Other.into()).into())
         };
-        executor.run(taken.or(answer).or(watch)).await
+        executor.run(stopped.or(taken).or(answer).or(watch)).await
     }
 
     /// Looks whether the records can be had, and where they are where not.
@@ -129,6 +155,13 @@ impl Standby<'_> {
         };
         let connection = ServerConnection::new(identity.server());
         Ok(stream.secure(connection.map_err(io::Error::other)?))
+    }
+}
+
+/// Waits until there are none of these calls.
+async fn none(calls: &Cell<usize>) {
+    while calls.get() > 0 {
+        Timer::after(LOOK).await;
     }
 }
 
@@ -185,6 +218,8 @@ async fn answer(
     let way = match request.path {
         // These are of this server.
         "/healthz" | "/readyz" | "/metrics" => None,
+        // Whoever asks again finds another server.
+        _ if route.calls.closing.get() => None,
         _ => route.way(),
     };
     let method = request.method;
@@ -206,7 +241,7 @@ async fn answer(
         return Ok(false);
     }
     match (way, call) {
-        (Some(way), Some(call)) => call.pass(caller, &way, &route.unanswered).await,
+        (Some(way), Some(call)) => call.pass(caller, &way, &route.calls).await,
         _ if is_alive => {
             caller.say(unheld::alive(method)).await?;
             Ok(false)

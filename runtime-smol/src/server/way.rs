@@ -29,8 +29,19 @@ const KEPT: Duration = Duration::from_secs(10);
 pub(super) struct Route {
     trust: Trust,
     way: RefCell<Option<Rc<Way>>>,
-    /// How many callers wait for an owner that has not said anything yet.
+    /// Calls that are under way.
+    pub(super) calls: Calls,
+}
+
+/// How many calls are under way.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// Callers who wait for an owner that has not said anything yet.
     pub(super) unanswered: Cell<usize>,
+    /// Callers who are not answered to the end, but for those who listen to a stream.
+    pub(super) unfinished: Cell<usize>,
+    /// Whether no more are taken.
+    pub(super) closing: Cell<bool>,
 }
 
 /// The way to one owner. It ends when another one has the records.
@@ -50,7 +61,7 @@ impl Route {
         Self {
             trust,
             way: RefCell::default(),
-            unanswered: Cell::new(0),
+            calls: Calls::default(),
         }
     }
 

@@ -267,6 +267,34 @@ fn an_owner_that_dies_ends_what_was_passed_on_to_it() {
 }
 
 #[test]
+fn a_standby_that_is_told_to_stop_finishes_what_it_passes_on() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let (_owner, owner) = rig.serve("owner", &cluster.url(), "3s", &["--translator", "remote"]);
+    let (standby, passes) = rig.serve("standby", &cluster.url(), "3s", &[]);
+    let mut stream = open(passes, STREAM, &["retry: "]);
+    let claim = "POST /v1/work/claim HTTP/1.1\r\nhost: test\r\nprefer: wait=60\r\n\r\n";
+    let mut claim = open(passes, claim, &[]);
+    let mut asker = Asker::new(passes);
+    assert_eq!(asker.call("GET", "/v1/translations", "").status, 200);
+    standby.terminate();
+    wait_until("it notices", || rig.logged("standby").contains("stopping"));
+    // What comes from here on is another server's.
+    assert_stands_by(&asker.call("GET", "/v1/translations", ""));
+    let job = ask(owner, "POST", "/v1/translations", JOB).expect("an answer");
+    assert_eq!(job.status, 202);
+    let told = drain(&mut claim);
+    assert!(
+        told.contains("200 OK") && told.contains("\"lease\""),
+        "{told}"
+    );
+    assert!(told.contains("connection: close"), "{told}");
+    let (status, log) = standby.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    // Whoever listens is no reason to go on.
+    drain(&mut stream);
+}
+
+#[test]
 fn an_owner_that_freezes_is_waited_for_until_another_one_takes_over() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
     let (owner, _) = rig.serve("owner", &cluster.url(), "1s", SLOW);
