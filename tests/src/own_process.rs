@@ -87,6 +87,50 @@ impl Process {
         assert!(signal(self.child.id(), name), "it has ended");
     }
 
+    /// Waits until it answers so whether it is ready.
+    fn until(&self, status: u16) {
+        let since = Instant::now();
+        let ready = || Asker::new(self.address).try_call("GET", "/readyz", "", "");
+        while ready().is_ok_and(|answer| answer.status != status) {
+            assert!(since.elapsed() < PATIENCE, "never {status}");
+            thread::yield_now();
+        }
+    }
+
+    /// A worker has a job, and the server may not speak for longer than the worker's lease lasts, since its store is away: what the
+    /// worker says then is not taken, and what it says afterwards is.
+    ///
+    /// # Panics
+    ///
+    /// If it is not.
+    pub fn assert_whoever_was_not_heard_is_spared(&self, away: impl Fn(bool)) {
+        self.until(200);
+        let mut asker = Asker::new(self.address);
+        let job = submit(&mut asker);
+        let claim = asker.call("POST", "/v1/work/claim", "").json();
+        let report = |what: &str, said: &str| {
+            let body = format!(r#"{{{said},"lease":{}}}"#, claim["lease"]);
+            let path = format!("/v1/work/{job}/{what}");
+            Asker::new(self.address).call("POST", &path, &body).status
+        };
+        away(true);
+        self.until(503);
+        let since = Instant::now();
+        while since.elapsed() < PAUSE {
+            assert_eq!(report("progress", r#""progress":10"#), 503);
+            thread::sleep(PAUSE / 8);
+        }
+        away(false);
+        self.until(200);
+        // It comes again later than it would have had to without that.
+        thread::sleep(LEASE / 2);
+        assert_eq!(report("progress", r#""progress":50"#), 200);
+        assert_eq!(
+            report("complete", r#""output_url":"https://o.test/1.mp4""#),
+            200
+        );
+    }
+
     /// Two workers have jobs. The server is stopped for longer than their leases last, and meanwhile one says that it goes on, and
     /// the other one what has come of its job: both count.
     ///

@@ -251,7 +251,7 @@ impl Service<'_> {
                 break;
             };
             #[cfg(feature = "hub")]
-            if self.take_back(now, ix) {
+            if self.is_spared(now, ix) || self.take_back(now, ix) {
                 continue;
             }
             match self.jobs.get(ix).map(|job| job.state().status) {

@@ -207,6 +207,9 @@ pub struct Service<'a> {
     counters: Counters,
     #[cfg(feature = "hub")]
     feed: crate::feed::Feed<'a>,
+    /// Until when no worker is given up, since it could not be heard.
+    #[cfg(feature = "hub")]
+    spared_until: crate::time::Instant,
 }
 
 impl core::fmt::Debug for Service<'_> {
@@ -265,6 +268,8 @@ impl<'a> Service<'a> {
             counters: Counters::default(),
             #[cfg(feature = "hub")]
             feed: crate::feed::Feed::new(tables.feed),
+            #[cfg(feature = "hub")]
+            spared_until: crate::time::Instant::ZERO,
         }
     }
 

@@ -124,6 +124,24 @@ impl Service<'_> {
             .set(&mut self.jobs, claim.job, crate::time::Instant::ZERO);
     }
 
+    /// No worker could be heard until now: each has the time of one lease from here on.
+    pub(crate) fn spare_workers(&mut self, now: Now) {
+        self.spared_until = now.instant.after_ms(self.limits.lease_ms);
+    }
+
+    /// Leaves a job with its worker whose lease has run out while it could not be heard.
+    pub(super) fn is_spared(&mut self, now: Now, ix: Ix) -> bool {
+        let is_spared = now.instant < self.spared_until
+            && self
+                .jobs
+                .get(ix)
+                .is_some_and(|job| job.lease != 0 && job.state().status == Status::Processing);
+        if is_spared {
+            self.job_timers.set(&mut self.jobs, ix, self.spared_until);
+        }
+        is_spared
+    }
+
     /// Makes a job pending that was given back, or whose worker was not heard of since a restart. `false` where it is none of
     /// these: its timer means something else.
     pub(super) fn take_back(&mut self, now: Now, ix: Ix) -> bool {

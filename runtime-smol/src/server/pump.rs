@@ -69,6 +69,10 @@ async fn read_all(engine: &Engine<'_>) {
 fn turn<'e>(engine: &'e Engine<'_>, spawner: &Spawner<'e>) -> Option<Instant> {
     let now = engine.clock.now();
     let mut server = engine.server.borrow_mut();
+    if engine.storage.was_silent() {
+        // Whoever reported meanwhile was not heard.
+        server.spare_workers(now);
+    }
     engine.flights.expire(now.instant);
     engine.pool.borrow_mut().expire(now.instant);
     engine.workers.report(now, &mut server);

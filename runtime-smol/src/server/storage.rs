@@ -72,6 +72,8 @@ pub(super) struct Storage {
     failed: Signal,
     /// Notified when a lease that may have ended was renewed.
     renewed: Event,
+    /// Whether somebody wanted the server to speak, and it might not.
+    silent: Cell<bool>,
 }
 
 impl Storage {
@@ -85,6 +87,7 @@ impl Storage {
             commits: Cell::default(),
             failed: Signal::default(),
             renewed: Event::new(),
+            silent: Cell::new(false),
         })
     }
 
@@ -101,7 +104,17 @@ impl Storage {
 
     /// Whether the server may speak of what it knows at this moment.
     pub(super) fn holds(&self) -> bool {
-        self.store.as_ref().is_none_or(|store| store.holds())
+        let holds = self.store.as_ref().is_none_or(|store| store.holds());
+        if !holds {
+            self.silent.set(true);
+        }
+        holds
+    }
+
+    /// Whether the server might not speak when somebody wanted it to, since this was asked last.
+    pub(super) fn was_silent(&self) -> bool {
+        let _ = self.holds();
+        self.silent.replace(false)
     }
 
     /// Waits for a lease that has ended to be renewed, unless the store is known to be silent. Whether the server may speak.

@@ -2,6 +2,7 @@
 
 use dubhook_postgres_tests::{
     cluster::Cluster,
+    proxy::Proxy,
     records::{shard, store},
 };
 use dubhook_tests::own_process::{self, Process};
@@ -21,5 +22,20 @@ fn what_workers_have_said_while_a_server_was_stopped_counts() {
         &cluster.url(),
     );
     server.assert_what_was_reported_counts();
+    assert_eq!(shard(&cluster, "epoch"), 1);
+}
+
+#[test]
+fn a_database_that_was_away_for_long_costs_no_worker_its_job() {
+    if let Some(url) = own_process::store() {
+        own_process::serve(|server| server.store(store(&url, LEASE)));
+    }
+    let cluster = Cluster::new(&[]);
+    let cable = Proxy::to(cluster.port);
+    let server = Process::start(
+        "a_database_that_was_away_for_long_costs_no_worker_its_job",
+        &cable.url(),
+    );
+    server.assert_whoever_was_not_heard_is_spared(|is_away| cable.cut(is_away));
     assert_eq!(shard(&cluster, "epoch"), 1);
 }

@@ -90,6 +90,12 @@ const fn problem(error: LeaseError) -> Problem {
 }
 
 impl Server<'_> {
+    /// Says that until now this server could answer nobody: a worker that has a job was not heard, and has the time of one lease
+    /// from here on to report.
+    pub fn spare_workers(&mut self, now: Now) {
+        self.service.spare_workers(now);
+    }
+
     /// Gives a worker a job, holds it until there is one, or tells it that there is none.
     pub(super) fn claim(&mut self, now: Now, ix: Ix, until: Instant) -> Option<Drive> {
         let is_due = now.instant >= until;

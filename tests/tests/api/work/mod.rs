@@ -165,6 +165,38 @@ fn a_worker_reports_until_its_job_has_ended() {
 }
 
 #[test]
+fn who_could_not_be_heard_has_one_lease_more() {
+    let lease_ms = config().service.lease_ms;
+    // For how long: almost until its lease runs out, and for half of it.
+    for silent_ms in [lease_ms - 1, lease_ms / 2] {
+        let mut machine = machine();
+        let job = new_job(&mut machine);
+        let (work, lease) = claimed(&mut machine);
+        machine.advance_ms(silent_ms);
+        machine.server.spare_workers(machine.now);
+        machine.advance_ms(lease_ms - 1);
+        check_status(&mut machine, &job, "processing");
+        let said = report(&mut machine, &work, lease, "progress", &json!({}));
+        assert_eq!(said.status, 200, "{:?}", said.json());
+        // Silence counts from there as ever.
+        machine.advance_ms(lease_ms);
+        machine.commit();
+        check_status(&mut machine, &job, "pending");
+    }
+    // So it does where nothing comes at all.
+    let mut machine = machine();
+    let job = new_job(&mut machine);
+    claimed(&mut machine);
+    machine.advance_ms(lease_ms - 1);
+    machine.server.spare_workers(machine.now);
+    machine.advance_ms(lease_ms - 1);
+    check_status(&mut machine, &job, "processing");
+    machine.advance_ms(1);
+    machine.commit();
+    check_status(&mut machine, &job, "pending");
+}
+
+#[test]
 fn every_report_renews_the_lease_and_silence_loses_it() {
     let lease_ms = config().service.lease_ms;
     let mut machine = machine();
