@@ -385,6 +385,34 @@ fn a_batch_in_doubt_is_asked_about_by_a_beat_and_written_once() {
 }
 
 #[test]
+fn that_a_beat_is_taken_says_nothing_of_a_batch_that_is_refused() {
+    let mut row = Row::new();
+    let mut server = Server::owning("one", &mut row);
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let write = server.asks(Want::Write);
+        assert!(matches!(write, Operation::Write { .. }));
+        // Its disk is full.
+        server.hears(Err(Failure::Unknown));
+        let Step::Pause(pause) = server.step(Want::Write) else {
+            panic!("it waits before it asks again");
+        };
+        pauses.push(pause.as_millis() as u64);
+        server.now_ms += pause.as_millis() as u64;
+        let beat = server.asks(Want::Write);
+        assert!(matches!(beat, Operation::Beat { .. }));
+        let beaten = row.answer("one", &beat);
+        server.hears(Ok(beaten));
+        // It goes on to be the owner, and is known to be stuck.
+        assert!(server.holds() && server.owner.is_silent());
+    }
+    assert!(pauses.is_sorted() && pauses[0] < pauses[5], "{pauses:?}");
+    assert_eq!(pauses[5], LEASE_MS / 4);
+    assert_eq!(server.does(&mut row, Want::Write), Came::Done);
+    assert!(!server.owner.is_silent());
+}
+
+#[test]
 fn what_was_taken_without_hearing_so_is_taken_again_at_once() {
     let mut row = Row::new();
     let mut server = Server::new("one", 7);

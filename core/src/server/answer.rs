@@ -124,6 +124,8 @@ fn try_answer(server: &mut Server<'_>, now: Now, request: &Request<'_>) -> Answe
         },
         Resource::Health => Ok(Reply::Health { ready: false }),
         Resource::Ready if server.stopping => Err(Problem::Stopping),
+        #[cfg(feature = "hub")]
+        Resource::Ready if server.is_stuck() => Err(Problem::StoreStuck),
         Resource::Ready => Ok(Reply::Health { ready: true }),
         #[cfg(feature = "hub")]
         Resource::Metrics => Ok(Reply::Metrics),

@@ -19,8 +19,9 @@ use std::{future::poll_fn, io, mem, time::Duration};
 /// How long a client that still sends is listened to after the last answer, so that it can read that answer.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Before this is answered, the store is asked for its figures.
+/// Before these are answered, the store is asked for its figures.
 const METRICS: &[u8] = b"GET /metrics";
+const READY: [&[u8]; 2] = [b"GET /readyz", b"HEAD /readyz"];
 
 /// What the machine wants before it goes on with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,7 +188,8 @@ impl Connection<'_, '_> {
             }
             let mut out = Out::new(output);
             let mut server = engine.server.borrow_mut();
-            if input.filled().starts_with(METRICS)
+            let filled = input.filled();
+            if (filled.starts_with(METRICS) || READY.iter().any(|line| filled.starts_with(line)))
                 && let Some(figures) = engine.storage.figures()
             {
                 server.note_store(figures);

@@ -152,8 +152,18 @@ impl Storage {
     /// What the store has to say of itself, where servers share it.
     pub(super) fn figures(&self) -> Option<StoreFigures> {
         let (commits, took) = self.commits.get();
-        let figures = figures(self.store.as_ref()?.as_ref())?;
+        let store = self.store.as_ref()?.as_ref();
+        let figures = figures(store)?;
+        // Its lease, most likely: it was asked more than once.
+        let patience = store.beat_every().map_or(Duration::MAX, |every| 4 * every);
+        let silent_for = store.ownership()?.silent_for;
+        let stuck_ms = if silent_for >= patience {
+            ms(silent_for)
+        } else {
+            0
+        };
         Some(StoreFigures {
+            stuck_ms,
             // There is one owner in a process's life.
             taken: 1,
             commits,

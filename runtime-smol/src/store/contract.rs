@@ -22,8 +22,10 @@ pub struct Ownership {
     pub url: Option<String>,
     /// For how long this server may still speak; nothing where it may not.
     pub lease_left: Duration,
-    /// Whether the store has answered when it was asked last.
+    /// Whether the store has answered when it was asked last, and takes what is written.
     pub answers: bool,
+    /// For how long it has not; nothing where it does.
+    pub silent_for: Duration,
 }
 
 /// Keeps records.

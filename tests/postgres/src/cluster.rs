@@ -238,7 +238,7 @@ pub fn program(name: &str) -> Command {
     as_other(Command::new(binaries().join(name)))
 }
 
-fn as_other(mut command: Command) -> Command {
+pub(crate) fn as_other(mut command: Command) -> Command {
     command.stdin(Stdio::null()).current_dir("/");
     if let Some((user, group)) = other_user() {
         command.uid(user).gid(group);
@@ -296,7 +296,7 @@ fn copied(folder: &TempDir, from: &[&str]) {
     );
 }
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::Builder::new().prefix("dubhook-pg-").tempdir();
     let folder = folder.expect("a folder");
     own(folder.path());
@@ -342,7 +342,7 @@ fn other_user() -> Option<(u32, u32)> {
 }
 
 /// A port on which nothing listens.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }

@@ -107,6 +107,17 @@ pub fn all(store: &(impl Store + ?Sized)) -> Records {
     all
 }
 
+/// Waits until there are so many sessions of servers.
+///
+/// # Panics
+///
+/// If there never are.
+pub fn wait_for_sessions(cluster: &Cluster, sessions: usize) {
+    cluster.psql().wait_for(&format!(
+        "count(*) = {sessions} FROM pg_stat_activity WHERE application_name = 'dubhook'"
+    ));
+}
+
 /// A number in the shard's row.
 ///
 /// # Panics

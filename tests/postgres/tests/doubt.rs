@@ -167,8 +167,12 @@ const WAITS: &str =
 
 /// A batch waits for a standby that is away while `meanwhile` happens. It can be read then, and is not acknowledged before it
 /// waits for nobody.
-fn is_not_acknowledged(lease: Duration, meanwhile: impl FnOnce(&mut Psql, &Postgres)) {
-    let cluster = Cluster::new(&[]);
+fn is_not_acknowledged(
+    lease: Duration,
+    settings: &[&str],
+    meanwhile: impl FnOnce(&mut Psql, &Postgres),
+) {
+    let cluster = Cluster::new(settings);
     let store = taken(&cluster.url(), lease);
     store.write(&mixed("before")).unwrap();
     wait_for_standbys(&cluster, "nobody");
@@ -189,18 +193,24 @@ fn is_not_acknowledged(lease: Duration, meanwhile: impl FnOnce(&mut Psql, &Postg
 
 #[test]
 fn a_wait_for_a_standby_that_somebody_ends_is_no_acknowledgement() {
-    is_not_acknowledged(LEASE, |psql, _| {
-        // As a time-out of the role's does, too. The database says that the statement was done, with a warning.
-        psql.run(&format!("SELECT pg_cancel_backend(pid) FROM {WAITS}"));
-        psql.wait_for(&format!(
-            "EXISTS (SELECT FROM {WAITS} AND query LIKE 'UPDATE%beat%')"
-        ));
-    });
+    // Nor where the operator has asked not to be warned of anything.
+    for setting in [
+        "client_min_messages = warning",
+        "client_min_messages = error",
+    ] {
+        is_not_acknowledged(LEASE, &[setting], |psql, _| {
+            // As a time-out of the role's does, too. The database says that the statement was done, with a warning.
+            psql.run(&format!("SELECT pg_cancel_backend(pid) FROM {WAITS}"));
+            psql.wait_for(&format!(
+                "EXISTS (SELECT FROM {WAITS} AND query LIKE 'UPDATE%beat%')"
+            ));
+        });
+    }
 }
 
 #[test]
 fn what_a_synchronous_standby_has_not_confirmed_is_not_acknowledged_though_it_can_be_read() {
-    is_not_acknowledged(SHORT, |psql, store| {
+    is_not_acknowledged(SHORT, &[], |psql, store| {
         let first = psql.run("SELECT backend FROM dubhook.shard");
         // The session that has waited in vain is ended; what it had written can be read then, and a session after it asks what
         // became of it, and waits for the standby in its turn.

@@ -232,5 +232,12 @@ fn a_primary_is_lost_and_its_promoted_standby_finds_the_same_owner() {
     );
     submit(owner, &mut ledger, "later", 20);
     settle(owner, &mut ledger, &mut arrivals, &hearer);
-    assert_eq!(rig.logged("owner").matches("owns the records").count(), 1);
+    let log = rig.logged("owner");
+    assert_eq!(log.matches("owns the records").count(), 1);
+    // The new primary waits for nobody.
+    assert_eq!(
+        log.matches("synchronous_standby_names is empty").count(),
+        1,
+        "{log}"
+    );
 }

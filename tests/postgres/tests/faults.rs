@@ -141,6 +141,27 @@ fn a_database_whose_disk_is_full_is_waited_for_and_nothing_is_lost() {
         assert_eq!(get(owner, "/v1/translations").status, 200);
         let figures = String::from_utf8(get(owner, "/metrics").body).expect("text");
         assert!(figures.contains("\ndubhook_store_up 0\n"), "{figures}");
+        // Where that lasts, whoever asks is sent elsewhere.
+        unready(owner);
+        let ready = get(owner, "/readyz");
+        assert_eq!(
+            (ready.status, &ready.json()["code"]),
+            (503, &"store_stuck".into())
+        );
+        assert_eq!(
+            ask(owner, "HEAD", "/readyz", "").map(|head| head.status),
+            Some(503)
+        );
+        assert_eq!(get(owner, "/v1/translations").status, 200);
+        let figures = String::from_utf8(get(owner, "/metrics").body).expect("text");
+        let stuck = figures
+            .lines()
+            .find_map(|line| line.strip_prefix("dubhook_store_stuck_seconds "));
+        assert!(
+            stuck.is_some_and(|stuck| stuck.parse::<f64>().is_ok_and(|stuck| stuck >= 1.0)),
+            "{figures}"
+        );
+        assert!(figures.contains("\ndubhook_store_up 0\n"), "{figures}");
         // There is room again, and it goes on by itself.
         let _ = cluster.ask("DELETE FROM dubhook.journal WHERE shard = 1");
         let _ = cluster.ask("VACUUM dubhook.journal");
@@ -148,7 +169,18 @@ fn a_database_whose_disk_is_full_is_waited_for_and_nothing_is_lost() {
     });
     let log = rig.logged("owner");
     assert_eq!(log.matches("owns the records").count(), 1, "{log}");
-    assert!(log.contains("the database answers again"), "{log}");
+    // It is said once, and not with each beat that still succeeds.
+    assert_eq!(
+        log.matches("the database does not answer").count(),
+        1,
+        "{log}"
+    );
+    assert_eq!(
+        log.matches("the database answers again").count(),
+        1,
+        "{log}"
+    );
+    assert_eq!(get(owner, "/readyz").status, 200);
 }
 
 /// A library that sets a program's calendar back by a day while there is a file of this name.

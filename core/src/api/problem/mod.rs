@@ -146,6 +146,9 @@ pub(crate) enum Problem {
     Full(u8),
     /// The server is about to stop.
     Stopping,
+    /// What is new cannot be written.
+    #[cfg(feature = "hub")]
+    StoreStuck,
     /// The answer does not fit the memory lent for it.
     Internal,
 }
@@ -169,6 +172,8 @@ impl Problem {
         match self {
             Self::Full(seconds) => Some(*seconds),
             Self::Stopping => Some(5),
+            #[cfg(feature = "hub")]
+            Self::StoreStuck => Some(5),
             _ => None,
         }
     }
@@ -353,6 +358,12 @@ impl Problem {
                 "There is no room at the moment. Try again later.",
             ),
             Self::Stopping => parts!(503, "stopping", "The server is about to stop."),
+            #[cfg(feature = "hub")]
+            Self::StoreStuck => parts!(
+                503,
+                "store_stuck",
+                "Nothing can be written for now: what is new waits, what is known can be read.",
+            ),
             Self::Internal => parts!(
                 500,
                 "internal",

@@ -16,6 +16,8 @@ pub struct StoreFigures {
     pub taken: u64,
     /// How long it may still speak, in milliseconds.
     pub lease_left_ms: u64,
+    /// For how long nothing could be written, in milliseconds; 0 where that is no matter yet. Such a server is not ready.
+    pub stuck_ms: u64,
     /// Batches that were written.
     pub commits: u64,
     /// How long that took in all, in milliseconds.
@@ -39,6 +41,11 @@ impl StoreFigures {
             .value(self.taken);
         text.gauge("store_lease_left_seconds", "How long it may still speak.")
             .seconds(self.lease_left_ms);
+        text.gauge(
+            "store_stuck_seconds",
+            "For how long nothing could be written.",
+        )
+        .seconds(self.stuck_ms);
         text.counter("store_commits_total", "Batches written.")
             .value(self.commits);
         text.counter("store_commit_seconds_total", "How long that took in all.")
@@ -50,6 +57,11 @@ impl Server<'_> {
     /// Says what the store has to say of itself: from then on it stands among the metrics.
     pub const fn note_store(&mut self, figures: StoreFigures) {
         self.store = Some(figures);
+    }
+
+    /// Whether nothing can be written, as was [noted](Self::note_store) last.
+    pub(in crate::server) const fn is_stuck(&self) -> bool {
+        matches!(self.store, Some(figures) if figures.stuck_ms > 0)
     }
 }
 

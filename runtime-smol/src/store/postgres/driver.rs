@@ -27,6 +27,8 @@ use std::{
 const AGAIN: Duration = Duration::from_millis(50);
 /// How long giving the records back may take: whoever stands by takes them in any case.
 const RELEASE: Duration = Duration::from_secs(2);
+/// How long another reason why the database does not answer is kept from the log.
+const TOLD_AGAIN: Duration = Duration::from_secs(10);
 /// The longest name of a schema, in bytes.
 const SCHEMA_BYTES_MAX: usize = 63;
 
@@ -72,8 +74,8 @@ pub struct Postgres {
 struct Seen {
     epoch: i64,
     url: Option<String>,
-    /// Whether the database does not answer.
-    silent: bool,
+    /// Since when the database does not answer, or takes nothing.
+    silent: Option<Moment>,
 }
 
 /// The owner, and its connection.
@@ -83,8 +85,11 @@ struct Held {
     session: Option<Session>,
     /// Why there was no answer the last time.
     trouble: Option<StoreError>,
-    /// Since when the database does not answer.
-    silent: Option<Instant>,
+    /// What was told the operator of that last, and when.
+    told: Option<(String, Instant)>,
+    /// Whether it has answered once.
+    has_worked: bool,
+    warned: schema::Warned,
 }
 
 impl Postgres {
@@ -134,7 +139,9 @@ impl Postgres {
                 owner,
                 session: None,
                 trouble: None,
-                silent: None,
+                told: None,
+                has_worked: false,
+                warned: None,
             }),
             reader: Mutex::default(),
             closing: AtomicBool::new(false),
@@ -192,12 +199,16 @@ impl Postgres {
             None if matches!(operation, Operation::Release { .. }) => {
                 return Err(Fault::Silent.into());
             }
-            None if held.owner.epoch().is_some() => self.place.session()?,
-            None => schema::open(&self.place)?,
+            None if held.owner.epoch().is_some() => schema::reopen(&self.place, &mut held.warned)?,
+            None => schema::open(&self.place, &mut held.warned)?,
         };
         let session = held.session.insert(session);
         match operation {
-            Operation::Look => Ok(Answer::Row(session.look()?)),
+            Operation::Look => {
+                let row = session.look()?;
+                held.has_worked = true;
+                Ok(Answer::Row(row))
+            }
             Operation::Take(seen) => {
                 let time = self.lease.time();
                 let taken = session.take(seen, &self.name, time, self.url())?;
@@ -232,7 +243,12 @@ impl Postgres {
     fn failed(&self, held: &mut Held, trouble: Trouble) -> Failure {
         let (failure, error) = match trouble {
             Trouble::Fault(fault) if fault.code() == LOCKED => (Failure::Locked, fault.into()),
-            Trouble::Fault(fault) if fault.is_lasting() => (Failure::Lasting, fault.into()),
+            // What has worked can be mended: a role, a password that is changed here first, a rule that a new host lacks.
+            Trouble::Fault(fault)
+                if fault.is_lasting() && !(held.has_worked && fault.is_mendable()) =>
+            {
+                (Failure::Lasting, fault.into())
+            }
             Trouble::Fault(fault) => (Failure::Unknown, fault.into()),
             Trouble::Final(error) => (Failure::Lasting, error),
         };
@@ -248,21 +264,38 @@ impl Postgres {
     /// Notes what is known now, and tells the operator of a database that is silent.
     fn note(&self, held: &mut Held) {
         let is_silent = held.owner.is_silent();
-        if is_silent && held.silent.is_none() {
-            let fault = held.trouble.as_ref().map(tracing::field::display);
-            tracing::warn!(database = %self.place.address, fault, "the database does not answer; asking again");
-            held.silent = Some(Instant::now());
-        } else if !is_silent && let Some(since) = held.silent.take() {
-            tracing::info!(took = ?since.elapsed(), "the database answers again");
+        if is_silent {
+            self.tell(held);
+        } else if held.told.take().is_some() {
+            let since = self.seen().silent;
+            let took = since.map(|since| Moment::now().since(since));
+            tracing::info!(?took, "the database answers again");
         }
         let (epoch, url) = held.owner.seen();
         let is_own = held.owner.epoch().is_some();
         let url = if is_own { self.url() } else { url };
         let mut seen = self.seen();
-        (seen.epoch, seen.silent) = (epoch, is_silent);
+        seen.epoch = epoch;
+        seen.silent = match is_silent {
+            true => seen.silent.or_else(|| Some(Moment::now())),
+            false => None,
+        };
         if seen.url.as_deref() != url {
             seen.url = url.map(str::to_owned);
         }
+    }
+
+    /// Says that the database does not answer, and why; again where it is for another reason by now, but not all the time.
+    fn tell(&self, held: &mut Held) {
+        let why = held.trouble.as_ref().map(ToString::to_string);
+        let why = why.unwrap_or_default();
+        if let Some((told, at)) = &held.told
+            && (*told == why || at.elapsed() < TOLD_AGAIN)
+        {
+            return;
+        }
+        tracing::warn!(database = %self.place.address, fault = why, "the database does not answer; asking again");
+        held.told = Some((why, Instant::now()));
     }
 
     fn error(&self, held: &mut Held, end: End) -> StoreError {
@@ -294,14 +327,16 @@ impl Postgres {
 
     /// What is known without asking.
     pub(super) fn known(&self) -> Ownership {
-        let lease_left = self.lease.left(Moment::now());
+        let now = Moment::now();
+        let lease_left = self.lease.left(now);
         let seen = self.seen();
         Ownership {
             epoch: seen.epoch.try_into().unwrap_or(0),
             is_own: !lease_left.is_zero(),
             url: seen.url.clone(),
             lease_left,
-            answers: !seen.silent,
+            answers: seen.silent.is_none(),
+            silent_for: seen.silent.map_or(Duration::ZERO, |since| now.since(since)),
         }
     }
 

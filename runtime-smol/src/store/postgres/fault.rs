@@ -21,8 +21,12 @@ pub(super) enum Fault {
     NoPassword { host: String },
     /// The database wants to be spoken to in a way that is not known here.
     Unknown(&'static str),
+    /// Each of the hosts has its own reason.
+    Several(Vec<Fault>),
     /// None of the hosts takes writes.
     ReadOnly,
+    /// A pooler gives sessions away between transactions.
+    Pooled,
     /// It was done, but somebody has ended the wait for a standby, so a failover can take it back.
     Unconfirmed,
 }
@@ -36,6 +40,12 @@ impl Fault {
         }
     }
 
+    /// Whether somebody may have changed what has worked before, and change it back. Where a table is gone, or is another one, only
+    /// a new look at all of them can say what that means.
+    pub(super) fn is_mendable(&self) -> bool {
+        ![NO_TABLE, NO_COLUMN].contains(&self.code())
+    }
+
     /// Whether it would be the same the next time. Everything else may be over in a moment, and then nobody knows what
     /// became of what was asked.
     pub(super) fn is_lasting(&self) -> bool {
@@ -45,9 +55,13 @@ impl Fault {
             | Self::Silent
             | Self::ReadOnly
             | Self::Unconfirmed => false,
-            Self::Tls { .. } | Self::NoTls { .. } | Self::NoPassword { .. } | Self::Unknown(_) => {
-                true
-            }
+            Self::Tls { .. }
+            | Self::NoTls { .. }
+            | Self::NoPassword { .. }
+            | Self::Unknown(_)
+            | Self::Pooled => true,
+            // One that may answer later may be the one that is wanted.
+            Self::Several(faults) => faults.iter().all(Self::is_lasting),
             // What the classes are: connection, transaction rolled back, resources, not in the right state (a lock that
             // was waited for too long among them), an operator's doing, the system's, and its own.
             Self::Refused { code, .. } => {
@@ -105,7 +119,20 @@ impl fmt::Display for Fault {
                 "{host} wants a password: PGPASSWORD, PGPASSFILE, or the URL in DUBHOOK_STORE may have it"
             ),
             Self::Unknown(what) => write!(f, "the database wants {what}, which is not known here"),
-            Self::ReadOnly => f.write_str("no host of the URL takes writes: each is a standby"),
+            Self::Several(faults) => {
+                for (place, fault) in faults.iter().enumerate() {
+                    let and = if place == 0 { "" } else { "; and " };
+                    write!(f, "{and}{fault}")?;
+                }
+                Ok(())
+            }
+            Self::ReadOnly => f.write_str(
+                "no host of the URL takes writes: each is a standby, or default_transaction_read_only is set",
+            ),
+            Self::Pooled => f.write_str(
+                "a pooler before the database gives a session to one connection after the other, and what one has set there \
+                 another one finds: let it pool by session (pool_mode = session), or name the database itself",
+            ),
             Self::Unconfirmed => f.write_str(
                 "somebody has ended the wait for a standby of the database, which may not have what was written",
             ),

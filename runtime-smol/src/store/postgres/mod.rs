@@ -30,6 +30,7 @@
 //!   driver                              asks the database what the owner wants to know
 //!   schema   fold                       the tables; the journal on its way into the records
 //!   session                             a connection with everything prepared
+//!   hosts                               which host takes writes
 //!   wire                                the protocol
 //!   socket   password   parameters      bytes, who asks, what with
 //!   owner                               who has the records, and doubt: a machine without I/O
@@ -39,6 +40,7 @@
 mod driver;
 mod fault;
 mod fold;
+mod hosts;
 mod journal;
 mod lease;
 // A simulation drives it over a model of a database; nobody else need know of it.

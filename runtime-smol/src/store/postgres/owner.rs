@@ -171,7 +171,7 @@ pub struct Owner {
     watch: Watch,
     /// The epoch and the owner's URL that were seen last.
     seen: (i64, Option<String>),
-    /// How often in a row there was no answer.
+    /// How often in a row there was no answer, or what is to be written was not taken.
     failures: u32,
     want: Option<Want>,
     stage: Stage,
@@ -216,7 +216,7 @@ impl Owner {
         (self.seen.0, self.seen.1.as_deref())
     }
 
-    /// Whether the database did not answer when it was asked last.
+    /// Whether the database did not answer when it was asked last, or does not take what is to be written.
     #[must_use]
     pub const fn is_silent(&self) -> bool {
         self.failures > 0
@@ -326,7 +326,12 @@ impl Owner {
     }
 
     fn answered(&mut self, now: Moment, sent: Moment, operation: Operation, answer: Answer) {
-        self.failures = 0;
+        // That it takes a beat says nothing of whether it takes the batch: its disk may be full.
+        let is_beside =
+            self.want == Some(Want::Write) && matches!(operation, Operation::Beat { .. });
+        if !is_beside {
+            self.failures = 0;
+        }
         match (operation, answer) {
             (Operation::Look, Answer::Row(row)) => match (self.want, row) {
                 (Some(Want::Take), Some(shard)) => self.looked(now, shard),
@@ -355,6 +360,9 @@ impl Owner {
                 self.end(End::TakenOver { by: None });
             }
             (Operation::Beat { .. }, Answer::Beaten(Some(found))) => {
+                if found == self.next {
+                    self.failures = 0;
+                }
                 (self.batch, self.doubt) = (found, false);
                 self.lease.renew(sent);
             }

@@ -39,10 +39,20 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// Connects, and sees to the tables.
-pub(super) fn open(place: &Place) -> Result<Session, Trouble> {
+/// What was warned of last, if anything: each of it is said once.
+pub(super) type Warned = Option<&'static str>;
+
+/// Connects where the tables were seen to already.
+pub(super) fn reopen(place: &Place, warned: &mut Warned) -> Result<Session, Fault> {
     let mut connection = place.connect()?;
-    warn(place, &mut connection)?;
+    warn(place, &mut connection, warned)?;
+    place.prepare(connection)
+}
+
+/// Connects, and sees to the tables.
+pub(super) fn open(place: &Place, warned: &mut Warned) -> Result<Session, Trouble> {
+    let mut connection = place.connect()?;
+    warn(place, &mut connection, warned)?;
     let tables = tables(place, &mut connection)?;
     if tables != Tables::None {
         known(place, &mut connection)?;
@@ -160,8 +170,8 @@ fn run(place: &Place, connection: &mut Connection, statements: &str) -> Result<(
     }
 }
 
-/// Warns where the database is set up so that what it acknowledges can be lost.
-fn warn(place: &Place, connection: &mut Connection) -> Result<(), Fault> {
+/// Warns where the database is set up so that what it acknowledges can be lost, as one is that has just taken another's place.
+fn warn(place: &Place, connection: &mut Connection, warned: &mut Warned) -> Result<(), Fault> {
     let (mut commit, mut names) = (String::new(), String::new());
     let asked = "SELECT current_setting('synchronous_commit'), current_setting('synchronous_standby_names')";
     connection.simple(place.time, asked, &mut |row| {
@@ -169,19 +179,25 @@ fn warn(place: &Place, connection: &mut Connection) -> Result<(), Fault> {
         names = row.text(1).unwrap_or_default().to_owned();
         Ok(())
     })?;
-    match (commit.as_str(), names.as_str()) {
-        ("off", _) => tracing::warn!(
-            "synchronous_commit is off: what is acknowledged is lost when the database's machine fails; set it to on"
+    let warning = match (commit.as_str(), names.as_str()) {
+        ("off", _) => Some(
+            "synchronous_commit is off: what is acknowledged is lost when the database's machine fails; set it to on",
         ),
-        (_, "") => tracing::warn!(
+        (_, "") => Some(
             "synchronous_standby_names is empty: what is acknowledged last is lost when a standby takes the database's place; \
-             name a synchronous standby"
+             name a synchronous standby",
         ),
-        ("local", _) => tracing::warn!(
+        ("local", _) => Some(
             "synchronous_commit is local: no standby is waited for, so what is acknowledged last is lost when one takes the \
-             database's place; set it to on"
+             database's place; set it to on",
         ),
-        _ => {}
+        _ => None,
+    };
+    if let Some(warning) = warning
+        && *warned != Some(warning)
+    {
+        tracing::warn!("{warning}");
     }
+    *warned = warning;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::{
     fault::Fault,
+    hosts,
     journal::{self, Changes},
     parameters::Parameter,
     sql,
@@ -36,36 +37,7 @@ pub(super) struct Session {
 impl Place {
     /// Connects to the first host that takes writes.
     pub(super) fn connect(&self) -> Result<Connection, Fault> {
-        let mut failed = Fault::ReadOnly;
-        let mut lasting = None;
-        for host in &self.address.hosts {
-            let opened = Connection::open(&self.address, host, &self.trust, self.time);
-            match opened.and_then(|connection| self.writable(connection)) {
-                Ok(connection) => return Ok(connection),
-                Err(fault) if fault.is_lasting() => lasting = Some(fault),
-                // Why one does not answer says more than that another is a standby.
-                Err(Fault::ReadOnly) => {}
-                Err(fault) => failed = fault,
-            }
-        }
-        // A host that may answer later may be the one that is wanted.
-        match (lasting, &failed) {
-            (Some(lasting), Fault::ReadOnly) => Err(lasting),
-            _ => Err(failed),
-        }
-    }
-
-    fn writable(&self, mut connection: Connection) -> Result<Connection, Fault> {
-        let mut read_only = true;
-        let asked = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool";
-        connection.simple(self.time, asked, &mut |row| {
-            read_only = row.text(0) != Some("f");
-            Ok(())
-        })?;
-        if read_only {
-            return Err(Fault::ReadOnly);
-        }
-        Ok(connection)
+        hosts::connect(self)
     }
 
     /// A session, where the tables are there.
@@ -96,6 +68,7 @@ impl Place {
     pub(super) fn folding(&self, time: Duration) -> Result<Session, Fault> {
         let mut session = self.session()?;
         session.limit(time);
+        session.simple(&sql::limit(time))?;
         session.simple(sql::WITHOUT_WAIT)?;
         Ok(session)
     }
@@ -310,7 +283,10 @@ impl Session {
 
     fn end(&mut self, holder: &str, time: Duration) -> Result<bool, Fault> {
         let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        Ok(self.run(holder, &[Parameter::Number(ms)])? > 0)
+        let parameters = [Parameter::Number(ms)];
+        let steps: [Step<'_>; 2] = [(sql::AS_SELF, &[]), (holder, &parameters)];
+        let ended = self.connection.run(self.time, &steps, &mut |_| Ok(()))?;
+        Ok(ended > 0)
     }
 
     /// Notes that there were so many batches once: nobody may go on before an operator has seen it.

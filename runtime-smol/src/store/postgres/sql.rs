@@ -13,6 +13,7 @@
 //! behind that.
 
 use crate::store::contract::UNSET_UNTIL_MS;
+use std::time::Duration;
 
 /// What connections are called, in the database's list of them.
 pub(super) const APPLICATION: &str = "dubhook";
@@ -34,6 +35,23 @@ pub(super) const PRUNED_MAX: u64 = 1_000;
 pub(super) const BY_KEY: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; \
     SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
 
+/// Whatever a database, a role or its operator sets for others: names are those of the system and of our schema, a warning that a wait
+/// for a standby was ended is heard, and what stands between quotes means what it says.
+pub(super) const AS_WRITTEN: &str = "SET search_path = pg_catalog, pg_temp; SET client_min_messages = warning; \
+    SET standard_conforming_strings = on";
+
+/// Each statement has a time limit here, and sessions are kept for as long as they serve. Not every version knows all of these.
+pub(super) const WITHOUT_LIMITS: &str = "SELECT set_config(name, '0', false) FROM pg_settings \
+    WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
+
+/// Whether a host takes no writes, and the process that answers.
+pub(super) const WHO_ANSWERS: &str = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool, pg_backend_pid()";
+
+/// What nobody waits for any more ends in the database too.
+pub(super) fn limit(time: Duration) -> String {
+    format!("SET statement_timeout = {}", time.as_millis().max(1))
+}
+
 /// What was waited for is looked at again as it is then, whatever else the database is set to.
 pub(super) const AS_IT_IS: &str = "SET default_transaction_isolation = 'read committed'";
 
@@ -47,6 +65,7 @@ pub(super) const LOOK: &str = "look";
 pub(super) const LOCK: &str = "lock";
 pub(super) const TAKE: &str = "take";
 pub(super) const RELEASE: &str = "release";
+pub(super) const AS_SELF: &str = "as_self";
 pub(super) const END_HOLDER: &str = "end_holder";
 pub(super) const END_FOLDER: &str = "end_folder";
 pub(super) const MARK_LOST: &str = "mark_lost";
@@ -143,7 +162,7 @@ pub(super) fn room(schema: &str) -> String {
 ///
 /// What is folded is written only where all of those batches are still there, and they go with it: whoever comes late with the
 /// same ones, a server that was the owner once or a session that was given up, finds them gone.
-pub(super) fn prepared(schema: &str) -> [(&'static str, String); 15] {
+pub(super) fn prepared(schema: &str) -> [(&'static str, String); 16] {
     let schema = quoted(schema);
     let newest =
         format!("{schema}.journal j WHERE j.shard = $1::int4 ORDER BY j.batch DESC LIMIT 1");
@@ -206,6 +225,11 @@ pub(super) fn prepared(schema: &str) -> [(&'static str, String); 15] {
                 "UPDATE {schema}.shard SET owner = NULL, url = NULL, beat = beat + 1, backend = NULL
                  WHERE shard = $1::int4 AND epoch = $2::int8"
             ),
+        ),
+        (
+            // Who is made another role by its settings may end what its own sessions do, until the transaction ends.
+            AS_SELF,
+            "SELECT set_config('role', 'none', true)".to_owned(),
         ),
         (END_HOLDER, end_holder(&format!("{schema}.shard"))),
         (END_FOLDER, end_holder(&format!("{schema}.journal"))),
@@ -281,7 +305,7 @@ fn end_holder(table: &str) -> String {
     format!(
         "SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
          WHERE l.relation = {table}::regclass AND l.mode IN ('RowShareLock', 'RowExclusiveLock') AND l.granted
-             AND l.database = a.datid AND a.datname = current_database() AND a.usename = current_user
+             AND l.database = a.datid AND a.datname = current_database() AND a.usename = session_user
              AND a.application_name = '{APPLICATION}' AND a.wait_event_type IS DISTINCT FROM 'Lock'
              AND a.pid <> pg_backend_pid()
              AND a.xact_start < clock_timestamp() - $1::int8 * interval '1 ms'"

@@ -46,6 +46,8 @@ pub(super) struct Connection {
     socket: Socket,
     incoming: BytesMut,
     outgoing: BytesMut,
+    /// Which process answers, as was said when it was connected to; nothing where that was not said.
+    pub(super) process: Option<i32>,
     /// Whether an answer was not read to its end, so that it would be taken for the next one's.
     pub(super) is_broken: bool,
 }
@@ -96,6 +98,7 @@ impl Connection {
             socket: Socket::connect(host, ssl, trust, until)?,
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
+            process: None,
             is_broken: false,
         };
         let parameters = [
@@ -137,7 +140,7 @@ impl Connection {
                 }
                 Message::AuthenticationSasl(body) => self.prove(&body, password()?.0.as_bytes())?,
                 Message::ErrorResponse(body) => return Err(refused(&body)),
-                Message::NoticeResponse(_) => {}
+                Message::NoticeResponse(_) | Message::ParameterStatus(_) => {}
                 _ => return Err(Fault::Unknown("another proof than a password")),
             }
         }
@@ -153,17 +156,27 @@ impl Connection {
         let mut scram = ScramSha256::new(password, ChannelBinding::unsupported());
         frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), &mut self.outgoing)?;
         self.flush()?;
-        match self.receive()? {
+        match self.receive_of_proof()? {
             Message::AuthenticationSaslContinue(body) => scram.update(body.data())?,
             Message::ErrorResponse(body) => return Err(refused(&body)),
             _ => return Err(Fault::Unknown("a proof that goes on in another way")),
         }
         frontend::sasl_response(scram.message(), &mut self.outgoing)?;
         self.flush()?;
-        match self.receive()? {
+        match self.receive_of_proof()? {
             Message::AuthenticationSaslFinal(body) => Ok(scram.finish(body.data())?),
             Message::ErrorResponse(body) => Err(refused(&body)),
             _ => Err(Fault::Unknown("a proof that ends in another way")),
+        }
+    }
+
+    /// The next message that is no mere notice.
+    fn receive_of_proof(&mut self) -> Result<Message, Fault> {
+        loop {
+            match self.receive()? {
+                Message::NoticeResponse(_) | Message::ParameterStatus(_) => {}
+                message => return Ok(message),
+            }
         }
     }
 
@@ -246,6 +259,7 @@ impl Connection {
                     done = Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0));
                 }
                 Ok(Message::ErrorResponse(body)) => done = Err(refused(&body)),
+                Ok(Message::BackendKeyData(body)) => self.process = Some(body.process_id()),
                 Ok(_) => {}
                 // What the database said last is why it closed the connection.
                 Err(broken) => {
