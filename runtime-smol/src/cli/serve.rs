@@ -302,6 +302,13 @@ impl Serve {
             None if self.in_memory => return Ok(builder),
             None => self.data.join("media"),
         };
+        if self.store.is_some() && self.media.is_none() {
+            tracing::warn!(
+                media = %folder.display(),
+                "uploaded videos and outputs are kept on this machine alone, and are out of reach when another server takes over: \
+                 say with --media where all servers reach them"
+            );
+        }
         let limits = media::Limits {
             upload_bytes_max: self.upload_bytes_max,
             media_bytes_max: self.media_bytes_max,
