@@ -9,7 +9,7 @@ use super::{
     pump,
     restore::restore,
     standby::Standby,
-    stop::{Stop, StopSignal, Stopper},
+    stop::{FINISH_MAX, Stop, StopSignal, Stopper},
     storage::Storage,
     sweep,
 };
@@ -53,8 +53,6 @@ use std::{
 /// Connections that may be under way besides the first of each attempt: some of the descriptors that are kept for other
 /// things.
 const SPARE_MAX: usize = 64;
-/// How long what is in flight may take after the server was told to stop.
-pub(super) const FINISH_MAX: Duration = Duration::from_secs(10);
 
 /// How much longer than its output is kept a job's link is good, in milliseconds: the time counts from when the job was made, which
 /// may wait, be translated, and stay in memory before it is only kept.

@@ -4,8 +4,7 @@ use super::{
     accept::notice_when_gone,
     caller::{Caller, Heard},
     pass::Call,
-    run::FINISH_MAX,
-    stop::{Stop, StopSignal},
+    stop::{FINISH_MAX, Stop, StopSignal},
     storage, unheld,
     way::Route,
 };

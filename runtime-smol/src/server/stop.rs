@@ -2,6 +2,10 @@
 
 use futures_lite::future;
 use smol::channel::{Receiver, Sender, unbounded};
+use std::time::Duration;
+
+/// How long what is in flight may take after the server was told to stop.
+pub(super) const FINISH_MAX: Duration = Duration::from_secs(10);
 
 /// How to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

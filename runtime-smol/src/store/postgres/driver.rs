@@ -3,9 +3,10 @@
 use super::{
     fault::{Fault, LOCKED},
     fold::Folder,
+    hosts::Place,
     owner::{Answer, End, Failure, Lease, Moment, Operation, Owner, Step, Want},
     schema::{self, Trouble},
-    session::{Place, Session},
+    session::Session,
     sql,
     url::Address,
 };

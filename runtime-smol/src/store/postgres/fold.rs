@@ -11,9 +11,10 @@
 //! the journal's table large and nothing slow.
 
 use super::{
+    hosts::Place,
     journal::{Changes, row_bytes},
     schema::Trouble,
-    session::{Place, Session},
+    session::Session,
 };
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},

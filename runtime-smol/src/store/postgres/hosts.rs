@@ -4,53 +4,77 @@
 //! machine is gone, which answers nothing at all, costs that little and not the time that an answer may take; and the first one
 //! of those that take writes is found as long as it is quick. Each is asked on a thread of its own, since looking a name up has no time limit.
 
-use super::{fault::Fault, session::Place, sql, url::Host, wire::Connection};
-use std::{sync::mpsc, thread, time::Instant};
+use super::{
+    fault::Fault,
+    sql,
+    url::{Address, Host},
+    wire::Connection,
+};
+use crate::tls::Trust;
+use std::{
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Which part of the time that a host has it is ahead of the next one.
 const AHEAD: u32 = 8;
 /// How many more connections are made through a pooler to find out how it pools.
 const LOOKS: usize = 3;
 
-/// Connects to the first host that takes writes.
-pub(super) fn connect(place: &Place) -> Result<Connection, Fault> {
-    let (tell, told) = mpsc::channel();
-    let mut hosts = place.address.hosts.iter();
-    let (mut asked, mut faults) = (0_usize, Vec::new());
-    loop {
-        if let Some(host) = hosts.next() {
-            let (place, host, tell) = (place.clone(), host.clone(), tell.clone());
-            let thread = thread::Builder::new().name("dubhook-connect".to_owned());
-            // Nobody need be there any more to take it.
-            let asks = thread.spawn(move || drop(tell.send(writable(&place, &host))));
-            asks.map_err(Fault::from)?;
-            asked += 1;
-        }
-        let patience = match hosts.len() {
-            0 => place.time,
-            _ => place.time / AHEAD,
-        };
-        let until = Instant::now() + patience;
-        while asked > 0 {
-            match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(fault)) => {
-                    asked -= 1;
-                    faults.push(fault);
-                    if hosts.len() > 0 {
-                        break;
+/// Where sessions lead, and how they are made.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) address: Address,
+    pub(super) schema: String,
+    pub(super) trust: Trust,
+    /// How long an answer may take.
+    pub(super) time: Duration,
+    /// How long a lock is waited for: whoever holds it longer is looked at.
+    pub(super) lock_time: Duration,
+}
+
+impl Place {
+    /// Connects to the first host that takes writes.
+    pub(super) fn connect(&self) -> Result<Connection, Fault> {
+        let (tell, told) = mpsc::channel();
+        let mut hosts = self.address.hosts.iter();
+        let (mut asked, mut faults) = (0_usize, Vec::new());
+        loop {
+            if let Some(host) = hosts.next() {
+                let (place, host, tell) = (self.clone(), host.clone(), tell.clone());
+                let thread = thread::Builder::new().name("dubhook-connect".to_owned());
+                // Nobody need be there any more to take it.
+                let asks = thread.spawn(move || drop(tell.send(writable(&place, &host))));
+                asks.map_err(Fault::from)?;
+                asked += 1;
+            }
+            let patience = match hosts.len() {
+                0 => self.time,
+                _ => self.time / AHEAD,
+            };
+            let until = Instant::now() + patience;
+            while asked > 0 {
+                match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                    Ok(Ok(connection)) => return Ok(connection),
+                    Ok(Err(fault)) => {
+                        asked -= 1;
+                        faults.push(fault);
+                        if hosts.len() > 0 {
+                            break;
+                        }
+                    }
+                    Err(_) if hosts.len() > 0 => break,
+                    // Its name is still being looked up, most likely.
+                    Err(_) => {
+                        faults.push(Fault::Silent);
+                        asked = 0;
                     }
                 }
-                Err(_) if hosts.len() > 0 => break,
-                // Its name is still being looked up, most likely.
-                Err(_) => {
-                    faults.push(Fault::Silent);
-                    asked = 0;
-                }
             }
-        }
-        if asked == 0 && hosts.len() == 0 {
-            return Err(none_of(faults));
+            if asked == 0 && hosts.len() == 0 {
+                return Err(none_of(faults));
+            }
         }
     }
 }

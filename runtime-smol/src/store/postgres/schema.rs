@@ -2,7 +2,8 @@
 
 use super::{
     fault::{Fault, NO_COLUMN, NO_TABLE},
-    session::{Place, Session},
+    hosts::Place,
+    session::Session,
     sql,
     wire::Connection,
 };

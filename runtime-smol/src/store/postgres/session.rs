@@ -2,29 +2,16 @@
 
 use super::{
     fault::Fault,
-    hosts,
+    hosts::Place,
     journal::{self, Changes},
     parameters::Parameter,
     sql,
-    url::Address,
     watch::Shard,
     wire::{Connection, Row, Step},
 };
-use crate::{store::Batch, tls::Trust};
+use crate::store::Batch;
 use dubhook_core::id::Id;
 use std::time::Duration;
-
-/// Where sessions lead, and how they are made.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) address: Address,
-    pub(super) schema: String,
-    pub(super) trust: Trust,
-    /// How long an answer may take.
-    pub(super) time: Duration,
-    /// How long a lock is waited for: whoever holds it longer is looked at.
-    pub(super) lock_time: Duration,
-}
 
 /// A connection that is ready for use.
 #[derive(Debug)]
@@ -35,11 +22,6 @@ pub(super) struct Session {
 }
 
 impl Place {
-    /// Connects to the first host that takes writes.
-    pub(super) fn connect(&self) -> Result<Connection, Fault> {
-        hosts::connect(self)
-    }
-
     /// A session, where the tables are there.
     pub(super) fn session(&self) -> Result<Session, Fault> {
         self.prepare(self.connect()?)
