@@ -81,7 +81,7 @@ fn serve(is_burdened: bool) -> (Handle, Burden) {
     let video = home.path().join("v.es.mp4");
     let file = File::create(&video).expect("a file");
     file.set_len(OUTPUT_BYTES).expect("a sparse file");
-    media.adopt(id(0), &video, &[]).expect("it has room");
+    media.adopt(id(0), "es", &video, &[]).expect("it has room");
     for number in 0..TRICKLING as u64 + 2 {
         let upload = NewUpload {
             id: id(number),

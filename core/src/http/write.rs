@@ -56,7 +56,7 @@ impl FieldLine {
         Self(line)
     }
 
-    pub(super) const fn as_bytes(self) -> &'static [u8] {
+    pub(crate) const fn as_bytes(self) -> &'static [u8] {
         self.0.as_bytes()
     }
 

@@ -65,6 +65,15 @@ impl Service<'_> {
         }
     }
 
+    /// Writes into which language the job in a slot is translated.
+    #[cfg(feature = "media")]
+    pub fn write_target_language(&self, ix: Ix, out: &mut Out<'_>) {
+        if let Some(job) = self.jobs.get(ix) {
+            let text = &self.dispatch.text;
+            text.write(&job.request, request_field::TARGET_LANGUAGE, out);
+        }
+    }
+
     /// Writes the body of an event of a job.
     pub fn write_event(&self, job: Ix, event: &Event, out: &mut Out<'_>) {
         if let Some(job) = self.jobs.get(job) {

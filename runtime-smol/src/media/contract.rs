@@ -30,10 +30,12 @@ pub struct NewUpload {
 /// An upload as far as it has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// What was asked for; once all is there, with the SHA-256 that it has.
+    /// What was asked for; once all is there, and was seen by who keeps it, with the SHA-256 that it has.
     pub upload: NewUpload,
     /// How many of its bytes are there.
     pub received: u64,
+    /// Whether all of them are there and have the SHA-256 that is told; else that is what was announced.
+    pub is_checked: bool,
     /// How they are to be sent.
     pub put: Put,
 }
@@ -214,13 +216,19 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// [`MediaRefusal::NotFound`] where it is not, or not whole.
     fn input(&self, upload: Id) -> Result<Input, MediaRefusal>;
 
-    /// Takes the file that a translator has made for a job, and the files of its subtitles, of which those are passed over that are
-    /// none.
+    /// Takes the file that a translator has made for a job in this language, and the files of its subtitles, of which those are passed
+    /// over that are none. What the output is called says the language.
     ///
     /// # Errors
     ///
     /// [`MediaRefusal::Full`] or [`MediaRefusal::Broken`].
-    fn adopt(&self, job: Id, file: &Path, subtitles: &[PathBuf]) -> Result<(), MediaRefusal>;
+    fn adopt(
+        &self,
+        job: Id,
+        language: &str,
+        file: &Path,
+        subtitles: &[PathBuf],
+    ) -> Result<(), MediaRefusal>;
 
     /// The bytes of an upload that is whole.
     ///
@@ -229,13 +237,19 @@ pub trait Media: Send + Sync + fmt::Debug {
     /// [`MediaRefusal::NotFound`] where it is not, or not whole.
     fn content(&self, upload: Id) -> Result<Output, MediaRefusal>;
 
-    /// Makes a whole upload the output of a job, and another one its subtitles, and uploads no more. Asked again, they are that
-    /// already.
+    /// Makes a whole upload the output of a job in this language, and another one its subtitles, and uploads no more. Asked again, they
+    /// are that already. What the output is called says the language.
     ///
     /// # Errors
     ///
     /// As [`content`](Self::content), and [`MediaRefusal::Subtitles`].
-    fn keep(&self, upload: Id, job: Id, subtitles: Option<Id>) -> Result<(), MediaRefusal>;
+    fn keep(
+        &self,
+        upload: Id,
+        job: Id,
+        language: &str,
+        subtitles: Option<Id>,
+    ) -> Result<(), MediaRefusal>;
 
     /// A job's output.
     ///

@@ -167,7 +167,10 @@ impl Folder {
         let received = self.received(id, &note).map_err(|error| refusal(&error))?;
         let is_whole = self.upload(id, "").exists();
         if received < note.bytes || is_whole {
-            return Ok(kept(id, note, received));
+            return Ok(Kept {
+                is_checked: is_whole,
+                ..kept(id, note, received)
+            });
         }
         match self.settle(id) {
             // Whoever fills it sees to it.
@@ -313,19 +316,20 @@ impl Media for Folder {
         self.whole(id).map(Input::File)
     }
 
-    fn adopt(&self, job: Id, file: &Path, subtitles: &[PathBuf]) -> Result<(), MediaRefusal> {
+    fn adopt(
+        &self,
+        job: Id,
+        language: &str,
+        file: &Path,
+        subtitles: &[PathBuf],
+    ) -> Result<(), MediaRefusal> {
         let broken = |error: io::Error| refusal(&error);
         let bytes = fs::metadata(file).map_err(broken)?.len();
         // A run before this one may have left another.
         self.remove_output(job)?;
         self.room.take(bytes, 0)?;
-        let texts = subtitles::beside(subtitles);
-        if let Some(why) = texts.and_then(|both| self.write_subtitles(job, &both).err()) {
-            self.room.give(bytes, 0);
-            return Err(why);
-        }
+        let new = self.of_job(job, NEW);
         let adopted = || {
-            let new = self.of_job(job, NEW);
             if let Err(error) = fs::remove_file(&new)
                 && error.kind() != io::ErrorKind::NotFound
             {
@@ -336,11 +340,11 @@ impl Media for Folder {
                 fs::copy(file, &new)?;
             }
             let mut kept = File::open(&new)?;
+            let name = file.file_name();
+            let name = name.map(|name| name.to_string_lossy().into_owned());
             let note = Note {
                 bytes,
-                filename: file
-                    .file_name()
-                    .map(|name| name.to_string_lossy().into_owned()),
+                filename: Some(names::of_output(name, None, language)),
                 sha256: Some(digest::of(&mut kept)?),
                 ..Note::default()
             };
@@ -349,9 +353,15 @@ impl Media for Folder {
             fs::rename(&new, self.of_job(job, ""))?;
             sync_folder(&new)
         };
-        adopted().map_err(|error| {
-            self.room.give(bytes, 0);
-            refusal(&error)
+        let texts = subtitles::beside(subtitles);
+        let written = texts.map_or(Ok(()), |both| self.write_subtitles(job, &both));
+        let adopted = written.and_then(|()| adopted().map_err(broken));
+        adopted.inspect_err(|_| {
+            // Nothing half stays, and its room comes back; what cannot be removed is, with the next run or the next start.
+            if !self.of_job(job, "").exists() {
+                self.room.give(bytes, 0);
+            }
+            let _ = remove(&new).and_then(|()| self.remove_output(job));
         })
     }
 
@@ -361,7 +371,13 @@ impl Media for Folder {
         open(&path, note)
     }
 
-    fn keep(&self, id: Id, job: Id, subtitles: Option<Id>) -> Result<(), MediaRefusal> {
+    fn keep(
+        &self,
+        id: Id,
+        job: Id,
+        language: &str,
+        subtitles: Option<Id>,
+    ) -> Result<(), MediaRefusal> {
         let broken = |error: io::Error| refusal(&error);
         let path = match self.whole(id) {
             Ok(path) => path,
@@ -369,7 +385,7 @@ impl Media for Folder {
             Err(MediaRefusal::NotFound) if self.of_job(job, "").exists() => return Ok(()),
             Err(why) => return Err(why),
         };
-        let note = self.note(id)?;
+        let note = self.note(id)?.of_output(language);
         let _hold = self.room.hold(id)?;
         let both = subtitles.map(|id| self.read_subtitles(id)).transpose()?;
         self.remove_output(job)?;

@@ -44,6 +44,7 @@ mod tests {
         Kept {
             upload,
             received: 0,
+            is_checked: false,
             put: Put::Here,
         }
     }

@@ -22,4 +22,5 @@ pub use bucket::{Keys, ObjectStore, Place};
 pub use contract::{Body, Filling, Input, Kept, Media, NewUpload, Output, PartOf, Put};
 pub use digest::of as sha256;
 pub use folder::Folder;
+pub use names::plain as plain_name;
 pub use room::Limits;

@@ -14,6 +14,9 @@ pub(super) const NEW: &str = ".new";
 pub(super) const VTT: &str = ".vtt";
 pub(super) const SRT: &str = ".srt";
 
+/// The longest name that is shown, in bytes.
+const BYTES_MAX: usize = 255;
+
 /// What a file is whose content nobody knows.
 const UNKNOWN: &str = "application/octet-stream";
 
@@ -46,7 +49,57 @@ pub(super) fn content_type(name: &str) -> &'static str {
 /// What a file is called where nobody has said it, or as much of it as is shown.
 pub(super) fn shown(name: Option<String>) -> String {
     let name = name.unwrap_or_else(|| "video".to_owned());
-    name[..name.floor_char_boundary(255)].to_owned()
+    let mut name = plain(&name);
+    name.truncate(name.floor_char_boundary(BYTES_MAX));
+    name
+}
+
+/// What an output's file is called: as who made it calls it or what it is, and with the language in it.
+pub(super) fn of_output(
+    name: Option<String>,
+    content_type: Option<&str>,
+    language: &str,
+) -> String {
+    let name = name.unwrap_or_else(|| {
+        let ending = TYPES.iter().find(|(_, known)| Some(*known) == content_type);
+        format!("video.{}", ending.map_or("mp4", |(ending, _)| ending))
+    });
+    if language.is_empty() || says(&name, language) {
+        return name;
+    }
+    let (stem, ending) = match name.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() && ending.len() <= 4 => (stem, ending),
+        _ => (&*name, ""),
+    };
+    let dot = if ending.is_empty() { "" } else { "." };
+    let end = format!(".{language}{dot}{ending}");
+    let stem = &stem[..stem.floor_char_boundary(BYTES_MAX.saturating_sub(end.len()))];
+    format!("{stem}{end}")
+}
+
+/// Whether a name says a language: as a word of it.
+fn says(name: &str, language: &str) -> bool {
+    let (name, language) = (name.to_ascii_lowercase(), language.to_ascii_lowercase());
+    let is_end = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
+    name.match_indices(&language).any(|(at, word)| {
+        is_end(name[..at].chars().next_back()) && is_end(name[at + word.len()..].chars().next())
+    })
+}
+
+/// A file's name without what steers a terminal, what turns the direction in which it is read so that it seems to end otherwise, and
+/// what nobody sees. The two that join letters stay: writings need them.
+#[must_use]
+pub fn plain(name: &str) -> String {
+    let is_seen = |letter: char| {
+        !letter.is_control()
+            && !matches!(
+                letter,
+                '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
+            )
+            && !matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+    };
+    let plain = |letter| if is_seen(letter) { letter } else { '_' };
+    name.chars().map(plain).collect()
 }
 
 /// That a file is to be saved under this name (RFC 6266), as an object store shall say it.
@@ -85,6 +138,46 @@ pub(super) fn id(path: &Path, prefix: Prefix, ending: &str) -> Option<Id> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_an_output_says_the_language() {
+        let long = "x".repeat(251);
+        for (name, kind, language, expect) in [
+            (Some("v.mp4"), None, "es", "v.es.mp4"),
+            (Some("v.es.mp4"), None, "es", "v.es.mp4"),
+            (Some("v_ES.mp4"), None, "es", "v_ES.mp4"),
+            (Some("yes.mp4"), None, "es", "yes.es.mp4"),
+            (Some("v.pt-BR.mp4"), None, "pt-br", "v.pt-BR.mp4"),
+            (Some("v.pt.mp4"), None, "pt-BR", "v.pt.pt-BR.mp4"),
+            (Some("v"), None, "es", "v.es"),
+            (Some(".mp4"), None, "es", ".mp4.es"),
+            (None, None, "es", "video.es.mp4"),
+            (None, Some("video/webm"), "es", "video.es.webm"),
+            (None, Some("text/html"), "es", "video.es.mp4"),
+        ] {
+            let said = of_output(name.map(str::to_owned), kind, language);
+            assert_eq!(said, expect);
+        }
+        let said = of_output(Some(format!("{long}.mp4")), None, "es");
+        assert!(said.len() == 255 && said.ends_with("x.es.mp4"), "{said}");
+    }
+
+    #[test]
+    fn a_name_ends_as_it_seems_to() {
+        for (name, expect) in [
+            ("v\u{202e}4pm.exe", "v_4pm.exe"),
+            ("a\u{7}\u{9b}31m\u{2066}\u{200b}.mp4", "a__31m__.mp4"),
+            (
+                "\u{645}\u{6cc}\u{200c}\u{62e}.mp4",
+                "\u{645}\u{6cc}\u{200c}\u{62e}.mp4",
+            ),
+        ] {
+            assert_eq!(plain(name), expect);
+            assert_eq!(shown(Some(name.to_owned())), expect);
+        }
+        let long = "\u{200b}".repeat(90);
+        assert_eq!(shown(Some(long)), "_".repeat(90));
+    }
 
     #[test]
     fn a_name_says_what_a_file_is_and_what_nobody_knows_is_bytes() {

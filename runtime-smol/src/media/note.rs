@@ -1,6 +1,6 @@
 //! What is written down about a file, beside it: a JSON object.
 
-use super::contract::NewUpload;
+use super::{contract::NewUpload, names};
 use dubhook_core::{
     id::{Id, Prefix},
     json::{self, Value, Writer},
@@ -41,6 +41,15 @@ impl Note {
             content_type: upload.content_type.clone(),
             sha256: upload.sha256.as_deref().map(str::to_ascii_lowercase),
             ..Self::default()
+        }
+    }
+
+    /// The same of what is an output in this language.
+    pub(super) fn of_output(self, language: &str) -> Self {
+        let name = names::of_output(self.filename, self.content_type.as_deref(), language);
+        Self {
+            filename: Some(name),
+            ..self
         }
     }
 

@@ -14,9 +14,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// An upload as its note says it.
+/// An upload as its note says it. Nobody has checked it yet.
 pub(super) fn kept(id: Id, note: Note, received: u64) -> Kept {
     Kept {
+        is_checked: false,
         upload: NewUpload {
             id,
             bytes: note.bytes,
@@ -76,9 +77,15 @@ impl Part {
 
 impl Filling for Part {
     fn store(&mut self, bytes: &[u8]) -> Result<(), MediaRefusal> {
-        self.file
-            .write_all(bytes)
-            .map_err(|error| refusal(&error))?;
+        if let Err(error) = self.file.write_all(bytes) {
+            // What fitted is there, and who goes on does so after it.
+            let there = self
+                .file
+                .metadata()
+                .map_or(self.received, |file| file.len());
+            self.hold.room.has_come(there.saturating_sub(self.received));
+            return Err(refusal(&error));
+        }
         self.received += bytes.len() as u64;
         self.hold.room.has_come(bytes.len() as u64);
         Ok(())
@@ -89,6 +96,9 @@ impl Filling for Part {
         if self.received == self.note.bytes {
             self.complete()?;
         }
-        Ok(kept(self.id, self.note.clone(), self.received))
+        Ok(Kept {
+            is_checked: self.received == self.note.bytes,
+            ..kept(self.id, self.note.clone(), self.received)
+        })
     }
 }

@@ -207,7 +207,7 @@ impl Connection<'_, '_> {
             self.asked = match drive {
                 Drive::Media => server
                     .media_call(self.id, &input)
-                    .map(|call| Asked::of(&call, now.timestamp)),
+                    .map(|call| Asked::of(&call, server.service(), now.timestamp)),
                 Drive::Store { bytes } => Some(Asked::Store(input.filled()[..bytes].to_vec())),
                 Drive::Send { at, bytes } => Some(Asked::Send(at, bytes)),
                 _ => None,

@@ -11,6 +11,7 @@ use dubhook_core::{
         self as machine, MediaAnswer, MediaCall, MediaOutput, MediaPart, MediaRefusal, MediaUpload,
         Subtitles,
     },
+    service::Service,
     time::Timestamp,
 };
 use smol::unblock;
@@ -30,7 +31,8 @@ pub(super) enum Asked {
     Part(Id, u16),
     Remove(Id),
     Content(Id),
-    Keep(Id, Id, Option<Id>),
+    /// That an upload is the output of a job in this language, perhaps with another one as its subtitles.
+    Keep(Id, Id, String, Option<Id>),
     Output(Id),
     Subtitles(Id, Subtitles),
     /// To store these bytes.
@@ -62,8 +64,8 @@ pub(super) struct Moving {
 }
 
 impl Asked {
-    /// What a call asks for that came at `now`.
-    pub(super) fn of(call: &MediaCall<'_>, now: Timestamp) -> Self {
+    /// What a call asks for that came at `now`, of jobs that `service` knows.
+    pub(super) fn of(call: &MediaCall<'_>, service: &Service<'_>, now: Timestamp) -> Self {
         match call {
             MediaCall::Create(new) => Self::Create(NewUpload {
                 id: new.id,
@@ -88,7 +90,7 @@ impl Asked {
                 upload,
                 subtitles,
                 job,
-            } => Self::Keep(*upload, *job, *subtitles),
+            } => Self::Keep(*upload, *job, language(service, *job), *subtitles),
             MediaCall::Output { job } => Self::Output(*job),
             MediaCall::Subtitles { job, form } => Self::Subtitles(*job, *form),
         }
@@ -140,9 +142,20 @@ fn as_upload(kept: &Kept) -> MediaUpload<'_> {
         filename: kept.upload.filename.as_deref(),
         content_type: kept.upload.content_type.as_deref(),
         sha256: kept.upload.sha256.as_deref(),
+        sha256_checked: kept.is_checked,
         expires_at: kept.expires_at(),
         put: as_put(&kept.put),
     }
+}
+
+/// Into which language a job is translated.
+pub(super) fn language(service: &Service<'_>, job: Id) -> String {
+    let job = service.find_job(job);
+    let said = text(|out| {
+        job.iter()
+            .for_each(|job| service.write_target_language(*job, out))
+    });
+    said.unwrap_or_default()
 }
 
 /// What is written, if something is.
@@ -245,9 +258,10 @@ impl Moving {
                 .await
                 .map(Told::Part),
             Asked::Remove(id) => unblock(move || media.remove(id)).await.map(|()| Told::Done),
-            Asked::Keep(id, job, subtitles) => unblock(move || media.keep(id, job, subtitles))
-                .await
-                .map(|()| Told::Done),
+            Asked::Keep(id, job, language, subtitles) => {
+                let kept = unblock(move || media.keep(id, job, &language, subtitles));
+                kept.await.map(|()| Told::Done)
+            }
             Asked::Content(id) => self.open(unblock(move || media.content(id)).await?),
             Asked::Output(job) => self.open(unblock(move || media.output(job)).await?),
             Asked::Subtitles(job, form) => {

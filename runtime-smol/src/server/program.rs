@@ -6,6 +6,7 @@
 
 use super::{
     engine::{Engine, Spawner},
+    media::language,
     sweep::upload_of,
 };
 use crate::{
@@ -21,7 +22,7 @@ use dubhook_core::{
     id::{Id, Prefix},
     job::Status,
     out::Out,
-    server::Server,
+    server::{MediaRefusal, Server},
     service::{Report, Service},
     url::is_absolute_uri,
 };
@@ -31,6 +32,10 @@ use std::{sync::Arc, time::Duration};
 
 /// What is said of a job whose video is an upload that is not there.
 const NO_INPUT: &str = "The upload is not there, or not all of it.";
+
+/// And where its output is lost, because it could not be kept.
+const NO_ROOM: &str = "There is no room for the translated video.";
+const NOT_KEPT: &str = "The translated video could not be kept.";
 
 /// What `serve` asks of its callers, and what opens its store.
 const HIDDEN: &[&str] = &[
@@ -105,7 +110,7 @@ struct Run<'e, 'm> {
 impl Run<'_, '_> {
     async fn to_end(&self, mut job: Vec<u8>) {
         if let Some(upload) = self.upload {
-            match self.input(upload).await {
+            match self.input(upload).or(self.keep_alive()).await {
                 Some(Input::File(file)) => {
                     name_input(&mut job, &upload.text(Prefix::Media), &file);
                 }
@@ -130,8 +135,14 @@ impl Run<'_, '_> {
         {
             End::Completed(url) => {
                 let is_ours = self.is_ours(self.engine.server.borrow().service());
-                let kept = if is_ours { self.keep(&url).await } else { None };
-                self.report(Report::Completed(kept.as_deref().unwrap_or(&url)));
+                let kept = match is_ours {
+                    true => self.keep(&url).or(self.keep_alive()).await,
+                    false => Ok(None),
+                };
+                self.report(match &kept {
+                    Ok(kept) => Report::Completed(kept.as_deref().unwrap_or(&url)),
+                    Err(why) => Report::Failed(why),
+                });
             }
             End::Failed(why) => self.report(Report::Failed(&why)),
             // It was called off; there is nothing to report.
@@ -146,24 +157,34 @@ impl Run<'_, '_> {
     }
 
     /// Keeps the output among the media, where it is a file that the program put where outputs go: callers get it there. Returns
-    /// the URL for that, where the server knows how it is reached.
-    async fn keep(&self, output: &str) -> Option<String> {
-        let media = self.engine.media.clone()?;
+    /// the URL for that, where the server knows how it is reached; and why there is none for a caller who has no other way to it,
+    /// since he has uploaded his video.
+    async fn keep(&self, output: &str) -> Result<Option<String>, &'static str> {
+        let Some(media) = self.engine.media.clone() else {
+            return Ok(None);
+        };
         let (output, folder, job) = (output.to_owned(), self.command.output.clone(), self.id);
+        let language = language(self.engine.server.borrow().service(), job);
         let kept = unblock(move || match output_file(&output, &folder) {
             Some(file) => {
                 let subtitles = subtitles_beside(&file, &folder);
-                media.adopt(job, &file, &subtitles).map(|()| true)
+                media
+                    .adopt(job, &language, &file, &subtitles)
+                    .map(|()| true)
             }
             None => Ok(false),
         });
         let job = job.text(Prefix::Job);
         match kept.await {
-            Ok(true) => self.output_link(),
-            Ok(false) => None,
+            Ok(true) => Ok(self.output_link()),
+            Ok(false) => Ok(None),
             Err(why) => {
                 tracing::warn!(%job, ?why, "the output is not kept among the media");
-                None
+                match (self.upload, why) {
+                    (None, _) => Ok(None),
+                    (Some(_), MediaRefusal::Full) => Err(NO_ROOM),
+                    (Some(_), _) => Err(NOT_KEPT),
+                }
             }
         }
     }

@@ -385,6 +385,7 @@ fn upload(id: Id) -> MediaUpload<'static> {
         filename: Some("\u{1f600}\"\\.mp4"),
         content_type: None,
         sha256: None,
+        sha256_checked: false,
         expires_at: Timestamp::from_unix_ms(1_795_597_200_000),
         put: Put::Here,
     }

@@ -59,7 +59,7 @@ fn readers_that_stall_hold_up_nobody_and_give_their_slots_back() {
     let media = Folder::open(&home.path().join("media"), Limits::default()).unwrap();
     let at = Timestamp::from_unix_ms(1_795_510_800_000);
     let job = Id::new(at, Ix::MIN, &mut Random::new([1; 32]));
-    media.adopt(job, &made, &[]).unwrap();
+    media.adopt(job, "es", &made, &[]).unwrap();
     let server = Server::builder()
         .listen("127.0.0.1:0")
         .capacity(100)

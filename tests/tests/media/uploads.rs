@@ -94,7 +94,7 @@ fn what_nobody_wants_goes_and_what_a_job_names_stays() {
     filling.store(b"x").unwrap();
     filling.finish().unwrap();
     // Of a job that nobody knows any more.
-    media.adopt(job, &made, &[]).unwrap();
+    media.adopt(job, "es", &made, &[]).unwrap();
     let server = Server::builder()
         .listen("127.0.0.1:0")
         .capacity(100)

@@ -44,6 +44,8 @@ pub(crate) enum MediaProblem {
     MediaFull,
     /// The media cannot be read or written.
     MediaBroken,
+    /// What is asked for is not what a client wants alone.
+    Precondition,
     /// The range that is asked for lies beyond the end.
     Range,
     /// The upload that a job is about is not there, or not all of it.
@@ -168,6 +170,11 @@ impl MediaProblem {
                 507,
                 "media_full",
                 "There is no room for so many bytes at the moment.",
+            ),
+            Self::Precondition => parts!(
+                412,
+                "precondition_failed",
+                "There are other bytes now than those that If-Match names.",
             ),
             Self::Range => parts!(
                 416,

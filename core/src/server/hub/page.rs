@@ -79,12 +79,16 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Gives it a tag (`ETag`) that is made of its bytes: who has them already is told so and no more. It is for constants, too,
-    /// as long as a page has no more than some hundred kilobytes, at which the compiler loses its patience.
+    /// Gives it a tag (`ETag`) that is made of its bytes and its fields: who has them already is told so and no more. It is for
+    /// constants, too, as long as a page has no more than some hundred kilobytes, at which the compiler loses its patience.
     #[must_use]
     pub const fn tagged(self) -> Self {
+        let (mut tag, mut rest) = (Tag::of(self.body), self.fields);
+        while let [field, after @ ..] = rest {
+            (tag, rest) = (tag.and(field.as_bytes()), after);
+        }
         Self {
-            tag: Some(Tag::of(self.body)),
+            tag: Some(tag),
             ..self
         }
     }
@@ -211,6 +215,17 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_page_path(path.as_bytes()), expect, "{path}");
+        }
+    }
+
+    #[test]
+    fn who_has_a_page_with_other_fields_is_sent_it_anew() {
+        let one = FieldLine::new("content-security-policy: default-src 'none'\r\n");
+        let other = FieldLine::new("content-security-policy: default-src 'self'\r\n");
+        let tag = |fields: &[FieldLine]| Page::new("/x", fields, b"the same").tagged().tag;
+        let all = [&[][..], &[one], &[other], &[one, other], &[other, one]].map(tag);
+        for (at, tag) in all.iter().enumerate() {
+            assert!(all.iter().skip(at + 1).all(|later| later != tag), "{at}");
         }
     }
 

@@ -12,6 +12,11 @@ impl Tag {
         Self(digest(bytes))
     }
 
+    /// The tag of these bytes where these come with them.
+    pub(super) const fn and(self, bytes: &[u8]) -> Self {
+        Self(mix(self.0 ^ digest(bytes), ODD))
+    }
+
     /// As `ETag` has it: sixteen digits and the quotes around them.
     pub(super) fn text(self) -> [u8; 18] {
         let mut text = [b'"'; 18];
@@ -40,9 +45,11 @@ impl Tag {
     }
 }
 
+/// What a word is multiplied by.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// What differs in one word differs in each step after it, for each of them can be undone.
 const fn digest(mut bytes: &[u8]) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut digest = bytes.len() as u64;
     while let Some((word, rest)) = bytes.split_first_chunk::<8>() {
         digest = mix(digest ^ u64::from_le_bytes(*word), ODD);

@@ -138,6 +138,8 @@ pub struct Upload<'a> {
     pub content_type: Option<&'a str>,
     /// The SHA-256 of its bytes, in 64 hexadecimal digits.
     pub sha256: Option<&'a str>,
+    /// Whether all of them are there and have this SHA-256; else it is what was announced.
+    pub sha256_checked: bool,
     /// When it goes if no job names it.
     pub expires_at: Timestamp,
     /// How its bytes are to be sent.

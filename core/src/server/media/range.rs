@@ -29,6 +29,17 @@ pub(super) fn part(fields: &Fields<'_>, total: u64, tag: &str) -> Part {
     }
 }
 
+/// Whether a client wants nothing but what has another tag (section 13.1.1). The comparison is a strong one.
+pub(super) fn is_other(fields: &Fields<'_>, tag: &str) -> bool {
+    let mut wanted = fields
+        .all("if-match")
+        .flat_map(|field| field.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|wanted| !wanted.is_empty())
+        .peekable();
+    wanted.peek().is_some() && !wanted.any(|wanted| wanted == b"*" || wanted == tag.as_bytes())
+}
+
 /// Whether a client says that it has what this is the tag of (section 13.1.2). The comparison is a weak one.
 pub(super) fn is_known(fields: &Fields<'_>, tag: &str) -> bool {
     let mut known = fields

@@ -263,6 +263,7 @@ fn upload(id: Id, file: &[u8], bytes: u64, put: Put<'static>) -> Upload<'static>
         filename: Some("v.mp4"),
         content_type: None,
         sha256: None,
+        sha256_checked: false,
         expires_at: Timestamp::from_unix_ms(1_795_597_200_000),
         put,
     }
@@ -470,6 +471,8 @@ fn an_output_is_sent_in_pieces_and_by_ranges() {
         ),
         ("if-none-match: \"u\", W/\"t\"\r\n", "304", ""),
         ("if-none-match: \"u\"\r\n", "200", "0123456789"),
+        ("if-match: \"u\", \"t\"\r\n", "200", "0123456789"),
+        ("if-match: *\r\nrange: bytes=2-4\r\n", "206", "234"),
     ] {
         let mut home = Home::open();
         home.file = b"0123456789".to_vec();
@@ -502,6 +505,18 @@ fn an_output_is_sent_in_pieces_and_by_ranges() {
     }
     let mut home = Home::open();
     home.file = b"0123456789".to_vec();
+    // Bytes of something else are no use to who goes on with a part; and a weak tag is not enough.
+    for other in ["\"u\"", "W/\"t\"", "\"u\", W/\"t\""] {
+        let fields = format!("if-match: {other}\r\nif-none-match: \"t\"\r\nrange: bytes=2-4\r\n");
+        let said = home.receive(get(OUTPUT, &fields).as_bytes());
+        assert_eq!(status(&said), "412", "{other}");
+        assert!(said.contains("\"precondition_failed\""), "{said}");
+        let said = home.receive(get(OUTPUT, &fields).replace("GET", "HEAD").as_bytes());
+        assert!(
+            status(&said) == "412" && said.ends_with("\r\n\r\n"),
+            "{said}"
+        );
+    }
     let said = home.receive(get(OUTPUT, "range: bytes=10-\r\n").as_bytes());
     assert_eq!(status(&said), "416");
     assert!(said.contains("\r\ncontent-range: bytes */10\r\n"), "{said}");

@@ -17,6 +17,8 @@ use crate::{
 use base64ct::{Base64, Encoding};
 
 const JSON: FieldLine = FieldLine::new("content-type: application/json\r\n");
+/// There is something else than a client wants alone.
+const OTHER: Problem = Problem::Media(MediaProblem::Precondition);
 /// What is asked for lies beyond the end.
 const BEYOND: Problem = Problem::Media(MediaProblem::Range);
 const PROBLEM_JSON: FieldLine = FieldLine::new("content-type: application/problem+json\r\n");
@@ -182,12 +184,22 @@ impl Server<'_> {
         let request = conn.parser.request(input.filled());
         let fields = request.map(|request| request.fields);
         let total = output.bytes;
+        if fields.is_some_and(|fields| range::is_other(&fields, output.tag)) {
+            let head = self.head(conn, OTHER.status(), out).line(NO_STORE);
+            let length = head.line(PROBLEM_JSON).finish_with_length_later()?;
+            OTHER.write(out);
+            let body = length.fill_in(out);
+            if conn.head_only && !out.is_full() {
+                out.rewind(body);
+            }
+            return Ok(Part::Whole);
+        }
         if fields.is_some_and(|fields| range::is_known(&fields, output.tag)) {
             let head = self.head(conn, 304, out).line(PRIVATE);
             let head = head.field("etag", output.tag.as_bytes());
             return head.finish_without_length().map(|()| Part::Whole);
         }
-        // A link that reads does not say how much there is to read: that is said here.
+        // A link that reads does not say how much there is to read: that is said here, and where it leads.
         if let Some(url) = output.elsewhere.filter(|_| !conn.head_only) {
             let head = self.head(conn, 302, out).line(NO_STORE);
             let head = head.field("location", url.as_bytes());
@@ -231,8 +243,9 @@ impl Server<'_> {
             .field("content-type", output.content_type.as_bytes())
             .field("content-disposition", disposition.written())
             .field("etag", output.tag.as_bytes());
-        let head = match part {
-            Part::Some { .. } => head.field("content-range", span.written()),
+        let head = match (part, output.elsewhere) {
+            (Part::Some { .. }, _) => head.field("content-range", span.written()),
+            (_, Some(url)) => head.field("content-location", url.as_bytes()),
             _ => head,
         };
         head.finish_with_long_length(bytes)?;
@@ -289,6 +302,8 @@ fn write_json(upload: &Upload<'_>, out: &mut Out<'_>) {
         .string_or_null(upload.content_type)
         .name("sha256")
         .string_or_null(upload.sha256)
+        .name("sha256_checked")
+        .bool(upload.sha256_checked)
         .name("upload")
         .object();
     let mut memory = [0; 64];

@@ -4,7 +4,7 @@ use super::{
     Note, Room,
     wire::{Fault, Session},
 };
-use crate::media::{digest, room::refusal};
+use crate::media::{digest, names, room::refusal};
 use dubhook_core::server::MediaRefusal;
 use std::{
     fs::File,
@@ -15,21 +15,22 @@ use std::{
 /// How many bytes are sent at once, and are in memory for that. The store takes ten thousand parts.
 const PIECE_BYTES: u64 = 8 << 20;
 
-/// Sends a file, and writes its note in the end.
+/// Sends a file that is a job's output in this language, and writes its note in the end.
 pub(super) fn send(
     session: &mut Session<'_>,
     room: &Room,
     path: &Path,
-    key: &str,
-    note_key: &str,
+    language: &str,
+    (key, note_key): (&str, &str),
 ) -> Result<(), MediaRefusal> {
     let broken = |error: io::Error| refusal(&error);
     let mut file = File::open(path).map_err(broken)?;
     let bytes = file.metadata().map_err(broken)?.len();
-    let name = path.file_name().map(|name| name.to_string_lossy());
+    let name = path.file_name();
+    let name = name.map(|name| name.to_string_lossy().into_owned());
     let mut note = Note {
         bytes,
-        filename: name.map(std::borrow::Cow::into_owned),
+        filename: Some(names::of_output(name, None, language)),
         sha256: Some(digest::of(&mut file).map_err(broken)?),
         ..Note::default()
     };

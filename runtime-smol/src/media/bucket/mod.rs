@@ -107,7 +107,7 @@ impl ObjectStore {
         // Signed with it, the URL takes so many bytes and no others, and with the checksum none but these.
         let headers = action.headers_mut();
         headers.insert("content-length", note.bytes.to_string());
-        let checksum = note.sha256.as_deref().and_then(base64);
+        let checksum = checked(note).and_then(base64);
         if let Some(checksum) = &checksum {
             headers.insert("x-amz-checksum-sha256", checksum.clone());
         }
@@ -123,6 +123,7 @@ impl ObjectStore {
         let put = self.put(id, &note);
         Kept {
             put,
+            is_checked: received == note.bytes && checked(&note).is_some(),
             ..super::part::kept(id, note, received)
         }
     }
@@ -173,10 +174,9 @@ impl ObjectStore {
         }
     }
 
-    /// Whether an object is what was announced. That of parts has no checksum that anybody could announce.
+    /// Whether an object is what was announced.
     fn is_announced(&self, note: &Note, head: &Head) -> bool {
-        let announced = note.sha256.as_deref().filter(|_| note.parts.is_none());
-        let checksum = announced.and_then(base64);
+        let checksum = checked(note).and_then(base64);
         if checksum.is_some() && head.checksum.is_none() {
             tracing::warn!(place = ?self.place, "the object store says no checksum");
         }
@@ -205,12 +205,13 @@ impl ObjectStore {
     }
 
     fn open(&self, key: &str, note: Note) -> Output {
+        let tag = format!("\"{}\"", checked(&note).unwrap_or_else(|| key_tag(key)));
         let filename = names::shown(note.filename);
         Output {
             body: Body::Elsewhere(self.read_url(key, Some(&filename), GET_FOR)),
             bytes: note.bytes,
             content_type: names::content_type(&filename).to_owned(),
-            tag: format!("\"{}\"", note.sha256.unwrap_or_else(|| key_tag(key))),
+            tag,
             filename,
         }
     }
@@ -442,14 +443,20 @@ impl Media for ObjectStore {
         )))
     }
 
-    fn adopt(&self, job: Id, file: &Path, subtitles: &[PathBuf]) -> Result<(), MediaRefusal> {
+    fn adopt(
+        &self,
+        job: Id,
+        language: &str,
+        file: &Path,
+        subtitles: &[PathBuf],
+    ) -> Result<(), MediaRefusal> {
         self.remove_output(job)?;
         let mut session = self.session()?;
         if let Some(both) = subtitles::beside(subtitles) {
             self.write_subtitles(&mut session, job, &both)?;
         }
         let (key, note) = (self.of_job(job, ""), self.of_job(job, NOTE));
-        file::send(&mut session, &self.room, file, &key, &note)
+        file::send(&mut session, &self.room, file, language, (&key, &note))
     }
 
     fn content(&self, id: Id) -> Result<Output, MediaRefusal> {
@@ -457,7 +464,13 @@ impl Media for ObjectStore {
         Ok(self.open(&self.upload(id, ""), note))
     }
 
-    fn keep(&self, id: Id, job: Id, subtitles: Option<Id>) -> Result<(), MediaRefusal> {
+    fn keep(
+        &self,
+        id: Id,
+        job: Id,
+        language: &str,
+        subtitles: Option<Id>,
+    ) -> Result<(), MediaRefusal> {
         let mut session = self.session()?;
         let (name, output) = (self.upload(id, NOTE), self.of_job(job, NOTE));
         let note = match self.whole(&mut session, id) {
@@ -483,8 +496,10 @@ impl Media for ObjectStore {
         // First the upload says what it becomes: whoever removes it then leaves what is an output.
         let note = Note {
             parts: None,
+            sha256: checked(&note).map(str::to_owned),
             ..note
         };
+        let note = note.of_output(language);
         let becoming = Note {
             output_of: Some(job),
             ..note.clone()
@@ -604,9 +619,15 @@ fn base64(digits: &str) -> Option<String> {
     Some(Base64::encode_string(&bytes?))
 }
 
+/// The SHA-256 that the store holds an object against. What comes in parts has none: no store makes one of theirs, and what was
+/// announced stays what somebody said.
+fn checked(note: &Note) -> Option<&str> {
+    note.sha256.as_deref().filter(|_| note.parts.is_none())
+}
+
 /// What an object's bytes are known by whose checksum nobody knows: it never changes under its name.
-fn key_tag(key: &str) -> String {
-    key.rsplit('/').next().unwrap_or_default().to_owned()
+fn key_tag(key: &str) -> &str {
+    key.rsplit('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -105,6 +105,12 @@ impl Place {
         })
     }
 
+    /// The store's scheme, host and port, as a browser knows it: where clients send bytes and get them.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// A URL that is good for `time`, and when it ends.
     pub(super) fn signed<'a>(
         &self,

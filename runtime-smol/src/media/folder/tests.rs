@@ -146,11 +146,11 @@ fn an_output_is_the_translators_file_and_goes_when_it_is_removed() {
     let folder = home.open(20);
     let made = home.0.join("v.es.mp4");
     fs::write(&made, "0123456789").unwrap();
-    folder.adopt(id(1), &made, &[]).unwrap();
+    folder.adopt(id(1), "es", &made, &[]).unwrap();
     // A second run of the same job puts its own in place of it.
     fs::remove_file(&made).unwrap();
     fs::write(&made, "abcdefghij").unwrap();
-    folder.adopt(id(1), &made, &[]).unwrap();
+    folder.adopt(id(1), "es", &made, &[]).unwrap();
     let output = folder.output(id(1)).unwrap();
     assert_eq!(
         (
@@ -168,14 +168,17 @@ fn an_output_is_the_translators_file_and_goes_when_it_is_removed() {
     );
     fs::write(home.0.join("big.mp4"), [0; 21]).unwrap();
     assert_eq!(
-        folder.adopt(id(2), &home.0.join("big.mp4"), &[]),
+        folder.adopt(id(2), "es", &home.0.join("big.mp4"), &[]),
         Err(MediaRefusal::Full)
     );
     assert!(folder.output(id(2)).is_err());
     folder.remove_output(id(1)).unwrap();
-    folder.adopt(id(2), &made, &[]).unwrap();
-    folder.adopt(id(3), &made, &[]).unwrap();
-    assert_eq!(folder.adopt(id(4), &made, &[]), Err(MediaRefusal::Full));
+    folder.adopt(id(2), "es", &made, &[]).unwrap();
+    folder.adopt(id(3), "es", &made, &[]).unwrap();
+    assert_eq!(
+        folder.adopt(id(4), "es", &made, &[]),
+        Err(MediaRefusal::Full)
+    );
 }
 
 #[test]
@@ -183,13 +186,16 @@ fn an_upload_becomes_an_output_once() {
     let home = Home::new("keep");
     let folder = home.open(20);
     folder.create(new(1, 10)).unwrap();
-    assert_eq!(folder.keep(id(1), id(9), None), Err(MediaRefusal::NotFound));
+    assert_eq!(
+        folder.keep(id(1), id(9), "es", None),
+        Err(MediaRefusal::NotFound)
+    );
     fill(&folder, 1, None, b"0123456789").unwrap();
     assert_eq!(folder.content(id(1)).unwrap().bytes, 10);
-    folder.keep(id(1), id(9), None).unwrap();
-    folder.keep(id(1), id(9), None).unwrap();
+    folder.keep(id(1), id(9), "es", None).unwrap();
+    folder.keep(id(1), id(9), "es", None).unwrap();
     assert_eq!(folder.find(id(1)), Err(MediaRefusal::NotFound));
-    assert_eq!(folder.output(id(9)).unwrap().filename, "v.mp4");
+    assert_eq!(folder.output(id(9)).unwrap().filename, "v.es.mp4");
     assert!(
         folder.create(new(2, 11)).is_err(),
         "it takes its room still"
@@ -227,7 +233,7 @@ fn subtitles_come_and_go_with_their_output_in_both_forms() {
         Ok((output.filename, output.content_type, text))
     };
     folder
-        .adopt(id(1), &made, std::slice::from_ref(&srt))
+        .adopt(id(1), "es", &made, std::slice::from_ref(&srt))
         .unwrap();
     let check = |job, name: &str| {
         assert_eq!(
@@ -247,7 +253,7 @@ fn subtitles_come_and_go_with_their_output_in_both_forms() {
     check(1, "v.es");
     // A run that made none leaves none of the run before it, and what is none is none.
     folder
-        .adopt(id(1), &made, std::slice::from_ref(&made))
+        .adopt(id(1), "es", &made, std::slice::from_ref(&made))
         .unwrap();
     assert_eq!(text(1, Subtitles::Vtt), Err(MediaRefusal::NotFound));
     folder.remove_output(id(1)).unwrap();
@@ -256,13 +262,13 @@ fn subtitles_come_and_go_with_their_output_in_both_forms() {
     fill(&folder, 2, None, b"0123456789").unwrap();
     let subtitles = fs::read(&srt).unwrap();
     folder.create(new(3, subtitles.len() as u64)).unwrap();
-    let keep = |subtitles| folder.keep(id(2), id(9), Some(id(subtitles)));
+    let keep = |subtitles| folder.keep(id(2), id(9), "es", Some(id(subtitles)));
     assert_eq!(keep(3), Err(MediaRefusal::Subtitles), "they are not whole");
     fill(&folder, 3, None, &subtitles).unwrap();
     assert_eq!(keep(2), Err(MediaRefusal::Subtitles), "it is a video");
     keep(3).unwrap();
     keep(3).unwrap();
-    check(9, "v");
+    check(9, "v.es");
     assert_eq!(folder.find(id(3)), Err(MediaRefusal::NotFound));
     // All of its room comes back.
     folder.remove_output(id(9)).unwrap();
@@ -296,4 +302,25 @@ fn servers_that_start_at_once_sign_links_with_one_key() {
             "nothing is left over"
         );
     }
+}
+
+#[test]
+fn an_output_that_cannot_be_kept_leaves_nothing_and_gives_its_room_back() {
+    let home = Home::new("unkept");
+    let folder = home.open(100);
+    let made = home.0.join("made.mp4");
+    fs::write(&made, [b'x'; 60]).unwrap();
+    let text = home.0.join("made.srt");
+    let line = "1\n00:00:01,000 --> 00:00:02,000\nHola\n";
+    fs::write(&text, line).unwrap();
+    for _ in 0..3 {
+        let kept = folder.adopt(id(1), "es", &made, std::slice::from_ref(&text));
+        assert_eq!(kept, Err(MediaRefusal::Full), "the subtitles are too much");
+        assert_eq!(home.files(), 0);
+    }
+    folder.create(new(2, 100)).unwrap();
+    folder.remove(id(2)).unwrap();
+    // Nor does a file that is none.
+    let kept = folder.adopt(id(1), "es", &home.0, &[]);
+    assert!(kept.is_err() && home.files() == 0, "{kept:?}");
 }

@@ -230,6 +230,7 @@ fn what_an_object_store_keeps_is_sent_there_and_got_there() {
         (status(&answer), said(&answer, "content-length")),
         ("200", Some("10"))
     );
+    assert_eq!(said(&answer, "content-location"), home.elsewhere);
     home.refuses = Some(MediaRefusal::Elsewhere);
     let answer = home.receive(put("0123456789").as_bytes());
     assert!(
