@@ -1,9 +1,10 @@
 //! One call of the HTTP API, and an answer that is worth showing.
 
 use super::{
-    exchange::{Ask, PATIENCE, REQUEST_BYTES_MAX},
+    exchange::{Ask, PATIENCE, REQUEST_BYTES_MAX, TRANSFER_PATIENCE},
     fail::Fail,
     remote::Remote,
+    rest::rest,
     servers::Servers,
     show::plain,
 };
@@ -15,7 +16,7 @@ use dubhook_core::{
     model::Problem,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::time::Duration;
+use std::{io, time::Duration};
 
 /// A server to call.
 #[derive(Debug)]
@@ -86,15 +87,20 @@ impl<'r> Api<'r> {
             api_key: self.api_key,
             patience: TRANSFER_PATIENCE,
         };
-        match path.starts_with('/') {
-            true => block_on(self.servers.transfer(ask, read)),
-            false => block_on(self.servers.transfer_at(path, ask, read)),
-        }
+        block_on(self.servers.transfer(ask, read))
+    }
+
+    /// Gets the rest of a file: see [`rest`].
+    pub(super) fn rest(
+        &self,
+        path: &str,
+        at: u64,
+        tag: Option<&str>,
+        take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        block_on(rest(&self.servers, self.api_key, path, at, tag, take))
     }
 }
-
-/// How long the other side may take for a piece of a file: it syncs it, and looks at the last one's whole file.
-pub(super) const TRANSFER_PATIENCE: Duration = Duration::from_secs(120);
 
 /// The pauses after which a piece that was lost is moved again.
 pub(super) const PAUSES: [Duration; 4] = [

@@ -1,4 +1,7 @@
-//! `download`: gets what came of a job: its video, a part at a time, and its subtitles where there are any.
+//! `download`: gets what came of a job: its video, and its subtitles where there are any.
+//!
+//! The first part of a video says how long it is and what it is called; the rest comes in one answer. Where that breaks off, the next
+//! part is asked for, and again the rest.
 
 use super::{
     api::{self, Api, PAUSES},
@@ -14,6 +17,7 @@ use dubhook_core::{
     json::Writer,
     out::Out,
 };
+use dubhook_smol::media;
 use indicatif::ProgressBar;
 use std::{
     fs::{self, File},
@@ -22,8 +26,13 @@ use std::{
     thread,
 };
 
-/// How many bytes are asked for at once.
+/// How many bytes the first part has, and the next one after a break.
 const PART_BYTES: u64 = ANSWER_BYTES_MAX as u64 / 2;
+
+/// The longest name of a file: 255 bytes are what disks take, and a job's id may stand before it, and `.part` after it. And the longest
+/// ending that a name keeps.
+const NAME_BYTES_MAX: usize = 200;
+const ENDING_BYTES_MAX: usize = 16;
 
 #[derive(Debug, Args)]
 pub(super) struct Download {
@@ -171,21 +180,27 @@ fn fill(api: &Api<'_>, path: &str, first: Part, new: &Path, bar: &ProgressBar) -
     let mut file = File::create(new).map_err(blame)?;
     let (total, tag) = (first.total, first.tag);
     let (mut at, mut bytes) = (0, first.bytes);
-    let mut pauses = PAUSES.iter();
     loop {
         file.write_all(&bytes).map_err(blame)?;
         at += bytes.len() as u64;
         bar.set_position(at);
+        if at < total {
+            let come = api.rest(path, at, Some(&tag), |piece| {
+                bar.inc(piece.len() as u64);
+                file.write_all(piece)
+            });
+            at += come.map_err(blame)?;
+        }
         if at >= total {
             return file.sync_all().map_err(blame);
         }
+        let mut pauses = PAUSES.iter();
         let next = loop {
             match (part(api, path, at, Some(&tag)), pauses.next()) {
                 (Err(Fail::Unreachable { .. }), Some(pause)) => thread::sleep(*pause),
                 (next, _) => break next?,
             }
         };
-        pauses = PAUSES.iter();
         if next.tag != tag || next.bytes.is_empty() {
             return Err(Fail::NotDone("the output has changed meanwhile".to_owned()));
         }
@@ -268,16 +283,23 @@ fn file_name(coded: &str) -> Option<String> {
         });
     }
     let name = String::from_utf8(bytes).ok()?;
-    let name: String = name
-        .chars()
-        .map(|letter| match letter {
-            '/' | '\\' => '_',
-            letter if letter.is_control() => '_',
-            letter => letter,
-        })
-        .collect();
+    let name = media::plain_name(&name).replace(['/', '\\'], "_");
     let name = name.trim_start_matches('.');
-    (!name.is_empty()).then(|| name.to_owned())
+    (!name.is_empty()).then(|| shortened(name))
+}
+
+/// A name for which a disk has room, with what is put before it and after it. It ends as it did.
+fn shortened(name: &str) -> String {
+    if name.len() <= NAME_BYTES_MAX {
+        return name.to_owned();
+    }
+    let stem = Path::new(name).file_stem().unwrap_or_default();
+    let end = name
+        .get(stem.len()..)
+        .filter(|end| end.len() <= ENDING_BYTES_MAX);
+    let end = end.unwrap_or_default();
+    let cut = name.floor_char_boundary(NAME_BYTES_MAX - end.len());
+    format!("{}{end}", &name[..cut])
 }
 
 #[cfg(test)]
@@ -298,6 +320,21 @@ mod tests {
     }
 
     #[test]
+    fn a_long_name_is_one_that_a_disk_takes() {
+        let long = "\u{e4}".repeat(125);
+        for (name, expect) in [
+            (
+                format!("{long}.mp4"),
+                format!("{}.mp4", "\u{e4}".repeat(98)),
+            ),
+            (format!("a.{long}"), format!("a.{}", "\u{e4}".repeat(99))),
+            (long, "\u{e4}".repeat(100)),
+        ] {
+            assert_eq!(file_name(&name), Some(expect));
+        }
+    }
+
+    #[test]
     fn a_name_is_one_file_in_one_folder() {
         for (coded, expect) in [
             ("v.es.mp4", Some("v.es.mp4")),
@@ -308,6 +345,7 @@ mod tests {
             ("", None),
             (".ssh", Some("ssh")),
             ("a%00b%0A", Some("a_b_")),
+            ("v%E2%80%AE4pm.exe", Some("v_4pm.exe")),
             ("%ff", None),
             ("%4", None),
         ] {

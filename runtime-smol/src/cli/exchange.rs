@@ -13,6 +13,8 @@ use std::{io, time::Duration};
 
 /// How long the other side may take for anything, where it is not asked to wait.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the other side may take for a piece of a file: it syncs it, and looks at the last one's whole file.
+pub(super) const TRANSFER_PATIENCE: Duration = Duration::from_secs(120);
 /// The longest answer, in bytes, its head included.
 pub(super) const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The longest request, in bytes, its head included; of a piece of a file, its head.
@@ -31,6 +33,15 @@ pub(super) struct Ask<'a> {
     pub(super) api_key: Option<&'a str>,
     /// How long the other side may take for anything.
     pub(super) patience: Duration,
+}
+
+/// Where the pieces of an answer go, and whether they do.
+#[derive(Debug)]
+pub(super) struct Pouring<W, T> {
+    /// By its head, whether it is what was asked for.
+    pub(super) wants: W,
+    /// Takes the next piece.
+    pub(super) take: T,
 }
 
 /// Asks the server that `url` names. Returns the status and the body of its answer.
@@ -57,6 +68,22 @@ pub(super) async fn exchange_for<T>(
     let mut link = link.patience(ask.patience);
     let answer = link.exchange(ask.method, &request).await?;
     Ok(read(&answer))
+}
+
+/// Gets something that may be long from the server that `url` names: each piece goes to `take`, if the answer's head is one that
+/// `wants` wants and says how long it is. None then; else what `read` makes of the answer.
+pub(super) async fn pour<T>(
+    url: &Url<'_>,
+    trust: &Trust,
+    ask: Ask<'_>,
+    pouring: Pouring<impl FnOnce(&Response<'_>) -> bool, impl FnMut(&[u8]) -> io::Result<()>>,
+    read: impl FnOnce(&Response<'_>) -> T,
+) -> Result<Option<T>, LinkError> {
+    let request = request(url, ask).map_err(LinkError::Connect)?;
+    let link = Link::new(*url, trust.clone(), ANSWER_BYTES_MAX);
+    let mut link = link.patience(ask.patience);
+    let answer = link.pour(&request, pouring.wants, pouring.take).await?;
+    Ok(answer.map(|answer| read(&answer)))
 }
 
 fn request(url: &Url<'_>, ask: Ask<'_>) -> io::Result<Vec<u8>> {

@@ -19,6 +19,7 @@ mod moving;
 mod object_store;
 mod pages;
 mod remote;
+mod rest;
 mod serve;
 mod servers;
 mod show;

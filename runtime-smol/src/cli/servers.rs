@@ -1,7 +1,7 @@
 //! The servers that a command may ask: the one that answered last first, and the others in their turn.
 
 use super::{
-    exchange::{Ask, exchange, exchange_for},
+    exchange::{Ask, Pouring, exchange, exchange_for, pour},
     fail::Fail,
 };
 use dubhook_core::{
@@ -53,34 +53,38 @@ impl Servers {
         url.trim_end_matches('/')
     }
 
-    /// Moves a part of a file to the server that answered last, or from it: what `read` makes of its answer.
+    /// Moves a part of a file to who is named by what is asked for, or from him: what `read` makes of the answer.
     pub(super) async fn transfer<T>(
         &self,
         ask: Ask<'_>,
         read: impl FnOnce(&Response<'_>) -> T,
     ) -> Result<T, Fail> {
-        let moved = match Url::parse(self.first(), URL_BYTES_MAX) {
-            Ok(url) => exchange_for(&url, &self.trust, ask, read).await,
-            Err(error) => {
-                let error = io::Error::new(io::ErrorKind::InvalidInput, error.as_str());
-                Err(LinkError::Connect(error))
-            }
-        };
-        moved.map_err(|error| Fail::Unreachable {
-            server: self.first().to_owned(),
-            error: error.into(),
-        })
+        let (url, ask, name) = self.reach(ask)?;
+        let moved = exchange_for(&url, &self.trust, ask, read).await;
+        moved.map_err(|error| unreachable(name, error))
     }
 
-    /// Moves a part of a file to somebody whom the server has named, or from him, at a URL that says all: no key is sent. What it
-    /// says is nobody's business, so a failure names its host alone.
-    pub(super) async fn transfer_at<T>(
+    /// Gets something that may be long from who is named by what is asked for: see [`pour`].
+    pub(super) async fn pour<T>(
         &self,
-        url: &str,
         ask: Ask<'_>,
+        pouring: Pouring<impl FnOnce(&Response<'_>) -> bool, impl FnMut(&[u8]) -> io::Result<()>>,
         read: impl FnOnce(&Response<'_>) -> T,
-    ) -> Result<T, Fail> {
-        let url = Url::parse(url, GIVEN_URL_BYTES_MAX).map_err(|error| {
+    ) -> Result<Option<T>, Fail> {
+        let (url, ask, name) = self.reach(ask)?;
+        let poured = pour(&url, &self.trust, ask, pouring, read).await;
+        poured.map_err(|error| unreachable(name, error))
+    }
+
+    /// Who is asked: of a path the server that answered last; of a URL that says all somebody whom the server has named, such as an
+    /// object store, who is sent no key. And what he is called: what such a URL says is nobody's business but for its host.
+    fn reach<'a>(&'a self, ask: Ask<'a>) -> Result<(Url<'a>, Ask<'a>, &'a str), Fail> {
+        if ask.target.starts_with('/') {
+            let url = Url::parse(self.first(), URL_BYTES_MAX);
+            let url = url.map_err(|error| Fail::Usage(error.as_str().to_owned()))?;
+            return Ok((url, ask, self.first()));
+        }
+        let url = Url::parse(ask.target, GIVEN_URL_BYTES_MAX).map_err(|error| {
             let why = error.as_str();
             Fail::NotDone(format!("the server names a URL that is none: {why}"))
         })?;
@@ -89,11 +93,7 @@ impl Servers {
             api_key: None,
             ..ask
         };
-        let moved = exchange_for(&url, &self.trust, ask, read).await;
-        moved.map_err(|error| Fail::Unreachable {
-            server: url.host_text().to_owned(),
-            error: error.into(),
-        })
+        Ok((url, ask, url.host_text()))
     }
 
     /// Asks one after the other until one has an answer of its own. Where none has, what the last one said.
@@ -131,6 +131,14 @@ impl Servers {
             }
         }
         last.unwrap_or_else(|| Err(Fail::Usage("--server names no server".to_owned())))
+    }
+}
+
+/// That somebody does not answer.
+fn unreachable(name: &str, error: LinkError) -> Fail {
+    Fail::Unreachable {
+        server: name.to_owned(),
+        error: error.into(),
     }
 }
 

@@ -68,6 +68,16 @@ impl Answer {
         }
     }
 
+    /// An answer that has been read that far.
+    pub(super) const fn of(parser: ResponseParser) -> Self {
+        Self { parser }
+    }
+
+    /// How far it has been read.
+    pub(super) const fn into_parser(self) -> ResponseParser {
+        self.parser
+    }
+
     /// Reads what comes into `input` until the answer is whole, and [there](Self::response). Whoever lends the memory
     /// keeps what is filled of it until the next time.
     pub(crate) fn poll(

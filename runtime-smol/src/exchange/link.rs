@@ -4,6 +4,7 @@ use super::{
     answer::{Answer, Failure, send},
     dial::{Stream, addresses, dial},
     greeting::speaks_tls,
+    pour::{Came, pour},
 };
 use crate::tls::Trust;
 use async_io::{Async, Timer};
@@ -157,6 +158,41 @@ impl<'u> Link<'u> {
         Ok(response)
     }
 
+    /// Sends a GET on a connection of its own, and hands the body of its answer on as it comes, however long that is, if its head
+    /// says how long and `wants` says that it is wanted. None once all of it was taken; else the answer, as of any exchange.
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange`](Self::exchange); and where `take` fails, which ends it.
+    pub async fn pour(
+        &mut self,
+        request: &[u8],
+        wants: impl FnOnce(&Response<'_>) -> bool,
+        take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<Option<Response<'_>>, LinkError> {
+        let opened = open(&self.url, &self.trust, self.patience).await;
+        let mut open = opened.map_err(LinkError::Connect)?;
+        let mut input = RecvBuf::new(&mut self.memory, 0);
+        let poured = async {
+            send(&mut *open.stream, request).await?;
+            pour(&mut *open.stream, &self.limits, &mut input, wants, take).await
+        };
+        let poured = match poured.await {
+            Ok(poured) => poured,
+            Err(Failure::Unheard(error)) => {
+                return Err(explained(error, &self.url, open.address).await.into());
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        let Came::Kept(answer) = poured else {
+            return Ok(None);
+        };
+        let filled = input.filled_range();
+        let response = answer.response(self.memory.get(filled).unwrap_or_default());
+        let response = response.ok_or(LinkError::Answer(ResponseError::Truncated))?;
+        Ok(Some(response))
+    }
+
     /// The kept connection, if nothing has come on it, and it leads to where the server's name does: any other was closed,
     /// or is no use. What TLS has to say for itself is taken on the way.
     async fn standing(&mut self) -> Option<Open> {
@@ -263,6 +299,68 @@ mod tests {
             assert_eq!((answer.status, answer.body), (200, b"{}".as_slice()));
         }
         closed.recv().unwrap();
+    }
+
+    /// The status and the body of an answer that was not poured.
+    type Kept = Option<(u16, Vec<u8>)>;
+
+    /// What a client has who asks a server that answers so: what was poured, and else the status and the body.
+    fn poured(answer: Vec<u8>, wants: bool) -> (Vec<u8>, Result<Kept, LinkError>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; REQUEST.len()]).unwrap();
+            let (one, two) = answer.split_at(answer.len() / 2);
+            stream.write_all(one).unwrap();
+            stream.write_all(two).unwrap();
+        });
+        let mut link = Link::new(Url::parse(&url, 100).unwrap(), Trust::platform(), 1_000);
+        let mut taken = Vec::new();
+        let take = |piece: &[u8]| {
+            taken.extend(piece);
+            Ok(())
+        };
+        let came = block_on(link.pour(REQUEST, |_| wants, take));
+        let came = came.map(|kept| kept.map(|kept| (kept.status, kept.body.to_vec())));
+        (taken, came)
+    }
+
+    #[test]
+    fn a_body_that_is_longer_than_the_memory_is_handed_on_and_one_that_is_not_wanted_is_kept() {
+        let body: Vec<u8> = (0..100_000_u32).map(|at| at as u8).collect();
+        let long = [
+            &b"HTTP/1.1 206 Some\r\ncontent-length: 100000\r\n\r\n"[..],
+            &body,
+        ]
+        .concat();
+        let (taken, came) = poured(long.clone(), true);
+        assert!(taken == body && matches!(came, Ok(None)), "{came:?}");
+        let (taken, came) = poured(long[..60_000].to_vec(), true);
+        assert!(body.starts_with(&taken) && taken.len() > 50_000);
+        assert!(
+            matches!(came, Err(LinkError::Answer(ResponseError::Truncated))),
+            "{came:?}"
+        );
+        for (answer, wants) in [
+            (
+                &b"HTTP/1.1 404 Not\r\ncontent-length: 2\r\n\r\n{}"[..],
+                false,
+            ),
+            (
+                b"HTTP/1.1 100 Go on\r\n\r\nHTTP/1.1 404 Not\r\nconnection: close\r\n\r\n{}",
+                false,
+            ),
+            // Nobody can tell how long it is.
+            (
+                b"HTTP/1.1 404 Not\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                true,
+            ),
+        ] {
+            let (taken, came) = poured(answer.to_vec(), wants);
+            assert!(taken.is_empty());
+            assert_eq!(came.unwrap(), Some((404, b"{}".to_vec())));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod elsewhere;
 mod greeting;
 mod link;
 mod patient;
+mod pour;
 
 pub(crate) use answer::{Answer, Failure, send};
 pub(crate) use dial::{Stream, dial};

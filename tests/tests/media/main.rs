@@ -1,6 +1,7 @@
 //! Videos go in and come out, over real sockets, through the real program.
 
 mod command_line;
+mod downloads;
 mod elsewhere;
 mod journey;
 mod killed;

@@ -2,9 +2,10 @@
 
 use crate::cli::{
     api::{self, Api},
-    exchange::{Ask, PATIENCE},
+    exchange::{Ask, PATIENCE, TRANSFER_PATIENCE},
     fail::Fail,
     remote::Remote,
+    rest::rest,
     servers::Servers,
     show,
 };
@@ -14,7 +15,7 @@ use dubhook_core::{
     model,
 };
 use serde::Serialize;
-use std::time::Duration;
+use std::{io, time::Duration};
 
 /// A job that this worker has claimed, and the lease under which it has it.
 #[derive(Debug)]
@@ -170,12 +171,20 @@ impl WorkApi {
             body,
             fields,
             api_key: self.api_key.as_deref(),
-            patience: api::TRANSFER_PATIENCE,
+            patience: TRANSFER_PATIENCE,
         };
-        match path.starts_with('/') {
-            true => self.servers.transfer(ask, read).await,
-            false => self.servers.transfer_at(path, ask, read).await,
-        }
+        self.servers.transfer(ask, read).await
+    }
+
+    /// Gets the rest of a file: see [`rest`].
+    pub(super) async fn rest(
+        &self,
+        path: &str,
+        at: u64,
+        take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        let api_key = self.api_key.as_deref();
+        rest(&self.servers, api_key, path, at, None, take).await
     }
 
     async fn post(&self, path: &str, body: &str, wait_s: u64) -> Result<(u16, Vec<u8>), Fail> {

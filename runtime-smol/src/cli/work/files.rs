@@ -97,6 +97,10 @@ impl WorkApi {
                     file.write_all(&bytes).map_err(place)?;
                     at += bytes.len() as u64;
                     pause.reset();
+                    if at < total {
+                        let take = |piece: &[u8]| file.write_all(piece);
+                        at += self.rest(&path, at, take).await.map_err(place)?;
+                    }
                     if at >= total || bytes.is_empty() {
                         break;
                     }
