@@ -4,7 +4,7 @@
 #
 #   tools/page.sh [FOLDER]       puts pictures of what was seen into FOLDER
 #
-# Installs chromium and ffmpeg by apt where they are missing. The translator is examples/dub-video where that is installed, else a
+# Installs chromium and ffmpeg by apt where they are missing, and an object store from the Rust registry. The translator is examples/dub-video where that is installed, else a
 # program that copies. DUBHOOK names the program; it is built where that is not set.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,4 +16,5 @@ if [ -z "${DUBHOOK:-}" ]; then
     cargo build --locked --quiet -p dubhook-smol
     DUBHOOK=${CARGO_TARGET_DIR:-$PWD/target}/debug/dubhook
 fi
+source tools/s3s-fs.sh
 DUBHOOK=$DUBHOOK exec python3 tools/page "$@"

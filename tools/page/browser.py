@@ -158,6 +158,16 @@ class Browser:
         node = self.do("DOM.querySelector", nodeId=document["root"]["nodeId"], selector=selector)
         self.do("DOM.setFileInputFiles", nodeId=node["nodeId"], files=[str(file)])
 
+    def drop(self, selector: str, *files: Path) -> None:
+        """Drags files from elsewhere over an element, and lets them go there."""
+        at = self.eval(
+            f"(() => {{ const it = document.querySelector({selector!r}); it.scrollIntoView({{ block: 'center' }});"
+            " const place = it.getBoundingClientRect(); return [place.x + place.width / 2, place.y + place.height / 2]; })()"
+        )
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.do("Input.dispatchDragEvent", type=kind, x=at[0], y=at[1], data=data)
+
     def picture(self, path: Path) -> None:
         """A picture of the whole page."""
         size = self.do("Page.getLayoutMetrics")["cssContentSize"]

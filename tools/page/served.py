@@ -14,7 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # The same bytes in a file of another name; no language but these, and only videos.
 COPY = r"""job=$(cat); id=$DUBHOOK_JOB_ID
-video=$(printf %s "$job" | sed -n 's/.*"video_url":"file:\/\/\([^"]*\)".*/\1/p')
+video=$(printf %s "$job" | sed -n 's/.*"video_url":"\([^"]*\)".*/\1/p')
+case $video in
+file://*) video=${video#file://} ;;
+*) curl -sf -o "$DUBHOOK_OUTPUT_DIR/$id.in" "$video" && video=$DUBHOOK_OUTPUT_DIR/$id.in ;;
+esac
 to=$(printf %s "$job" | sed -n 's/.*"target_language":"\([^"]*\)".*/\1/p')
 ffprobe -v error "$video" >/dev/null 2>&1 || { echo "This is not a video." >&2; exit 1; }
 cp "$video" "$DUBHOOK_OUTPUT_DIR/$id.$to.mp4"
@@ -34,11 +38,12 @@ def translator() -> str:
 class Served:
     """`dubhook serve` with its data in a folder. It can be killed, and started again at the same address."""
 
-    def __init__(self, home: Path, *more: str) -> None:
+    def __init__(self, home: Path, *more: str, command: str = "", variables: dict[str, str] | None = None) -> None:
         self.home = home
         self.more = more
         self.port = 0
-        self.command = translator()
+        self.command = command or translator()
+        self.variables = variables or {}
         home.mkdir()
         # Where something is not as it must be, nothing stays behind.
         atexit.register(self.kill)
@@ -51,6 +56,7 @@ class Served:
             [program, "serve", "--listen", f"127.0.0.1:{self.port}", "--data", self.home / "data", "--translator", "command",
              "--command", self.command, "--workers", "2", "--output", self.home / "output", *self.more],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=(self.home / "log").open("ab"), text=True,
+            env={**os.environ, **self.variables},
         )
         line = self._child.stdout.readline()
         if "listening on " not in line:

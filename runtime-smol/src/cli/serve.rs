@@ -316,6 +316,16 @@ impl Serve {
         let builder = match folder.to_str().filter(|url| url.starts_with("s3://")) {
             Some(url) => {
                 let place = object_store::place(url)?;
+                let builder = match pages::beside(place.origin()) {
+                    Some(pages) => builder.pages(pages),
+                    None => {
+                        tracing::warn!(
+                            store = place.origin(),
+                            "the page cannot name this store in its policy, and neither sends nor plays videos"
+                        );
+                        builder
+                    }
+                };
                 builder.media(ObjectStore::new(place, trust(&self.ca_files)?, limits))
             }
             None => {

@@ -36,11 +36,12 @@ export function outputOf(job) {
 const below = (output, name) => output.replace(/\/output(?=$|\?)/, `/output/${name}`);
 const isOpen = (path) => !key.get() || path.includes("signature=");
 
-// What an element can load.
+// What an element can load. In an object store it is at a URL that proves itself.
 async function loadable(path) {
   if (isOpen(path)) return path;
   const head = await fetch(path, { method: "HEAD", headers: headers({}), cache: "no-store" });
   const bytes = Number(head.headers.get("content-length") ?? 0);
+  if (head.ok && head.headers.has("content-location")) return head.headers.get("content-location");
   if (!head.ok) throw new Error(head.status === 404 ? "The server has it no more." : `The server answered ${head.status}.`);
   if (bytes > HELD_BYTES_MAX) throw new Error(`It has ${size(bytes)}: too much to be played here. Save it instead.`);
   const body = await fetch(path, { headers: headers({}), cache: "no-store" });
@@ -121,6 +122,15 @@ async function save(event) {
   if (isOpen(link.getAttribute("href"))) return;
   event.preventDefault();
   try {
+    const head = await fetch(link.getAttribute("href"), { method: "HEAD", headers: headers({}), cache: "no-store" });
+    const there = head.ok && head.headers.get("content-location");
+    if (there) {
+      // What it leads to is an attachment, so the page stays.
+      const stored = make("a");
+      stored.href = there;
+      stored.click();
+      return;
+    }
     const answer = await fetch(link.getAttribute("href"), { headers: headers({}), cache: "no-store" });
     if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
     const name = /filename="([^"]*)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? "video";

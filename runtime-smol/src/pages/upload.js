@@ -1,6 +1,7 @@
-// A file on its way to the server: in pieces after tus 1.0, each of which is on its disk when it is answered.
+// A file on its way: to the server in pieces after tus 1.0, each of which is on its disk when it is answered, or to an object store.
 
 import { Refused, get, headers, post } from "./api.js";
+import { isElsewhere, nextOf, untaken } from "./store.js";
 
 const UPLOADS = "v1/uploads";
 const PIECE_BYTES = 8 * 1024 * 1024;
@@ -10,6 +11,8 @@ const RETRY_MS_MAX = 30_000;
 // Over how long the rate is taken, in milliseconds.
 const RATE_MS = 6_000;
 const NAME_BYTES_MAX = 255;
+// How often in turn an object store may fail to take what the server says it does.
+const STORE_TRIES = 3;
 
 // What this tab has begun to send, so that it goes on after the page was loaded anew.
 const place = (file) => `dubhook-upload ${file.size} ${file.lastModified} ${file.name}`;
@@ -56,26 +59,39 @@ class Rate {
   }
 }
 
-// Sends bytes of the file from `at`. Resolves to the status and the text of the answer; no status where the connection broke.
-function piece(id, file, at, signal, each) {
+// What of the file is sent next to the server.
+function nextHere(kept, at) {
+  const fields = headers({
+    "tus-resumable": "1.0.0",
+    "upload-offset": String(at),
+    "content-type": "application/offset+octet-stream",
+  });
+  return { method: "PATCH", url: `${UPLOADS}/${kept.id}`, fields, from: at, to: Math.min(at + PIECE_BYTES, kept.bytes) };
+}
+
+// Sends what comes after `at`. Resolves to the status and the text of the answer, and up to where it was; no status where the
+// connection broke.
+async function piece(kept, file, at, signal, each) {
+  let next = null;
+  try {
+    next = isElsewhere(kept) ? await nextOf(kept, at) : nextHere(kept, at);
+  } catch (error) {
+    if (error instanceof Refused && error.status < 500) throw error;
+    return { status: 0, text: "", to: at };
+  }
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     const end = () => {
       signal.removeEventListener("abort", stop);
-      resolve({ status: request.status, text: request.responseText });
+      resolve({ status: request.status, text: request.responseText, to: next.to });
     };
     const stop = () => request.abort();
-    request.open("PATCH", `${UPLOADS}/${id}`);
-    const fields = headers({
-      "tus-resumable": "1.0.0",
-      "upload-offset": String(at),
-      "content-type": "application/offset+octet-stream",
-    });
-    for (const [name, value] of Object.entries(fields)) request.setRequestHeader(name, value);
-    request.upload.addEventListener("progress", (event) => each(at + event.loaded));
+    request.open(next.method, next.url);
+    for (const [name, value] of Object.entries(next.fields)) request.setRequestHeader(name, value);
+    request.upload.addEventListener("progress", (event) => each(next.from + event.loaded));
     for (const kind of ["load", "error", "abort", "timeout"]) request.addEventListener(kind, end);
     signal.addEventListener("abort", stop);
-    request.send(file.slice(at, at + PIECE_BYTES));
+    request.send(file.slice(next.from, next.to));
   });
 }
 
@@ -103,38 +119,43 @@ function pause(ms, signal) {
 // is, and `broken` with the seconds until it goes on where the connection broke.
 export async function send(file, signal, moved, broken) {
   let kept = (await begun(file)) ?? (await announce(file));
-  // The page's policy lets it speak to its own server alone.
-  if (!kept.upload.url.startsWith("/")) {
-    const detail = "This server keeps videos in an object store, where this page may not send them. dubhook translate can.";
-    throw new Refused(409, { code: "upload_elsewhere", detail });
-  }
   const rate = new Rate(kept.received);
   let at = kept.received;
   let wait = RETRY_MS;
+  let vain = 0;
   while (at < file.size) {
     moved(rate.take(at, file.size));
-    const said = await piece(kept.id, file, at, signal, (now) => moved(rate.take(now, file.size)));
+    const said = await piece(kept, file, at, signal, (now) => moved(rate.take(now, file.size)));
     if (signal.aborted) return null;
-    if (said.status === 204) {
-      at = Math.min(at + PIECE_BYTES, file.size);
+    const isHere = !isElsewhere(kept);
+    const isTaken = said.status >= 200 && said.status < 300;
+    if (isHere && isTaken) {
+      at = said.to;
       wait = RETRY_MS;
       continue;
     }
     // Somebody who fills it as well, or a server that is away for a while, is waited for; anything else is an answer.
-    if (![0, 409, 502, 503, 504].includes(said.status)) {
+    if (isHere && ![0, 409, 502, 503, 504].includes(said.status)) {
       if (said.status === 404) sessionStorage.removeItem(place(file));
       throw refused(said.status, said.text);
     }
-    broken(wait / 1_000);
-    await pause(wait, signal);
-    if (signal.aborted) return null;
-    wait = Math.min(wait * 2, RETRY_MS_MAX);
+    if (!isTaken) {
+      broken(wait / 1_000);
+      await pause(wait, signal);
+      if (signal.aborted) return null;
+      wait = Math.min(wait * 2, RETRY_MS_MAX);
+    }
     try {
+      // What a store has, and the next URL for it, which is good for a time, the server says.
       kept = await get(`${UPLOADS}/${kept.id}`);
+      const grows = kept.received > at;
       at = kept.received;
+      vain = isHere || grows ? 0 : vain + 1;
+      if (grows) wait = RETRY_MS;
     } catch (error) {
       if (error instanceof Refused && error.status < 500) throw error;
     }
+    if (vain >= STORE_TRIES) throw untaken(said.status);
   }
   sessionStorage.removeItem(place(file));
   return kept;

@@ -196,15 +196,22 @@ fn a_video_goes_to_the_store_and_comes_from_there_and_keys_are_nowhere() {
     );
     let mut asker = served.asker();
     assert_eq!(put(&upload["upload"], &file, &[]), "200");
+    assert_eq!(upload["sha256_checked"], json!(false));
     let kept = asker.call("GET", &path_of(&upload), "").json();
     assert_eq!(kept["received"], json!(20 << 20));
+    assert_eq!(kept["sha256_checked"], json!(true));
+    // Who has a key is told where the bytes are, without going there.
+    let head = asker.call("HEAD", &format!("{}/content", path_of(&upload)), "");
+    assert_eq!(head.fields["etag"], format!("\"{digest}\""));
+    let there = &head.fields["content-location"];
+    assert!(there.starts_with(&served.store.url()), "{there}");
+    let got = served.home.path().join("got");
+    assert_eq!(get(there, &got), "200 0 video/mp4");
+    assert_eq!(sha256(&got), digest);
 
     let job = translate(&mut asker, &upload);
     let link = job["output_url"].as_str().unwrap();
-    let (got, before) = (
-        served.home.path().join("got"),
-        served.program.resident_bytes(),
-    );
+    let before = served.program.resident_bytes();
     assert_eq!(get(link, &got), "200 1 video/mp4");
     assert_eq!(sha256(&got), digest);
     let subtitles = link.replace("/output?", "/output/subtitles.vtt?");
@@ -248,7 +255,10 @@ fn a_long_video_comes_in_parts_in_any_order_and_is_whole_when_all_are_there() {
     let mut asker = served.asker();
     let bytes = 70 << 20;
     let all = video(bytes);
-    let upload = create(&mut asker, &json!({"bytes": bytes, "filename": "v.mp4"}));
+    // What nobody can check is not said to have been.
+    let told = "0123456789abcdef".repeat(4);
+    let new = json!({"bytes": bytes, "filename": "v.mp4", "sha256": told});
+    let upload = create(&mut asker, &new);
     let (each, count) = (16 << 20, 5);
     assert_eq!(upload["upload"]["part_bytes"], json!(each));
     assert_eq!(upload["upload"]["parts"], json!(count));
@@ -281,10 +291,14 @@ fn a_long_video_comes_in_parts_in_any_order_and_is_whole_when_all_are_there() {
             404
         );
     }
+    let kept = asker.call("GET", &path, "").json();
+    assert_eq!(kept["received"], json!(bytes));
     assert_eq!(
-        asker.call("GET", &path, "").json()["received"],
-        json!(bytes)
+        (&kept["sha256"], &kept["sha256_checked"]),
+        (&json!(told), &json!(false))
     );
+    let head = asker.call("HEAD", &format!("{path}/content"), "");
+    assert!(!head.fields["etag"].contains(&told), "{:?}", head.fields);
     assert_eq!(served.store.parts(), 0);
     let got = served.home.path().join("got");
     assert_eq!(
@@ -312,6 +326,32 @@ fn a_long_video_comes_in_parts_in_any_order_and_is_whole_when_all_are_there() {
         "the first one and its note"
     );
     served.check_log();
+}
+
+/// The page of a server: how it is known, and its policy.
+fn page(address: SocketAddr) -> (String, String) {
+    let answer = Asker::new(address).call("GET", "/", "");
+    let policy = answer.fields["content-security-policy"].clone();
+    (answer.fields["etag"].clone(), policy)
+}
+
+#[test]
+fn the_page_may_speak_to_the_store_and_to_nobody_else() {
+    let served = Served::start(&[]);
+    let store = served.store.url();
+    let (tag, policy) = page(served.address);
+    for allowed in [
+        format!("; connect-src 'self' {store};"),
+        format!("; media-src 'self' blob: {store};"),
+    ] {
+        assert!(policy.contains(&allowed), "{policy}");
+    }
+    assert_eq!(policy.matches("http").count(), 2, "{policy}");
+    // Where there is none, it may not; and who has the one page does not take it for the other.
+    let home = TempDir::new().unwrap();
+    let mut plain = Program::serve(&["--in-memory"], &home.path().join("log"));
+    let (other, policy) = page(plain.address());
+    assert!(!policy.contains("http") && other != tag, "{policy}");
 }
 
 #[test]
