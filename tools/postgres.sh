@@ -9,4 +9,5 @@ source tools/apt.sh
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || { command -v pg_config >/dev/null && [ -x "$(pg_config --bindir)/initdb" ]; } ||
     apt_install --no-install-recommends postgresql
 command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || apt_install --no-install-recommends pgbouncer
-cargo test --locked --package dubhook-postgres-tests "$@"
+# Most of what they do is to wait until a lease ends.
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} cargo test --locked --package dubhook-postgres-tests "$@"

@@ -2,7 +2,7 @@
 
 use crate::psql::Psql;
 use std::{
-    fs,
+    env, fs,
     net::TcpListener,
     os::unix::{
         fs::chown,
@@ -47,7 +47,8 @@ impl Cluster {
     /// As for [`new`](Self::new).
     #[must_use]
     pub fn on_a_small_disk() -> Self {
-        Self::start_in(made(), &[], Some(2 * 1024 * 2))
+        // Nobody but the test makes room again.
+        Self::start_in(made(), &["autovacuum = off"], Some(2 * 1024 * 2))
     }
 
     /// Copies the files of this one, as `pg_basebackup` does.
@@ -93,24 +94,32 @@ impl Cluster {
     }
 
     fn start_in(folder: TempDir, settings: &[&str], file_max: Option<u32>) -> Self {
-        let port = free_port();
-        let usual = format!(
-            "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\n\
-             shared_buffers = 16MB\nmax_connections = 60\nfsync = on\n",
-            folder.path().display()
-        );
         let file = folder.path().join("data/postgresql.conf");
         let old = fs::read_to_string(&file).expect("settings");
-        fs::write(&file, format!("{old}\n{usual}{}\n", settings.join("\n"))).expect("settings");
-        own(&file);
         let mut cluster = Self {
             folder,
-            port,
+            port: 0,
             process: None,
             file_max,
         };
-        cluster.start();
-        cluster
+        let since = Instant::now();
+        loop {
+            // Somebody else may have a port by the time that it listens on it.
+            cluster.port = free_port();
+            let usual = format!(
+                "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\n\
+                 shared_buffers = 16MB\nmax_connections = 60\nfsync = on\n",
+                cluster.port,
+                cluster.folder.path().display()
+            );
+            let all = format!("{old}\n{usual}{}\n", settings.join("\n"));
+            fs::write(&file, all).expect("settings");
+            own(&file);
+            if cluster.comes_up() {
+                return cluster;
+            }
+            assert!(since.elapsed() < PATIENCE, "{}", cluster.log());
+        }
     }
 
     /// Starts it again.
@@ -120,6 +129,15 @@ impl Cluster {
     /// Where it runs, or does not start.
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "it runs");
+        let since = Instant::now();
+        // While processes of one that was killed live, none is begun on the same files.
+        while !self.comes_up() {
+            assert!(since.elapsed() < PATIENCE, "{}", self.log());
+        }
+    }
+
+    /// Starts it; whether it takes connections. It has ended where it does not.
+    fn comes_up(&mut self) -> bool {
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -141,23 +159,27 @@ impl Cluster {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn();
-        self.process = Some(child.expect("postgres"));
+        let mut child = child.expect("postgres");
         let since = Instant::now();
+        // Its socket in its own folder is nobody else's, and comes after the one of the network.
+        let (folder, port) = (self.folder.path(), self.port.to_string());
         let ready = || {
-            program("pg_isready")
-                .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
-                .status()
-                .expect("pg_isready")
-                .success()
+            let mut asked = program("pg_isready");
+            asked.args(["-q", "-p", &port, "-h"]).arg(folder);
+            asked.status().expect("pg_isready").success()
         };
         while !ready() {
-            assert!(
-                since.elapsed() < PATIENCE,
-                "it does not start: {}",
-                self.log()
-            );
+            if child.try_wait().expect("a child").is_some() {
+                return false;
+            }
+            if since.elapsed() > PATIENCE {
+                self.process = Some(child);
+                panic!("it does not start: {}", self.log());
+            }
             thread::yield_now();
         }
+        self.process = Some(child);
+        true
     }
 
     /// Kills it as a loss of its machine does: it has no chance to do anything more.
@@ -240,6 +262,12 @@ pub fn program(name: &str) -> Command {
 
 pub(crate) fn as_other(mut command: Command) -> Command {
     command.stdin(Stdio::null()).current_dir("/");
+    for (name, _) in env::vars_os() {
+        // They would say where and as whom, and more.
+        if name.as_encoded_bytes().starts_with(b"PG") {
+            command.env_remove(name);
+        }
+    }
     if let Some((user, group)) = other_user() {
         command.uid(user).gid(group);
     }

@@ -5,7 +5,7 @@ use dubhook_postgres_tests::{
     proxy::Proxy,
     psql::Psql,
     records::shard,
-    rig::{Rig, ask, assert_stops, get, ready, settle, submit, unready, wait_until},
+    rig::{LEASE, Rig, ask, assert_stops, get, ready, settle, submit, unready, wait_until},
 };
 use dubhook_tests::{
     arrivals::Arrivals,
@@ -66,8 +66,8 @@ fn a_link_that_is_silent_in_one_direction_or_cut_costs_the_lease_and_nothing_els
     for (what, fault) in names.into_iter().zip(faults) {
         let (cluster, rig) = (Cluster::new(&[]), Rig::new());
         let cable = Proxy::to(cluster.port);
-        let (first, owner) = rig.serve("owner", &cable.url(), "1s", QUICK);
-        let (_second, standby) = rig.serve("standby", &cluster.url(), "1s", QUICK);
+        let (first, owner) = rig.serve("owner", &cable.url(), LEASE, QUICK);
+        let (_second, standby) = rig.serve("standby", &cluster.url(), LEASE, QUICK);
         let mut told = Told::new(owner);
         told.submit(owner, "before", 10);
         fault(&cable, true);
@@ -125,7 +125,7 @@ fn fill(psql: &mut Psql) {
 #[test]
 fn a_database_whose_disk_is_full_is_waited_for_and_nothing_is_lost() {
     let (cluster, rig) = (Cluster::on_a_small_disk(), Rig::new());
-    let (_first, owner) = rig.serve("owner", &cluster.url(), "1s", QUICK);
+    let (_first, owner) = rig.serve("owner", &cluster.url(), LEASE, QUICK);
     let mut told = Told::new(owner);
     told.submit(owner, "before", 20);
     fill(&mut cluster.psql());
@@ -139,8 +139,10 @@ fn a_database_whose_disk_is_full_is_waited_for_and_nothing_is_lost() {
         });
         // What it knows it says, since it goes on to be the owner; and that nothing can be written is in its figures.
         assert_eq!(get(owner, "/v1/translations").status, 200);
-        let figures = String::from_utf8(get(owner, "/metrics").body).expect("text");
-        assert!(figures.contains("\ndubhook_store_up 0\n"), "{figures}");
+        wait_until("it says so", || {
+            let figures = String::from_utf8(get(owner, "/metrics").body).expect("text");
+            figures.contains("\ndubhook_store_up 0\n")
+        });
         // Where that lasts, whoever asks is sent elsewhere.
         unready(owner);
         let ready = get(owner, "/readyz");
@@ -215,7 +217,7 @@ fn a_calendar_that_is_set_back_costs_nobody_the_records() {
     let variables = [("LD_PRELOAD", library.as_str()), ("SET_BACK", &set_back)];
     let serve = |name: &str| {
         let url = cluster.url();
-        let arguments = [&["--store", &url, "--lease", "1s", "--verbose"], QUICK].concat();
+        let arguments = [&["--store", &url, "--lease", LEASE, "--verbose"], QUICK].concat();
         let mut program = Program::serve_with(&arguments, &variables, &rig.log(name));
         let address = program.address();
         (program, address)
@@ -265,7 +267,7 @@ fn dump(cluster: &Cluster, from: &str, to: &str) {
 #[test]
 fn a_dump_that_is_put_into_another_database_is_whole() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (first, owner) = rig.serve("owner", &cluster.url(), "1s", SLOW);
+    let (first, owner) = rig.serve("owner", &cluster.url(), LEASE, SLOW);
     let mut told = Told::new(owner);
     told.submit(owner, "before", 30);
     // It is in use meanwhile, and what is not folded yet is copied as well.
@@ -288,7 +290,7 @@ fn a_dump_that_is_put_into_another_database_is_whole() {
             PUT_BACK,
         ])
         .status();
-    let (second, other) = rig.serve("copy", &copy, "1s", SLOW);
+    let (second, other) = rig.serve("copy", &copy, LEASE, SLOW);
     ready(other);
     assert_eq!(
         count(get(other, "/v1/translations?limit=100").json()),
@@ -304,7 +306,7 @@ fn a_dump_that_is_put_into_another_database_is_whole() {
 #[test]
 fn a_copy_that_is_put_back_under_a_server_that_runs_ends_it_and_what_is_missing_is_said() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (first, owner) = rig.serve("owner", &cluster.url(), "1s", SLOW);
+    let (first, owner) = rig.serve("owner", &cluster.url(), LEASE, SLOW);
     let mut told = Told::new(owner);
     told.submit(owner, "before", 10);
     let _ = cluster.ask("CREATE DATABASE copy");
@@ -321,7 +323,7 @@ fn a_copy_that_is_put_back_under_a_server_that_runs_ends_it_and_what_is_missing_
     );
     // Before another one is started on it.
     let _ = cluster.ask(PUT_BACK);
-    let (_second, other) = rig.serve("second", &cluster.url(), "1s", SLOW);
+    let (_second, other) = rig.serve("second", &cluster.url(), LEASE, SLOW);
     ready(other);
     let jobs = get(other, "/v1/translations?limit=100").json();
     assert_eq!(jobs["data"].as_array().map(Vec::len), Some(10));
@@ -338,7 +340,7 @@ fn a_database_that_is_brought_back_to_a_moment_has_what_there_was_then() {
         format!("archive_command = 'cp %p {to}/%f'"),
     );
     let cluster = Cluster::new(&[log, &copy]);
-    let (first, owner) = rig.serve("owner", &cluster.url(), "1s", SLOW);
+    let (first, owner) = rig.serve("owner", &cluster.url(), LEASE, SLOW);
     let mut told = Told::new(owner);
     told.submit(owner, "copied", 5);
     let backup = cluster.back_up();
@@ -366,7 +368,7 @@ fn a_database_that_is_brought_back_to_a_moment_has_what_there_was_then() {
     );
     back.psql().wait_for("NOT pg_is_in_recovery()");
     let _ = back.ask(PUT_BACK);
-    let (_second, other) = rig.serve("second", &back.url(), "1s", SLOW);
+    let (_second, other) = rig.serve("second", &back.url(), LEASE, SLOW);
     ready(other);
     for place in 0..15 {
         let path = told.ledger.path(place).expect("a job");

@@ -81,7 +81,7 @@ fn a_service_moves_into_a_database_and_back_with_all_that_it_owes() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("both ends have the digest"), "{said}");
     serve(
-        &["--store", &url, "--lease", "1s"],
+        &["--store", &url, "--lease", "1m"],
         &log,
         &mut ledger,
         &mut arrivals,

@@ -3,21 +3,21 @@
 
 use dubhook_postgres_tests::{
     cluster::Cluster,
-    rig::{Rig, ask, get, ready, settle, submit},
+    rig::{LEASE, LONG, Rig, ask, get, ready, settle, submit, wait_until},
 };
 use dubhook_smol::client::{Client, Request};
 use dubhook_tests::{
     arrivals::Arrivals,
     ledger::Ledger,
     program::{Program, run},
-    wire::{Asker, Hearer, PATIENCE},
+    wire::{self, Asker, Hearer, PATIENCE},
 };
 use std::{
     collections::BTreeSet,
-    io::{Read, Write},
+    io::Write,
     net::{SocketAddr, TcpStream},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 const QUICK: &[&str] = &["--simulate", "20ms..400ms"];
@@ -32,8 +32,8 @@ fn servers(addresses: &[SocketAddr]) -> String {
 #[test]
 fn whoever_asks_a_standby_goes_on_when_the_owner_is_killed() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (first, _) = rig.serve("owner", &cluster.url(), "1s", QUICK);
-    let (_second, standby) = rig.serve("standby", &cluster.url(), "1s", QUICK);
+    let (first, _) = rig.serve("owner", &cluster.url(), LEASE, QUICK);
+    let (_second, standby) = rig.serve("standby", &cluster.url(), LEASE, QUICK);
     let hearer = Hearer::new();
     let (mut ledger, mut arrivals) = (Ledger::new(hearer.url()), Arrivals::default());
     ledger.register_main(&mut Asker::new(standby));
@@ -53,8 +53,8 @@ fn whoever_asks_a_standby_goes_on_when_the_owner_is_killed() {
 #[test]
 fn a_stream_through_a_standby_goes_on_at_the_next_owner() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (first, _) = rig.serve("owner", &cluster.url(), "1s", REMOTE);
-    let (_second, standby) = rig.serve("standby", &cluster.url(), "1s", REMOTE);
+    let (first, _) = rig.serve("owner", &cluster.url(), LEASE, REMOTE);
+    let (_second, standby) = rig.serve("standby", &cluster.url(), LEASE, REMOTE);
     let stream = |fields: &str| {
         let mut stream = TcpStream::connect(standby).expect("a server");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
@@ -65,7 +65,7 @@ fn a_stream_through_a_standby_goes_on_at_the_next_owner() {
     let read = |stream: &mut TcpStream, until: &str| {
         let (mut text, mut bytes) = (String::new(), [0; 4096]);
         while !text.contains(until) {
-            match stream.read(&mut bytes) {
+            match wire::read(stream, &mut bytes) {
                 Ok(len @ 1..) => text.push_str(&String::from_utf8_lossy(&bytes[..len])),
                 _ => return text,
             }
@@ -94,11 +94,16 @@ fn a_stream_through_a_standby_goes_on_at_the_next_owner() {
 #[test]
 fn a_worker_finishes_its_job_though_the_owner_is_killed_meanwhile() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (first, owner) = rig.serve("owner", &cluster.url(), "1s", REMOTE);
-    let (_second, standby) = rig.serve("standby", &cluster.url(), "1s", REMOTE);
+    let (first, owner) = rig.serve("owner", &cluster.url(), LEASE, REMOTE);
+    let (_second, standby) = rig.serve("standby", &cluster.url(), LEASE, REMOTE);
     let hearer = Hearer::new();
     let output = rig.log("output");
-    let exec = r#"echo '{"progress":10}'; sleep 5; echo '{"output_url":"https://v.test/es.mp4"}'"#;
+    let [begun, go] = ["begun", "go"].map(|name| rig.log(name));
+    let exec = format!(
+        r#"touch {}; while [ ! -e {} ]; do sleep 0.05; done; echo '{{"output_url":"https://v.test/es.mp4"}}'"#,
+        begun.display(),
+        go.display()
+    );
     let _worker = Program::start(
         &[
             "work",
@@ -109,7 +114,7 @@ fn a_worker_finishes_its_job_though_the_owner_is_killed_meanwhile() {
             "--output",
             output.to_str().expect("a path"),
             "--exec",
-            exec,
+            &exec,
         ],
         &rig.log("worker"),
     );
@@ -131,14 +136,15 @@ fn a_worker_finishes_its_job_though_the_owner_is_killed_meanwhile() {
         let arrival = hearer.next();
         told.push((arrival.fields["webhook-id"].clone(), arrival.kind()));
     }
-    let begun = Instant::now();
-    thread::sleep(Duration::from_secs(2));
+    wait_until("its program runs", || begun.exists());
     first.kill();
+    // It ends when another one has the records.
+    ready(standby);
+    std::fs::write(&go, "").expect("a file");
     while !told.iter().any(|(_, kind)| kind == "translation.completed") {
         let arrival = hearer.next();
         told.push((arrival.fields["webhook-id"].clone(), arrival.kind()));
     }
-    println!("completed {:?} after its program began", begun.elapsed());
     let job = get(standby, &path).json();
     assert_eq!(job["status"], "completed");
     assert_eq!(job["output_url"], "https://v.test/es.mp4");
@@ -155,8 +161,8 @@ fn the_command_line_and_the_client_ask_the_next_server() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
     // Nobody reaches it through the standby, which says 503.
     let hidden = [&["--advertise", "http://127.0.0.1:1"], QUICK].concat();
-    let (_owner, owner) = rig.serve("owner", &cluster.url(), "3s", &hidden);
-    let (_standby, standby) = rig.serve("standby", &cluster.url(), "3s", QUICK);
+    let (_owner, owner) = rig.serve("owner", &cluster.url(), LONG, &hidden);
+    let (_standby, standby) = rig.serve("standby", &cluster.url(), LONG, QUICK);
     let nobody: SocketAddr = ([127, 0, 0, 1], 1).into();
     let all = servers(&[nobody, standby, owner]);
     let listed = run(&["jobs", "--server", &all]);

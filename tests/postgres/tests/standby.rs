@@ -2,15 +2,15 @@
 
 use dubhook_postgres_tests::{
     cluster::Cluster,
-    rig::{Rig, ask, assert_stops, get, ready, wait_until},
+    rig::{LEASE, LONG, Rig, ask, assert_stops, get, ready, wait_until},
 };
 use dubhook_tests::{
     certificates::Authority,
     program::Program,
-    wire::{Answer, Asker, PATIENCE},
+    wire::{self, ALONE, Answer, Asker, PATIENCE},
 };
 use std::{
-    io::{Read, Write},
+    io::Write,
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     time::Instant,
@@ -31,7 +31,7 @@ fn open(address: SocketAddr, request: &str, parts: &[&str]) -> TcpStream {
 fn read_until(stream: &mut TcpStream, parts: &[&str]) -> String {
     let (mut text, mut bytes) = (String::new(), [0; 4096]);
     while !parts.iter().all(|part| text.contains(part)) {
-        let len = stream.read(&mut bytes).expect("more comes");
+        let len = wire::read(stream, &mut bytes).expect("more comes");
         assert!(len > 0, "it ended: {text}");
         text.push_str(&String::from_utf8_lossy(&bytes[..len]));
     }
@@ -42,7 +42,7 @@ fn read_until(stream: &mut TcpStream, parts: &[&str]) -> String {
 fn drain(stream: &mut TcpStream) -> String {
     let (mut text, mut bytes) = (Vec::new(), [0; 4096]);
     loop {
-        match stream.read(&mut bytes) {
+        match wire::read(stream, &mut bytes) {
             Ok(0) => break,
             Ok(len) => text.extend_from_slice(&bytes[..len]),
             Err(error) => {
@@ -67,9 +67,9 @@ const STREAM: &str = "GET /v1/events HTTP/1.1\r\nhost: test\r\n\r\n";
 fn a_standby_passes_on_all_but_what_is_its_own() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
     let keyed = [&["--api-key", "sesame"], SLOW].concat();
-    let (_owner, owner) = rig.serve("owner", &cluster.url(), "3s", &keyed);
+    let (_owner, owner) = rig.serve("owner", &cluster.url(), LONG, &keyed);
     // It asks for no key itself: who may do what is the owner's to say.
-    let (waiting, standby) = rig.serve("standby", &cluster.url(), "3s", SLOW);
+    let (waiting, standby) = rig.serve("standby", &cluster.url(), LONG, SLOW);
     assert_eq!(get(standby, "/healthz").status, 200);
     assert_stands_by(&get(standby, "/readyz"));
     assert_eq!(get(owner, "/readyz").status, 200);
@@ -155,8 +155,8 @@ fn requests_that_come_at_once_are_passed_on_one_by_one() {
 #[test]
 fn a_call_goes_one_step_and_nowhere_but_to_the_owner() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (_owner, _) = rig.serve("owner", &cluster.url(), "3s", SLOW);
-    let (_standby, standby) = rig.serve("standby", &cluster.url(), "3s", SLOW);
+    let (_owner, _) = rig.serve("owner", &cluster.url(), LONG, SLOW);
+    let (_standby, standby) = rig.serve("standby", &cluster.url(), LONG, SLOW);
     let passed =
         Asker::new(standby).try_call("GET", "/v1/translations", "dubhook-passed: 1\r\n", "");
     assert_stands_by(&passed.expect("an answer"));
@@ -175,10 +175,10 @@ fn an_owner_that_cannot_be_reached_is_told_of() {
     let (_owner, owner) = rig.serve(
         "owner",
         &cluster.url(),
-        "3s",
+        LONG,
         &["--advertise", "http://127.0.0.1:1"],
     );
-    let (_standby, standby) = rig.serve("standby", &cluster.url(), "3s", &[]);
+    let (_standby, standby) = rig.serve("standby", &cluster.url(), LONG, &[]);
     assert_eq!(get(owner, "/v1/translations").status, 200);
     for (method, body) in [("GET", ""), ("POST", JOB)] {
         assert_stands_by(&ask(standby, method, "/v1/translations", body).expect("an answer"));
@@ -207,8 +207,8 @@ fn a_place_where_nobody_is_reached_is_refused() {
 #[test]
 fn who_goes_away_from_a_standby_is_gone_from_the_owner() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (_owner, _) = rig.serve("owner", &cluster.url(), "3s", &["--translator", "remote"]);
-    let (standby, passes) = rig.serve("standby", &cluster.url(), "3s", &[]);
+    let (_owner, _) = rig.serve("owner", &cluster.url(), LONG, &["--translator", "remote"]);
+    let (standby, passes) = rig.serve("standby", &cluster.url(), LONG, &[]);
     let before = standby.descriptors();
     let streams: Vec<_> = (0..8).map(|_| open(passes, STREAM, &["retry: "])).collect();
     let claims: Vec<_> = (0..8)
@@ -235,9 +235,13 @@ fn who_goes_away_from_a_standby_is_gone_from_the_owner() {
 #[test]
 fn an_owner_that_dies_ends_what_was_passed_on_to_it() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (owner, _) = rig.serve("owner", &cluster.url(), "1s", &["--translator", "remote"]);
-    let (_standby, standby) =
-        rig.serve("standby", &cluster.url(), "1s", &["--translator", "remote"]);
+    let (owner, _) = rig.serve("owner", &cluster.url(), LEASE, &["--translator", "remote"]);
+    let (_standby, standby) = rig.serve(
+        "standby",
+        &cluster.url(),
+        LEASE,
+        &["--translator", "remote"],
+    );
     let mut stream = open(standby, STREAM, &["retry: "]);
     let claim = "POST /v1/work/claim HTTP/1.1\r\nhost: test\r\nprefer: wait=60\r\n\r\n";
     let mut claim = open(standby, claim, &[]);
@@ -297,8 +301,8 @@ fn a_standby_that_is_told_to_stop_finishes_what_it_passes_on() {
 #[test]
 fn an_owner_that_freezes_is_waited_for_until_another_one_takes_over() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (owner, _) = rig.serve("owner", &cluster.url(), "1s", SLOW);
-    let (_standby, standby) = rig.serve("standby", &cluster.url(), "1s", SLOW);
+    let (owner, _) = rig.serve("owner", &cluster.url(), LEASE, SLOW);
+    let (_standby, standby) = rig.serve("standby", &cluster.url(), LEASE, SLOW);
     let mut asker = Asker::new(standby);
     assert_eq!(asker.call("GET", "/v1/translations", "").status, 200);
     owner.signal("STOP");
@@ -316,8 +320,8 @@ fn an_owner_that_freezes_is_waited_for_until_another_one_takes_over() {
 #[test]
 fn a_slow_reader_costs_no_memory() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (_owner, owner) = rig.serve("owner", &cluster.url(), "3s", &["--simulate", "1ms..2ms"]);
-    let (standby, passes) = rig.serve("standby", &cluster.url(), "3s", SLOW);
+    let (_owner, owner) = rig.serve("owner", &cluster.url(), LONG, &["--simulate", "1ms..2ms"]);
+    let (standby, passes) = rig.serve("standby", &cluster.url(), LONG, SLOW);
     let readers: Vec<_> = (0..8).map(|_| open(passes, STREAM, &["retry: "])).collect();
     let before = standby.resident_bytes();
     let mut asker = Asker::new(owner);
@@ -336,8 +340,8 @@ fn a_slow_reader_costs_no_memory() {
 #[test]
 fn the_metrics_of_both_say_who_has_the_records() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (first, owner) = rig.serve("owner", &cluster.url(), "1s", SLOW);
-    let (_second, standby) = rig.serve("standby", &cluster.url(), "1s", SLOW);
+    let (first, owner) = rig.serve("owner", &cluster.url(), LEASE, SLOW);
+    let (_second, standby) = rig.serve("standby", &cluster.url(), LEASE, SLOW);
     let figure = |address, name: &str| -> f64 {
         let text = String::from_utf8(get(address, "/metrics").body).expect("text");
         let line = text
@@ -379,17 +383,14 @@ fn the_metrics_of_both_say_who_has_the_records() {
 fn an_owner_with_tls_is_believed_by_its_certificate_alone() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
     let authority = Authority::new();
-    let [certificate, key] = authority.files("localhost");
+    let [certificate, key] = authority.files(ALONE);
     let path = |path: &PathBuf| path.to_str().expect("a path").to_owned();
     let (certificate, key, roots) = (path(&certificate), path(&key), path(&authority.file()));
-    let port = {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        free.local_addr().expect("an address").port()
+    let listen = {
+        let free = TcpListener::bind((ALONE, 0)).expect("a port");
+        free.local_addr().expect("an address").to_string()
     };
-    let (listen, url) = (
-        format!("127.0.0.1:{port}"),
-        format!("https://localhost:{port}"),
-    );
+    let url = format!("https://{listen}");
     let store = cluster.url();
     let mut owner = Program::start(
         &[
@@ -398,6 +399,8 @@ fn an_owner_with_tls_is_believed_by_its_certificate_alone() {
             &listen,
             "--store",
             &store,
+            "--lease",
+            LONG,
             "--tls-cert",
             &certificate,
             "--tls-key",
@@ -408,8 +411,8 @@ fn an_owner_with_tls_is_believed_by_its_certificate_alone() {
         &rig.log("owner"),
     );
     owner.address();
-    let (_doubts, doubts) = rig.serve("doubts", &store, "3s", &[]);
-    let (_trusts, trusts) = rig.serve("trusts", &store, "3s", &["--ca", &roots]);
+    let (_doubts, doubts) = rig.serve("doubts", &store, LONG, &[]);
+    let (_trusts, trusts) = rig.serve("trusts", &store, LONG, &["--ca", &roots]);
     assert_stands_by(&get(doubts, "/v1/translations"));
     for _ in 0..3 {
         let answer = ask(trusts, "POST", "/v1/translations", JOB).expect("an answer");
