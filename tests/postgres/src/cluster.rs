@@ -370,7 +370,7 @@ fn other_user() -> Option<(u32, u32)> {
 }
 
 /// A port on which nothing listens.
-pub(crate) fn free_port() -> u16 {
+fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }

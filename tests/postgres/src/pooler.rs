@@ -1,9 +1,10 @@
 //! PgBouncer before a database.
 
-use crate::cluster::{Cluster, as_other, folder, free_port, own};
+use crate::cluster::{Cluster, as_other, folder, own};
+use dubhook_tests::wire::ALONE;
 use std::{
     fs,
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -11,7 +12,7 @@ use std::{
 use tempfile::TempDir;
 
 /// How long it may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A pooler. Dropping it ends it.
 #[derive(Debug)]
@@ -29,10 +30,14 @@ impl Pooler {
     /// Where PgBouncer is not installed, or does not start.
     #[must_use]
     pub fn before(cluster: &Cluster, mode: &str) -> Self {
-        let (folder, port) = (folder(), free_port());
+        // On an address where nobody else has the port a moment later.
+        let free = TcpListener::bind((ALONE, 0)).expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let folder = folder();
         let path = |name: &str| folder.path().join(name);
         let settings = format!(
-            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = {ALONE}\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = {mode}\n",
             cluster.port,
             path("users").display()
@@ -52,7 +57,7 @@ impl Pooler {
             _folder: folder,
         };
         let since = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect((ALONE, port)).is_err() {
             assert!(since.elapsed() < PATIENCE, "it does not start");
             thread::yield_now();
         }
@@ -62,7 +67,7 @@ impl Pooler {
     /// The URL of the database behind it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        format!("postgres://postgres@{ALONE}:{}/postgres", self.port)
     }
 }
 

@@ -132,8 +132,8 @@ fn a_standby_passes_on_all_but_what_is_its_own() {
 fn requests_that_come_at_once_are_passed_on_one_by_one() {
     const REQUESTS: usize = 200;
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (_owner, _) = rig.serve("owner", &cluster.url(), "3s", SLOW);
-    let (_standby, standby) = rig.serve("standby", &cluster.url(), "3s", SLOW);
+    let (_owner, _) = rig.serve("owner", &cluster.url(), LONG, SLOW);
+    let (_standby, standby) = rig.serve("standby", &cluster.url(), LONG, SLOW);
     let mut requests = Vec::new();
     for count in 0..REQUESTS {
         let key = format!("idempotency-key: {count}\r\ncontent-type: application/json\r\n");
@@ -273,13 +273,17 @@ fn an_owner_that_dies_ends_what_was_passed_on_to_it() {
 #[test]
 fn a_standby_that_is_told_to_stop_finishes_what_it_passes_on() {
     let (cluster, rig) = (Cluster::new(&[]), Rig::new());
-    let (_owner, owner) = rig.serve("owner", &cluster.url(), "3s", &["--translator", "remote"]);
-    let (standby, passes) = rig.serve("standby", &cluster.url(), "3s", &[]);
+    let (_owner, owner) = rig.serve("owner", &cluster.url(), LONG, &["--translator", "remote"]);
+    let (standby, passes) = rig.serve("standby", &cluster.url(), LONG, &[]);
     let mut stream = open(passes, STREAM, &["retry: "]);
     let claim = "POST /v1/work/claim HTTP/1.1\r\nhost: test\r\nprefer: wait=60\r\n\r\n";
     let mut claim = open(passes, claim, &[]);
     let mut asker = Asker::new(passes);
     assert_eq!(asker.call("GET", "/v1/translations", "").status, 200);
+    wait_until("both are passed on", || {
+        let figures = String::from_utf8(get(owner, "/metrics").body).expect("text");
+        figures.contains("\ndubhook_connections_held 2\n")
+    });
     standby.terminate();
     wait_until("it notices", || rig.logged("standby").contains("stopping"));
     // What comes from here on is another server's.
