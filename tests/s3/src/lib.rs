@@ -1,5 +1,6 @@
 //! An object store for the tests: `s3s-fs`, which keeps objects as files of a directory, on a port of its own.
 
+use dubhook_tests::wire::ALONE;
 use std::{
     env,
     ffi::OsString,
@@ -18,7 +19,7 @@ pub const KEY: (&str, &str) = ("AKIATESTOFDUBHOOK", "the-secret-of-the-tests");
 /// Its one bucket.
 pub const BUCKET: &str = "media";
 /// How long it may take to listen.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store that runs, with one empty bucket.
 #[derive(Debug)]
@@ -39,12 +40,13 @@ impl ObjectStore {
         let program = env::var_os("S3S_FS").expect("S3S_FS names an object store: run tools/s3.sh");
         let home = TempDir::new().expect("a directory");
         fs::create_dir(home.path().join(BUCKET)).expect("a bucket");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        // On an address where nobody else has the port a moment later.
+        let free = TcpListener::bind((ALONE, 0)).expect("a port");
         let port = free.local_addr().expect("an address").port();
         drop(free);
         let log = File::create(home.path().join("log")).expect("a file");
         let child = Command::new(program)
-            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--host", ALONE, "--port", &port.to_string()])
             .args(["--access-key", KEY.0, "--secret-key", KEY.1])
             .arg(home.path())
             .stdout(Stdio::null())
@@ -53,7 +55,7 @@ impl ObjectStore {
             .expect("an object store");
         let store = Self { home, child, port };
         let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect((ALONE, port)).is_err() {
             assert!(begun.elapsed() < PATIENCE, "it does not listen");
             thread::sleep(Duration::from_millis(20));
         }
@@ -63,7 +65,7 @@ impl ObjectStore {
     /// Where it is.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{ALONE}:{}", self.port)
     }
 
     /// What a server is told of it in its environment.
