@@ -155,12 +155,14 @@ impl Server {
     #[track_caller]
     fn about_to_take(name: &'static str, row: &mut Row) -> (Self, Operation) {
         let mut server = Self::new(name, 7);
-        let _ = server.does(row, Want::Take);
-        server.now_ms += 2 * LEASE_MS;
-        assert_eq!(server.asks(Want::Take), Operation::Look);
-        server.hears(Ok(Answer::Row(Some(row.0.clone()))));
-        let take = server.asks(Want::Take);
-        (server, take)
+        loop {
+            match server.step(Want::Take) {
+                Step::Ask(Operation::Look) => server.hears(Ok(Answer::Row(Some(row.0.clone())))),
+                Step::Ask(take) => return (server, take),
+                Step::Pause(pause) => server.now_ms += pause.as_millis() as u64 + 1,
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     /// Looks until it has the records. After how many milliseconds.

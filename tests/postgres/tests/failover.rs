@@ -218,11 +218,15 @@ fn a_primary_is_lost_and_its_promoted_standby_finds_the_same_owner() {
         primary.port, replica.port
     );
     let (_first, owner) = rig.serve("owner", &url, LEASE, QUICK);
+    let (_second, standby) = rig.serve("standby", &url, LEASE, QUICK);
     let hearer = Hearer::new();
     let (mut ledger, mut arrivals) = (Ledger::new(hearer.url()), Arrivals::default());
     ledger.register_main(&mut Asker::new(owner));
     submit(owner, &mut ledger, "before", 40);
     primary.kill();
+    // Longer than the lease: whoever stands by could not see a sign of life either.
+    unready(owner);
+    thread::park_timeout(Duration::from_secs(2));
     replica.promote();
     let promoted = Instant::now();
     submit(owner, &mut ledger, "after", 1);
@@ -232,6 +236,7 @@ fn a_primary_is_lost_and_its_promoted_standby_finds_the_same_owner() {
     );
     submit(owner, &mut ledger, "later", 20);
     settle(owner, &mut ledger, &mut arrivals, &hearer);
+    assert_eq!(get(standby, "/readyz").status, 503);
     let log = rig.logged("owner");
     assert_eq!(log.matches("owns the records").count(), 1);
     // The new primary waits for nobody.

@@ -268,8 +268,8 @@ impl Postgres {
         if is_silent {
             self.tell(held);
         } else if held.told.take().is_some() {
-            let since = self.seen().silent;
-            let took = since.map(|since| Moment::now().since(since));
+            let since = self.seen().silent.unwrap_or_else(Moment::now);
+            let took = Moment::now().since(since);
             tracing::info!(?took, "the database answers again");
         }
         let (epoch, url) = held.owner.seen();

@@ -29,21 +29,30 @@ pub struct Shard {
 /// What has been seen of an owner.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    seen: Option<(Shard, Moment)>,
+    /// The row, since when it was so, and when it was looked at last.
+    seen: Option<(Shard, Moment, Moment)>,
     /// The epoch and the batch that were acknowledged for certain.
     acknowledged: (i64, i64),
 }
 
 impl Watch {
     /// Looks at the row that was received at this moment. Whether it may be taken, as it is.
+    ///
+    /// Where nobody could look for a while, since the database was away, its owner could not show a sign of life either: it has all
+    /// of its time from here on, and goes on rather than somebody else.
     pub(super) fn look(&mut self, shard: &Shard, now: Moment) -> bool {
-        if let Some((seen, since)) = &self.seen
+        if let Some((seen, since, looked)) = &mut self.seen
             && seen == shard
         {
+            // An owner asks again after a quarter of its lease at the latest.
+            if now.since(*looked) > shard.lease / 4 * 3 {
+                *since = now;
+            }
+            *looked = now;
             return shard.owner.is_none() || now.since(*since) >= patience(shard.lease);
         }
         self.learn(shard);
-        self.seen = Some((shard.clone(), now));
+        self.seen = Some((shard.clone(), now, now));
         shard.owner.is_none()
     }
 
@@ -55,7 +64,7 @@ impl Watch {
             (*epoch, *batch) = (shard.epoch, shard.batch);
             return;
         }
-        if let Some((seen, _)) = &self.seen
+        if let Some((seen, ..)) = &self.seen
             && (seen.epoch, seen.batch + 1) == (shard.epoch, shard.batch)
         {
             *epoch = shard.epoch;
@@ -104,7 +113,9 @@ mod tests {
         let mut watch = Watch::default();
         assert!(!watch.look(&shard(5, 5), at(9_000_000)));
         assert!(!watch.look(&shard(5, 6), at(9_000_100)));
-        assert!(!watch.look(&shard(5, 6), at(9_003_399)));
+        for looked in [1_600, 3_000, 3_399] {
+            assert!(!watch.look(&shard(5, 6), at(9_000_000 + looked)));
+        }
         assert!(watch.look(&shard(5, 6), at(9_003_400)));
         // Any sign of life counts.
         assert!(!watch.look(&shard(6, 7), at(9_003_401)));
@@ -113,6 +124,19 @@ mod tests {
             ..shard(6, 8)
         };
         assert!(watch.look(&nobody, at(9_003_402)));
+    }
+
+    #[test]
+    fn an_owner_whose_database_was_away_has_its_time_anew() {
+        let at = Moment::at_ms;
+        let mut watch = Watch::default();
+        assert!(!watch.look(&shard(5, 6), at(9_000_000)));
+        // Nobody could look.
+        assert!(!watch.look(&shard(5, 6), at(9_100_000)));
+        for looked in [1_000, 2_000, 3_000, 3_299] {
+            assert!(!watch.look(&shard(5, 6), at(9_100_000 + looked)));
+        }
+        assert!(watch.look(&shard(5, 6), at(9_103_300)));
     }
 
     #[test]
