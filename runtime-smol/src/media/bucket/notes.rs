@@ -13,3 +13,9 @@ pub(super) fn read(session: &mut Session<'_>, key: &str) -> Result<Note, Fault> 
     let text = session.get(key, BYTES_MAX)?;
     Note::parse(&text).ok_or(Fault::NotFound)
 }
+
+/// The SHA-256 that the store holds an object against. What comes in parts has none: no store makes one of theirs, and what was
+/// announced stays what somebody said.
+pub(super) fn checked(note: &Note) -> Option<&str> {
+    note.sha256.as_deref().filter(|_| note.parts.is_none())
+}

@@ -5,6 +5,13 @@ use dubhook_core::time::Timestamp;
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use std::{fmt, time::Duration};
 
+/// How long a URL is good by which bytes are sent: when it ends, what is on its way goes on.
+pub(super) const PUT_FOR: Duration = Duration::from_secs(3_600);
+/// How long one is good by which a video is looked at, with pauses.
+pub(super) const GET_FOR: Duration = Duration::from_secs(6 * 3_600);
+/// How long one is good that a translator program is given.
+pub(super) const READ_FOR: Duration = Duration::from_secs(24 * 3_600);
+
 /// A place in an S3-compatible object store, and what it takes to get there. `Debug` shows no key.
 #[derive(Clone)]
 pub struct Place {
