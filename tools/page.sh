@@ -17,4 +17,6 @@ if [ -z "${DUBHOOK:-}" ]; then
     DUBHOOK=${CARGO_TARGET_DIR:-$PWD/target}/debug/dubhook
 fi
 source tools/s3s-fs.sh
+# All of it is on this machine.
+export no_proxy='*' NO_PROXY='*'
 DUBHOOK=$DUBHOOK exec python3 tools/page "$@"

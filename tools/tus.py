@@ -18,9 +18,9 @@ VERSION = {"Tus-Resumable": "1.0.0"}
 
 
 class Served:
-    """A server with its media below `home`, at the same port each time."""
+    """A server with its media below `home`, at the same port each time: on an address where nobody else has it meanwhile."""
 
-    def __init__(self, home: Path, address: str = "127.0.0.1:0"):
+    def __init__(self, home: Path, address: str = "127.77.0.1:0"):
         arguments = ["serve", "--listen", address, "--data", home / "data", "--api-key", KEY, "--upload-bytes-max", "64MiB"]
         self.process = subprocess.Popen([os.environ["DUBHOOK"], *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.url = self.process.stdout.readline().split()[-1]

@@ -16,6 +16,8 @@ if [ -z "${DUBHOOK:-}" ]; then
     DUBHOOK=${CARGO_TARGET_DIR:-$root/target}/release/dubhook
 fi
 DUBHOOK=$(realpath "$DUBHOOK")
+# All of it is on this machine.
+export no_proxy='*' NO_PROXY='*'
 
 scratch=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$scratch"' EXIT
@@ -26,16 +28,22 @@ fail() {
     exit 1
 }
 
+# wait_for WHAT COMMAND...: waits until a command succeeds, for as long as a busy machine may take.
+wait_for() {
+    local what=$1 end=$((SECONDS + 60))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || fail "$what"
+        sleep 0.1
+    done
+}
+
 # The three share nothing but the API: the server, the worker and whoever asks are each in a folder of their own.
 mkdir "$scratch"/{server,worker,here}
 (cd "$scratch/server" && exec "$DUBHOOK" serve --listen 127.0.0.1:0 --data ./data --translator remote) \
     >"$scratch/server.out" 2>"$scratch/server.log" &
-for _ in $(seq 100); do
-    server=$(sed -n 's/^listening on //p' "$scratch/server.out")
-    [ -z "$server" ] || break
-    sleep 0.1
-done
-[ -n "${server:-}" ] || fail "the server does not listen"
+wait_for "the server does not listen" grep -q '^listening on ' "$scratch/server.out"
+server=$(sed -n 's/^listening on //p' "$scratch/server.out")
 export DUBHOOK_SERVER=$server
 
 # The program may read files of the worker's folder alone.
@@ -43,10 +51,7 @@ export DUBHOOK_SERVER=$server
     >"$scratch/worker.log" 2>&1 &
 
 "$DUBHOOK" listen --port 0 --json >"$scratch/told.jsonl" 2>"$scratch/listen.log" &
-for _ in $(seq 100); do
-    grep -q 'told at' "$scratch/listen.log" && break
-    sleep 0.1
-done
+wait_for "the listener does not register" grep -q 'told at' "$scratch/listen.log"
 
 cd "$scratch/here"
 "$DUBHOOK" translate "$sample" --to "$language" --reference sample --wait --output ./brought >"$scratch/translate.out" ||
@@ -89,9 +94,8 @@ paste -d ' ' "$scratch/spans" "$scratch/original" | while read -r from to began 
     awk -v loud="${loud:--99}" 'BEGIN { exit !(loud > -40) }' || fail "nothing is said from $from s to $to s"
 done
 
-sleep 1
 for kind in pending processing progress completed; do
-    grep -q "\"type\":\"translation.$kind\"" "$scratch/told.jsonl" || fail "the listener was not told translation.$kind"
+    wait_for "the listener was not told translation.$kind" grep -q "\"type\":\"translation.$kind\"" "$scratch/told.jsonl"
 done
 url=$(sed -n '/"type":"translation.completed"/s/.*"output_url":"\([^"]*\)".*/\1/p' "$scratch/told.jsonl")
 curl -sf "$url" | cmp - "$dubbed" || fail "the URL that the listener was told, $url, leads to something else"
@@ -109,5 +113,5 @@ echo "This is no video." >"$scratch/text.mp4"
 ffmpeg -v error -f lavfi -i testsrc=d=2:s=160x120 -pix_fmt yuv420p "$scratch/silent.mp4"
 must_fail "$scratch/text.mp4" "a text file" "not a video"
 must_fail "$scratch/silent.mp4" "a video without sound" "no sound"
-grep -c '"type":"translation.error"' "$scratch/told.jsonl" >/dev/null || fail "the listener was not told of the errors"
+wait_for "the listener was not told of the errors" grep -q '"type":"translation.error"' "$scratch/told.jsonl"
 echo "end to end: passed"

@@ -347,7 +347,7 @@ class Downloading(unittest.TestCase):
             pass
 
     def setUp(self):
-        self.enterContext(mock.patch.dict(os.environ, DUB_ALLOW_PRIVATE="1"))
+        self.enterContext(mock.patch.dict(os.environ, DUB_ALLOW_PRIVATE="1", no_proxy="*"))
         self.scratch = Path(self.enterContext(tempfile.TemporaryDirectory()))
         server = self.enterContext(http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.Handler))
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -17,7 +17,7 @@ import threading
 ECHO_PORT = 7
 # One byte, one segment, and many times the board's buffers.
 TEXT_BYTES = (1, 1_000, 20_000)
-PATIENCE_S = 90
+PATIENCE_S = 300
 
 
 def echo(listener: socket.socket) -> None:

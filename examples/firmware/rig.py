@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).parent
-PATIENCE_S = 90
+PATIENCE_S = 300
 
 
 class Program:

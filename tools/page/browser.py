@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 # How long anything may take, in seconds: far longer than it ever does.
-PATIENCE = 90
+PATIENCE = 300
 
 
 class Failed(Exception):
@@ -42,7 +42,7 @@ class Browser:
             os.dup2(high[1], 4)
 
         self._child = subprocess.Popen(
-            ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--mute-audio",
+            ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe", "--mute-audio",
              "--no-first-run", "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
              "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={self.home}", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=(3, 4), preexec_fn=arrange,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from browser import Failed
 
+# Where nobody else has a port that is given back for a moment.
+ALONE = "127.77.0.1"
 ROOT = Path(__file__).resolve().parents[2]
 
 # The same bytes in a file of another name; no language but these, and only videos.
@@ -53,7 +55,7 @@ class Served:
         """Starts it, and waits until it listens."""
         program = os.environ["DUBHOOK"]
         self._child = subprocess.Popen(
-            [program, "serve", "--listen", f"127.0.0.1:{self.port}", "--data", self.home / "data", "--translator", "command",
+            [program, "serve", "--listen", f"{ALONE}:{self.port}", "--data", self.home / "data", "--translator", "command",
              "--command", self.command, "--workers", "2", "--output", self.home / "output", *self.more],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=(self.home / "log").open("ab"), text=True,
             env={**os.environ, **self.variables},

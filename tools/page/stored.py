@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from browser import Failed
+from served import ALONE
 
 KEY = ("AKIATESTOFDUBHOOK", "the-secret-of-the-tests")
 BUCKET = "media"
@@ -32,17 +33,17 @@ class Store:
         # How many parts are cut off before they are answered.
         self.cuts = 0
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((ALONE, 0))
             self.behind = free.getsockname()[1]
         self._child = subprocess.Popen(
-            [os.environ["S3S_FS"], "--host", "127.0.0.1", "--port", str(self.behind), "--access-key", KEY[0], "--secret-key", KEY[1], home],
+            [os.environ["S3S_FS"], "--host", ALONE, "--port", str(self.behind), "--access-key", KEY[0], "--secret-key", KEY[1], home],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=(home / "log").open("wb"),
         )
         atexit.register(self.close)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.behind)).close()
+                socket.create_connection((ALONE, self.behind)).close()
                 break
             except OSError:
                 if time.monotonic() > end:
@@ -53,9 +54,9 @@ class Store:
         class Front(Passing):
             of = store
 
-        self._front = Listening(("127.0.0.1", 0), Front)
+        self._front = Listening((ALONE, 0), Front)
         threading.Thread(target=self._front.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._front.server_port}"
+        self.url = f"http://{ALONE}:{self._front.server_port}"
 
     def variables(self) -> dict[str, str]:
         """What a server is told of it in its environment."""
@@ -126,7 +127,7 @@ class Passing(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _ask_behind(self, left: int) -> None:
-        behind = http.client.HTTPConnection("127.0.0.1", self.of.behind)
+        behind = http.client.HTTPConnection(ALONE, self.of.behind)
         behind.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             if name.lower() not in ("connection", "expect"):
