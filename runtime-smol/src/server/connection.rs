@@ -62,6 +62,8 @@ struct Connection<'e, 'm> {
     waits: Option<bool>,
     /// Whether it has waited in vain.
     gave_up: bool,
+    /// Whether what was asked last wants no body.
+    is_head: bool,
 }
 
 /// Serves a connection to its end.
@@ -81,6 +83,7 @@ pub(super) async fn serve(engine: &Engine<'_>, id: ConnId, stream: Stream) {
         moving: Moving::default(),
         waits: None,
         gave_up: false,
+        is_head: false,
     };
     // A connection that breaks ends like any other; there is nobody left to tell.
     let _ = connection.run().await;
@@ -114,7 +117,14 @@ impl Connection<'_, '_> {
                     .await;
                 }
                 Wants::Answer => named.raised().await,
-                Wants::Archive(id) => self.archived = Some(self.engine.storage.find(id).await?),
+                Wants::Archive(id) => match self.engine.storage.find(id).await {
+                    Ok(found) => self.archived = Some(found),
+                    Err(_) => {
+                        let answer = unheld::unanswered(self.is_head);
+                        self.stream.send_or_keep(answer, &mut self.unsent)?;
+                        self.wants = Wants::End { unread: true };
+                    }
+                },
                 Wants::Media => self.move_media().await?,
                 Wants::Room => {}
                 Wants::End { unread: false } => return Ok(()),
@@ -189,6 +199,9 @@ impl Connection<'_, '_> {
             let mut out = Out::new(output);
             let mut server = engine.server.borrow_mut();
             let filled = input.filled();
+            if !filled.is_empty() {
+                self.is_head = filled.starts_with(b"HEAD ");
+            }
             if (filled.starts_with(METRICS) || READY.iter().any(|line| filled.starts_with(line)))
                 && let Some(figures) = engine.storage.figures()
             {

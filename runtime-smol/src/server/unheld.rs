@@ -45,6 +45,23 @@ const UNHEARD: &[u8] = answer!(
     r#"{"type":"about:blank","title":"Bad Gateway","status":502,"code":"owner_unheard","detail":"The server that has the records has ended without an answer. It may have done what was asked: try again, with the same Idempotency-Key."}"#
 );
 
+/// What was asked for is no longer in memory, and the store cannot say whether it has it.
+const UNANSWERED: &[u8] = answer!(
+    "503 Service Unavailable",
+    "retry-after: 1\r\n",
+    "application/problem+json",
+    "136",
+    r#"{"type":"about:blank","title":"Service Unavailable","status":503,"code":"store_silent","detail":"The store does not answer. Try again."}"#
+);
+
+/// What to answer where the store cannot say what it has.
+pub(super) fn unanswered(is_head: bool) -> &'static [u8] {
+    match is_head {
+        true => head_of(UNANSWERED),
+        false => UNANSWERED,
+    }
+}
+
 /// What to answer to who asks whether the process serves at all.
 pub(super) fn alive(method: Method) -> &'static [u8] {
     match method {
@@ -119,7 +136,7 @@ mod tests {
 
     #[test]
     fn its_answers_say_how_long_they_are() {
-        for answer in [ALIVE, STANDS_BY, UNHEARD] {
+        for answer in [ALIVE, STANDS_BY, UNHEARD, UNANSWERED] {
             let text = std::str::from_utf8(answer).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
             let len = format!("content-length: {}", body.len());

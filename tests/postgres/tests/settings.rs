@@ -5,6 +5,7 @@ use dubhook_postgres_tests::{
     cluster::Cluster,
     proxy::Proxy,
     records::{all, batch, id, job, store, take, taken, wait_for_sessions},
+    rig::{Rig, ask, get},
 };
 use dubhook_smol::{
     store::{
@@ -169,6 +170,29 @@ fn who_may_not_write_for_now_waits_and_is_told_why() {
     assert!(store.ownership().is_some_and(|owner| !owner.answers));
     psql.run("ALTER ROLE keeper RESET default_transaction_read_only");
     take(&store).unwrap();
+}
+
+#[test]
+fn who_asks_for_what_the_store_cannot_say_is_told_so() {
+    let (cluster, rig) = (Cluster::new(&[]), Rig::new());
+    let mut psql = cluster.psql();
+    psql.run("CREATE ROLE keeper LOGIN; GRANT CREATE ON DATABASE postgres TO keeper");
+    let url = cluster.url().replace("postgres@", "keeper@");
+    let (_owner, owner) = rig.serve("owner", &url, "1s", &[]);
+    // It has one, and what is no longer in memory is asked for on another one.
+    psql.run("ALTER ROLE keeper CONNECTION LIMIT 1");
+    let gone = "/v1/translations/job_01k00000000000000000000000";
+    let answer = get(owner, gone);
+    assert_eq!(
+        (answer.status, &answer.json()["code"]),
+        (503, &"store_silent".into())
+    );
+    assert_eq!(answer.fields["retry-after"], "1");
+    let head = ask(owner, "HEAD", gone, "").expect("an answer");
+    assert_eq!((head.status, head.body.len()), (503, 0));
+    assert_eq!(get(owner, "/readyz").status, 200);
+    psql.run("ALTER ROLE keeper CONNECTION LIMIT -1");
+    assert_eq!(get(owner, gone).status, 404);
 }
 
 #[test]
