@@ -2,7 +2,7 @@
 
 use super::{
     Net,
-    readiness::{ENDED, Interest, Watched, poll_ready, try_read, try_write},
+    readiness::{ENDED, Interest, WRITE, Watched, poll_ready, try_read, try_write},
     secure::Session,
 };
 use futures_lite::io::{AsyncRead, AsyncWrite};
@@ -85,6 +85,22 @@ impl Stream {
             None => try_write(&self.socket, bytes),
             Some(session) => session.borrow_mut().try_write(&self.socket, bytes),
         }
+    }
+
+    /// The socket, for the kernel to write to by itself; none where TLS is spoken. A write is not worth trying from here on until the
+    /// kernel says so, or somebody [expects room](Self::expect_room).
+    #[cfg(target_os = "linux")]
+    pub(crate) fn lend_to_kernel(&self) -> Option<&TcpStream> {
+        if self.tls.is_some() {
+            return None;
+        }
+        self.socket.readiness().clear(WRITE);
+        Some(self.socket.socket())
+    }
+
+    /// From here on a write is worth trying, whatever the kernel has said: it keeps to itself that there is a little room.
+    pub(crate) fn expect_room(&self) {
+        self.socket.readiness().set(WRITE);
     }
 
     /// Waits until a read or a write is worth trying.

@@ -1,5 +1,7 @@
 //! A client's connection: read, drive, write, wait.
 
+#[cfg(target_os = "linux")]
+use super::media::{PIECE_BYTES, send_file};
 use super::{
     buffers::Partial,
     engine::Engine,
@@ -8,13 +10,19 @@ use super::{
     patience::within,
     unheld,
 };
+#[cfg(target_os = "linux")]
+use crate::media::Body;
 use crate::net::{Interest, Stream};
 use dubhook_core::{
     id::Id,
     out::Out,
     server::{ConnId, Drive},
 };
+#[cfg(target_os = "linux")]
+use smol::unblock;
 use std::{future::poll_fn, io, mem, time::Duration};
+#[cfg(target_os = "linux")]
+use std::{net::TcpStream, sync::Arc};
 
 /// How long a client that still sends is listened to after the last answer, so that it can read that answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -100,14 +108,7 @@ impl Connection<'_, '_> {
                 _ if self.waits.is_some() => {
                     self.gave_up = !self.engine.storage.held_again().await;
                 }
-                _ if !self.unsent.is_empty() => {
-                    let now = self.engine.clock.now().instant;
-                    let left = self.unsent.len();
-                    let left_ms = self.taking.left_ms(now, left, self.engine.pace);
-                    let time = left_ms.map(Duration::from_millis);
-                    let time = time.ok_or(io::ErrorKind::TimedOut)?;
-                    within(time, self.stream.ready(Interest::Write)).await?;
-                }
+                _ if !self.unsent.is_empty() => self.room(self.unsent.len()).await?,
                 Wants::Bytes => {
                     poll_fn(|cx| {
                         let read = self.stream.poll_ready(cx, Interest::Read);
@@ -244,11 +245,34 @@ impl Connection<'_, '_> {
         Ok(())
     }
 
+    /// Waits until it is worth trying again to send something to a client that has `left` bytes to take.
+    async fn room(&mut self, left: usize) -> io::Result<()> {
+        let (now, pace) = (self.engine.clock.now().instant, self.engine.pace);
+        let left_ms = self.taking.left_ms(now, left, pace);
+        let left_ms = left_ms.ok_or(io::ErrorKind::TimedOut)?;
+        let time = Duration::from_millis(left_ms.min(pace.look_ms()));
+        if within(time, self.stream.ready(Interest::Write))
+            .await
+            .is_err()
+        {
+            self.stream.expect_room();
+        }
+        Ok(())
+    }
+
     /// Does what the machine asked for of the media.
     async fn move_media(&mut self) -> io::Result<()> {
         let (Some(media), Some(asked)) = (&self.engine.media, self.asked.take()) else {
             return Err(io::ErrorKind::Unsupported.into());
         };
+        #[cfg(target_os = "linux")]
+        if let Asked::Send(at, bytes) = asked
+            && let Some(body) = self.moving.sent_file()
+            && let Some(sent) = self.send_file(&body, at, bytes).await?
+        {
+            self.told = Some(Told::Sent(sent));
+            return Ok(());
+        }
         let turn = self.engine.media_turns.acquire().await;
         let moved = self.moving.carry_out(media, asked, &mut self.unsent);
         self.told = moved.await;
@@ -256,6 +280,40 @@ impl Connection<'_, '_> {
         match self.told {
             Some(_) => Ok(()),
             None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// Has the kernel send bytes of a file, where nothing stands between it and the socket: how many. None where something does.
+    #[cfg(target_os = "linux")]
+    async fn send_file(
+        &mut self,
+        body: &Arc<Body>,
+        at: u64,
+        bytes: u64,
+    ) -> io::Result<Option<u64>> {
+        // The time that a client has for a piece is counted, and not for each byte anew that it takes.
+        let (piece, mut sent) = (bytes.min(PIECE_BYTES), 0);
+        loop {
+            // The thread that waits for the disk has a descriptor of its own, whatever becomes of the connection meanwhile.
+            let Some(socket) = self.stream.lend_to_kernel().map(TcpStream::try_clone) else {
+                return Ok(None);
+            };
+            let Ok(socket) = socket else {
+                self.stream.expect_room();
+                return Ok((sent > 0).then_some(sent));
+            };
+            let body = Arc::clone(body);
+            let turn = self.engine.media_turns.acquire().await;
+            let more = unblock(move || send_file(&socket, &body, at + sent, bytes - sent)).await?;
+            drop(turn);
+            sent += more.unwrap_or(0);
+            if sent >= piece {
+                self.stream.expect_room();
+                return Ok(Some(sent));
+            }
+            if more.is_none() {
+                self.room((piece - sent) as usize).await?;
+            }
         }
     }
 }

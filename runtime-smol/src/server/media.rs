@@ -14,11 +14,21 @@ use dubhook_core::{
     service::Service,
     time::Timestamp,
 };
+#[cfg(target_os = "linux")]
+use rustix::{
+    fs::sendfile,
+    io::{Errno, retry_on_intr},
+};
 use smol::unblock;
+#[cfg(target_os = "linux")]
+use std::net::TcpStream;
 use std::{io, os::unix::fs::FileExt, sync::Arc};
 
 /// How many bytes of an output are read at once.
-const PIECE_BYTES: u64 = 64 * 1_024;
+pub(super) const PIECE_BYTES: u64 = 64 * 1_024;
+/// How many of a file the kernel is told to send at once: more than sockets take.
+#[cfg(target_os = "linux")]
+const AT_ONCE_BYTES: u64 = 4 * 1_024 * 1_024;
 
 /// What the machine asks for.
 #[derive(Debug)]
@@ -202,7 +212,34 @@ fn read(body: &Body, piece: &mut [u8], at: u64) -> io::Result<()> {
     }
 }
 
+/// Has the kernel send bytes of a file to a socket that does not wait: how many, or none where it has no room.
+#[cfg(target_os = "linux")]
+pub(super) fn send_file(
+    socket: &TcpStream,
+    body: &Body,
+    mut at: u64,
+    bytes: u64,
+) -> io::Result<Option<u64>> {
+    let Body::File(file) = body else {
+        return Err(io::ErrorKind::Unsupported.into());
+    };
+    let len = bytes.min(AT_ONCE_BYTES) as usize;
+    match retry_on_intr(|| sendfile(socket, file, Some(&mut at), len)) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(len) => Ok(Some(len as u64)),
+        Err(Errno::AGAIN) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl Moving {
+    /// The output that is being sent, if the kernel can read it.
+    #[cfg(target_os = "linux")]
+    pub(super) fn sent_file(&self) -> Option<Arc<Body>> {
+        let body = self.sending.as_ref()?;
+        matches!(**body, Body::File(_)).then(|| Arc::clone(body))
+    }
+
     /// Does what is asked for. What is to be sent goes into `unsent`. None where an output can be read no more: its length is
     /// told already, so all that is left is to end the connection.
     pub(super) async fn carry_out(

@@ -7,6 +7,11 @@
 use dubhook_core::time::Instant;
 use std::time::Duration;
 
+/// How often in the time of grace it is looked whether a client takes something, and how long between two looks at least and at most.
+const LOOKS: u64 = 8;
+const LOOK_MS_MIN: u64 = 50;
+const LOOK_MS_MAX: u64 = 5_000;
+
 /// How slowly a client may take its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pace {
@@ -28,6 +33,12 @@ impl Pace {
             grace_ms: grace.as_millis().try_into().unwrap_or(u64::MAX),
             bytes_per_second_min: bytes_per_second_min.max(1),
         }
+    }
+
+    /// How long the kernel's word of room is waited for, in milliseconds, before a write is tried without it: it says so only when a
+    /// third of what a socket holds is free, and at a pace that keeps to this that may take minutes.
+    pub(crate) fn look_ms(self) -> u64 {
+        (self.grace_ms / LOOKS).clamp(LOOK_MS_MIN, LOOK_MS_MAX)
     }
 
     const fn allowed_ms(self, taken: u64) -> u64 {

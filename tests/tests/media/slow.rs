@@ -97,6 +97,37 @@ fn readers_that_stall_hold_up_nobody_and_give_their_slots_back() {
     }
 }
 
+#[test]
+fn a_reader_that_keeps_the_pace_gets_it_all_though_sockets_hold_much() {
+    let home = home();
+    let made = home.path().join("v.es.mp4");
+    let all = video(16 << 20);
+    fs::write(&made, &all).unwrap();
+    let media = Folder::open(&home.path().join("media"), Limits::default()).unwrap();
+    let at = Timestamp::from_unix_ms(1_795_510_800_000);
+    let job = Id::new(at, Ix::MIN, &mut Random::new([1; 32]));
+    media.adopt(job, "es", &made, &[]).unwrap();
+    let server = Server::builder().listen("127.0.0.1:0").media(media);
+    let server = server.reading_pace(Duration::from_secs(2), 1_000);
+    let server = server.bind().expect("a port").start().expect("a thread");
+    let path = format!("/v1/translations/{}/output", job.text(Prefix::Job));
+    let mut slow = connect(server.address());
+    let get = format!("GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n");
+    slow.write_all(get.as_bytes()).unwrap();
+    // For three times as long as it may take nothing it takes little: a third of what sockets hold is far more.
+    let (mut taken, mut piece) = (Vec::new(), vec![0; 32 << 10]);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(6) {
+        let len = slow.read(&mut piece).expect("it is sent on");
+        taken.extend(&piece[..len]);
+        thread::sleep(Duration::from_millis(100));
+    }
+    slow.read_to_end(&mut taken).expect("it is sent on");
+    let head = taken.windows(4).position(|end| end == b"\r\n\r\n");
+    let body = &taken[head.expect("a head") + 4..];
+    assert!(body == all, "{} bytes came", body.len());
+}
+
 /// How many connections the server has.
 fn connections(asker: &mut Asker) -> usize {
     let figures = asker.call("GET", "/metrics", "").body;
