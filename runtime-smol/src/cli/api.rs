@@ -114,6 +114,10 @@ pub(super) const PAUSES: [Duration; 4] = [
 pub(super) fn refusal(status: u16, answer: &[u8]) -> Fail {
     match status {
         400 | 415 | 422 => Fail::Usage(problem(status, answer)),
+        401 => {
+            let why = problem(status, answer);
+            Fail::NotDone(format!("{why} (--api-key KEY, or DUBHOOK_API_KEY)"))
+        }
         _ => Fail::NotDone(problem(status, answer)),
     }
 }

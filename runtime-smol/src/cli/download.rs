@@ -15,6 +15,7 @@ use clap::Args;
 use dubhook_core::{
     http::{Method, Response},
     json::Writer,
+    model::Translation,
     out::Out,
 };
 use dubhook_smol::media;
@@ -113,7 +114,7 @@ pub(super) fn fetch(
     let api = Api::new(remote)?;
     let job = api::id(job, "job_")?;
     let path = format!("/v1/translations/{job}/output");
-    let first = part(&api, &path, 0, None)?;
+    let first = part(&api, &path, 0, None).map_err(|fail| elsewhere(&api, job, fail))?;
     let name = first.name.as_deref().and_then(file_name);
     let name = name.unwrap_or_else(|| job.to_owned());
     let mut to = folder.join(&name);
@@ -138,6 +139,20 @@ pub(super) fn fetch(
         files.extend(subtitles(&api, &path, kind, &files[0])?);
     }
     Ok(files)
+}
+
+/// The same failure, and where the output is by what the job says: it may be kept by somebody else, or a simulated one by nobody.
+fn elsewhere(api: &Api<'_>, job: &str, fail: Fail) -> Fail {
+    let Fail::NotDone(why) = fail else {
+        return fail;
+    };
+    let said = api.get(&format!("/v1/translations/{job}"));
+    let said = said.and_then(|job| api::read::<Translation<String>>(&job));
+    let url = said.ok().and_then(|job| job.output_url);
+    Fail::NotDone(match url {
+        Some(url) => format!("{why} The job says that it is at {}", show::plain(&url)),
+        None => why,
+    })
 }
 
 /// Puts the subtitles of this kind beside the video, if the server has them.

@@ -266,3 +266,28 @@ fn a_server_without_media_says_what_to_do() {
     let why = String::from_utf8(said.stderr).unwrap();
     assert!(why.contains("--media DIR"), "{why}");
 }
+
+#[test]
+fn what_a_newcomer_misses_is_said() {
+    let home = home();
+    let served = serve(
+        home.path(),
+        &["--api-key", "sesame", "--simulate", "0s..1ms"],
+    );
+    let server = format!("http://{}", served.address);
+    let file = home.path().join("v.mp4");
+    fs::write(&file, video(1_000)).unwrap();
+    let (file, here) = (file.to_str().unwrap(), home.path().to_str().unwrap());
+    let translate = ["translate", file, "--to", "es", "--wait", "--output", here];
+    let translate = [&translate[..], &["--server", &server]].concat();
+    let said = run(&translate);
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    let why = String::from_utf8(said.stderr).unwrap();
+    assert!(why.contains("--api-key KEY, or DUBHOOK_API_KEY"), "{why}");
+    // A job that was simulated is completed, and no video comes of it.
+    let said = run(&[&translate[..], &["--api-key", "sesame"]].concat());
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    let why = String::from_utf8(said.stderr).unwrap();
+    let says = "no output that is kept here. The job says that it is at https://";
+    assert!(why.contains(says), "{why}");
+}
