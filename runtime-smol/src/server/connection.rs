@@ -304,8 +304,16 @@ impl Connection<'_, '_> {
             };
             let body = Arc::clone(body);
             let turn = self.engine.media_turns.acquire().await;
-            let more = unblock(move || send_file(&socket, &body, at + sent, bytes - sent)).await?;
+            let more = unblock(move || send_file(&socket, &body, at + sent, bytes - sent)).await;
             drop(turn);
+            let more = match more {
+                // Not every file system does; nor has anything gone before it said so.
+                Err(error) if error.kind() == io::ErrorKind::Unsupported && sent == 0 => {
+                    self.stream.expect_room();
+                    return Ok(None);
+                }
+                more => more?,
+            };
             sent += more.unwrap_or(0);
             if sent >= piece {
                 self.stream.expect_room();

@@ -213,6 +213,10 @@ fn read(body: &Body, piece: &mut [u8], at: u64) -> io::Result<()> {
 }
 
 /// Has the kernel send bytes of a file to a socket that does not wait: how many, or none where it has no room.
+///
+/// # Errors
+///
+/// `Unsupported`, and nothing is sent, where the kernel does not do that from this file; whatever reading and writing fail with.
 #[cfg(target_os = "linux")]
 pub(super) fn send_file(
     socket: &TcpStream,
@@ -228,6 +232,7 @@ pub(super) fn send_file(
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
         Ok(len) => Ok(Some(len as u64)),
         Err(Errno::AGAIN) => Ok(None),
+        Err(Errno::INVAL | Errno::NOSYS) => Err(io::ErrorKind::Unsupported.into()),
         Err(error) => Err(error.into()),
     }
 }
@@ -317,5 +322,33 @@ impl Moving {
         };
         self.sending = Some(Arc::new(body));
         Ok(Told::Output(output))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::{
+        fs::{self, File},
+        net::TcpListener,
+    };
+
+    #[test]
+    fn what_the_kernel_does_not_send_is_told_from_what_it_cannot() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let peer = TcpStream::connect(listener.local_addr().expect("an address"));
+        let (socket, _) = listener.accept().expect("a connection");
+        socket.set_nonblocking(true).expect("a socket");
+        let path = std::env::temp_dir().join(format!("dubhook-sent-{}", std::process::id()));
+        fs::write(&path, [b'x'; 10]).expect("a file");
+        let file = Body::File(File::open(&path).expect("it is there"));
+        fs::remove_file(&path).expect("it is there");
+        let said = |body: &Body, at| send_file(&socket, body, at, 4).map_err(|error| error.kind());
+        assert_eq!(said(&file, 8), Ok(Some(2)));
+        assert_eq!(said(&file, 10), Err(io::ErrorKind::UnexpectedEof));
+        // A file that is made up while it is read.
+        let made_up = Body::File(File::open("/proc/self/mem").expect("it is there"));
+        assert_eq!(said(&made_up, 0), Err(io::ErrorKind::Unsupported));
+        drop(peer);
     }
 }
