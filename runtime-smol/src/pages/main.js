@@ -142,7 +142,8 @@ function showOwner(found) {
   byId("records").hidden = owns === undefined;
   if (owns === undefined) return;
   const epoch = found.get("dubhook_store_epoch");
-  if (found.get("dubhook_store_up") === 0) show("records", "bad", "The database is away");
+  if (found.get("dubhook_store_stuck_seconds") > 0) show("records", "bad", "The database takes nothing");
+  else if (found.get("dubhook_store_up") === 0) show("records", "bad", "The database is away");
   else show("records", owns ? "good" : "wait", owns ? `Owns the records, as number ${epoch}` : "Stands by");
 }
 

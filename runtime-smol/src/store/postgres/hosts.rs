@@ -94,12 +94,7 @@ fn none_of(mut faults: Vec<Fault>) -> Fault {
 fn writable(place: &Place, host: &Host) -> Result<Connection, Fault> {
     let time = place.time;
     let mut connection = Connection::open(&place.address, host, &place.trust, time)?;
-    let set = format!(
-        "{}; {}; {}",
-        sql::AS_WRITTEN,
-        sql::limit(time),
-        sql::WITHOUT_LIMITS
-    );
+    let set = format!("{}; {}", sql::AS_WRITTEN, sql::WITHOUT_LIMITS);
     connection.simple(time, &set, &mut |_| Ok(()))?;
     let (mut read_only, mut process) = (true, None);
     connection.simple(time, sql::WHO_ANSWERS, &mut |row| {

@@ -31,7 +31,8 @@ impl Place {
     pub(super) fn prepare(&self, mut connection: Connection) -> Result<Session, Fault> {
         let lock_ms = self.lock_time.as_millis().max(1);
         let set = format!(
-            "SET lock_timeout = {lock_ms}; {}; {}",
+            "SET lock_timeout = {lock_ms}; {}; {}; {}",
+            sql::limit(self.time),
             sql::BY_KEY,
             sql::AS_IT_IS
         );

@@ -42,12 +42,12 @@ pub(super) const AS_WRITTEN: &str = "SET search_path = pg_catalog, pg_temp; SET 
 
 /// Each statement has a time limit here, and sessions are kept for as long as they serve. Not every version knows all of these.
 pub(super) const WITHOUT_LIMITS: &str = "SELECT set_config(name, '0', false) FROM pg_settings \
-    WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
+    WHERE name IN ('statement_timeout', 'idle_session_timeout', 'transaction_timeout')";
 
 /// Whether a host takes no writes, and the process that answers.
 pub(super) const WHO_ANSWERS: &str = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool, pg_backend_pid()";
 
-/// What nobody waits for any more ends in the database too.
+/// What nobody waits for any more ends in the database too. Not so the making of tables: the next look finds them.
 pub(super) fn limit(time: Duration) -> String {
     format!("SET statement_timeout = {}", time.as_millis().max(1))
 }
