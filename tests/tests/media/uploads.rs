@@ -70,6 +70,38 @@ fn a_disk_that_is_full_is_said_and_ends_nobody() {
 }
 
 #[test]
+fn a_translation_for_which_there_is_no_room_is_an_error_that_says_so() {
+    let home = home();
+    let arguments = [
+        "--media-bytes-max",
+        "1500",
+        "--translator",
+        "command",
+        "--command",
+        COPY,
+    ];
+    let served = serve(home.path(), &arguments);
+    let mut asker = Asker::new(served.address);
+    let upload = create(&mut asker, &json!({"bytes": 1000}));
+    let said = fill(served.address, "PUT", &path_of(&upload), "", &video(1000));
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    let job = json!({"video_url": upload["video_url"], "target_language": "es"});
+    let answer = asker.call("POST", "/v1/translations", &job.to_string());
+    let path = answer.fields["location"].clone();
+    let wait = "prefer: wait=30\r\n";
+    let mut job = answer.json();
+    while !["completed", "error"].contains(&job["status"].as_str().unwrap()) {
+        job = asker.try_call("GET", &path, wait, "").unwrap().json();
+    }
+    let expect = json!("There is no room for the translated video.");
+    assert_eq!(job["error"], expect, "{job}");
+    // Nothing of it is left, and the room is there for something else.
+    let outputs = fs::read_dir(home.path().join("data/media/outputs")).unwrap();
+    assert_eq!(outputs.count(), 0);
+    create(&mut asker, &json!({"bytes": 500}));
+}
+
+#[test]
 fn what_nobody_wants_goes_and_what_a_job_names_stays() {
     let home = home();
     let made = home.path().join("v.es.mp4");
