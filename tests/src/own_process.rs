@@ -123,7 +123,7 @@ impl Process {
         away(false);
         self.until(200);
         // It comes again later than it would have had to without that.
-        thread::sleep(LEASE / 2);
+        thread::sleep(LEASE / 4);
         assert_eq!(report("progress", r#""progress":50"#), 200);
         assert_eq!(
             report("complete", r#""output_url":"https://o.test/1.mp4""#),
