@@ -42,7 +42,7 @@ wait_for() {
 mkdir "$scratch"/{server,worker,here}
 (cd "$scratch/server" && exec "$DUBHOOK" serve --listen 127.0.0.1:0 --data ./data --translator remote) \
     >"$scratch/server.out" 2>"$scratch/server.log" &
-wait_for "the server does not listen" grep -q '^listening on ' "$scratch/server.out"
+wait_for "the server does not listen" grep -qs '^listening on ' "$scratch/server.out"
 server=$(sed -n 's/^listening on //p' "$scratch/server.out")
 export DUBHOOK_SERVER=$server
 
@@ -51,7 +51,7 @@ export DUBHOOK_SERVER=$server
     >"$scratch/worker.log" 2>&1 &
 
 "$DUBHOOK" listen --port 0 --json >"$scratch/told.jsonl" 2>"$scratch/listen.log" &
-wait_for "the listener does not register" grep -q 'told at' "$scratch/listen.log"
+wait_for "the listener does not register" grep -qs 'told at' "$scratch/listen.log"
 
 cd "$scratch/here"
 "$DUBHOOK" translate "$sample" --to "$language" --reference sample --wait --output ./brought >"$scratch/translate.out" ||
@@ -95,7 +95,7 @@ paste -d ' ' "$scratch/spans" "$scratch/original" | while read -r from to began 
 done
 
 for kind in pending processing progress completed; do
-    wait_for "the listener was not told translation.$kind" grep -q "\"type\":\"translation.$kind\"" "$scratch/told.jsonl"
+    wait_for "the listener was not told translation.$kind" grep -qs "\"type\":\"translation.$kind\"" "$scratch/told.jsonl"
 done
 url=$(sed -n '/"type":"translation.completed"/s/.*"output_url":"\([^"]*\)".*/\1/p' "$scratch/told.jsonl")
 curl -sf "$url" | cmp - "$dubbed" || fail "the URL that the listener was told, $url, leads to something else"
@@ -113,5 +113,5 @@ echo "This is no video." >"$scratch/text.mp4"
 ffmpeg -v error -f lavfi -i testsrc=d=2:s=160x120 -pix_fmt yuv420p "$scratch/silent.mp4"
 must_fail "$scratch/text.mp4" "a text file" "not a video"
 must_fail "$scratch/silent.mp4" "a video without sound" "no sound"
-wait_for "the listener was not told of the errors" grep -q '"type":"translation.error"' "$scratch/told.jsonl"
+wait_for "the listener was not told of the errors" grep -qs '"type":"translation.error"' "$scratch/told.jsonl"
 echo "end to end: passed"
