@@ -36,6 +36,14 @@ export function outputOf(job) {
 const below = (output, name) => output.replace(/\/output(?=$|\?)/, `/output/${name}`);
 const isOpen = (path) => !key.get() || path.includes("signature=");
 
+// The same path, without a proof that is none any more: it is over, or the server signs with another key. Who has a key of the
+// server's needs none.
+async function proved(path) {
+  if (!key.get() || !path.includes("signature=")) return path;
+  const head = await fetch(path, { method: "HEAD", cache: "no-store" });
+  return head.status === 403 ? path.split("?")[0] : path;
+}
+
 // What an element can load. In an object store it is at a URL that proves itself.
 async function loadable(path) {
   if (isOpen(path)) return path;
@@ -159,18 +167,20 @@ export async function play(job, name, button) {
   forget();
   shown = job.id;
   from = button;
-  const output = outputOf(job);
   const upload = uploadOf(job);
   const into = language(job.target_language);
   byId("player-title").textContent = `${name} in ${into}`;
   byId("translated-name").textContent = into;
   byId("translated").setAttribute("aria-label", `The translation: ${into}`);
   byId("original-name").textContent = job.source_language ? `Original: ${language(job.source_language)}` : "Original";
-  byId("save-field").replaceChildren(saver(output, "the translated video"));
+  byId("save-field").replaceChildren();
   const player = byId("player");
   player.hidden = false;
   player.focus();
   player.scrollIntoView({ block: "nearest" });
+  const output = await proved(outputOf(job));
+  if (shown !== job.id) return;
+  byId("save-field").replaceChildren(saver(output, "the translated video"));
   const original = upload ? load("original", `v1/uploads/${upload}/content`) : fault("original", "The original lies elsewhere.");
   await Promise.all([load("translated", output), original, subtitles(job, output)]);
 }
