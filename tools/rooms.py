@@ -22,7 +22,7 @@ FENCE = re.compile(r"^```rooms (\S+)( files)?\n(.*?)^```$", re.DOTALL | re.MULTI
 NO_CODE = re.compile(
     r"""//[^\n]*|/\*.*?\*/|b?r(\#*)".*?"\1|b?"(?:\\.|[^"\\])*"|b?'(?:\\[^\n]*?|[^'\\\n])'""", re.DOTALL
 )
-TEST_ONLY = re.compile(r"#\[cfg\(test\)\]\s*(?:#\[[^\n]*\]\s*)*")
+TEST_ONLY = re.compile(r"#\[cfg\((?:test|all\(test, [^\n]*\))\)\]\s*(?:#\[[^\n]*\]\s*)*")
 MODULE = re.compile(r"\bmod (\w+)\s*;")
 USE = re.compile(r"\buse ([^;]+);")
 PATH = re.compile(r"(?<![\w:])[A-Za-z_]\w*(?:::[A-Za-z_]\w*)+")

@@ -55,6 +55,10 @@ HARMLESS = [
         "core/src/event.rs",
         "#[cfg(test)]\nmod planted {\n    use crate::service::Service;\n}",
     ),
+    (
+        "core/src/event.rs",
+        '#[cfg(all(test, feature = "hub"))]\nmod planted {\n    use crate::service::Service;\n}',
+    ),
 ]
 
 
