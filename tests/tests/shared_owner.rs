@@ -342,8 +342,11 @@ fn who_holds_the_row_of_an_owner_that_is_gone_is_ended() {
     let _torn = old.asks(Want::Write);
     let (mut new, take) = Server::about_to_take("new", &mut row);
     assert!(matches!(take, Operation::Take(_)));
+    // However long the database lets it wait: it was there meanwhile, and the owner was not.
+    new.now_ms += LEASE_MS;
     new.hears(Err(Failure::Locked));
     assert_eq!(new.asks(Want::Take), Operation::EndHolder);
+    new.now_ms += LEASE_MS;
     new.hears(Ok(Answer::Done));
     let Step::Pause(pause) = new.step(Want::Take) else {
         panic!("it leaves it time to end");

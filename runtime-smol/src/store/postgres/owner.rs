@@ -369,7 +369,10 @@ impl Owner {
             (Operation::Beat { .. }, Answer::Beaten(None)) => {
                 self.stage = Stage::Next(Operation::Look);
             }
-            (Operation::EndHolder, Answer::Done) => self.pause(now, AGAIN),
+            (Operation::EndHolder, Answer::Done) => {
+                self.watch.heard(now);
+                self.pause(now, AGAIN);
+            }
             (Operation::MarkLost { written, found, .. }, Answer::Done) => {
                 self.end(End::Lost { found, written });
             }
@@ -385,6 +388,7 @@ impl Owner {
         match (operation, failure) {
             // A statement that has come in part, or one that waits for a standby of the database that is away.
             (Operation::Take(_) | Operation::Beat { .. }, Failure::Locked) => {
+                self.watch.heard(now);
                 self.stage = Stage::Next(Operation::EndHolder);
                 return;
             }

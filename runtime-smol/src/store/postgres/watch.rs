@@ -56,6 +56,13 @@ impl Watch {
         shard.owner.is_none()
     }
 
+    /// The database has said something else until this moment, such as that somebody holds the row: it was not away.
+    pub(super) const fn heard(&mut self, now: Moment) {
+        if let Some((.., looked)) = &mut self.seen {
+            *looked = now;
+        }
+    }
+
     /// What a row says of what came before it. An owner asks for nothing more before the last thing is acknowledged, so of the
     /// batches that can be read only the newest one may not be.
     fn learn(&mut self, shard: &Shard) {
