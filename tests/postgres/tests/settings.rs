@@ -119,10 +119,17 @@ fn a_role_that_becomes_another_one_ends_its_own_sessions() {
     cable.tear(Some("commit"));
     thread::scope(|scope| {
         let torn = scope.spawn(|| old.write(&batch(&[(job(1), Some("torn"))])));
+        // All of it but its end has come; and its owner, which could end it itself and go on, reaches nobody from here on.
+        psql.wait_for(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'keeper' AND state = 'active'
+             AND wait_event = 'ClientRead' AND xact_start IS NOT NULL)",
+        );
+        cable.stall(true);
         let new = keeper_behind(&Proxy::to(cluster.port), SHORT);
         let taken = take(&new);
         let found = all(&new);
         cable.tear(None);
+        cable.stall(false);
         assert!(taken.is_ok() && found.is_empty(), "{taken:?}");
         assert!(torn.join().unwrap().is_err());
     });
