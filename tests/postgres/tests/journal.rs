@@ -163,6 +163,14 @@ fn room_is_used_again_though_nobody_sweeps_up() {
     assert!(room < 350, "{room} MiB");
 }
 
+/// Somebody who sees the database as it is now, until he commits.
+fn looking_back(cluster: &Cluster) -> Psql {
+    let mut stranger = cluster.psql();
+    stranger.run("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    stranger.run("SELECT count(*) FROM dubhook.journal");
+    stranger
+}
+
 /// That no server has a session any more.
 const GONE: &str = "NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'dubhook')";
 
@@ -192,9 +200,7 @@ fn a_strangers_old_snapshot_costs_room_and_no_time() {
     // Who sweeps up now and then touches pages, too.
     let cluster = Cluster::new(&["autovacuum = off"]);
     taken(&cluster.url(), LEASE).release();
-    let (mut stranger, mut psql) = (cluster.psql(), cluster.psql());
-    stranger.run("BEGIN ISOLATION LEVEL REPEATABLE READ");
-    stranger.run("SELECT count(*) FROM dubhook.journal");
+    let (mut stranger, mut psql) = (looking_back(&cluster), cluster.psql());
     let first = pages_a_commit(&cluster, &mut psql, 500);
     pages_a_commit(&cluster, &mut psql, 8_000);
     let last = pages_a_commit(&cluster, &mut psql, 500);
@@ -210,9 +216,7 @@ fn an_hour_of_beats_under_a_strangers_old_snapshot_costs_pages_of_memory() {
     // Who sweeps up now and then touches pages, too, and looks with a snapshot that keeps others from sweeping.
     let cluster = Cluster::new(&["autovacuum = off"]);
     taken(&cluster.url(), LEASE).release();
-    let (mut stranger, mut psql) = (cluster.psql(), cluster.psql());
-    stranger.run("BEGIN ISOLATION LEVEL REPEATABLE READ");
-    stranger.run("SELECT count(*) FROM dubhook.journal");
+    let (mut stranger, mut psql) = (looking_back(&cluster), cluster.psql());
     let first = pages_a_commit(&cluster, &mut psql, 500);
     let beat = "UPDATE dubhook.shard SET beat = beat + 1 WHERE shard = 0;\n";
     psql.run(&beat.repeat(BEATS));
