@@ -37,7 +37,7 @@ impl ObjectStore {
         self.name("outputs", Prefix::Job, id, ending)
     }
 
-    pub(super) fn name(&self, folder: &str, prefix: Prefix, id: Id, ending: &str) -> String {
+    fn name(&self, folder: &str, prefix: Prefix, id: Id, ending: &str) -> String {
         format!("{}{folder}/{}{ending}", self.place.prefix, id.text(prefix))
     }
 
@@ -126,7 +126,7 @@ impl ObjectStore {
     }
 
     /// Whether an object is what was announced.
-    pub(super) fn is_announced(&self, note: &Note, head: &Head) -> bool {
+    fn is_announced(&self, note: &Note, head: &Head) -> bool {
         let checksum = checked(note).and_then(base64);
         if checksum.is_some() && head.checksum.is_none() {
             tracing::warn!(place = ?self.place, "the object store says no checksum");
@@ -229,7 +229,7 @@ impl ObjectStore {
 }
 
 /// A SHA-256 from its digits, as the store wants it.
-pub(super) fn base64(digits: &str) -> Option<String> {
+fn base64(digits: &str) -> Option<String> {
     use base64ct::{Base64, Encoding};
     let digit = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..64).step_by(2).map(digit).collect();
@@ -237,7 +237,7 @@ pub(super) fn base64(digits: &str) -> Option<String> {
 }
 
 /// What an object's bytes are known by whose checksum nobody knows: it never changes under its name.
-pub(super) fn key_tag(key: &str) -> &str {
+fn key_tag(key: &str) -> &str {
     key.rsplit('/').next().unwrap_or_default()
 }
 
